@@ -1,0 +1,10 @@
+std = "lua54"
+max_line_length = 130
+exclude_files = { "build" }
+-- Modules are globals in scripts that upjob runs.
+files["scripts/examples"] = { read_globals = { "profiles", "upload", "csv", "mapping", "job", "task", "http", "json", "log" } }
+files["scripts/cmd/repl.lua"] = { globals = { "_G" } }
+files["tests/lua"] = {
+  std = "lua54+busted", globals = { "arg" },
+  read_globals = { "profiles", "upload", "csv", "mapping", "job", "task", "http", "json", "log" },
+}

@@ -1,0 +1,134 @@
+# upjob: build, test, install. `make demo` and `make test` do their own set-up on Debian 12.
+
+PREFIX  ?= /usr/local
+DESTDIR ?=
+CC      ?= cc
+LUAC    ?= luac5.4
+OPT     ?= -O2 -g
+# SANITIZER=address,undefined builds into a directory of its own and every target uses that build.
+SANITIZER ?=
+WERROR  ?=
+
+VERSION := 0.1.0
+comma   := ,
+BUILD   := build$(if $(SANITIZER),/$(subst $(comma),-,$(SANITIZER)))
+
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wconversion $(if $(WERROR),-Werror)
+CPPFLAGS += -D_GNU_SOURCE -DUPJOB_VERSION='"$(VERSION)"' -Iruntime -I. -isystem /usr/include/lua5.4
+CFLAGS   += -std=gnu11 $(OPT) $(WARNINGS) -fPIC -fstack-protector-strong -MMD -MP \
+            $(if $(SANITIZER),-fsanitize=$(SANITIZER) -fno-omit-frame-pointer)
+LDFLAGS  += $(if $(SANITIZER),-fsanitize=$(SANITIZER))
+CORE_LIBS  := -luv -lcurl -lcjson -lcrypto -lcsv
+HOST_LIBS  := -llua5.4 -ledit $(CORE_LIBS) -lm -ldl
+LOCAL_LIBS := -lmicrohttpd -lsqlite3
+
+CORE     := $(wildcard runtime/core/*.c)
+LOCAL    := $(wildcard runtime/local/*.c)
+HOST     := $(wildcard runtime/host/*.c) $(wildcard bindings/*.c)
+C_TESTS  := $(wildcard tests/c/test_*.c)
+LUA      := $(wildcard scripts/upjob/*.lua scripts/cmd/*.lua)
+EXAMPLES := $(wildcard scripts/examples/*.lua)
+ARGPARSE := /usr/share/lua/5.4/argparse.lua
+SAMPLES  := tests/data/chinook-customers.csv tests/data/legislators-district-offices.csv
+
+object = $(patsubst %.c,$(BUILD)/o/%.o,$(1))
+luac   = $(patsubst %.lua,$(BUILD)/luac/%.luac,$(1))
+
+# What a build needs, and what the tests need beside it.
+BUILD_PACKAGES := gcc libc6-dev make lua5.4 liblua5.4-dev libuv1-dev libcurl4-openssl-dev libcjson-dev \
+                  libssl-dev libcsv-dev libsqlite3-dev libmicrohttpd-dev libedit-dev lua-argparse ca-certificates
+TEST_PACKAGES  := libcmocka-dev lua-busted bats lua-check curl openssl python3 tmux procps
+
+.PHONY: all deps deps-build demo test install uninstall clean lint format bench fuzz conformance
+all: $(BUILD)/upjob $(BUILD)/local.so
+
+# -- set-up ----------------------------------------------------------------------------------------
+# Installs what is missing, through sudo when not root; says nothing and does nothing when nothing is.
+define install_missing
+	@missing=; for package in $(1); do \
+	    dpkg-query -W -f '$${db:Status-Status}' $$package 2>/dev/null | grep -qx installed || missing="$$missing $$package"; \
+	done; \
+	if [ -n "$$missing" ]; then \
+	    echo "Installing from Debian's packages:$$missing"; \
+	    root=; [ "$$(id -u)" = 0 ] || root=sudo; \
+	    $$root apt-get update -qq && \
+	    $$root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $$missing >/dev/null; \
+	fi
+endef
+
+deps:
+	$(call install_missing,$(BUILD_PACKAGES) $(TEST_PACKAGES))
+deps-build:
+	$(call install_missing,$(BUILD_PACKAGES))
+
+demo: deps-build
+	@$(MAKE) --no-print-directory -s -j$$(nproc) all
+	@$(BUILD)/upjob demo
+
+test: deps
+	@$(MAKE) --no-print-directory -s -j$$(nproc) all c-tests
+	@BUILD=$(BUILD) tests/run
+
+# -- the program -------------------------------------------------------------------------------------
+$(BUILD)/upjob: $(call object,$(CORE) $(HOST)) $(BUILD)/embedded.o
+	$(CC) $(LDFLAGS) -rdynamic -o $@ $^ $(HOST_LIBS)
+
+# The embedded service is a module, loaded when first used: it brings SQLite and microhttpd along.
+$(BUILD)/local.so: $(call object,$(LOCAL))
+	$(CC) $(LDFLAGS) -shared -o $@ $^ $(LOCAL_LIBS)
+
+$(BUILD)/o/%.o: %.c Makefile | need-headers
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+.PHONY: need-headers
+need-headers:
+	@[ -e /usr/include/lua5.4/lua.h ] && [ -e /usr/include/uv.h ] || \
+	    { echo "The libraries that upjob is built with are not installed: run 'make deps' first." >&2; exit 1; }
+
+# Lua files, examples and the demo's samples go into the binary as they are named in the checkout.
+$(BUILD)/luac/%.luac: %.lua
+	@mkdir -p $(@D)
+	$(LUAC) -o $@ $<
+$(BUILD)/luac/argparse.luac: $(ARGPARSE)
+	@mkdir -p $(@D)
+	$(LUAC) -o $@ $<
+
+EMBED := $(foreach f,$(LUA),$(f)=$(call luac,$(f))) argparse.lua=$(BUILD)/luac/argparse.luac \
+         $(foreach f,$(SAMPLES),$(f)=$(f))
+$(BUILD)/embedded.S: runtime/host/embed.sh $(call luac,$(LUA)) $(BUILD)/luac/argparse.luac $(SAMPLES) Makefile
+	@mkdir -p $(@D)
+	sh runtime/host/embed.sh $(EMBED) >$@
+$(BUILD)/embedded.o: $(BUILD)/embedded.S
+	$(CC) -c -o $@ $<
+
+# -- tests -------------------------------------------------------------------------------------------
+.PHONY: c-tests
+c-tests: $(patsubst tests/c/%.c,$(BUILD)/tests/%,$(C_TESTS))
+$(BUILD)/tests/%: $(BUILD)/o/tests/c/%.o $(call object,$(CORE) $(LOCAL))
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(CORE_LIBS) $(LOCAL_LIBS) -lm -lpthread
+
+lint: deps
+	@tests/lint
+
+format:
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
+# -- install -----------------------------------------------------------------------------------------
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/upjob $(DESTDIR)$(PREFIX)/share/upjob/examples \
+	    $(DESTDIR)$(PREFIX)/share/doc/upjob
+	install -m 755 $(BUILD)/upjob $(DESTDIR)$(PREFIX)/bin/upjob
+	install -m 644 $(BUILD)/local.so $(DESTDIR)$(PREFIX)/lib/upjob/local.so
+	install -m 644 $(EXAMPLES) $(DESTDIR)$(PREFIX)/share/upjob/examples/
+	install -m 644 README.md LICENSE CHANGELOG.md $(DESTDIR)$(PREFIX)/share/doc/upjob/
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/upjob
+	rm -rf $(DESTDIR)$(PREFIX)/lib/upjob $(DESTDIR)$(PREFIX)/share/upjob $(DESTDIR)$(PREFIX)/share/doc/upjob
+
+clean:
+	rm -rf build
+
+-include $(wildcard $(BUILD)/o/*/*.d $(BUILD)/o/*/*/*.d)

@@ -1,0 +1,108 @@
+/* local: upjob.native.local: loads the embedded service when it is first used, and runs it. */
+#include "local/local.h"
+
+#include <dlfcn.h>
+#include <string.h>
+#include <stdlib.h>
+
+#include "bindings/app.h"
+
+#define SERVICE_TYPE "upjob.local"
+
+struct service {
+    struct local *local; /* NULL once stopped */
+    const struct local_module *module;
+};
+
+/* Beside the program (a build directory), else in ../lib/upjob (an installation). */
+static const struct local_module *load_module(lua_State *L)
+{
+    static const char *const places[] = {"", "../lib/upjob/"};
+    struct app *app = app_of(L);
+    const char *why = "";
+    for (size_t i = 0; !app->local_module && i < sizeof places / sizeof places[0]; i++) {
+        const char *slash = strrchr(app->program_path, '/');
+        lua_pushlstring(L, app->program_path, slash ? (size_t)(slash - app->program_path + 1) : 0);
+        lua_pushfstring(L, "%s%slocal.so", lua_tostring(L, -1), places[i]);
+        void *handle = dlopen(lua_tostring(L, -1), RTLD_NOW | RTLD_LOCAL);
+        if (handle)
+            app->local_module = dlsym(handle, LOCAL_MODULE_SYMBOL);
+        else
+            why = dlerror();
+        lua_pop(L, 2);
+    }
+    if (!app->local_module)
+        luaL_error(L, "the embedded service (local.so) cannot be loaded: %s", why);
+    return app->local_module;
+}
+
+static const char **read_domains(lua_State *L)
+{
+    lua_getfield(L, 1, "domains");
+    int list = lua_gettop(L);
+    size_t count = lua_istable(L, list) ? lua_rawlen(L, list) : 0;
+    const char **domains = lua_newuserdatauv(L, (count + 1) * sizeof *domains, 0);
+    for (size_t i = 0; i < count; i++) {
+        lua_rawgeti(L, list, (lua_Integer)i + 1);
+        domains[i] = luaL_checkstring(L, -1);
+        lua_pop(L, 1);
+    }
+    domains[count] = NULL;
+    return domains;
+}
+
+/* start{data_dir, host, port, domains, ephemeral} → service | nil, err */
+static int native_start(lua_State *L)
+{
+    static const char *const known[] = {"data_dir", "host", "port", "domains", "ephemeral", NULL};
+    const char *what = "local.start";
+    struct err e;
+    err_clear(&e);
+    lua_settop(L, 1);
+    check_options(L, 1, what, known);
+    double port = option_number(L, 1, what, "port", 0);
+    if (port < 0 || port > 65535)
+        return luaL_error(L, "local.start: option \"port\" is from 0 to 65535");
+    struct local_options options = {.data_dir = need_string(L, 1, what, "data_dir"),
+                                    .host = option_string(L, 1, what, "host", NULL),
+                                    .port = (int)port,
+                                    .ephemeral = option_boolean(L, 1, what, "ephemeral", false)};
+    options.domains = read_domains(L);
+    struct service *service = lua_newuserdatauv(L, sizeof *service, 0);
+    service->local = NULL;
+    luaL_setmetatable(L, SERVICE_TYPE);
+    service->module = load_module(L);
+    service->local = service->module->start(app_of(L)->loop, &options, &e);
+    return service->local ? 1 : fail_with(L, &e);
+}
+
+static int service_stop(lua_State *L)
+{
+    struct service *service = luaL_checkudata(L, 1, SERVICE_TYPE);
+    if (service->local)
+        service->module->stop(service->local);
+    service->local = NULL;
+    return 0;
+}
+
+static int service_port(lua_State *L)
+{
+    struct service *service = luaL_checkudata(L, 1, SERVICE_TYPE);
+    if (!service->local)
+        return luaL_error(L, "the embedded service was stopped");
+    lua_pushinteger(L, service->module->port(service->local));
+    return 1;
+}
+
+int open_native_local(lua_State *L)
+{
+    static const luaL_Reg functions[] = {{"start", native_start}, {NULL, NULL}};
+    static const luaL_Reg methods[] = {{"port", service_port}, {"stop", service_stop}, {NULL, NULL}};
+    luaL_newmetatable(L, SERVICE_TYPE);
+    lua_pushcfunction(L, service_stop);
+    lua_setfield(L, -2, "__gc");
+    luaL_newlib(L, methods);
+    lua_setfield(L, -2, "__index");
+    luaL_newlib(L, functions);
+    return 1;
+}

@@ -1,0 +1,300 @@
+/* profiles: upjob.native.profiles: the API client. Every operation of the table is a method, found by its Lua name. */
+#include <math.h>
+#include <string.h>
+
+#include "bindings/app.h"
+#include "bindings/json.h"
+#include "bindings/wait.h"
+#include "core/api.h"
+#include "core/endpoint.h"
+#include "core/secret.h"
+
+#define CLIENT_TYPE "upjob.client"
+
+struct client {
+    struct api_client *api; /* NULL once closed */
+};
+
+static struct client *check_client(lua_State *L, int index)
+{
+    struct client *client = luaL_checkudata(L, index, CLIENT_TYPE);
+    if (!client->api)
+        luaL_error(L, "the client was closed");
+    return client;
+}
+
+/* ---- a call ---- */
+
+struct calling {
+    struct wait wait;
+    struct api_call *call;
+    struct api_reply reply;
+    struct err error;
+};
+
+static void calling_cancel(struct wait *w)
+{
+    struct calling *calling = (struct calling *)w;
+    if (calling->call)
+        api_call_cancel(calling->call);
+    calling->call = NULL;
+    cJSON_Delete(calling->reply.output);
+    calling->reply.output = NULL;
+}
+
+/* A data key in a reply becomes a secret. */
+static void hide_secrets(lua_State *L)
+{
+    if (lua_getfield(L, -1, "ClientToken") == LUA_TSTRING) {
+        check_secret(L, lua_gettop(L), "ClientToken");
+        lua_setfield(L, -2, "ClientToken");
+    } else {
+        lua_pop(L, 1);
+    }
+}
+
+static int calling_results(lua_State *L, struct wait *w, int index)
+{
+    struct calling *calling = (struct calling *)w;
+    (void)index;
+    if (calling->error.code[0])
+        return fail_with(L, &calling->error);
+    json_guard(L, calling->reply.output);
+    cJSON *output = calling->reply.output;
+    calling->reply.output = NULL;
+    json_to_lua(L, output);
+    hide_secrets(L);
+    return 1;
+}
+
+static const struct wait_class calling_class = {calling_results, calling_cancel};
+
+static void calling_done(void *arg, struct api_reply *reply, const struct err *e)
+{
+    struct calling *calling = arg;
+    calling->call = NULL;
+    calling->reply = *reply;
+    reply->output = NULL;
+    calling->error = *e;
+    wait_finish(&calling->wait);
+}
+
+/* call(client, operation name, params, {timeout=}) → reply | nil, err; a breach of the model raises at `level`. */
+static int native_call(lua_State *L)
+{
+    struct err e;
+    err_clear(&e);
+    lua_settop(L, 4);
+    struct client *client = check_client(L, 1);
+    const struct operation *op = operation_find(luaL_checkstring(L, 2));
+    if (!op)
+        return luaL_error(L, "there is no operation \"%s\"", lua_tostring(L, 2));
+    if (lua_isnil(L, 3)) {
+        lua_newtable(L);
+        lua_replace(L, 3);
+    }
+    if (!lua_istable(L, 3))
+        return luaL_error(L, "%s: a table of parameters is needed, not %s", op->lua_name, luaL_typename(L, 3));
+    double timeout = luaL_optnumber(L, 4, 0);
+    cJSON *params = json_from_lua(L, 3, op->input);
+    if (!params)
+        return luaL_error(L, "%s: %s", op->lua_name, lua_tostring(L, -1));
+    struct calling *calling = wait_new(L, sizeof *calling, &calling_class);
+    calling->call = api_call_start(client->api, op, params, (long)ceil(timeout * 1000), calling_done, calling, &e);
+    cJSON_Delete(params);
+    if (!calling->call)
+        return fail_with(L, &e);
+    calling->wait.started = true;
+    lua_pushvalue(L, 1); /* the client lives as long as its calls */
+    lua_setiuservalue(L, -2, 1);
+    return wait_for(L, lua_gettop(L));
+}
+
+/* get(client, path, query?) → reply | nil, err: for the embedded service's own addresses */
+static int native_get(lua_State *L)
+{
+    struct err e;
+    err_clear(&e);
+    struct client *client = check_client(L, 1);
+    const char *path = luaL_checkstring(L, 2), *query = luaL_optstring(L, 3, "");
+    struct calling *calling = wait_new(L, sizeof *calling, &calling_class);
+    calling->call = api_get_start(client->api, path, query, calling_done, calling, &e);
+    if (!calling->call)
+        return fail_with(L, &e);
+    calling->wait.started = true;
+    lua_pushvalue(L, 1);
+    lua_setiuservalue(L, -2, 1);
+    return wait_for(L, lua_gettop(L));
+}
+
+/* ---- the client ---- */
+
+static const char *credential(lua_State *L, int index, const char *name)
+{
+    if (lua_getfield(L, index, name) == LUA_TNIL) {
+        lua_pop(L, 1);
+        return NULL;
+    }
+    return secret_bytes(check_secret(L, lua_gettop(L), name));
+}
+
+/* client{region, profile, endpoint_url, credentials, …} → client | nil, err */
+static int native_client(lua_State *L)
+{
+    static const char *const known[] = {"region", "profile", "endpoint_url", "credentials", "max_attempts",
+                                        "use_fips", "use_dual_stack", "connect_timeout", "read_timeout", NULL};
+    static const char *const keys[] = {"access_key_id", "secret_access_key", "session_token", NULL};
+    const char *what = "profiles.client";
+    struct err e;
+    err_clear(&e);
+    lua_settop(L, 1);
+    check_options(L, 1, what, known);
+    struct api_options options = {.region = option_string(L, 1, what, "region", NULL),
+                                  .profile = option_string(L, 1, what, "profile", NULL),
+                                  .endpoint_url = option_string(L, 1, what, "endpoint_url", NULL),
+                                  .use_fips = option_boolean(L, 1, what, "use_fips", false),
+                                  .use_dual_stack = option_boolean(L, 1, what, "use_dual_stack", false),
+                                  .max_attempts = (int)option_number(L, 1, what, "max_attempts", 0),
+                                  .connect_timeout_ms = option_timeout_ms(L, 1, what, "connect_timeout"),
+                                  .read_timeout_ms = option_timeout_ms(L, 1, what, "read_timeout")};
+    if (lua_getfield(L, 1, "credentials") != LUA_TNIL) {
+        check_options(L, 2, "credentials", keys);
+        options.access_key_id = option_string(L, 2, "credentials", "access_key_id", NULL);
+        options.secret_access_key = credential(L, 2, "secret_access_key");
+        options.session_token = credential(L, 2, "session_token");
+    }
+    struct client *client = lua_newuserdatauv(L, sizeof *client, 0);
+    client->api = NULL;
+    luaL_setmetatable(L, CLIENT_TYPE);
+    client->api = api_client_new(app_http(L), app_of(L)->loop, &options, &e);
+    return client->api ? 1 : fail_with(L, &e);
+}
+
+static int client_close(lua_State *L)
+{
+    struct client *client = luaL_checkudata(L, 1, CLIENT_TYPE);
+    api_client_free(client->api);
+    client->api = NULL;
+    return 0;
+}
+
+/* about(client) → {region, endpoint, credentials_source}: never a secret */
+static int native_about(lua_State *L)
+{
+    struct client *client = check_client(L, 1);
+    lua_createtable(L, 0, 3);
+    lua_pushstring(L, api_client_region(client->api));
+    lua_setfield(L, -2, "region");
+    lua_pushstring(L, api_client_endpoint(client->api));
+    lua_setfield(L, -2, "endpoint");
+    lua_pushstring(L, api_client_credentials_source(client->api));
+    lua_setfield(L, -2, "credentials_source");
+    return 1;
+}
+
+/* ---- the table of operations, seen from Lua ---- */
+
+/* operation(name) → {name, lua_name, method, path, items} | nil, nearest lua name */
+static int native_operation(lua_State *L)
+{
+    const char *name = luaL_checkstring(L, 1);
+    const struct operation *op = operation_find(name);
+    if (!op) {
+        const struct operation *near = operation_nearest(name);
+        lua_pushnil(L);
+        lua_pushstring(L, near ? near->lua_name : NULL);
+        return 2;
+    }
+    lua_createtable(L, 0, 5);
+    lua_pushstring(L, op->name);
+    lua_setfield(L, -2, "name");
+    lua_pushstring(L, op->lua_name);
+    lua_setfield(L, -2, "lua_name");
+    lua_pushstring(L, op->method);
+    lua_setfield(L, -2, "method");
+    lua_pushstring(L, op->path);
+    lua_setfield(L, -2, "path");
+    lua_pushstring(L, op->items);
+    lua_setfield(L, -2, "items");
+    return 1;
+}
+
+static int native_operations(lua_State *L)
+{
+    size_t count;
+    const struct operation *all = operation_all(&count);
+    lua_createtable(L, (int)count, 0);
+    for (size_t i = 0; i < count; i++) {
+        lua_pushstring(L, all[i].lua_name);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    return 1;
+}
+
+/* validate(name, params) → true | nil, err */
+static int native_validate(lua_State *L)
+{
+    struct err e;
+    err_clear(&e);
+    const struct operation *op = operation_find(luaL_checkstring(L, 1));
+    luaL_argcheck(L, op, 1, "not an operation");
+    luaL_checktype(L, 2, LUA_TTABLE);
+    cJSON *params = json_from_lua(L, 2, op->input);
+    if (!params)
+        return luaL_error(L, "%s: %s", op->lua_name, lua_tostring(L, -1));
+    bool ok = operation_validate(op, params, &e);
+    cJSON_Delete(params);
+    if (!ok)
+        return fail_with(L, &e);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+/* endpoint{region, use_fips, use_dual_stack, endpoint_url} → url | nil, err */
+static int native_endpoint(lua_State *L)
+{
+    static const char *const known[] = {"region", "use_fips", "use_dual_stack", "endpoint_url", NULL};
+    const char *what = "profiles.endpoint";
+    char url[512];
+    struct err e;
+    err_clear(&e);
+    check_options(L, 1, what, known);
+    struct endpoint_options options = {.region = option_string(L, 1, what, "region", NULL),
+                                       .endpoint_url = option_string(L, 1, what, "endpoint_url", NULL),
+                                       .use_fips = option_boolean(L, 1, what, "use_fips", false),
+                                       .use_dual_stack = option_boolean(L, 1, what, "use_dual_stack", false)};
+    if (!endpoint_resolve(&options, NULL, url, sizeof url, &e))
+        return fail_with(L, &e);
+    lua_pushstring(L, url);
+    return 1;
+}
+
+/* nearest(name, names) → the nearest of the list, or nil: for every "did you mean" */
+static int native_nearest(lua_State *L)
+{
+    luaL_checktype(L, 2, LUA_TTABLE);
+    size_t n = lua_rawlen(L, 2);
+    const char **names = lua_newuserdatauv(L, (n + 1) * sizeof *names, 0);
+    for (size_t i = 0; i < n; i++) {
+        lua_rawgeti(L, 2, (lua_Integer)i + 1);
+        names[i] = luaL_checkstring(L, -1);
+        lua_pop(L, 1);
+    }
+    names[n] = NULL;
+    lua_pushstring(L, nearest_name(luaL_checkstring(L, 1), names));
+    return 1;
+}
+
+int open_native_profiles(lua_State *L)
+{
+    static const luaL_Reg functions[] = {
+        {"client", native_client},         {"call", native_call},         {"get", native_get},
+        {"about", native_about},           {"close", client_close},       {"operation", native_operation},
+        {"operations", native_operations}, {"validate", native_validate}, {"endpoint", native_endpoint},
+        {"nearest", native_nearest},       {NULL, NULL}};
+    luaL_newmetatable(L, CLIENT_TYPE);
+    lua_pushcfunction(L, client_close);
+    lua_setfield(L, -2, "__gc");
+    luaL_newlib(L, functions);
+    return 1;
+}

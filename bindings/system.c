@@ -1,0 +1,177 @@
+/* system: upjob.native.system: what the Lua half needs of the operating system. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bindings/app.h"
+
+static int fail_errno(lua_State *L, const char *what, const char *path)
+{
+    struct err e;
+    int errnum = errno;
+    err_clear(&e);
+    err_at(&e, path, 0, 0, NULL);
+    err_errno(&e, ERR_FILE, errnum, "%s", what);
+    return fail_with(L, &e);
+}
+
+/* isatty("stdin" | "stdout" | "stderr") → boolean */
+static int native_isatty(lua_State *L)
+{
+    static const char *const names[] = {"stdin", "stdout", "stderr", NULL};
+    lua_pushboolean(L, isatty(luaL_checkoption(L, 1, NULL, names)));
+    return 1;
+}
+
+/* width() → columns of the terminal on standard error, 80 when it is none */
+static int native_width(lua_State *L)
+{
+    struct winsize size;
+    bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+    lua_pushinteger(L, known ? size.ws_col : 80);
+    return 1;
+}
+
+/* temporary_directory(prefix) → path, mode 0700 | nil, err */
+static int native_temporary_directory(lua_State *L)
+{
+    const char *tmp = getenv("TMPDIR");
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/%s-XXXXXX", tmp && *tmp ? tmp : "/tmp", luaL_checkstring(L, 1));
+    if (!mkdtemp(path))
+        return fail_errno(L, "cannot make a temporary directory", path);
+    lua_pushstring(L, path);
+    return 1;
+}
+
+static int remove_one(const char *path, const struct stat *info, int type, struct FTW *walk)
+{
+    (void)info;
+    (void)type;
+    (void)walk;
+    return remove(path);
+}
+
+/* remove_tree(path): deletes a directory with all that is in it; links are not followed */
+static int native_remove_tree(lua_State *L)
+{
+    const char *path = luaL_checkstring(L, 1);
+    if (nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS) != 0 && errno != ENOENT)
+        return fail_errno(L, "cannot remove the directory", path);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+/* make_directory(path, mode): with its parents | nil, err */
+static int native_make_directory(lua_State *L)
+{
+    char path[PATH_MAX];
+    mode_t mode = (mode_t)luaL_optinteger(L, 2, 0700);
+    snprintf(path, sizeof path, "%s", luaL_checkstring(L, 1));
+    for (char *p = path + 1; *p; p++) {
+        if (*p != '/')
+            continue;
+        *p = '\0';
+        if (mkdir(path, mode) != 0 && errno != EEXIST)
+            return fail_errno(L, "cannot make the directory", path);
+        *p = '/';
+    }
+    if (mkdir(path, mode) != 0 && errno != EEXIST)
+        return fail_errno(L, "cannot make the directory", path);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+/* stat(path) → {type, size, mtime} | nil, err */
+static int native_stat(lua_State *L)
+{
+    struct stat info;
+    const char *path = luaL_checkstring(L, 1);
+    if (stat(path, &info) != 0)
+        return fail_errno(L, "cannot open the file", path);
+    lua_createtable(L, 0, 3);
+    lua_pushstring(L, S_ISDIR(info.st_mode) ? "directory" : S_ISREG(info.st_mode) ? "file" : "other");
+    lua_setfield(L, -2, "type");
+    lua_pushinteger(L, info.st_size);
+    lua_setfield(L, -2, "size");
+    lua_pushnumber(L, (lua_Number)info.st_mtim.tv_sec + (lua_Number)info.st_mtim.tv_nsec / 1e9);
+    lua_setfield(L, -2, "mtime");
+    return 1;
+}
+
+/* write_private(path, text): creates or replaces a file, mode 0600 | nil, err */
+static int native_write_private(lua_State *L)
+{
+    size_t len, at = 0;
+    const char *path = luaL_checkstring(L, 1), *text = luaL_checklstring(L, 2, &len);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return fail_errno(L, "cannot create the file", path);
+    while (at < len) {
+        ssize_t n = write(fd, text + at, len - at);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0) {
+            int errnum = errno;
+            close(fd);
+            errno = errnum;
+            return fail_errno(L, "cannot write the file", path);
+        }
+        at += (size_t)n;
+    }
+    if (close(fd) != 0)
+        return fail_errno(L, "cannot write the file", path);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+/* time() → seconds since the epoch, with a fraction */
+static int native_time(lua_State *L)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    lua_pushnumber(L, (lua_Number)now.tv_sec + (lua_Number)now.tv_nsec / 1e9);
+    return 1;
+}
+
+/* flush(): what is still in standard output's buffer goes out; false when it cannot (a closed pipe, a full disk) */
+static int native_flush(lua_State *L)
+{
+    lua_pushboolean(L, fflush(stdout) == 0);
+    return 1;
+}
+
+static int native_pid(lua_State *L)
+{
+    lua_pushinteger(L, getpid());
+    return 1;
+}
+
+int open_native_system(lua_State *L)
+{
+    static const luaL_Reg functions[] = {{"isatty", native_isatty},
+                                         {"width", native_width},
+                                         {"temporary_directory", native_temporary_directory},
+                                         {"remove_tree", native_remove_tree},
+                                         {"make_directory", native_make_directory},
+                                         {"stat", native_stat},
+                                         {"write_private", native_write_private},
+                                         {"time", native_time},
+                                         {"flush", native_flush},
+                                         {"pid", native_pid},
+                                         {"error_object", native_error_object},
+                                         {"is_error", native_is_error},
+                                         {NULL, NULL}};
+    luaL_newlib(L, functions);
+    lua_pushliteral(L, UPJOB_VERSION);
+    lua_setfield(L, -2, "version");
+    return 1;
+}

@@ -1,0 +1,129 @@
+/* upload: upjob.native.upload: put{} sends a file to a pre-signed URL. */
+#include "core/upload.h"
+#include <stddef.h>
+
+#include "bindings/app.h"
+#include "bindings/wait.h"
+
+struct put {
+    struct wait wait;
+    struct upload *upload;
+    struct upload_result result;
+    struct err error;
+    lua_State *L;      /* the main state: progress runs as a task of its own */
+    int progress_ref;  /* the script's function, or LUA_NOREF */
+    struct posted report;
+    uint64_t sent, total;
+};
+
+static void put_cancel(struct wait *w)
+{
+    struct put *put = (struct put *)w;
+    if (put->upload)
+        upload_cancel(put->upload);
+    put->upload = NULL;
+    scheduler_unpost(w->app->scheduler, &put->report);
+    luaL_unref(put->L, LUA_REGISTRYINDEX, put->progress_ref);
+    put->progress_ref = LUA_NOREF;
+}
+
+static int put_results(lua_State *L, struct wait *w, int index)
+{
+    struct put *put = (struct put *)w;
+    (void)index;
+    scheduler_unpost(w->app->scheduler, &put->report);
+    luaL_unref(L, LUA_REGISTRYINDEX, put->progress_ref);
+    put->progress_ref = LUA_NOREF;
+    if (put->error.code[0])
+        return fail_with(L, &put->error);
+    lua_createtable(L, 0, 6);
+    lua_pushinteger(L, (lua_Integer)put->result.bytes);
+    lua_setfield(L, -2, "bytes");
+    lua_pushnumber(L, put->result.seconds);
+    lua_setfield(L, -2, "seconds");
+    lua_pushinteger(L, put->result.attempts);
+    lua_setfield(L, -2, "attempts");
+    lua_pushstring(L, put->result.etag);
+    lua_setfield(L, -2, "etag");
+    lua_pushstring(L, put->result.request_id);
+    lua_setfield(L, -2, "request_id");
+    lua_pushstring(L, put->result.host_id);
+    lua_setfield(L, -2, "host_id");
+    return 1;
+}
+
+static const struct wait_class put_class = {put_results, put_cancel};
+
+static void put_done(void *arg, const struct upload_result *result, const struct err *e)
+{
+    struct put *put = arg;
+    put->upload = NULL;
+    put->result = *result;
+    put->error = *e;
+    wait_finish(&put->wait);
+}
+
+/* In a turn of the loop: the script's function is called between turns. */
+static void put_progress(void *arg, uint64_t done, uint64_t total)
+{
+    struct put *put = arg;
+    if (put->progress_ref == LUA_NOREF || (done == put->sent && done != 0))
+        return;
+    put->sent = done;
+    put->total = total;
+    scheduler_post(put->wait.app->scheduler, &put->report);
+}
+
+static void put_report(lua_State *L, struct posted *posted)
+{
+    struct put *put = (struct put *)((char *)posted - offsetof(struct put, report));
+    lua_rawgeti(L, LUA_REGISTRYINDEX, put->progress_ref);
+    lua_pushinteger(L, (lua_Integer)put->sent);
+    lua_pushinteger(L, (lua_Integer)put->total);
+    task_spawn(L, 2, true);
+    lua_pop(L, 1);
+}
+
+static int native_put(lua_State *L)
+{
+    static const char *const known[] = {"url", "key", "file", "progress", "content_md5", "timeout", "connect_timeout",
+                                        "stall_timeout", "fd", NULL};
+    const char *what = "upload.put";
+    struct err e;
+    err_clear(&e);
+    lua_settop(L, 1);
+    check_options(L, 1, what, known);
+    struct upload_options options = {.url = need_string(L, 1, what, "url"),
+                                     .path = need_string(L, 1, what, "file"),
+                                     .fd = (int)option_number(L, 1, what, "fd", -1),
+                                     .no_content_md5 = !option_boolean(L, 1, what, "content_md5", true),
+                                     .connect_timeout_ms = option_timeout_ms(L, 1, what, "connect_timeout"),
+                                     .stall_timeout_ms = option_timeout_ms(L, 1, what, "stall_timeout"),
+                                     .progress = put_progress};
+    lua_getfield(L, 1, "key");
+    if (lua_isnil(L, 2))
+        return luaL_error(L, "%s: option \"key\" is required: the ClientToken of GetUploadJobPath", what);
+    options.key = check_secret(L, 2, "upload.put: option \"key\"");
+    struct put *put = wait_new(L, sizeof *put, &put_class);
+    put->L = app_of(L)->L;
+    put->progress_ref = LUA_NOREF;
+    put->report.run = put_report;
+    lua_pushvalue(L, 2); /* the secret lives as long as the upload */
+    lua_setiuservalue(L, -2, 1);
+    if (option_function(L, 1, what, "progress"))
+        put->progress_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+    put->upload = upload_start(app_http(L), app_of(L)->loop, &options, put_done, put, &e);
+    if (!put->upload) {
+        luaL_unref(L, LUA_REGISTRYINDEX, put->progress_ref);
+        return fail_with(L, &e);
+    }
+    put->wait.started = true;
+    return wait_for(L, lua_gettop(L));
+}
+
+int open_native_upload(lua_State *L)
+{
+    static const luaL_Reg functions[] = {{"put", native_put}, {NULL, NULL}};
+    luaL_newlib(L, functions);
+    return 1;
+}

@@ -1,0 +1,419 @@
+#include "core/api.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "core/endpoint.h"
+#include "core/log.h"
+#include "core/retry.h"
+#include "core/sigv4.h"
+
+#define SIGNING_NAME "profile"
+#define MAX_API_RESPONSE ((size_t)32 << 20)
+
+struct api_client {
+    struct http *http;
+    struct loop *loop;
+    char region[64];
+    char endpoint[512];
+    struct http_url url; /* of the endpoint */
+    struct credentials credentials;
+    struct sigv4_cache *keys;
+    struct retry_bucket bucket;
+    int max_attempts;
+    long connect_timeout_ms, read_timeout_ms;
+};
+
+/* ---- the client ---- */
+
+static bool client_credentials(struct api_client *client, const struct api_options *options,
+                               const struct aws_config *config, struct err *e)
+{
+    if (options->access_key_id || options->secret_access_key)
+        return credentials_explicit(options->access_key_id, options->secret_access_key, options->session_token,
+                                    &client->credentials, e);
+    return credentials_resolve(config, &client->credentials, e);
+}
+
+static bool client_configure(struct api_client *client, const struct api_options *options,
+                             const struct aws_config *config, struct err *e)
+{
+    if (!endpoint_region(options->region, config, client->region, sizeof client->region, e))
+        return false;
+    struct endpoint_options where = {.region = client->region,
+                                     .endpoint_url = options->endpoint_url,
+                                     .use_fips = options->use_fips,
+                                     .use_dual_stack = options->use_dual_stack};
+    if (!endpoint_resolve(&where, config, client->endpoint, sizeof client->endpoint, e) ||
+        !http_url_parse(client->endpoint, &client->url, e) || !client_credentials(client, options, config, e))
+        return false;
+    if (options->max_attempts > 0) {
+        client->max_attempts = options->max_attempts;
+        return true;
+    }
+    return retry_max_attempts(aws_config_get(config, "max_attempts"), &client->max_attempts, e);
+}
+
+struct api_client *api_client_new(struct http *http, struct loop *loop, const struct api_options *options,
+                                  struct err *e)
+{
+    struct aws_config *config = aws_config_load(options->profile, e);
+    if (!config)
+        return NULL;
+    struct api_client *client = calloc(1, sizeof *client);
+    if (!client || !(client->keys = sigv4_cache_new())) {
+        err_set(e, ERR_MEMORY, "out of memory");
+        goto failed;
+    }
+    client->http = http;
+    client->loop = loop;
+    client->connect_timeout_ms = options->connect_timeout_ms;
+    client->read_timeout_ms = options->read_timeout_ms;
+    retry_bucket_init(&client->bucket);
+    if (!client_configure(client, options, config, e))
+        goto failed;
+    aws_config_free(config);
+    return client;
+failed:
+    aws_config_free(config);
+    api_client_free(client);
+    return NULL;
+}
+
+void api_client_free(struct api_client *client)
+{
+    if (!client)
+        return;
+    http_url_free(&client->url);
+    credentials_free(&client->credentials);
+    sigv4_cache_free(client->keys);
+    free(client);
+}
+
+const char *api_client_region(const struct api_client *client)
+{
+    return client->region;
+}
+
+const char *api_client_endpoint(const struct api_client *client)
+{
+    return client->endpoint;
+}
+
+const char *api_client_credentials_source(const struct api_client *client)
+{
+    return client->credentials.source;
+}
+
+/* ---- a call ---- */
+
+struct api_call {
+    struct api_client *client;
+    const char *operation; /* its name, for errors */
+    const char *method;
+    bool idempotent;
+    struct buf path, query, body;
+    bool has_body;
+    struct http_call *http;      /* under way, or NULL */
+    struct loop_timer *pause;    /* before the next attempt, or NULL */
+    struct loop_timer *deadline; /* of the whole call, or NULL */
+    struct retry_state retries;
+    int attempts;
+    void (*done)(void *arg, struct api_reply *reply, const struct err *e);
+    void *arg;
+};
+
+static bool send_attempt(struct api_call *call, struct err *e) MUST_CHECK;
+
+static void call_free(struct api_call *call)
+{
+    if (call->http)
+        http_cancel(call->http);
+    loop_timer_stop(call->pause);
+    loop_timer_stop(call->deadline);
+    buf_free(&call->path);
+    buf_free(&call->query);
+    buf_free(&call->body);
+    free(call);
+}
+
+void api_call_cancel(struct api_call *call)
+{
+    call_free(call);
+}
+
+static void finish(struct api_call *call, struct api_reply *reply, struct err *e)
+{
+    reply->attempts = call->attempts;
+    if (e->code[0]) {
+        snprintf(e->operation, sizeof e->operation, "%s", call->operation);
+        snprintf(e->request_id, sizeof e->request_id, "%s", reply->request_id);
+        e->status = reply->status;
+    }
+    call->done(call->arg, reply, e);
+    cJSON_Delete(reply->output);
+    call_free(call);
+}
+
+static void finish_failed(struct api_call *call, struct err *e)
+{
+    struct api_reply reply = {0};
+    finish(call, &reply, e);
+}
+
+static double random01(void)
+{
+    uint32_t bits = 0;
+    if (getrandom(&bits, sizeof bits, 0) != (ssize_t)sizeof bits)
+        bits = (uint32_t)clock();
+    return bits / 4294967296.0;
+}
+
+static void resume_call(void *arg)
+{
+    struct api_call *call = arg;
+    struct err e;
+    err_clear(&e);
+    call->pause = NULL;
+    if (!send_attempt(call, &e))
+        finish_failed(call, &e);
+}
+
+static void call_timed_out(void *arg)
+{
+    struct api_call *call = arg;
+    struct err e;
+    err_clear(&e);
+    call->deadline = NULL;
+    err_set(&e, ERR_TIMEOUT, "no answer within the given timeout, after %d attempt%s", call->attempts,
+            call->attempts == 1 ? "" : "s");
+    e.retryable = true;
+    finish_failed(call, &e);
+}
+
+/* The text of the first string member of that name in any of the spellings. */
+static const char *json_text(const cJSON *object, const char *const *names)
+{
+    for (; object && *names; names++) {
+        const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, *names);
+        if (cJSON_IsString(item) && item->valuestring[0])
+            return item->valuestring;
+    }
+    return NULL;
+}
+
+/* "aws.x#ThrottlingException:http://…" → "ThrottlingException" */
+static void plain_code(const char *raw, char *out, size_t size)
+{
+    const char *hash = strchr(raw, '#');
+    const char *start = hash ? hash + 1 : raw;
+    size_t len = strcspn(start, ":");
+    snprintf(out, size, "%.*s", (int)(len < size ? len : size - 1), start);
+}
+
+/* Reads an error reply; rule: AWS restJson1 protocol, "operation error serialization". */
+static void read_error(const struct http_response *response, struct err *e)
+{
+    static const char *const codes[] = {"code", "Code", "__type", NULL};
+    static const char *const messages[] = {"message", "Message", "errorMessage", NULL};
+    char code[64] = "";
+    cJSON *body = response->body.len ? cJSON_ParseWithLength(response->body.data, response->body.len) : NULL;
+    const char *header = http_response_header(response, "x-amzn-ErrorType");
+    const char *raw = header ? header : json_text(body, codes);
+    const char *message = json_text(body, messages);
+    plain_code(raw ? raw : "", code, sizeof code);
+    if (!code[0])
+        snprintf(code, sizeof code, "HTTP%d", response->status);
+    err_set(e, code, "%s", message ? message : "the service gave no message");
+    if (!message)
+        err_set(e, code, "the server answered with status %d and no message that could be read", response->status);
+    cJSON_Delete(body);
+}
+
+static void read_reply(struct api_call *call, const struct http_response *response, struct api_reply *reply,
+                       struct err *e)
+{
+    const char *id = http_response_header(response, "x-amzn-RequestId");
+    if (!id)
+        id = http_response_header(response, "x-amz-request-id");
+    snprintf(reply->request_id, sizeof reply->request_id, "%s", id ? id : "");
+    reply->status = response->status;
+    if (response->status < 200 || response->status > 299) {
+        read_error(response, e);
+        return;
+    }
+    reply->output = response->body.len ? cJSON_ParseWithLength(response->body.data, response->body.len)
+                                       : cJSON_CreateObject();
+    if (!cJSON_IsObject(reply->output)) {
+        cJSON_Delete(reply->output);
+        reply->output = NULL;
+        err_set(e, ERR_RESPONSE, "the reply is not a JSON object (is %s the service's endpoint?)",
+                call->client->endpoint);
+    }
+}
+
+/* Whether the failure may be tried again, and if so, arranges it. */
+static bool try_again(struct api_call *call, const struct http_response *response, int status, const struct err *e)
+{
+    double delay_ms = 0;
+    const char *after = response ? http_response_header(response, "x-amz-retry-after") : NULL;
+    enum retry_class class = retry_classify(status, e->code);
+    if (status == 0 && !e->retryable)
+        return false;
+    /* A reply that was lost may stand for a job that was made: only the caller can look for it. */
+    if (!call->idempotent && status == 0 && response && response->sent)
+        return false;
+    if (!retry_allowed(&call->client->bucket, &call->retries, class, call->client->max_attempts, random01(),
+                       after ? atof(after) : -1, &delay_ms))
+        return false;
+    log_wire('*', "%s: %s: trying again in %.0f ms", call->operation, e->code, delay_ms);
+    call->pause = loop_timer_start(call->client->loop, (uint64_t)ceil(delay_ms), resume_call, call);
+    return call->pause != NULL;
+}
+
+static void attempt_done(void *arg, struct http_response *response, const struct err *failure)
+{
+    struct api_call *call = arg;
+    struct api_reply reply = {0};
+    struct err e = *failure;
+    call->http = NULL;
+    if (!e.code[0])
+        read_reply(call, response, &reply, &e);
+    if (e.code[0]) {
+        enum retry_class class = retry_classify(reply.status, e.code);
+        e.retryable = reply.status ? class != RETRY_NEVER : e.retryable;
+        if (try_again(call, response, reply.status, &e))
+            return;
+        if (!call->idempotent && reply.status == 0 && response->sent && err_is(&e, ERR_CONNECTION)) {
+            struct err whole = e;
+            err_set(&e, ERR_CONNECTION, "%.600s; the request may have arrived: look with ListUploadJobs before "
+                    "sending it again", whole.message);
+            e.retryable = false;
+        }
+    } else {
+        retry_success(&call->client->bucket, &call->retries);
+    }
+    finish(call, &reply, &e);
+}
+
+/* What is signed and sent: headers and their values stay in `result` and the client. */
+static bool start_signed(struct api_call *call, const struct sigv4_result *signature, const char *url,
+                         struct err *e)
+{
+    struct credentials *credentials = &call->client->credentials;
+    struct http_header headers[5];
+    size_t count = 0;
+    headers[count++] = (struct http_header){(char *)"X-Amz-Date", (char *)signature->date};
+    headers[count++] = (struct http_header){(char *)"Authorization", (char *)signature->authorization};
+    if (credentials->session_token)
+        headers[count++] = (struct http_header){(char *)"X-Amz-Security-Token",
+                                                (char *)secret_bytes(credentials->session_token)};
+    if (call->has_body)
+        headers[count++] = (struct http_header){(char *)"Content-Type", (char *)"application/json"};
+    struct http_request request = {.method = call->method, .url = url, .headers = headers, .header_count = count,
+                                   .body = call->body.data, .body_len = call->body.len,
+                                   .has_body = call->has_body || strcmp(call->method, "PUT") == 0,
+                                   .connect_timeout_ms = call->client->connect_timeout_ms,
+                                   .read_timeout_ms = call->client->read_timeout_ms,
+                                   .max_response = MAX_API_RESPONSE};
+    call->http = http_start(call->client->http, &request, attempt_done, call, e);
+    return call->http != NULL;
+}
+
+static bool send_attempt(struct api_call *call, struct err *e)
+{
+    struct api_client *client = call->client;
+    struct sigv4_header type = {"content-type", "application/json"};
+    struct buf path, url;
+    bool ok = false;
+    buf_init(&path, 16 * 1024);
+    buf_init(&url, 32 * 1024);
+    /* A path in the endpoint URL (a gateway's) goes before the operation's. */
+    buf_addf(&path, "%s%s", strcmp(client->url.path, "/") == 0 ? "" : client->url.path, call->path.data);
+    buf_addf(&url, "%s://%s%s%s%s", client->url.scheme, client->url.authority, path.data ? path.data : "",
+             call->query.len ? "?" : "", call->query.len ? call->query.data : "");
+    struct sigv4_request request = {.method = call->method, .host = client->url.authority, .path = path.data,
+                                    .query = call->query.data, .headers = &type, .header_count = call->has_body,
+                                    .body = call->body.data, .body_len = call->body.len};
+    struct sigv4_scope scope = {SIGNING_NAME, client->region, time(NULL)};
+    struct sigv4_credentials keys = {
+        client->credentials.access_key_id, secret_bytes(client->credentials.secret_access_key),
+        client->credentials.session_token ? secret_bytes(client->credentials.session_token) : NULL};
+    struct sigv4_result *signature = calloc(1, sizeof *signature);
+    call->attempts++;
+    if (!signature || path.failed || url.failed) {
+        err_set(e, ERR_MEMORY, "out of memory");
+    } else if (sigv4_sign(&request, &scope, &keys, client->keys, signature, e)) {
+        ok = start_signed(call, signature, url.data, e);
+        sigv4_result_free(signature);
+    }
+    free(signature);
+    buf_free(&path);
+    buf_free(&url);
+    return ok;
+}
+
+static struct api_call *call_new(struct api_client *client, const char *operation, const char *method,
+                                 void (*done)(void *, struct api_reply *, const struct err *), void *arg,
+                                 struct err *e)
+{
+    struct api_call *call = calloc(1, sizeof *call);
+    if (!call) {
+        err_set(e, ERR_MEMORY, "out of memory");
+        return NULL;
+    }
+    call->client = client;
+    call->operation = operation;
+    call->method = method;
+    call->done = done;
+    call->arg = arg;
+    return call;
+}
+
+struct api_call *api_call_start(struct api_client *client, const struct operation *op, const cJSON *params,
+                                long timeout_ms,
+                                void (*done)(void *arg, struct api_reply *reply, const struct err *e), void *arg,
+                                struct err *e)
+{
+    struct operation_request request;
+    snprintf(e->operation, sizeof e->operation, "%s", op->name);
+    if (!operation_validate(op, params, e) || !operation_build(op, params, &request, e))
+        return NULL;
+    struct api_call *call = call_new(client, op->name, op->method, done, arg, e);
+    if (!call) {
+        operation_request_free(&request);
+        return NULL;
+    }
+    call->idempotent = op->idempotent;
+    call->path = request.path;
+    call->query = request.query;
+    call->body = request.body;
+    call->has_body = request.has_body;
+    if (timeout_ms > 0)
+        call->deadline = loop_timer_start(client->loop, (uint64_t)timeout_ms, call_timed_out, call);
+    if (send_attempt(call, e))
+        return call;
+    call_free(call);
+    return NULL;
+}
+
+struct api_call *api_get_start(struct api_client *client, const char *path, const char *query,
+                               void (*done)(void *arg, struct api_reply *reply, const struct err *e), void *arg,
+                               struct err *e)
+{
+    struct api_call *call = call_new(client, "GET", "GET", done, arg, e);
+    if (!call)
+        return NULL;
+    call->idempotent = true;
+    buf_init(&call->path, 16 * 1024);
+    buf_init(&call->query, 16 * 1024);
+    buf_adds(&call->path, path);
+    buf_adds(&call->query, query ? query : "");
+    if (!call->path.failed && !call->query.failed && send_attempt(call, e))
+        return call;
+    call_free(call);
+    return NULL;
+}

@@ -1,0 +1,56 @@
+/* api: calls of the Customer Profiles API: validated, signed, sent, tried again, parsed.
+ *
+ * A client holds region, endpoint, credentials and the retry bucket that its calls share.
+ */
+#ifndef UPJOB_CORE_API_H
+#define UPJOB_CORE_API_H
+
+#include <cjson/cJSON.h>
+
+#include "core/credentials.h"
+#include "core/http.h"
+#include "core/operations.h"
+
+/* Borrowed for the time of api_client_new; NULL or 0 means "not given". */
+struct api_options {
+    const char *region;
+    const char *profile;
+    const char *endpoint_url;
+    bool use_fips, use_dual_stack;
+    const char *access_key_id, *secret_access_key, *session_token; /* explicit credentials */
+    int max_attempts;
+    long connect_timeout_ms, read_timeout_ms; /* 0: 10 s, 60 s */
+};
+
+struct api_client;
+/* ERR_CONFIG or ERR_CREDENTIALS when region, endpoint or credentials cannot be had. Owned by the caller; freed after
+ * all of its calls have ended. */
+struct api_client *api_client_new(struct http *http, struct loop *loop, const struct api_options *options,
+                                  struct err *e) MUST_CHECK;
+void api_client_free(struct api_client *client);
+const char *api_client_region(const struct api_client *client);
+const char *api_client_endpoint(const struct api_client *client);
+const char *api_client_credentials_source(const struct api_client *client);
+
+struct api_reply {
+    cJSON *output; /* the callback may take it by setting NULL here; NULL after an error */
+    int status;
+    int attempts;
+    char request_id[128];
+};
+
+struct api_call;
+/* Starts a call. `params` is validated before anything is sent (ERR_VALIDATION at once) and not kept. `timeout_ms`
+ * bounds the whole call with its retries; 0: none. `done` comes in a turn of the loop, once; e->code is "" on success. */
+struct api_call *api_call_start(struct api_client *client, const struct operation *op, const cJSON *params,
+                                long timeout_ms,
+                                void (*done)(void *arg, struct api_reply *reply, const struct err *e), void *arg,
+                                struct err *e) MUST_CHECK;
+/* A call outside the model, such as the embedded service's own: `path` and `query` escaped. */
+struct api_call *api_get_start(struct api_client *client, const char *path, const char *query,
+                               void (*done)(void *arg, struct api_reply *reply, const struct err *e), void *arg,
+                               struct err *e) MUST_CHECK;
+/* Ends it; `done` is not called. */
+void api_call_cancel(struct api_call *call);
+
+#endif

@@ -1,0 +1,149 @@
+#include "core/credentials.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/credentials_providers.h"
+
+void credentials_free(struct credentials *c)
+{
+    free(c->access_key_id);
+    secret_free(c->secret_access_key);
+    secret_free(c->session_token);
+    memset(c, 0, sizeof *c);
+}
+
+/* ---- what a provider found ---- */
+
+static bool is_given(const char *value)
+{
+    return value && *value;
+}
+
+static enum credentials_found refuse(const struct credentials_given *given, long line, struct err *err)
+{
+    if (given->file)
+        err_at(err, given->file, line, 0, NULL);
+    return CREDENTIALS_FAILED;
+}
+
+/* Keys are printable ASCII without spaces: what else is there came along when they were copied, and would break the
+ * headers that they go into. */
+static bool is_key(const char *value)
+{
+    for (; *value; value++)
+        if (*value <= ' ' || *value > '~')
+            return false;
+    return true;
+}
+
+static enum credentials_found not_a_key(const struct credentials_given *given, const char *name, long line,
+                                        struct err *err)
+{
+    err_set(err, ERR_CREDENTIALS, "%s holds a space, a line end or another character that no key has: copy it again",
+            name);
+    return refuse(given, line, err);
+}
+
+static enum credentials_found half_a_pair(const struct credentials_given *given, struct err *err)
+{
+    bool has_id = is_given(given->id);
+    err_set(err, ERR_CREDENTIALS, "%s is given without %s: %s", has_id ? given->id_name : given->secret_name,
+            has_id ? given->secret_name : given->id_name, given->remedy);
+    return refuse(given, has_id ? given->id_line : given->secret_line, err);
+}
+
+enum credentials_found credentials_take(const struct credentials_given *given, struct credentials *out,
+                                        struct err *err)
+{
+    memset(out, 0, sizeof *out);
+    if (!is_given(given->id) && !is_given(given->secret))
+        return CREDENTIALS_NONE;
+    if (!is_given(given->id) || !is_given(given->secret))
+        return half_a_pair(given, err);
+    if (!is_key(given->id))
+        return not_a_key(given, given->id_name, given->id_line, err);
+    if (!is_key(given->secret))
+        return not_a_key(given, given->secret_name, given->secret_line, err);
+    if (is_given(given->token) && !is_key(given->token))
+        return not_a_key(given, given->token_name, given->token_line, err);
+    out->access_key_id = strdup(given->id);
+    out->secret_access_key = secret_new(given->secret, strlen(given->secret));
+    if (is_given(given->token))
+        out->session_token = secret_new(given->token, strlen(given->token));
+    if (out->access_key_id && out->secret_access_key && (!is_given(given->token) || out->session_token))
+        return CREDENTIALS_FOUND;
+    credentials_free(out);
+    err_set(err, ERR_MEMORY, "out of memory");
+    return CREDENTIALS_FAILED;
+}
+
+bool credentials_explicit(const char *access_key_id, const char *secret_access_key, const char *session_token,
+                          struct credentials *out, struct err *err)
+{
+    struct credentials_given given = {
+        .id_name = "access_key_id",
+        .secret_name = "secret_access_key",
+        .token_name = "session_token",
+        .id = access_key_id,
+        .secret = secret_access_key,
+        .token = session_token,
+        .remedy = "give both, or neither to use the environment or a profile",
+    };
+    enum credentials_found found = credentials_take(&given, out, err);
+    if (found == CREDENTIALS_NONE)
+        return err_set(err, ERR_CREDENTIALS, "access_key_id and secret_access_key are empty: give both, or leave the "
+                       "credentials out to use the environment or a profile");
+    snprintf(out->source, sizeof out->source, "%s", found == CREDENTIALS_FOUND ? "explicit" : "");
+    return found == CREDENTIALS_FOUND;
+}
+
+/* ---- the chain ---- */
+
+/* Variables that other SDKs follow: set, they explain why those find keys and this does not. */
+static const char *unsupported_variable(void)
+{
+    static const char *const names[] = {"AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+                                        "AWS_CONTAINER_CREDENTIALS_FULL_URI"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (is_given(getenv(names[i])))
+            return names[i];
+    return NULL;
+}
+
+static const char *path_shown(const struct aws_shared_file *file)
+{
+    return file->path ? file->path : "no home directory";
+}
+
+static bool none_found(const struct aws_config *config, struct err *err)
+{
+    const struct aws_shared_file *shared = &config->files[AWS_CREDENTIALS], *own = &config->files[AWS_CONFIG];
+    const char *variable = unsupported_variable();
+    return err_set(err, ERR_CREDENTIALS,
+                   "there are no credentials. Looked at: %s; profile \"%.60s\" in %.150s (%s) and %.150s (%s)%s%s. Set "
+                   "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run aws configure; --local needs none",
+                   config->explicit_profile ? "not the environment, as a profile was named"
+                                            : "AWS_ACCESS_KEY_ID in the environment (not set)",
+                   config->profile, path_shown(shared), shared->present ? "no keys" : "no such file", path_shown(own),
+                   own->present ? "no keys" : "no such file", variable ? "; not at what is not supported yet: " : "",
+                   variable ? variable : "");
+}
+
+bool credentials_resolve(const struct aws_config *config, struct credentials *out, struct err *err)
+{
+    enum credentials_found found = CREDENTIALS_NONE;
+    memset(out, 0, sizeof *out);
+    if (!config->explicit_profile)
+        found = credentials_from_environment(out, err);
+    if (found == CREDENTIALS_NONE && !credentials_shared_supported(config, true, err))
+        return false;
+    if (found == CREDENTIALS_NONE)
+        found = credentials_from_shared(config, AWS_CREDENTIALS, out, err);
+    if (found == CREDENTIALS_NONE)
+        found = credentials_from_shared(config, AWS_CONFIG, out, err);
+    if (found == CREDENTIALS_NONE && credentials_shared_supported(config, false, err))
+        return none_found(config, err);
+    return found == CREDENTIALS_FOUND;
+}

@@ -1,0 +1,112 @@
+/* csv: a streaming CSV reader that is pulled record by record, and a writer.
+ *
+ * The reader sits on libcsv. Cells keep every byte: nothing is trimmed. A record is
+ * read strictly; one that strict reading refuses is read again leniently within its
+ * own physical line (`5" pipe`); when that does not end at the line's end, it is an
+ * error record, and reading goes on with the next line. With `strict`, every record
+ * that strict reading refuses is an error record.
+ * Lines are physical: CR LF, LF and a lone CR each end one, also inside quotes.
+ * Blank lines are dropped, as libcsv does, and counted as lines.
+ * Memory is one window and the longest record, however long the input.
+ */
+#ifndef UPJOB_CORE_CSV_H
+#define UPJOB_CORE_CSV_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/err.h"
+
+#define CSV_MAX_RECORD_DEFAULT ((size_t)16 << 20)
+
+struct csv_options {
+    unsigned char delimiter; /* 0 means ',' */
+    unsigned char quote;     /* 0 means '"' */
+    bool no_header;          /* the first record is data */
+    bool strict;
+    bool keep_bom;           /* leave a UTF-8 byte-order mark in the first cell; otherwise it is dropped */
+    size_t max_record;       /* bytes; 0 means CSV_MAX_RECORD_DEFAULT */
+    uint64_t start_offset;   /* where the source begins in the whole input: added to row offsets */
+    long start_line;         /* line of the source's first byte; 0 means 1 */
+};
+
+/* A cell, or any run of bytes: not NUL-terminated, may hold NULs, owned by the reader. */
+struct csv_slice {
+    const char *data;
+    size_t len;
+};
+
+/* A record. Everything in it is valid until the next call on the reader. */
+struct csv_row {
+    const struct csv_slice *cells;
+    size_t count;
+    long line;              /* physical line on which it begins, from 1 */
+    uint64_t offset;        /* byte in the input at which it begins */
+    uint64_t end;           /* byte after its line end: where the next record may begin */
+    struct csv_slice raw;   /* the record as it stands in the input, without its line end */
+};
+
+enum csv_status {
+    CSV_ROW,    /* *row is a record */
+    CSV_BAD,    /* a record that cannot be read: *row has line, offset, end and raw (no cells), *err says why */
+    CSV_END,    /* the input is at its end */
+    CSV_FAILED, /* the source failed, or a record passes max_record, or memory is out: *err; the reader is done */
+};
+
+/* Gives up to `size` bytes of input: the count, 0 at the end, or -1 with *err filled. */
+typedef long (*csv_source)(void *arg, char *into, size_t size, struct err *err);
+
+struct csv_reader;
+
+/* False when the delimiter and the quote are the same, or one is a line end (ERR_USAGE).
+ * Every function here that takes options checks them. */
+bool csv_options_check(const struct csv_options *options, struct err *err) MUST_CHECK;
+
+/* Reads from `source`. `name` (copied) stands for the file in errors. The header, unless
+ * there is none, is read by the first call of csv_reader_header or csv_reader_next. */
+struct csv_reader *csv_reader_new(csv_source source, void *arg, const char *name,
+                                  const struct csv_options *options, struct err *err) MUST_CHECK;
+/* Reads the file at `path`, "-" for standard input, from `start_offset` on. A directory or a
+ * file that cannot be opened is ERR_FILE. */
+struct csv_reader *csv_reader_open(const char *path, const struct csv_options *options,
+                                   struct err *err) MUST_CHECK;
+/* Closes what it opened and frees; NULL is allowed. */
+void csv_reader_free(struct csv_reader *reader);
+
+/* The header record, which stays valid as long as the reader. Fails when the input is empty
+ * (ERR_INVALID_FILE) or the header cannot be read. With no_header, a row of count 0. */
+bool csv_reader_header(struct csv_reader *reader, const struct csv_row **header, struct err *err) MUST_CHECK;
+/* Index of the first header cell equal to `name` (bytes), or -1. */
+long csv_reader_column(struct csv_reader *reader, const char *name, size_t len);
+enum csv_status csv_reader_next(struct csv_reader *reader, const struct csv_row **row, struct err *err) MUST_CHECK;
+/* Physical lines read so far, and bytes. */
+long csv_reader_line(const struct csv_reader *reader);
+uint64_t csv_reader_offset(const struct csv_reader *reader);
+/* True when the input began with a UTF-8 byte-order mark (known once the first record was read). */
+bool csv_reader_had_bom(const struct csv_reader *reader);
+
+/* Writes `len` bytes in quotes, those within doubled, as libcsv does; not NUL-terminated.
+ * `into` has room for 2 * len + 2 bytes. Returns the bytes written. */
+size_t csv_quote(char *into, const char *bytes, size_t len, unsigned char quote);
+
+/* The writer: quotes a cell when it holds the delimiter, a quote, CR or LF, or is the only
+ * cell of its record and empty; doubles quotes as libcsv does. Ends records with LF. */
+struct csv_writer;
+/* Gives bytes out: false with *err filled. */
+typedef bool (*csv_sink)(void *arg, const char *bytes, size_t len, struct err *err);
+
+struct csv_writer *csv_writer_new(csv_sink sink, void *arg, const struct csv_options *options,
+                                  struct err *err) MUST_CHECK;
+/* Writes to the file at `path`, mode 0600, created or emptied; "-" for standard output. */
+struct csv_writer *csv_writer_open(const char *path, const struct csv_options *options,
+                                   struct err *err) MUST_CHECK;
+bool csv_writer_row(struct csv_writer *writer, const struct csv_slice *cells, size_t count, struct err *err) MUST_CHECK;
+/* Bytes as they are, for a record copied whole; the caller sees to the line end. */
+bool csv_writer_raw(struct csv_writer *writer, const char *bytes, size_t len, struct err *err) MUST_CHECK;
+bool csv_writer_flush(struct csv_writer *writer, struct err *err) MUST_CHECK;
+/* Flushes and closes: what could not be written is the error. The writer is still to be freed. */
+bool csv_writer_close(struct csv_writer *writer, struct err *err) MUST_CHECK;
+void csv_writer_free(struct csv_writer *writer);
+
+#endif

@@ -1,0 +1,198 @@
+#include "core/endpoint.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "core/pattern.h"
+
+/* ---- region ---- */
+
+/* A region becomes a part of the host's name. */
+static bool is_host_label(const char *text)
+{
+    size_t len = strlen(text);
+    bool digits_only = true;
+    if (len == 0 || len > 63 || text[0] == '-' || text[len - 1] == '-')
+        return false;
+    for (; *text; text++) {
+        if (!isalnum((unsigned char)*text) && *text != '-')
+            return false;
+        digits_only = digits_only && isdigit((unsigned char)*text);
+    }
+    return !digits_only;
+}
+
+static const char *setting(const struct aws_config *config, const char *key)
+{
+    const char *value = config ? aws_config_get(config, key) : NULL;
+    return value && *value ? value : NULL;
+}
+
+static const char *environment(const char *name)
+{
+    const char *value = getenv(name);
+    return value && *value ? value : NULL;
+}
+
+bool endpoint_region(const char *explicit_region, const struct aws_config *config, char *out, size_t size,
+                     struct err *err)
+{
+    const char *profile = config ? aws_config_profile(config) : "default";
+    const struct {
+        const char *name, *value;
+    } places[] = {
+        {"the region given", explicit_region && *explicit_region ? explicit_region : NULL},
+        {"AWS_REGION", environment("AWS_REGION")},
+        {"AWS_DEFAULT_REGION", environment("AWS_DEFAULT_REGION")},
+        {"the profile's region", setting(config, "region")},
+    };
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        if (!places[i].value)
+            continue;
+        if (!is_host_label(places[i].value) || strlen(places[i].value) >= size)
+            return err_set(err, ERR_CONFIG, "%s is \"%.80s\", which is not the name of a region (such as us-east-1)",
+                           places[i].name, places[i].value);
+        strcpy(out, places[i].value);
+        return true;
+    }
+    return err_set(err, ERR_CONFIG,
+                   "there is no region: give one (--region, or region = in Lua), set AWS_REGION or "
+                   "AWS_DEFAULT_REGION, or write \"region = us-east-1\" for the profile \"%.100s\" in the AWS config "
+                   "file (aws configure set region); the region of the instance metadata is not asked for yet",
+                   profile);
+}
+
+/* ---- endpoint ---- */
+
+struct partition {
+    const char *regions; /* a pattern */
+    const char *suffix, *dual_stack_suffix;
+};
+
+/* The service's endpoint rule set; the first serves regions that fit none. */
+static const struct partition partitions[] = {
+    {"^(us|eu|ap|sa|ca|me|af|il|mx)-\\w+-\\d+$", "amazonaws.com", "api.aws"},
+    {"^cn-\\w+-\\d+$", "amazonaws.com.cn", "api.amazonwebservices.com.cn"},
+    {"^us-gov-\\w+-\\d+$", "amazonaws.com", "api.aws"},
+    {"^eusc-(de)-\\w+-\\d+$", "amazonaws.eu", "api.amazonwebservices.eu"},
+    {"^us-iso-\\w+-\\d+$", "c2s.ic.gov", "api.aws.ic.gov"},
+    {"^us-isob-\\w+-\\d+$", "sc2s.sgov.gov", "api.aws.scloud"},
+    {"^eu-isoe-\\w+-\\d+$", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk"},
+    {"^us-isof-\\w+-\\d+$", "csp.hci.ic.gov", "api.aws.hci.ic.gov"},
+};
+
+static const struct partition *find_partition(const char *region)
+{
+    for (size_t i = 0; i < sizeof partitions / sizeof *partitions; i++)
+        if (pattern_matches(partitions[i].regions, region))
+            return &partitions[i];
+    return &partitions[0];
+}
+
+static bool is_true(const char *text)
+{
+    return text && strcasecmp(text, "true") == 0;
+}
+
+/* A configured endpoint, and in *from the place where it stands; NULL when there is none. */
+static const char *configured_url(const struct aws_config *config, const char **from)
+{
+    const char *services = setting(config, "services"), *url;
+    const char *ignore = environment("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
+    if (is_true(ignore ? ignore : setting(config, "ignore_configured_endpoint_urls")))
+        return NULL;
+    if ((url = environment(*from = "AWS_ENDPOINT_URL_CUSTOMER_PROFILES")))
+        return url;
+    if ((url = environment(*from = "AWS_ENDPOINT_URL")))
+        return url;
+    *from = "customer_profiles endpoint_url in the profile's services section";
+    url = services ? aws_config_services(config, services, "customer_profiles", "endpoint_url") : NULL;
+    if (url && *url)
+        return url;
+    *from = "the profile's endpoint_url";
+    return setting(config, "endpoint_url");
+}
+
+/* What is wrong with it, or NULL. Neither is quoted by the caller: a URL may hold a password. */
+static const char *fault_of_url(const char *url)
+{
+    const char *rest = strncasecmp(url, "https://", 8) == 0  ? url + 8
+                       : strncasecmp(url, "http://", 7) == 0 ? url + 7
+                                                             : NULL;
+    if (!rest)
+        return "it must begin with https:// or http://";
+    size_t host = strcspn(rest, "/?#");
+    if (memchr(rest, '@', host))
+        return "it may not hold a user name or password";
+    if (host == 0 || *rest == ':')
+        return "it has no host";
+    for (const char *c = url; *c; c++)
+        if ((unsigned char)*c <= ' ' || *c == 0x7F || *c == '"' || *c == '<' || *c == '>' || *c == '\\')
+            return "it holds a character that a URL cannot hold";
+    if (strpbrk(rest, "?#"))
+        return "it may not hold a query or a fragment";
+    return NULL;
+}
+
+static bool use_custom(const char *url, const char *from, bool fips, bool dual_stack, char *out, size_t size,
+                       struct err *err)
+{
+    const char *fault = fault_of_url(url);
+    size_t len = strlen(url);
+    if (fault)
+        return err_set(err, ERR_CONFIG, "%s is not a usable URL: %s (such as https://host:port)", from, fault);
+    if (fips || dual_stack)
+        return err_set(err, ERR_CONFIG, "%s and a custom endpoint cannot be used together: leave out one of them (the "
+                       "endpoint is from %s)", fips ? "FIPS" : "dual-stack", from);
+    while (len > 0 && url[len - 1] == '/')
+        len--;
+    if (len >= size)
+        return err_set(err, ERR_CONFIG, "%s is too long: a URL may have %zu characters", from, size - 1);
+    memcpy(out, url, len);
+    out[len] = '\0';
+    return true;
+}
+
+/* Asked for by the caller, else by the environment, else by the profile. */
+static bool wants(bool asked, const struct aws_config *config, const char *variable, const char *key)
+{
+    const char *text = config ? environment(variable) : NULL;
+    return asked || is_true(text ? text : setting(config, key));
+}
+
+bool endpoint_resolve(const struct endpoint_options *options, const struct aws_config *config, char *out, size_t size,
+                      struct err *err)
+{
+    bool fips = wants(options->use_fips, config, "AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint");
+    bool dual = wants(options->use_dual_stack, config, "AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint");
+    const char *from = "endpoint_url", *url = options->endpoint_url;
+    if ((!url || !*url) && config)
+        url = configured_url(config, &from);
+    if (url && *url)
+        return use_custom(url, from, fips, dual, out, size, err);
+    if (!options->region || !*options->region)
+        return err_set(err, ERR_CONFIG, "without a region there is no endpoint: give a region or an endpoint URL");
+    if (!is_host_label(options->region))
+        return err_set(err, ERR_CONFIG, "\"%.80s\" is not the name of a region (such as us-east-1)", options->region);
+    const struct partition *partition = find_partition(options->region);
+    int len = snprintf(out, size, "https://profile%s.%s.%s", fips ? "-fips" : "", options->region,
+                       dual ? partition->dual_stack_suffix : partition->suffix);
+    if (len < 0 || (size_t)len >= size)
+        return err_set(err, ERR_CONFIG, "the endpoint is longer than %zu characters", size - 1);
+    return true;
+}
+
+bool endpoint_is_loopback(const char *host)
+{
+    struct in_addr v4;
+    struct in6_addr v6;
+    if (inet_pton(AF_INET, host, &v4) == 1)
+        return ntohl(v4.s_addr) >> 24 == 127;
+    if (inet_pton(AF_INET6, host, &v6) == 1)
+        return IN6_IS_ADDR_LOOPBACK(&v6);
+    return strcasecmp(host, "localhost") == 0;
+}

@@ -1,0 +1,31 @@
+/* endpoint: which region, which URL. Rules: AWS SDKs and Tools Reference Guide, and the
+ * service's endpoint rule set, partition by partition. */
+#ifndef UPJOB_CORE_ENDPOINT_H
+#define UPJOB_CORE_ENDPOINT_H
+
+#include <stdbool.h>
+
+#include "core/credentials.h"
+#include "core/err.h"
+
+/* explicit → AWS_REGION → AWS_DEFAULT_REGION → the profile. ERR_CONFIG names all the places when there is none.
+ * `explicit_region` may be NULL. The text is copied into `out`. */
+bool endpoint_region(const char *explicit_region, const struct aws_config *config, char *out, size_t size,
+                     struct err *err) MUST_CHECK;
+
+struct endpoint_options {
+    const char *region;       /* may be NULL when endpoint_url is given */
+    const char *endpoint_url; /* explicit, or NULL */
+    bool use_fips, use_dual_stack;
+};
+/* The URL without a trailing slash. endpoint_url must have a scheme http or https and a host. With `config`
+ * (may be NULL) the configured ones are looked up too: AWS_ENDPOINT_URL_CUSTOMER_PROFILES, AWS_ENDPOINT_URL,
+ * the profile's services section, the profile's endpoint_url, unless AWS_IGNORE_CONFIGURED_ENDPOINT_URLS is true.
+ * FIPS or dual-stack together with a custom endpoint is an error. */
+bool endpoint_resolve(const struct endpoint_options *options, const struct aws_config *config, char *out,
+                      size_t size, struct err *err) MUST_CHECK;
+
+/* True for 127.0.0.0/8, ::1 and "localhost": a host without brackets or port. */
+bool endpoint_is_loopback(const char *host);
+
+#endif

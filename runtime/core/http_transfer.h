@@ -1,0 +1,21 @@
+/* http_transfer: for units that set up a curl handle of their own (upload): runs it on the loop. Private to core. */
+#ifndef UPJOB_CORE_HTTP_TRANSFER_H
+#define UPJOB_CORE_HTTP_TRANSFER_H
+
+#include "core/http.h"
+
+struct http_transfer {
+    void *easy; /* CURL handle, the caller's */
+    void (*done)(void *arg, int curl_code);
+    void *arg;
+};
+
+/* The options that every transfer of this program shares: TLS, proxy, signals, trace. False when curl refuses one. */
+bool http_transfer_prepare(void *easy, const char *url, long connect_timeout_ms, struct err *e) MUST_CHECK;
+/* `transfer` must stay until done was called or it was removed. */
+bool http_transfer_add(struct http *http, struct http_transfer *transfer, struct err *e) MUST_CHECK;
+void http_transfer_remove(struct http *http, struct http_transfer *transfer);
+/* What a curl code means: code, sentence naming the host, retryable. */
+void http_transfer_error(void *easy, int curl_code, const char *url, struct err *e);
+
+#endif

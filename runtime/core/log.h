@@ -1,0 +1,22 @@
+/* log: one line per event on standard error, for people and for log collectors.
+ *
+ * The level and the format are process-wide settings given once at start by the
+ * host; a message never holds a secret or, unless values may be shown, a cell.
+ */
+#ifndef UPJOB_CORE_LOG_H
+#define UPJOB_CORE_LOG_H
+
+#include <stdbool.h>
+
+#include "core/err.h"
+
+enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG, LOG_TRACE };
+
+void log_set_level(enum log_level level);
+enum log_level log_get_level(void);
+bool log_enabled(enum log_level level);
+void log_write(enum log_level level, const char *format, ...) PRINTF_LIKE(2, 3);
+/* A line of the wire trace (-v), as curl shows it: `mark` is '>' sent, '<' received, '*' about. */
+void log_wire(char mark, const char *format, ...) PRINTF_LIKE(2, 3);
+
+#endif

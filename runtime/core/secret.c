@@ -1,0 +1,75 @@
+#include "core/secret.h"
+
+#include <openssl/crypto.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+/* A secret has pages of its own: mlock and MADV_DONTDUMP work on whole pages. */
+struct secret {
+    size_t len;
+    size_t mapped;
+    char bytes[];
+};
+
+struct secret *secret_new(const void *bytes, size_t len)
+{
+    long page = sysconf(_SC_PAGESIZE);
+    size_t need = sizeof(struct secret) + len + 1;
+    if (page <= 0 || len > SIZE_MAX / 2)
+        return NULL;
+    size_t mapped = (need + (size_t)page - 1) / (size_t)page * (size_t)page;
+    struct secret *s = mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (s == MAP_FAILED)
+        return NULL;
+    /* Both are best effort: RLIMIT_MEMLOCK may be 0, and swap is not a dump. */
+    (void)mlock(s, mapped);
+    (void)madvise(s, mapped, MADV_DONTDUMP);
+    s->len = len;
+    s->mapped = mapped;
+    memcpy(s->bytes, bytes, len);
+    s->bytes[len] = '\0';
+    return s;
+}
+
+void secret_free(struct secret *s)
+{
+    if (!s)
+        return;
+    size_t mapped = s->mapped;
+    OPENSSL_cleanse(s, mapped);
+    munmap(s, mapped);
+}
+
+const char *secret_bytes(const struct secret *s)
+{
+    return s->bytes;
+}
+
+size_t secret_len(const struct secret *s)
+{
+    return s->len;
+}
+
+void secret_cleanse(void *bytes, size_t len)
+{
+    OPENSSL_cleanse(bytes, len);
+}
+
+bool secret_equal(const void *a, const void *b, size_t len)
+{
+    return CRYPTO_memcmp(a, b, len) == 0;
+}
+
+void secret_harden_process(void)
+{
+    struct rlimit none = {0, 0};
+    (void)setrlimit(RLIMIT_CORE, &none);
+#ifndef __SANITIZE_ADDRESS__ /* the leak check traces its own process */
+    (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+#endif
+}

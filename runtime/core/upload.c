@@ -1,0 +1,485 @@
+#include "core/upload.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/buf.h"
+#include "core/endpoint.h"
+#include "core/http_transfer.h"
+#include "core/log.h"
+
+#define DATA_KEY_BYTES 32
+/* From this size on, S3 may refuse before the body travels. */
+#define EXPECT_100_FROM ((uint64_t)1 << 20)
+/* A slice in the thread pool stays well under 20 ms: MD5 does some 600 MB/s. */
+#define DIGEST_SLICE ((size_t)4 << 20)
+#define MAX_ERROR_BODY ((size_t)64 << 10)
+
+struct upload {
+    struct http *http;
+    struct loop *loop;
+    struct http_transfer transfer;
+    struct curl_slist *headers;
+    char *url;
+    char *path;
+    const struct secret *key;
+    int fd;
+    struct stat before; /* of the file when it was opened: it must not change under us */
+    uint64_t position;  /* next byte that the PUT reads */
+    bool content_md5;
+    bool type_signed;   /* the URL signs content-type */
+    EVP_MD_CTX *digest;
+    char *digest_buffer;
+    uint64_t digested;
+    unsigned char md5[16];
+    bool md5_known;
+    struct loop_work *work; /* the digest pass, while it runs */
+    bool cancelled;         /* while it runs: freed when it has ended */
+    struct err failure;     /* of the digest pass or the read callback */
+    struct buf reply;
+    long connect_timeout_ms, stall_timeout_ms;
+    uint64_t reported_at;
+    void (*progress)(void *arg, uint64_t done, uint64_t total);
+    struct upload_result result;
+    void (*done)(void *arg, const struct upload_result *result, const struct err *e);
+    void *arg;
+};
+
+static void drop_transfer(struct upload *upload)
+{
+    if (upload->transfer.easy)
+        curl_easy_cleanup(upload->transfer.easy);
+    upload->transfer.easy = NULL;
+    for (struct curl_slist *header = upload->headers; header; header = header->next)
+        secret_cleanse(header->data, strlen(header->data));
+    curl_slist_free_all(upload->headers);
+    upload->headers = NULL;
+}
+
+static void upload_free(struct upload *upload)
+{
+    drop_transfer(upload);
+    if (upload->fd >= 0)
+        close(upload->fd);
+    EVP_MD_CTX_free(upload->digest);
+    free(upload->digest_buffer);
+    if (upload->url)
+        secret_cleanse(upload->url, strlen(upload->url));
+    free(upload->url);
+    free(upload->path);
+    buf_cleanse(&upload->reply);
+    free(upload);
+}
+
+void upload_cancel(struct upload *upload)
+{
+    if (upload->work) {
+        upload->cancelled = true;
+        loop_work_cancel(upload->work);
+        return;
+    }
+    if (upload->transfer.easy)
+        http_transfer_remove(upload->http, &upload->transfer);
+    upload_free(upload);
+}
+
+static void finish(struct upload *upload, const struct err *e)
+{
+    upload->done(upload->arg, &upload->result, e);
+    upload_free(upload);
+}
+
+/* ---- what is refused at once ---- */
+
+static bool check_url(struct upload *upload, struct err *e)
+{
+    struct http_url url;
+    if (!http_url_parse(upload->url, &url, e))
+        return false;
+    bool loopback = endpoint_is_loopback(url.host);
+    bool https = strcasecmp(url.scheme, "https") == 0;
+    bool http = strcasecmp(url.scheme, "http") == 0;
+    /* A header may only be sent when the URL's signature covers it. */
+    const char *list = strcasestr(url.query, "x-amz-signedheaders=");
+    size_t list_len = list ? strcspn(list, "&") : 0;
+    for (const char *p = list; p && p + 12 <= list + list_len; p++)
+        upload->type_signed = upload->type_signed || strncasecmp(p, "content-type", 12) == 0;
+    http_url_free(&url);
+    if (https || (http && loopback))
+        return true;
+    return err_set(e, ERR_CONFIG, "the upload URL is not https: the data key and the file would travel readable");
+}
+
+/* Base64 of exactly 32 bytes; the digest of the bytes themselves is what the third header carries. */
+static bool key_digest(const struct secret *key, char md5_text[32], struct err *e)
+{
+    unsigned char bytes[64], md5[EVP_MAX_MD_SIZE];
+    unsigned md5_len = 0;
+    const char *text = secret_bytes(key);
+    size_t len = secret_len(key);
+    int n = len == 44 ? EVP_DecodeBlock(bytes, (const unsigned char *)text, (int)len) : -1;
+    bool ok = n == DATA_KEY_BYTES + 1 && text[43] == '=' && text[42] != '=';
+    if (ok)
+        ok = EVP_Digest(bytes, DATA_KEY_BYTES, md5, &md5_len, EVP_md5(), NULL) == 1;
+    if (ok)
+        EVP_EncodeBlock((unsigned char *)md5_text, md5, (int)md5_len);
+    secret_cleanse(bytes, sizeof bytes);
+    secret_cleanse(md5, sizeof md5);
+    if (!ok)
+        return err_set(e, ERR_CONFIG,
+                       "the data key (ClientToken) is not base64 of 32 bytes: pass it on as GetUploadJobPath gave it");
+    return true;
+}
+
+static bool open_file(struct upload *upload, const struct upload_options *options, struct err *e)
+{
+    upload->fd = options->fd >= 0 ? fcntl(options->fd, F_DUPFD_CLOEXEC, 0) : open(upload->path, O_RDONLY | O_CLOEXEC);
+    err_at(e, upload->path, 0, 0, NULL);
+    if (upload->fd < 0 || fstat(upload->fd, &upload->before) != 0)
+        return err_errno(e, ERR_FILE, errno, "cannot open the file");
+    if (S_ISDIR(upload->before.st_mode))
+        return err_set(e, ERR_FILE, "is a directory, not a file");
+    if (!S_ISREG(upload->before.st_mode))
+        return err_set(e, ERR_FILE, "is not a regular file: its size must be known before it is sent");
+    if (upload->before.st_size == 0)
+        return err_set(e, ERR_INVALID_FILE, "the file is empty: there is nothing to upload");
+    err_at(e, NULL, 0, 0, NULL);
+    return true;
+}
+
+static bool file_unchanged(struct upload *upload)
+{
+    struct stat now;
+    return fstat(upload->fd, &now) == 0 && now.st_size == upload->before.st_size &&
+           now.st_mtim.tv_sec == upload->before.st_mtim.tv_sec &&
+           now.st_mtim.tv_nsec == upload->before.st_mtim.tv_nsec && now.st_ino == upload->before.st_ino;
+}
+
+static void file_changed(struct upload *upload, struct err *e)
+{
+    err_at(e, upload->path, 0, 0, NULL);
+    err_set(e, ERR_FILE, "the file changed while it was read: start again when nothing writes to it any more");
+}
+
+/* ---- the PUT ---- */
+
+static uint64_t file_size(const struct upload *upload)
+{
+    return (uint64_t)upload->before.st_size;
+}
+
+static size_t give_bytes(char *into, size_t unit, size_t count, void *arg)
+{
+    struct upload *upload = arg;
+    uint64_t left = file_size(upload) - upload->position;
+    size_t want = unit * count < left ? unit * count : (size_t)left;
+    ssize_t n = want ? pread(upload->fd, into, want, (off_t)upload->position) : 0;
+    if (n < 0 || (n == 0 && want > 0)) {
+        if (n == 0)
+            file_changed(upload, &upload->failure);
+        else
+            err_errno(&upload->failure, ERR_FILE, errno, "cannot read the file");
+        err_at(&upload->failure, upload->path, 0, 0, NULL);
+        return CURL_READFUNC_ABORT;
+    }
+    upload->position += (uint64_t)n;
+    return (size_t)n;
+}
+
+/* curl rewinds when a connection that it reused turns out to be dead. */
+static int rewind_bytes(void *arg, curl_off_t offset, int origin)
+{
+    struct upload *upload = arg;
+    if (origin != SEEK_SET || offset < 0)
+        return CURL_SEEKFUNC_CANTSEEK;
+    upload->position = (uint64_t)offset;
+    return CURL_SEEKFUNC_OK;
+}
+
+static size_t take_reply(char *data, size_t unit, size_t count, void *arg)
+{
+    struct upload *upload = arg;
+    size_t room = upload->reply.max - upload->reply.len;
+    buf_add(&upload->reply, data, unit * count < room ? unit * count : room);
+    return unit * count;
+}
+
+static void take_value(const char *value, size_t len, char *out, size_t size)
+{
+    while (len > 0 && strchr(" \t\r\n", value[len - 1]))
+        len--;
+    while (len > 0 && (*value == ' ' || *value == '\t'))
+        value++, len--;
+    snprintf(out, size, "%.*s", (int)(len < size ? len : size - 1), value);
+}
+
+static size_t take_header(char *data, size_t unit, size_t count, void *arg)
+{
+    struct upload *upload = arg;
+    struct upload_result *result = &upload->result;
+    size_t len = unit * count;
+    if (len > 5 && strncasecmp(data, "etag:", 5) == 0)
+        take_value(data + 5, len - 5, result->etag, sizeof result->etag);
+    else if (len > 17 && strncasecmp(data, "x-amz-request-id:", 17) == 0)
+        take_value(data + 17, len - 17, result->request_id, sizeof result->request_id);
+    else if (len > 11 && strncasecmp(data, "x-amz-id-2:", 11) == 0)
+        take_value(data + 11, len - 11, result->host_id, sizeof result->host_id);
+    return len;
+}
+
+static int report(void *arg, curl_off_t down_total, curl_off_t down, curl_off_t up_total, curl_off_t up)
+{
+    struct upload *upload = arg;
+    uint64_t now = loop_now();
+    (void)down_total;
+    (void)down;
+    (void)up_total;
+    if (upload->progress && (now - upload->reported_at >= 100 || (uint64_t)up == file_size(upload))) {
+        upload->reported_at = now;
+        upload->progress(upload->arg, (uint64_t)up, file_size(upload));
+    }
+    return 0;
+}
+
+static bool add_header(struct upload *upload, const char *name, const char *value)
+{
+    struct buf line;
+    buf_init(&line, 4096);
+    buf_addf(&line, "%s%s", name, value);
+    struct curl_slist *list = line.failed ? NULL : curl_slist_append(upload->headers, line.data);
+    buf_cleanse(&line);
+    if (list)
+        upload->headers = list;
+    return list != NULL;
+}
+
+static bool add_headers(struct upload *upload, struct err *e)
+{
+    char key_md5[32], md5[32];
+    if (!key_digest(upload->key, key_md5, e))
+        return false;
+    bool ok = add_header(upload, "x-amz-server-side-encryption-customer-algorithm: ", "AES256") &&
+              add_header(upload, "x-amz-server-side-encryption-customer-key: ", secret_bytes(upload->key)) &&
+              add_header(upload, "x-amz-server-side-encryption-customer-key-MD5: ", key_md5) &&
+              add_header(upload, "Accept:", "") &&
+              add_header(upload, upload->type_signed ? "Content-Type: text/csv" : "Content-Type:", "") &&
+              add_header(upload, file_size(upload) >= EXPECT_100_FROM ? "Expect: 100-continue" : "Expect:", "");
+    secret_cleanse(key_md5, sizeof key_md5);
+    if (ok && upload->content_md5 && upload->md5_known) {
+        EVP_EncodeBlock((unsigned char *)md5, upload->md5, sizeof upload->md5);
+        ok = add_header(upload, "Content-MD5: ", md5);
+    }
+    return ok || err_set(e, ERR_MEMORY, "out of memory");
+}
+
+static bool start_put(struct upload *upload, struct err *e) MUST_CHECK;
+
+/* The text between <name> and </name> in an S3 error. */
+static void xml_text(const char *xml, const char *name, char *out, size_t size)
+{
+    char open[40], shut[40];
+    snprintf(open, sizeof open, "<%s>", name);
+    snprintf(shut, sizeof shut, "</%s>", name);
+    const char *start = strstr(xml, open);
+    const char *end = start ? strstr(start, shut) : NULL;
+    out[0] = '\0';
+    if (end) {
+        start += strlen(open);
+        snprintf(out, size, "%.*s", (int)(end - start), start);
+    }
+}
+
+/* What S3 answered, as an error object. Only code, message and ids are taken: the rest of such a body quotes
+ * the request, signature included. */
+static void read_xml_error(struct upload *upload, int status, struct err *e)
+{
+    char code[64], message[400];
+    const char *xml = upload->reply.data ? upload->reply.data : "";
+    xml_text(xml, "Code", code, sizeof code);
+    xml_text(xml, "Message", message, sizeof message);
+    if (!upload->result.request_id[0])
+        xml_text(xml, "RequestId", upload->result.request_id, sizeof upload->result.request_id);
+    if (!code[0])
+        snprintf(code, sizeof code, "HTTP%d", status);
+    bool expired = strstr(message, "expired") != NULL || strcmp(code, "ExpiredToken") == 0;
+    err_set(e, code, "the upload was refused (%d): %s%s", status,
+            message[0] ? message : "no reason was given",
+            expired ? "; ask for a new path with GetUploadJobPath" : "");
+    e->status = status;
+    e->retryable = expired || status >= 500 || strcmp(code, "RequestTimeout") == 0 || strcmp(code, "SlowDown") == 0;
+}
+
+/* [I] Content-MD5 may be sent unsigned; an endpoint that refuses it for that gets the file without. */
+static bool refused_for_md5(struct upload *upload, const struct err *e)
+{
+    return upload->content_md5 && upload->md5_known && e->status == 403 &&
+           (err_is(e, "SignatureDoesNotMatch") || strcasestr(e->message, "not signed"));
+}
+
+static void put_done(void *arg, int curl_code)
+{
+    struct upload *upload = arg;
+    struct err e = upload->failure;
+    long status = 0;
+    curl_off_t microseconds = 0;
+    curl_easy_getinfo(upload->transfer.easy, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_getinfo(upload->transfer.easy, CURLINFO_TOTAL_TIME_T, &microseconds);
+    upload->result.seconds = (double)microseconds / 1e6;
+    if (!e.code[0]) {
+        if (status >= 300)
+            read_xml_error(upload, (int)status, &e);
+        else if (curl_code != CURLE_OK)
+            http_transfer_error(upload->transfer.easy, curl_code, upload->url, &e);
+        else if (!file_unchanged(upload))
+            file_changed(upload, &e);
+    }
+    drop_transfer(upload);
+    if (refused_for_md5(upload, &e)) {
+        log_wire('*', "upload: refused with Content-MD5 (%s): sending again without it", e.code);
+        upload->content_md5 = false;
+        err_clear(&e);
+        if (start_put(upload, &e))
+            return;
+    }
+    if (!e.code[0])
+        upload->result.bytes = file_size(upload);
+    snprintf(e.operation, sizeof e.operation, "%s", e.file[0] || !e.code[0] ? "" : "Upload");
+    snprintf(e.request_id, sizeof e.request_id, "%s", e.code[0] ? upload->result.request_id : "");
+    finish(upload, &e);
+}
+
+static bool start_put(struct upload *upload, struct err *e)
+{
+    CURL *easy = upload->transfer.easy = curl_easy_init();
+    upload->position = 0;
+    upload->result.attempts++;
+    buf_reset(&upload->reply);
+    if (!easy)
+        return err_set(e, ERR_MEMORY, "out of memory");
+    if (!http_transfer_prepare(easy, upload->url, upload->connect_timeout_ms, e) || !add_headers(upload, e))
+        return false;
+    curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
+    curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t)file_size(upload));
+    curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, 256L * 1024);
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, upload->headers);
+    curl_easy_setopt(easy, CURLOPT_READFUNCTION, give_bytes);
+    curl_easy_setopt(easy, CURLOPT_READDATA, upload);
+    curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, rewind_bytes);
+    curl_easy_setopt(easy, CURLOPT_SEEKDATA, upload);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_reply);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, upload);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_header);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, upload);
+    curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
+    curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, report);
+    curl_easy_setopt(easy, CURLOPT_XFERINFODATA, upload);
+    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (upload->stall_timeout_ms + 999) / 1000);
+    upload->transfer.done = put_done;
+    upload->transfer.arg = upload;
+    return http_transfer_add(upload->http, &upload->transfer, e);
+}
+
+/* ---- the digest pass ---- */
+
+static bool digest_slice(void *arg)
+{
+    struct upload *upload = arg;
+    uint64_t left = file_size(upload) - upload->digested;
+    size_t want = left < DIGEST_SLICE ? (size_t)left : DIGEST_SLICE;
+    ssize_t n = pread(upload->fd, upload->digest_buffer, want, (off_t)upload->digested);
+    if (n < 0) {
+        err_errno(&upload->failure, ERR_FILE, errno, "cannot read the file");
+        err_at(&upload->failure, upload->path, 0, 0, NULL);
+        return false;
+    }
+    if (n == 0) {
+        file_changed(upload, &upload->failure);
+        return false;
+    }
+    if (EVP_DigestUpdate(upload->digest, upload->digest_buffer, (size_t)n) != 1) {
+        err_set(&upload->failure, ERR_INTERNAL, "cannot compute the file's MD5");
+        return false;
+    }
+    upload->digested += (uint64_t)n;
+    return upload->digested < file_size(upload);
+}
+
+static void digest_done(void *arg)
+{
+    struct upload *upload = arg;
+    struct err e = upload->failure;
+    upload->work = NULL;
+    if (upload->cancelled) {
+        upload_free(upload);
+        return;
+    }
+    free(upload->digest_buffer);
+    upload->digest_buffer = NULL;
+    if (!e.code[0]) {
+        if (!file_unchanged(upload))
+            file_changed(upload, &e);
+        else if (EVP_DigestFinal_ex(upload->digest, upload->md5, NULL) != 1)
+            err_set(&e, ERR_INTERNAL, "cannot compute the file's MD5");
+        else
+            upload->md5_known = true;
+    }
+    if (e.code[0] || !start_put(upload, &e))
+        finish(upload, &e);
+}
+
+static bool start_digest(struct upload *upload, struct err *e)
+{
+    upload->digest = EVP_MD_CTX_new();
+    upload->digest_buffer = malloc(DIGEST_SLICE);
+    if (!upload->digest || !upload->digest_buffer || EVP_DigestInit_ex(upload->digest, EVP_md5(), NULL) != 1)
+        return err_set(e, ERR_MEMORY, "cannot compute the file's MD5: out of memory");
+    upload->work = loop_work_start(upload->loop, digest_slice, digest_done, upload);
+    return upload->work || err_set(e, ERR_MEMORY, "out of memory");
+}
+
+struct upload *upload_start(struct http *http, struct loop *loop, const struct upload_options *options,
+                            void (*done)(void *arg, const struct upload_result *result, const struct err *e),
+                            void *arg, struct err *e)
+{
+    struct upload *upload = calloc(1, sizeof *upload);
+    char md5[32];
+    if (!upload) {
+        err_set(e, ERR_MEMORY, "out of memory");
+        return NULL;
+    }
+    upload->fd = -1;
+    upload->http = http;
+    upload->loop = loop;
+    upload->key = options->key;
+    upload->content_md5 = !options->no_content_md5;
+    upload->connect_timeout_ms = options->connect_timeout_ms;
+    upload->stall_timeout_ms = options->stall_timeout_ms ? options->stall_timeout_ms : 60000;
+    upload->progress = options->progress;
+    upload->done = done;
+    upload->arg = arg;
+    buf_init(&upload->reply, MAX_ERROR_BODY);
+    upload->url = strdup(options->url);
+    upload->path = strdup(options->path ? options->path : "the file");
+    if (!upload->url || !upload->path) {
+        err_set(e, ERR_MEMORY, "out of memory");
+        goto failed;
+    }
+    if (!check_url(upload, e) || !key_digest(upload->key, md5, e) || !open_file(upload, options, e))
+        goto failed;
+    secret_cleanse(md5, sizeof md5);
+    if (upload->content_md5 ? !start_digest(upload, e) : !start_put(upload, e))
+        goto failed;
+    return upload;
+failed:
+    upload_free(upload);
+    return NULL;
+}

@@ -1,0 +1,162 @@
+#include "core/utf8.h"
+
+#include <string.h>
+
+#define HIGH_BITS 0x8080808080808080u
+#define LOW_BITS  0x0101010101010101u
+
+/* Length of the run of ASCII at `at`, found sixteen bytes at a time. */
+static size_t ascii_run(const char *at, size_t len)
+{
+    size_t n = 0;
+    uint64_t a, b;
+    while (len - n >= 16) {
+        memcpy(&a, at + n, 8);
+        memcpy(&b, at + n + 8, 8);
+        if ((a | b) & HIGH_BITS)
+            break;
+        n += 16;
+    }
+    while (n < len && (unsigned char)at[n] < 0x80)
+        n++;
+    return n;
+}
+
+/* What the first bytes say: RFC 3629's table. The second byte is narrowed where the lead
+ * byte alone would let overlong forms, surrogates or too high code points through. */
+static size_t sequence_length(unsigned char lead, unsigned char *low, unsigned char *high)
+{
+    *low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
+    *high = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
+    if (lead < 0x80)
+        return 1;
+    if (lead >= 0xC2 && lead <= 0xDF)
+        return 2;
+    if (lead >= 0xE0 && lead <= 0xEF)
+        return 3;
+    if (lead >= 0xF0 && lead <= 0xF4)
+        return 4;
+    return 0;
+}
+
+enum sequence { WHOLE, CUT, WRONG };
+
+/* The sequence at `at`, where at least one byte is; *length is that of a whole one. */
+static enum sequence read_sequence(const unsigned char *at, size_t len, size_t *length)
+{
+    unsigned char low, high;
+    *length = sequence_length(at[0], &low, &high);
+    if (*length == 0)
+        return WRONG;
+    for (size_t i = 1; i < *length; i++) {
+        if (i == len)
+            return CUT;
+        if (at[i] < low || at[i] > high)
+            return WRONG;
+        low = 0x80;
+        high = 0xBF;
+    }
+    return WHOLE;
+}
+
+/* Offset of the first sequence that is not whole, `len` when there is none. */
+static size_t scan(const char *bytes, size_t len, enum sequence *why)
+{
+    size_t at = 0, length;
+    *why = WHOLE;
+    for (;;) {
+        at += ascii_run(bytes + at, len - at);
+        /* Runs of other scripts follow one another: no need to look for ASCII in between. */
+        while (at < len && (unsigned char)bytes[at] >= 0x80) {
+            *why = read_sequence((const unsigned char *)bytes + at, len - at, &length);
+            if (*why != WHOLE)
+                return at;
+            at += length;
+        }
+        if (at == len)
+            return len;
+    }
+}
+
+bool utf8_valid(const char *bytes, size_t len, size_t *error_at)
+{
+    enum sequence why = WHOLE;
+    size_t at = len > 0 ? scan(bytes, len, &why) : 0;
+    if (why != WHOLE && error_at)
+        *error_at = at;
+    return why == WHOLE;
+}
+
+size_t utf8_length(const char *bytes, size_t len)
+{
+    size_t n = 0, at = 0;
+    for (; len - at >= 8; at += 8) {
+        uint64_t word;
+        memcpy(&word, bytes + at, 8);
+        /* A byte continues a sequence when its top bits are 10: those are subtracted. */
+        uint64_t continues = (word >> 7) & (~word >> 6) & LOW_BITS;
+        n += 8 - (size_t)((continues * LOW_BITS) >> 56);
+    }
+    for (; at < len; at++)
+        n += ((unsigned char)bytes[at] & 0xC0) != 0x80;
+    return n;
+}
+
+size_t utf8_prefix(const char *bytes, size_t len, size_t max)
+{
+    size_t at = 0;
+    for (; at < len; at++) {
+        if (((unsigned char)bytes[at] & 0xC0) == 0x80)
+            continue;
+        if (max == 0)
+            break;
+        max--;
+    }
+    return at;
+}
+
+static bool fail_at(struct utf8_state *state, uint64_t at)
+{
+    state->failed = true;
+    state->error_at = at;
+    return false;
+}
+
+/* Completes the sequence that the last piece cut: the bytes taken for it. */
+static size_t complete(struct utf8_state *state, const char *bytes, size_t len)
+{
+    size_t taken = 0, length;
+    while (state->count > 0 && taken < len) {
+        state->pending[state->count++] = (unsigned char)bytes[taken++];
+        enum sequence found = read_sequence(state->pending, state->count, &length);
+        if (found == WRONG)
+            fail_at(state, state->offset + taken - state->count);
+        if (found != CUT)
+            state->count = 0;
+    }
+    return taken;
+}
+
+bool utf8_feed(struct utf8_state *state, const char *bytes, size_t len)
+{
+    if (state->failed)
+        return false;
+    size_t taken = complete(state, bytes, len);
+    if (!state->failed && taken < len) {
+        enum sequence why;
+        size_t at = taken + scan(bytes + taken, len - taken, &why);
+        if (why == WRONG)
+            return fail_at(state, state->offset + at);
+        state->count = (unsigned char)(len - at);
+        memcpy(state->pending, bytes + at, len - at);
+    }
+    state->offset += len;
+    return !state->failed;
+}
+
+bool utf8_finish(struct utf8_state *state)
+{
+    if (!state->failed && state->count > 0)
+        return fail_at(state, state->offset - state->count);
+    return !state->failed;
+}

@@ -1,0 +1,37 @@
+/* utf8: is it UTF-8, where not, and how many characters.
+ *
+ * Strict, as RFC 3629 section 3 has it: no overlong forms, no surrogates, nothing above
+ * U+10FFFF. No byte is ever changed.
+ */
+#ifndef UPJOB_CORE_UTF8_H
+#define UPJOB_CORE_UTF8_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* True when `bytes` is UTF-8. Otherwise *error_at, unless NULL, is the offset of the first
+ * byte of the first sequence that is none. */
+bool utf8_valid(const char *bytes, size_t len, size_t *error_at);
+
+/* Code points in UTF-8; in anything else, bytes that do not continue a sequence. */
+size_t utf8_length(const char *bytes, size_t len);
+
+/* The longest prefix of at most `max` code points: its bytes. */
+size_t utf8_prefix(const char *bytes, size_t len, size_t max);
+
+/* A stream that is checked piece by piece. Starts all zero. */
+struct utf8_state {
+    uint64_t offset;          /* of the next byte to be fed */
+    uint64_t error_at;        /* where the first sequence begins that is none, when `failed` */
+    unsigned char pending[4]; /* a sequence that the last piece cut */
+    unsigned char count;
+    bool failed;
+};
+
+/* False once a sequence is not UTF-8; what is fed afterwards is not looked at. */
+bool utf8_feed(struct utf8_state *state, const char *bytes, size_t len);
+/* The stream ends: false when it was not UTF-8 or ends within a sequence. */
+bool utf8_finish(struct utf8_state *state);
+
+#endif

@@ -1,0 +1,183 @@
+/* main: starts the Lua state and the loop, runs scripts/upjob/cli.lua as the main task, ends with its status. */
+#include <limits.h>
+#include <locale.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bindings/app.h"
+#include "bindings/wait.h"
+#include "core/secret.h"
+#include "host/state.h"
+
+/* ---- interruption: SIGINT and SIGTERM raise Interrupted in the main task, the second one ends the process ---- */
+
+/* A signal handler is called with nothing else; written before the handlers are set. */
+static struct interruption {
+    struct app *app;
+    uv_async_t wake;
+    volatile sig_atomic_t signal;  /* the last one, 0 when it was dealt with */
+    volatile sig_atomic_t pending; /* not yet raised */
+} interruption;
+
+static void fill_interrupted(struct err *e)
+{
+    err_clear(e);
+    err_set(e, ERR_INTERRUPTED, "%s", interruption.signal == SIGTERM ? "terminated" : "interrupted");
+    e->status = interruption.signal == SIGTERM ? 143 : 130;
+}
+
+/* In a script that computes and never waits. */
+static void interrupt_hook(lua_State *L, lua_Debug *debug)
+{
+    struct err e;
+    (void)debug;
+    lua_sethook(L, NULL, 0, 0);
+    if (!interruption.pending)
+        return;
+    interruption.pending = 0;
+    fill_interrupted(&e);
+    raise_err(L, &e);
+}
+
+static void interrupt_wakes(uv_async_t *wake)
+{
+    struct err e;
+    (void)wake;
+    if (!interruption.pending)
+        return;
+    interruption.pending = 0;
+    fill_interrupted(&e);
+    scheduler_interrupt(interruption.app->scheduler, &e);
+}
+
+static void on_signal(int number)
+{
+    if (interruption.pending) {
+        /* Asked twice and still not heard. */
+        _exit(128 + number);
+    }
+    interruption.signal = number;
+    interruption.pending = 1;
+    lua_State *running = scheduler_running(interruption.app->scheduler);
+    if (running)
+        lua_sethook(running, interrupt_hook, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
+    uv_async_send(&interruption.wake);
+}
+
+static void catch_signals(struct app *app)
+{
+    struct sigaction action = {.sa_handler = on_signal};
+    interruption.app = app;
+    uv_async_init(loop_uv(app->loop), &interruption.wake, interrupt_wakes);
+    uv_unref((uv_handle_t *)&interruption.wake);
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+/* ---- running ---- */
+
+static int load_cli(lua_State *L)
+{
+    lua_getglobal(L, "require");
+    lua_pushliteral(L, "upjob.cli");
+    lua_call(L, 1, 1);
+    lua_getfield(L, -1, "main");
+    return 1;
+}
+
+/* Protected: (argc, argv) → exit status */
+static int run(lua_State *L)
+{
+    int argc = (int)lua_tointeger(L, 1), count = 0;
+    char **argv = lua_touserdata(L, 2);
+    state_fill(L);
+    lua_pushcfunction(L, load_cli);
+    lua_call(L, 0, 1);
+    lua_createtable(L, argc, 1);
+    for (int i = 0; i < argc; i++) {
+        lua_pushstring(L, argv[i]);
+        lua_rawseti(L, -2, i);
+    }
+    task_spawn(L, 1, false);
+    int status = scheduler_run(L, lua_gettop(L), &count);
+    if (status != LUA_OK) {
+        /* The error, then its text with the traceback. */
+        fprintf(stderr, "upjob: %s\n", lua_tostring(L, -1));
+        lua_pushinteger(L, 1);
+        return 1;
+    }
+    lua_Integer code = count > 0 ? lua_tointeger(L, -count) : 0;
+    lua_pushinteger(L, code == 0 && scheduler_had_errors(app_of(L)->scheduler) ? 1 : code);
+    return 1;
+}
+
+static void end_tasks(struct app *app)
+{
+    scheduler_cancel_all(app->L);
+    scheduler_drain(app->L);
+    loop_finish_work(app->loop);
+}
+
+static int run_app(struct app *app, int argc, char **argv)
+{
+    int status = 1;
+    lua_State *L = app->L = luaL_newstate();
+    if (!L) {
+        fputs("upjob: out of memory\n", stderr);
+        return 1;
+    }
+    *(struct app **)lua_getextraspace(L) = app;
+    lua_pushcfunction(L, run);
+    lua_pushinteger(L, argc);
+    lua_pushlightuserdata(L, argv);
+    if (lua_pcall(L, 2, 1, 0) == LUA_OK)
+        status = (int)lua_tointeger(L, -1);
+    else
+        fprintf(stderr, "upjob: %s\n", luaL_tolstring(L, -1, NULL));
+    end_tasks(app);
+    lua_close(L);
+    return status;
+}
+
+static const char *program_path(const char *argv0)
+{
+    static char path[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
+    if (n <= 0)
+        return argv0;
+    path[n] = '\0';
+    return path;
+}
+
+int main(int argc, char **argv)
+{
+    struct app app = {0};
+    struct err e;
+    err_clear(&e);
+    setlocale(LC_CTYPE, "");
+    app.program_path = program_path(argv[0]);
+    secret_harden_process();
+    app.library_path = getenv("UPJOB_PATH");
+    if (app.library_path && !*app.library_path)
+        app.library_path = NULL;
+    app.loop = loop_new(&e);
+    app.scheduler = scheduler_new(&app);
+    if (!app.loop || !app.scheduler) {
+        fprintf(stderr, "upjob: %s\n", e.code[0] ? e.message : "out of memory");
+        return 1;
+    }
+    catch_signals(&app);
+    int status = run_app(&app, argc, argv);
+    http_free(app.http);
+    uv_close((uv_handle_t *)&interruption.wake, NULL);
+    loop_free(app.loop);
+    scheduler_free(app.scheduler);
+    if (fflush(stdout) != 0 && status == 0)
+        status = 1;
+    return status;
+}

@@ -1,0 +1,236 @@
+/* prompt: upjob.native.host: line editing over libedit, and the files built in. Tasks go on while the prompt waits. */
+#include <errno.h>
+#include <histedit.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <wchar.h>
+
+#include "bindings/app.h"
+#include "bindings/wait.h"
+#include "core/secret.h"
+#include "host/embedded.h"
+#include "host/state.h"
+
+#define PROMPT_TYPE "upjob.prompt"
+
+struct prompt {
+    EditLine *edit;
+    History *history;
+    lua_State *L; /* that is reading, while it reads */
+    char text[64];
+    char *history_file; /* NULL: not kept */
+    bool interrupted;
+};
+
+/* ---- waiting for a key while the loop turns ---- */
+
+struct key_wait {
+    struct wait wait;
+    uv_poll_t *poll;
+};
+
+static void poll_closed(uv_handle_t *handle)
+{
+    free(handle);
+}
+
+static void key_cancel(struct wait *w)
+{
+    struct key_wait *key = (struct key_wait *)w;
+    if (key->poll)
+        uv_close((uv_handle_t *)key->poll, poll_closed);
+    key->poll = NULL;
+}
+
+static int key_results(lua_State *L, struct wait *w, int index)
+{
+    (void)L;
+    (void)w;
+    (void)index;
+    return 0;
+}
+
+static const struct wait_class key_class = {key_results, key_cancel};
+
+static void key_ready(uv_poll_t *poll, int status, int events)
+{
+    struct key_wait *key = poll->data;
+    (void)status;
+    (void)events;
+    wait_finish(&key->wait);
+}
+
+/* True when standard input can be read; false when interrupted. */
+static bool wait_for_key(lua_State *L)
+{
+    struct key_wait *key = wait_new(L, sizeof *key, &key_class);
+    key->poll = calloc(1, sizeof *key->poll);
+    if (!key->poll || uv_poll_init(loop_uv(app_of(L)->loop), key->poll, STDIN_FILENO) != 0) {
+        free(key->poll);
+        key->poll = NULL;
+        lua_pop(L, 1);
+        return true; /* a file: reading does not block */
+    }
+    key->poll->data = key;
+    uv_poll_start(key->poll, UV_READABLE, key_ready);
+    key->wait.started = true;
+    bool ready = wait_quietly(L, &key->wait);
+    key_cancel(&key->wait);
+    lua_pop(L, 1);
+    return ready;
+}
+
+static int get_key(EditLine *edit, wchar_t *out)
+{
+    struct prompt *prompt;
+    mbstate_t state = {0};
+    el_get(edit, EL_CLIENTDATA, &prompt);
+    for (;;) {
+        char byte;
+        if (!wait_for_key(prompt->L)) {
+            prompt->interrupted = true;
+            return -1;
+        }
+        ssize_t n = read(STDIN_FILENO, &byte, 1);
+        if (n < 0 && (errno == EINTR || errno == EAGAIN))
+            continue;
+        if (n <= 0)
+            return (int)n;
+        size_t used = mbrtowc(out, &byte, 1, &state);
+        if (used == (size_t)-2)
+            continue;
+        if (used == (size_t)-1) {
+            memset(&state, 0, sizeof state);
+            continue;
+        }
+        return 1;
+    }
+}
+
+static char *prompt_text(EditLine *edit)
+{
+    struct prompt *prompt;
+    el_get(edit, EL_CLIENTDATA, &prompt);
+    return prompt->text;
+}
+
+/* ---- the module ---- */
+
+static int prompt_close(lua_State *L)
+{
+    struct prompt *prompt = luaL_checkudata(L, 1, PROMPT_TYPE);
+    HistEvent event;
+    if (prompt->edit)
+        el_end(prompt->edit);
+    if (prompt->history)
+        history_end(prompt->history);
+    (void)event;
+    free(prompt->history_file);
+    memset(prompt, 0, sizeof *prompt);
+    return 0;
+}
+
+/* prompt(history_file or nil) → prompt */
+static int native_prompt(lua_State *L)
+{
+    const char *file = luaL_optstring(L, 1, NULL);
+    HistEvent event;
+    struct prompt *prompt = lua_newuserdatauv(L, sizeof *prompt, 0);
+    memset(prompt, 0, sizeof *prompt);
+    luaL_setmetatable(L, PROMPT_TYPE);
+    prompt->edit = el_init("upjob", stdin, stdout, stderr);
+    prompt->history = history_init();
+    if (!prompt->edit || !prompt->history)
+        return luaL_error(L, "the prompt cannot be set up");
+    el_set(prompt->edit, EL_CLIENTDATA, prompt);
+    el_set(prompt->edit, EL_PROMPT, prompt_text);
+    el_set(prompt->edit, EL_EDITOR, "emacs");
+    el_set(prompt->edit, EL_SIGNAL, 0);
+    el_set(prompt->edit, EL_GETCFN, get_key);
+    el_set(prompt->edit, EL_BIND, "^R", "em-inc-search-prev", NULL);
+    history(prompt->history, &event, H_SETSIZE, 1000);
+    history(prompt->history, &event, H_SETUNIQUE, 1);
+    el_set(prompt->edit, EL_HIST, history, prompt->history);
+    if (file) {
+        prompt->history_file = strdup(file);
+        history(prompt->history, &event, H_LOAD, file);
+    }
+    return 1;
+}
+
+/* read(prompt, text) → line without its end | nil at the end of input | false when interrupted */
+static int prompt_read(lua_State *L)
+{
+    struct prompt *prompt = luaL_checkudata(L, 1, PROMPT_TYPE);
+    int count = 0;
+    snprintf(prompt->text, sizeof prompt->text, "%s", luaL_checkstring(L, 2));
+    prompt->L = L;
+    prompt->interrupted = false;
+    const char *line = el_gets(prompt->edit, &count);
+    prompt->L = NULL;
+    if (prompt->interrupted) {
+        el_reset(prompt->edit);
+        lua_pushboolean(L, 0);
+        return 1;
+    }
+    if (!line || count <= 0)
+        return 0;
+    if (line[count - 1] == '\n')
+        count--;
+    lua_pushlstring(L, line, (size_t)count);
+    return 1;
+}
+
+/* remember(prompt, text): into the history, and its file, mode 0600 */
+static int prompt_remember(lua_State *L)
+{
+    struct prompt *prompt = luaL_checkudata(L, 1, PROMPT_TYPE);
+    HistEvent event;
+    history(prompt->history, &event, H_ENTER, luaL_checkstring(L, 2));
+    if (prompt->history_file) {
+        mode_t mask = umask(077);
+        history(prompt->history, &event, H_SAVE, prompt->history_file);
+        umask(mask);
+    }
+    return 0;
+}
+
+/* embedded(name) → content | nil */
+static int native_embedded(lua_State *L)
+{
+    const struct embedded_file *file = embedded_find(luaL_checkstring(L, 1));
+    if (!file)
+        return 0;
+    lua_pushlstring(L, file->data, file->size);
+    return 1;
+}
+
+/* embedded_names() → list of names */
+static int native_embedded_names(lua_State *L)
+{
+    lua_Integer i = 1;
+    lua_newtable(L);
+    for (const struct embedded_file *file = embedded_files; file->name; file++) {
+        lua_pushstring(L, file->name);
+        lua_rawseti(L, -2, i++);
+    }
+    return 1;
+}
+
+int open_native_host(lua_State *L)
+{
+    static const luaL_Reg functions[] = {{"prompt", native_prompt}, {"embedded", native_embedded},
+                                         {"embedded_names", native_embedded_names}, {NULL, NULL}};
+    static const luaL_Reg methods[] = {{"read", prompt_read}, {"remember", prompt_remember}, {"close", prompt_close},
+                                       {NULL, NULL}};
+    luaL_newmetatable(L, PROMPT_TYPE);
+    lua_pushcfunction(L, prompt_close);
+    lua_setfield(L, -2, "__gc");
+    luaL_newlib(L, methods);
+    lua_setfield(L, -2, "__index");
+    luaL_newlib(L, functions);
+    return 1;
+}

@@ -1,0 +1,12 @@
+/* state: the Lua state of the program: libraries, modules, coroutines that pass waits through. */
+#ifndef UPJOB_HOST_STATE_H
+#define UPJOB_HOST_STATE_H
+
+#include "bindings/app.h"
+
+/* Fills a new state. May raise: call it protected. */
+void state_fill(lua_State *L);
+/* upjob.native.host: embedded files, the prompt. */
+int open_native_host(lua_State *L);
+
+#endif

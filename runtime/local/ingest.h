@@ -1,0 +1,43 @@
+/* ingest: turns uploaded files into profiles, on a thread of its own with a queue.
+ *
+ * Jobs take turns, a batch each (under half a second), so that none waits for another to end. A job
+ * goes: checks that make it FAILED with VALIDATION_FAILURE (nothing uploaded, empty, not UTF-8, a mapped header or the
+ * key missing) → batches from the encrypted object through the CSV reader → search index → end status.
+ * Its position is committed with every batch; after a kill it goes on from there.
+ */
+#ifndef UPJOB_LOCAL_INGEST_H
+#define UPJOB_LOCAL_INGEST_H
+
+#include <stdbool.h>
+
+#include "local/clock.h"
+#include "local/objects.h"
+#include "local/state.h"
+
+struct ingest;
+
+/* Called on the ingestion thread: what became of a job. `status` NULL: counts so far; else the end. */
+struct ingest_events {
+    void (*report)(void *arg, const char *job_id, const struct job_counts *counts, const char *status,
+                   const char *reason);
+    void *arg;
+};
+
+struct ingest *ingest_new(const char *data_dir, struct objects *objects, bool ephemeral, const struct clock *clock,
+                          const struct ingest_events *events, struct err *err) MUST_CHECK;
+/* Takes a job on (the plan is moved: the caller's is emptied). Any thread. */
+bool ingest_start(struct ingest *ingest, struct job_plan *plan, struct err *err) MUST_CHECK;
+/* Tells a job to end at its next record; its report follows with the counts and status "STOPPED". Any thread. */
+void ingest_stop_job(struct ingest *ingest, const char *job_id);
+/* Ends all jobs of a domain and closes its database; returns when no more file of it is open. Not the loop's thread. */
+void ingest_close_domain(struct ingest *ingest, int64_t domain_id);
+/* Commits the running batch, leaves jobs IN_PROGRESS for the next start, joins the thread. NULL is allowed. */
+void ingest_free(struct ingest *ingest);
+
+/* The mapping of a job, compiled: exposed for tests. Source: "_source.Column" or "{{_source.a}} {{_source.b}}"
+ * with text between; Target: "_profile.X". */
+struct ingest_plan;
+struct ingest_plan *ingest_plan_new(const cJSON *fields, const char *unique_key, struct err *err) MUST_CHECK;
+void ingest_plan_free(struct ingest_plan *plan);
+
+#endif

@@ -1,0 +1,66 @@
+/* objects: uploaded files, encrypted at rest under their data key (envelope encryption).
+ *
+ * <data>/key            32 random bytes, mode 0600: wraps data keys (AES-256-GCM, bound to a name)
+ * <data>/objects/NAME   header (magic, version, random salt, wrapped data key), then chunks of 64 KiB of
+ *                       plain text, each AES-256-GCM under HKDF(data key, salt), with the chunk's index
+ *                       and a final flag authenticated: cut, swapped or changed chunks do not open.
+ * An object is written to a temporary name, synced, renamed, the directory synced: it is there whole or not at all.
+ */
+#ifndef UPJOB_LOCAL_OBJECTS_H
+#define UPJOB_LOCAL_OBJECTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/err.h"
+
+#define OBJECT_CHUNK ((size_t)65536)
+#define DATA_KEY_SIZE 32
+#define WRAPPED_KEY_SIZE (12 + DATA_KEY_SIZE + 16) /* nonce, cipher text, tag */
+
+struct objects;
+
+/* Opens or makes the key file and the directory under `data_dir`; removes temporary files that a killed
+ * process left. With `ephemeral`, nothing is synced. */
+struct objects *objects_open(const char *data_dir, bool ephemeral, struct err *err) MUST_CHECK;
+void objects_close(struct objects *objects);
+
+/* Wraps and unwraps a data key for keeping in a database; `name` is authenticated. Thread-safe. */
+bool objects_wrap(const struct objects *objects, const char *name, const unsigned char key[DATA_KEY_SIZE],
+                  unsigned char wrapped[WRAPPED_KEY_SIZE], struct err *err) MUST_CHECK;
+bool objects_unwrap(const struct objects *objects, const char *name,
+                    const unsigned char wrapped[WRAPPED_KEY_SIZE], unsigned char key[DATA_KEY_SIZE],
+                    struct err *err) MUST_CHECK;
+
+/* What is known of an object once it is written. */
+struct object_facts {
+    uint64_t size;            /* plain bytes */
+    unsigned char md5[16];    /* of the plain bytes, for Content-MD5 */
+    bool utf8;                /* the whole of it is UTF-8 */
+    uint64_t utf8_error_at;   /* byte of the first error otherwise */
+};
+
+/* Writing: `add` encrypts as bytes come (loop's thread: writes to the page cache, never syncs); `finish` syncs and
+ * renames (worker's thread). Until finish succeeds nothing is visible under `name`. Always end with object_writer_free,
+ * which removes the temporary file if finish was not called or failed. */
+struct object_writer;
+struct object_writer *object_writer_new(struct objects *objects, const char *name,
+                                        const unsigned char key[DATA_KEY_SIZE], struct err *err) MUST_CHECK;
+bool object_writer_add(struct object_writer *writer, const void *bytes, size_t len, struct err *err) MUST_CHECK;
+/* Closes the last chunk and fills the facts; nothing is visible yet. */
+bool object_writer_end(struct object_writer *writer, struct object_facts *facts, struct err *err) MUST_CHECK;
+bool object_writer_finish(struct object_writer *writer, struct err *err) MUST_CHECK;
+void object_writer_free(struct object_writer *writer);
+
+/* Reading: sequential, from a byte offset (a resumed ingestion starts in the middle). One thread at a time. */
+struct object_reader;
+struct object_reader *object_reader_open(struct objects *objects, const char *name, uint64_t offset,
+                                         struct err *err) MUST_CHECK;
+/* Up to `size` plain bytes; 0 at the end; -1 with *err (a chunk that does not open says which). */
+long object_reader_read(struct object_reader *reader, char *into, size_t size, struct err *err);
+void object_reader_free(struct object_reader *reader);
+
+bool objects_remove(struct objects *objects, const char *name, struct err *err) MUST_CHECK; /* absent is fine */
+
+#endif

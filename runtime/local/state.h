@@ -1,0 +1,87 @@
+/* state: domains, upload jobs and upload paths, in SQLite (<data>/jobs.db, WAL).
+ *
+ * Every function blocks and belongs on the state worker's thread, except where said.
+ * Strings in results are owned by the result and freed with it. Errors carry the API's codes
+ * (BadRequestException, ResourceNotFoundException) with their HTTP status.
+ */
+#ifndef UPJOB_LOCAL_STATE_H
+#define UPJOB_LOCAL_STATE_H
+
+#include <cjson/cJSON.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/err.h"
+#include "local/objects.h"
+
+struct state;
+
+/* Opens or makes the database; refuses a newer version (ERR_CONFIG); migrates an older one after a copy. */
+struct state *state_open(const char *data_dir, bool ephemeral, struct err *err) MUST_CHECK;
+void state_close(struct state *state);
+
+/* Domains. The reply objects are cJSON in the API's shape, owned by the caller. */
+bool state_create_domain(struct state *s, const cJSON *params, double now, cJSON **reply, struct err *err) MUST_CHECK;
+bool state_get_domain(struct state *s, const char *name, int64_t *id, cJSON **reply, struct err *err) MUST_CHECK;
+bool state_list_domains(struct state *s, long max_results, const char *next_token, cJSON **reply, struct err *err) MUST_CHECK;
+/* Removes the domain, its jobs and paths; the names of the objects to remove, a cJSON array, in *objects. */
+bool state_delete_domain(struct state *s, const char *name, int64_t *id, cJSON **objects, cJSON **reply, struct err *err) MUST_CHECK;
+
+/* Jobs, for the API. */
+bool state_create_job(struct state *s, const cJSON *params, double now, cJSON **reply, struct err *err) MUST_CHECK;
+bool state_list_jobs(struct state *s, const char *domain, long max_results, const char *next_token, cJSON **reply, struct err *err) MUST_CHECK;
+bool state_get_job(struct state *s, const char *domain, const char *job_id, cJSON **reply, struct err *err) MUST_CHECK;
+/* CREATED → IN_PROGRESS; 400 otherwise. */
+bool state_start_job(struct state *s, const char *domain, const char *job_id, double now, struct err *err) MUST_CHECK;
+/* CREATED or IN_PROGRESS → STOPPED; 400 otherwise. *was_running says that an ingestion must be told. */
+bool state_stop_job(struct state *s, const char *domain, const char *job_id, double now, bool *was_running, struct err *err) MUST_CHECK;
+
+/* Upload paths: a URL and a data key that were given out for a job that is still CREATED. */
+struct upload_path {
+    char id[33];       /* 32 hex digits, the last part of the object's key */
+    char job_id[33];
+    char domain[65];
+    unsigned char wrapped_key[WRAPPED_KEY_SIZE]; /* bound to `id` */
+    double expires;
+};
+bool state_add_path(struct state *s, const struct upload_path *path, struct err *err) MUST_CHECK;
+/* ResourceNotFoundException when it is not known; 400 when its job has left CREATED. */
+bool state_get_path(struct state *s, const char *path_id, struct upload_path *path, struct err *err) MUST_CHECK;
+/* A confirmed PUT: the job's object is now that of `path_id`; the name of the one it replaces goes to
+ * *replaced (owned by the caller, NULL when none). */
+bool state_set_object(struct state *s, const char *path_id, const struct object_facts *facts, char **replaced, struct err *err) MUST_CHECK;
+
+/* What an ingestion needs of a job. Freed by job_plan_free. */
+struct job_plan {
+    char job_id[33];
+    char domain[65];
+    int64_t domain_id;
+    cJSON *fields;       /* as created */
+    char *unique_key;
+    int expiry_days;
+    double started;
+    char *object;        /* NULL when nothing was uploaded */
+    struct object_facts facts;
+};
+void job_plan_free(struct job_plan *plan);
+bool state_job_plan(struct state *s, const char *job_id, struct job_plan *plan, struct err *err) MUST_CHECK;
+/* Ids of all jobs IN_PROGRESS, oldest start first: what a restarted service goes on with. */
+bool state_running_jobs(struct state *s, cJSON **ids, struct err *err) MUST_CHECK;
+
+struct job_counts {
+    int64_t created, updated, failed;
+};
+/* Counts so far of a running (or just stopped) job. */
+bool state_set_counts(struct state *s, const char *job_id, const struct job_counts *counts, struct err *err) MUST_CHECK;
+/* The end of an ingestion: `status` is SUCCEEDED, PARTIALLY_SUCCEEDED or FAILED (with `reason`, else NULL).
+ * A job that was stopped meanwhile stays STOPPED and takes the counts. */
+bool state_end_job(struct state *s, const char *job_id, const char *status, const char *reason,
+                   const struct job_counts *counts, double now, struct err *err) MUST_CHECK;
+
+/* Page tokens: opaque, authenticated by the key file, and good after a restart. Used by the lists of profiles
+ * and failures too. token_open is false with BadRequestException for one that this service did not make
+ * for `scope` (operation and domain). Thread-safe. `out` is to be freed. */
+bool token_seal(const struct objects *objects, const char *scope, const char *position, char **out, struct err *err) MUST_CHECK;
+bool token_open(const struct objects *objects, const char *scope, const char *token, char **position, struct err *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,20 @@
+/* worker: a thread with a queue, for work that may block: database writes, fsync, searches.
+ *
+ * worker_post is called on the loop's thread; `run` is called on the worker's, in order;
+ * then `done` on the loop's thread again, in a turn of the loop.
+ */
+#ifndef UPJOB_LOCAL_WORKER_H
+#define UPJOB_LOCAL_WORKER_H
+
+#include "core/err.h"
+#include "core/loop.h"
+
+struct worker;
+
+struct worker *worker_new(struct loop *loop, const char *name, struct err *err) MUST_CHECK;
+/* False when memory is out; then neither is called. `done` may be NULL. */
+bool worker_post(struct worker *worker, void (*run)(void *arg), void (*done)(void *arg), void *arg) MUST_CHECK;
+/* Runs what is queued, joins the thread, calls the outstanding `done`s, frees. NULL is allowed. */
+void worker_stop(struct worker *worker);
+
+#endif

@@ -1,0 +1,192 @@
+--- upjob import: create, upload, start, watch, report, in one command.
+local cli = require "upjob.cli"
+local errors = require "upjob.errors"
+local job = require "upjob.job"
+local json = require "upjob.json"
+local mapping = require "upjob.mapping"
+local report = require "upjob.report"
+
+local import = { summary = "create, upload, start, watch, report, in one command" }
+
+local function parser()
+  local p = cli.parser("import", "Loads a CSV file into a domain of Customer Profiles and waits for the outcome.")
+  p:argument("file", "The CSV file: UTF-8, with a header row."):argname("FILE")
+  p:option("--domain", "The domain (or set UPJOB_DOMAIN)."):argname("NAME")
+  p:option("--map", "Mapping file: which column goes where."):argname("FILE")
+  p:option("--key", "The column that tells profiles apart; without --map, columns that equal a place in a profile go there "
+    .. "and the rest become custom attributes."):argname("COLUMN")
+  p:option("--name", "DisplayName of the job; the file's name otherwise."):argname("NAME")
+  p:option("--run-key", "Ends the DisplayName, so that a later run can find this job."):argname("KEY")
+  p:option("--expires", "Days until imported profiles vanish, 1 to 1098; 14 otherwise."):argname("DAYS"):convert(math.tointeger)
+  p:option("--delimiter", "One byte between cells; a comma otherwise."):argname("BYTE")
+  p:option("--max-failed", "Up to that many rows (or that share) may be rejected or fail."):argname("N|P%")
+  p:option("--rejects", "Where rejected rows are written; FILE.rejects.csv otherwise."):argname("FILE")
+  p:option("--timeout", "Seconds to wait for the outcome; the job goes on after that."):argname("S"):convert(tonumber)
+  p:flag("--no-wait", "Return as soon as the job was started.")
+  return p
+end
+
+-- With --local a domain that is not there is made; elsewhere that is the service's word.
+local function ensure_domain(client, options)
+  if not options.embedded then return true end
+  local domain, err = client:get_domain { DomainName = options.domain }
+  if domain or err.status ~= 404 then return domain, err end
+  local made
+  made, err = client:create_domain { DomainName = options.domain, DefaultExpirationDays = 366 }
+  if made and not options.quiet then
+    io.stderr:write(("upjob: domain %s did not exist in the embedded service: created\n"):format(options.domain))
+  end
+  return made, err
+end
+
+local function print_problems(options, checked)
+  local shown = cli.show_values(options)
+  for _, problem in ipairs(checked.problems) do
+    io.stderr:write(shown and problem.text or problem.masked, "\n")
+  end
+  local total = 0
+  for _, n in pairs(checked.counts or {}) do total = total + n end
+  if total > #checked.problems then
+    io.stderr:write(("… and %s more\n"):format(report.count(total - #checked.problems)))
+  end
+end
+
+local function print_result(options, result)
+  local paint = report.painter("stdout", options.color)
+  local good = result.Status == "SUCCEEDED" and result.rejected == 0
+  local color = good and "green" or (result.Status == "FAILED" or result.Status == "STOPPED") and "red" or "yellow"
+  print(("%s  %s"):format(paint(color, result.Status), report.summary(result.ResultsSummary)))
+  print(("  file      %s (%s, %s sent)"):format(report.safe(result.file), report.plural(result.rows, "row"),
+    report.bytes(result.bytes)))
+  print(("  job       %s in domain %s"):format(result.JobId, result.DomainName))
+  print(("  took      %s, of it %s uploading"):format(report.seconds(result.seconds), report.seconds(result.upload_seconds)))
+  if result.rejected > 0 then
+    print(("  rejected  %s before sending%s"):format(report.plural(result.rejected, "row"),
+      result.rejects and ": see " .. report.safe(result.rejects) or ""))
+  end
+  if result.StatusReason then print("  reason    " .. result.StatusReason) end
+  if (result.ResultsSummary.FailedRecords or 0) > 0 and options.embedded and not options.data then
+    print("  The embedded service's list of failed records is gone with it: keep it with --data DIR.")
+  end
+  if result.Status == "SUCCEEDED" or result.Status == "PARTIALLY_SUCCEEDED" then print("  " .. report.expiry(result)) end
+end
+
+--- The exit status of a job that has ended. `failed_limit` is --max-failed as a count.
+function import.status_of(result, max_failed)
+  if result.Status == "FAILED" or result.Status == "STOPPED" then return cli.JOB_FAILED end
+  local failed = (result.ResultsSummary.FailedRecords or 0) + (result.rejected or 0)
+  local limit = 0
+  if max_failed then
+    local percent = tostring(max_failed):match("^(%d+%.?%d*)%%$")
+    limit = percent and (result.rows or 0) * tonumber(percent) / 100 or tonumber(max_failed)
+  end
+  return failed > limit and cli.ROWS_FAILED or cli.OK
+end
+
+-- Only what the contract names, in a stable shape.
+local function json_result(result)
+  return { JobId = result.JobId, DomainName = result.DomainName, DisplayName = result.DisplayName, Status = result.Status,
+           StatusReason = result.StatusReason, ResultsSummary = result.ResultsSummary, rejected = result.rejected,
+           rejects = result.rejects, rows = result.rows, bytes = result.bytes, seconds = result.seconds,
+           DataExpiry = result.DataExpiry }
+end
+
+local function start(options)
+  local map, err
+  if options.map then
+    map, err = mapping.load(options.map)
+    if not map then return nil, err end
+  end
+  local client
+  client, err = cli.client(options)
+  if not client then return nil, err end
+  return job.import { client = client, domain = options.domain, file = options.file, mapping = map, key = options.key,
+                      name = options.name, run_key = options.run_key, expires = options.expires,
+                      rejects = options.rejects, max_failed = options.max_failed, delimiter = options.delimiter,
+                      prepare = function() return ensure_domain(client, options) end }
+end
+
+local function check_options(options)
+  if not options.map and not options.key then
+    return cli.usage("import", "give --map FILE, or --key COLUMN for the column that tells profiles apart")
+  end
+  if options.delimiter == "\\t" or options.delimiter == "tab" then options.delimiter = "\t" end
+  if options.delimiter and #options.delimiter ~= 1 then
+    return cli.usage("import", "--delimiter takes one byte, such as ';' (or 'tab')")
+  end
+  if options.max_failed and not options.max_failed:find("^%d+$") and not options.max_failed:find("^%d+%.?%d*%%$") then
+    return cli.usage("import", "--max-failed takes a number, or a share such as 2%")
+  end
+  if options.timeout and options.timeout < 0 then
+    return cli.usage("import", "--timeout takes seconds")
+  end
+end
+
+-- Follows the events while the main task waits.
+local function announce(run, options)
+  local progress = report.progress(options)
+  progress:follow(run)
+  run:on("checked", function(checked)
+    if #checked.problems == 0 or options.quiet then return end
+    progress:clear()
+    print_problems(options, checked)
+  end)
+  if run.mapping_made and not options.quiet and not options.json then
+    io.stderr:write("upjob: the mapping used, made of the header (save it, and pass it with --map):\n\n",
+      run.mapping:to_lua():gsub("([^\n]+)", "    %1"), "\n")
+  end
+  return progress
+end
+
+local function failed(err, run, options)
+  if errors.is(err) and err.problems then print_problems(options, { problems = err.problems }) end
+  local status = cli.fail(err)
+  if status == cli.TIMED_OUT and run.job_id and not options.quiet then
+    io.stderr:write("upjob: to watch it again: ", run:resume_command(), "\n")
+  end
+  return status
+end
+
+function import.main(arguments)
+  local options, status = cli.parse(parser(), arguments)
+  if not options then return status end
+  status = check_options(options)
+  if status then return status end
+  local domain
+  domain, status = cli.need_domain("import", options)
+  if not domain then return status end
+  local run, err = start(options)
+  if not run then return cli.fail(err) end
+  local progress = announce(run, options)
+  if options.no_wait then
+    local waiting = require("upjob.native.task").signal()
+    local started = false
+    run:on("*", function(name)
+      started = started or name == "started"
+      if started or run.ended then waiting:set() end
+    end)
+    while not started and not run.ended do waiting:wait() end
+    progress:clear()
+    if started then
+      local left = { JobId = run.job_id, DomainName = run.domain, Status = "IN_PROGRESS", rejected = run.rejected or 0 }
+      print(options.json and json.encode(left) or ("started  job %s in domain %s"):format(run.job_id, run.domain))
+      if not options.quiet then io.stderr:write("upjob: to watch it: ", run:resume_command(), "\n") end
+      run:interrupt()
+      return (run.rejected or 0) > 0 and not options.max_failed and cli.ROWS_FAILED or cli.OK
+    end
+  end
+  local result
+  result, err = run:wait { timeout = options.timeout }
+  progress:clear()
+  if not result then
+    local code = failed(err, run, options)
+    run:interrupt()
+    return code
+  end
+  if options.json then print(json.encode(json_result(result))) elseif not options.quiet then print_result(options, result) end
+  return import.status_of(result, options.max_failed)
+end
+
+import.print_result = print_result
+
+return import

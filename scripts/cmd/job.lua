@@ -1,0 +1,187 @@
+--- upjob job: list, get, start, stop, watch, failures.
+local cli = require "upjob.cli"
+local json = require "upjob.json"
+local report = require "upjob.report"
+
+local command = { summary = "list, get, start, stop and watch upload jobs, and list failed records" }
+
+local words = {}
+
+local function parser(word, description, with_job)
+  local p = cli.parser("job " .. word, description)
+  if with_job then p:argument("job_id", "The JobId: 32 hex digits."):argname("JOB-ID") end
+  p:option("--domain", "The domain (or set UPJOB_DOMAIN)."):argname("NAME")
+  return p
+end
+
+-- Options, domain and client of a word | nil, exit status
+local function open(word, p, arguments)
+  local options, status = cli.parse(p, arguments)
+  if not options then return nil, status end
+  local domain
+  domain, status = cli.need_domain("job " .. word, options)
+  if not domain then return nil, status end
+  local client, err = cli.client(options)
+  if not client then return nil, cli.fail(err) end
+  return options, client
+end
+
+local function counts(job)
+  local s = job.ResultsSummary
+  return s and next(s) and report.summary(s) or ""
+end
+
+function words.list(arguments)
+  local p = parser("list", "Lists the upload jobs of a domain, newest first.")
+  p:option("--max", "At most that many."):argname("N"):convert(math.tointeger)
+  local options, client = open("list", p, arguments)
+  if not options then return client end
+  local jobs = {}
+  local ok, err = pcall(function()
+    for item in client:pages("list_upload_jobs", { DomainName = options.domain, MaxResults = 100 }) do
+      if options.max and #jobs >= options.max then break end
+      jobs[#jobs + 1] = item
+    end
+  end)
+  if not ok then return cli.fail(err) end
+  if options.json then
+    for _, item in ipairs(jobs) do print(json.encode(item)) end
+    return cli.OK
+  end
+  if #jobs == 0 then
+    io.stderr:write(("upjob: domain %s has no upload jobs\n"):format(options.domain))
+    return cli.OK
+  end
+  local rows = {}
+  for i, item in ipairs(jobs) do
+    rows[i] = { item.JobId, item.Status .. (item.StatusReason and (" (" .. item.StatusReason .. ")") or ""),
+                report.time(item.CreatedAt), item.DisplayName }
+  end
+  for _, line in ipairs(report.table({ { title = "JobId" }, { title = "Status" }, { title = "Created" },
+                                       { title = "DisplayName" } }, rows)) do
+    print(line)
+  end
+  return cli.OK
+end
+
+function words.get(arguments)
+  local options, client = open("get", parser("get", "Shows an upload job.", true), arguments)
+  if not options then return client end
+  local found, err = client:get_upload_job { DomainName = options.domain, JobId = options.job_id }
+  if not found then return cli.fail(err) end
+  if options.json then
+    print(json.encode(found))
+    return cli.OK
+  end
+  local function line(name, value)
+    if value ~= nil and value ~= "" then print(("%-12s %s"):format(name, report.safe(value))) end
+  end
+  line("JobId", found.JobId)
+  line("DisplayName", found.DisplayName)
+  line("Status", found.Status .. (found.StatusReason and (" (" .. found.StatusReason .. ")") or ""))
+  line("Results", counts(found))
+  line("Created", report.time(found.CreatedAt))
+  line("Completed", report.time(found.CompletedAt))
+  line("DataExpiry", report.plural(found.DataExpiry or 14, "day"))
+  line("UniqueKey", found.UniqueKey)
+  local rows, names = {}, {}
+  for name in pairs(found.Fields or {}) do names[#names + 1] = name end
+  table.sort(names)
+  for i, name in ipairs(names) do
+    local f = found.Fields[name]
+    rows[i] = { name, f.Source, f.Target, f.ContentType or "STRING" }
+  end
+  print("")
+  for _, text in ipairs(report.table({ { title = "Field" }, { title = "Source" }, { title = "Target" },
+                                       { title = "ContentType" } }, rows)) do
+    print(text)
+  end
+  return cli.OK
+end
+
+local function simple(word, operation, done)
+  return function(arguments)
+    local options, client = open(word, parser(word, done.description, true), arguments)
+    if not options then return client end
+    local reply, err = client[operation](client, { DomainName = options.domain, JobId = options.job_id })
+    if not reply then return cli.fail(err) end
+    if options.json then
+      print(json.encode { JobId = options.job_id, Status = done.status })
+    elseif not options.quiet then
+      print(("%s  job %s"):format(done.word, options.job_id))
+    end
+    return cli.OK
+  end
+end
+
+words.start = simple("start", "start_upload_job",
+  { description = "Starts an upload job whose file was uploaded.", word = "started", status = "IN_PROGRESS" })
+words.stop = simple("stop", "stop_upload_job",
+  { description = "Stops an upload job; what it has imported stays.", word = "stopped", status = "STOPPED" })
+
+function words.watch(arguments)
+  local p = parser("watch", "Watches an upload job until it has ended.", true)
+  p:option("--timeout", "Seconds to wait; the job goes on after that."):argname("S"):convert(tonumber)
+  local options, client = open("watch", p, arguments)
+  if not options then return client end
+  local run = require("upjob.job").attach { client = client, domain = options.domain, job_id = options.job_id }
+  local progress = report.progress(options)
+  progress:follow(run)
+  run:on("status", function(change)
+    if options.json then print(json.encode(change)) end
+  end)
+  local result, err = run:wait { timeout = options.timeout }
+  progress:clear()
+  if not result then
+    run:interrupt()
+    return cli.fail(err)
+  end
+  if options.json then
+    print(json.encode { JobId = result.JobId, Status = result.Status, StatusReason = result.StatusReason,
+                        ResultsSummary = result.ResultsSummary, seconds = result.seconds })
+  elseif not options.quiet then
+    print(("%s  %s"):format(result.Status, report.summary(result.ResultsSummary)))
+    if result.StatusReason then print("  reason    " .. result.StatusReason) end
+  end
+  if result.Status == "FAILED" or result.Status == "STOPPED" then return cli.JOB_FAILED end
+  return (result.ResultsSummary.FailedRecords or 0) > 0 and cli.ROWS_FAILED or cli.OK
+end
+
+function words.failures(arguments)
+  local options, client = open("failures", parser("failures",
+    "Lists the failed records of a job: the embedded service keeps them; the real one tells only their number.", true), arguments)
+  if not options then return client end
+  local request = { DomainName = options.domain, JobId = options.job_id, MaxResults = 100 }
+  local shown = 0
+  repeat
+    local page, err = client:local_failures(request)
+    if not page then
+      if err.status == 501 or err.code == "HTTP404" or err.code == "HTTP403" or err.code == "UnknownOperationException" then
+        io.stderr:write("upjob: this service keeps no list of failed records: rehearse the file with --local --data DIR\n")
+        return cli.REFUSED
+      end
+      return cli.fail(err)
+    end
+    for _, item in ipairs(page.Items or {}) do
+      shown = shown + 1
+      if options.json then
+        print(json.encode(item))
+      else
+        print(("line %d%s: %s%s"):format(item.Line, (item.ColumnName or "") ~= "" and (", column \"%s\" (%d)"):format(
+          report.safe(item.ColumnName), item.Column) or "", item.Reason,
+          (item.Value or "") ~= "" and (": \"%s\""):format(report.cut(report.safe(item.Value), 60)) or ""))
+      end
+    end
+    request.NextToken = page.NextToken
+  until not page.NextToken
+  if shown == 0 and not options.json then io.stderr:write("upjob: the job has no failed records\n") end
+  return cli.OK
+end
+
+local ORDER = { "list", "get", "start", "stop", "watch", "failures" }
+
+function command.main(arguments)
+  return cli.words("job", command.summary, ORDER, words, arguments)
+end
+
+return command

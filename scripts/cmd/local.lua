@@ -1,0 +1,38 @@
+--- upjob local: the embedded service for other programs.
+local cli = require "upjob.cli"
+local native = require "upjob.native.task"
+
+local command = { summary = "run the embedded service for other programs" }
+
+local function default_data()
+  local base = os.getenv("XDG_DATA_HOME")
+  if base and base ~= "" then return base .. "/upjob/local" end
+  local home = os.getenv("HOME")
+  return home and home ~= "" and home .. "/.local/share/upjob/local" or nil
+end
+
+function command.main(arguments)
+  local p = cli.parser("local", "Runs the embedded service until it is interrupted. Prints \"ready URL\" when it listens.")
+  p:option("--port", "Port to listen on; 0 picks a free one."):argname("N"):convert(math.tointeger):default("0")
+  p:option("--host", "Address to listen on."):argname("ADDRESS"):default("127.0.0.1")
+  p:option("--domain", "Create this domain if it does not exist; may be repeated."):argname("NAME"):count("*")
+  local options, status = cli.parse(p, arguments)
+  if not options then return status end
+  if options.port < 0 or options.port > 65535 then return cli.usage("local", "--port is from 0 to 65535") end
+  local data = options.data or default_data()
+  if not data then return cli.usage("local", "HOME is not set: say with --data DIR where data is kept") end
+  local embedded = require "upjob.embedded"
+  local url, err = embedded.start { data_dir = data, port = options.port, host = options.host,
+                                    domains = type(options.domain) == "table" and options.domain or { options.domain } }
+  if not url then return cli.fail(err) end
+  if not options.quiet then
+    io.stderr:write(("upjob: data in %s\nTo point an AWS SDK or CLI at it:\n"):format(data),
+      ("  export AWS_ENDPOINT_URL_CUSTOMER_PROFILES=%s\n"):format(url),
+      "  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_REGION=us-east-1\n")
+  end
+  io.stdout:write("ready ", url, "\n")
+  io.stdout:flush()
+  native.signal():wait() -- until interrupted
+end
+
+return command

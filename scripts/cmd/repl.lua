@@ -1,0 +1,108 @@
+--- upjob repl: a prompt for exploring. Tasks go on while it waits for a line.
+local cli = require "upjob.cli"
+local errors = require "upjob.errors"
+local host = require "upjob.native.host"
+local inspect = require "upjob.inspect"
+local report = require "upjob.report"
+local system = require "upjob.native.system"
+
+local repl = { summary = "explore at a prompt" }
+
+-- "=x" and "x" are expressions; anything else is a statement.
+local function compile(text)
+  local expression = text:match("^%s*=(.*)$") or text
+  local chunk = load("return " .. expression, "=prompt")
+  if chunk then return chunk end
+  return load(text, "=prompt")
+end
+
+local function is_incomplete(message)
+  return message ~= nil and message:find("<eof>'?$") ~= nil
+end
+
+-- A whole statement, over several lines if need be: text | nil at the end of input | false when interrupted.
+local function read(lines)
+  local text = lines:read("upjob> ")
+  if not text then return text end
+  while true do
+    local chunk, message = compile(text)
+    if chunk or not is_incomplete(message) then return text, chunk, message end
+    local more = lines:read("   … ")
+    if not more then return more end
+    text = text .. "\n" .. more
+  end
+end
+
+local function open_lines(options)
+  if not system.isatty("stdin") then
+    -- Lines from a pipe: no editing, no prompt.
+    return { read = function() return io.read("l") end, remember = function() end }
+  end
+  local state = cli.state_directory(options)
+  local ok = state and system.make_directory(state)
+  return host.prompt(ok and state .. "/history" or nil)
+end
+
+local function show(...)
+  local n = select("#", ...)
+  local parts = {}
+  for i = 1, n do parts[i] = inspect((select(i, ...))) end
+  if n > 0 then print(table.concat(parts, "\t")) end
+end
+
+local function trace(err)
+  if errors.is(err) then return err end
+  return debug.traceback(tostring(err), 2)
+end
+
+-- Runs a chunk; true when it was interrupted.
+local function evaluate(chunk, paint)
+  local results = table.pack(xpcall(chunk, trace))
+  if results[1] then
+    _G._ = results[2]
+    show(table.unpack(results, 2, results.n))
+    return
+  end
+  local err = results[2]
+  if errors.has_code(err, "Interrupted") then
+    if err.status == 143 then error(err, 0) end
+    io.stderr:write("interrupted\n")
+    return
+  end
+  local text = tostring(err):gsub("\n%s*%[C%]: in function 'xpcall'.*$", ""):gsub("\nstack traceback:$", "")
+  io.stderr:write(paint("red", text), "\n")
+end
+
+function repl.main(arguments)
+  local options, status = cli.parse(cli.parser("repl", "A prompt: Lua, with the modules of upjob as globals."), arguments)
+  if not options then return status end
+  local paint = report.painter("stderr", options.color)
+  local client, err = cli.client(options)
+  if client then
+    _G.client = client
+  end
+  if system.isatty("stdin") and not options.quiet then
+    print("upjob " .. system.version .. ": Lua 5.4, with profiles, upload, csv, mapping, job, task, http, json and log.")
+    print(client and ("client is " .. tostring(client) .. ".")
+      or ("No client: " .. tostring(err) .. ". Try 'upjob repl --local'."))
+    print("Ctrl-C gives up a line or a wait, Ctrl-D ends.")
+  end
+  local lines = open_lines(options)
+  while true do
+    local text, chunk, message = read(lines)
+    if text == nil then break end
+    if text == false then
+      io.stderr:write("^C\n")
+    elseif text:find("%S") then
+      lines:remember(text)
+      if chunk then evaluate(chunk, paint) else io.stderr:write(paint("red", message), "\n") end
+    end
+  end
+  if system.isatty("stdin") then
+    print("")
+    lines:close()
+  end
+  return cli.OK
+end
+
+return repl

@@ -1,0 +1,257 @@
+--- The command line: finds the subcommand, gives it its options, turns its outcome into an exit status.
+local errors = require "upjob.errors"
+local system = require "upjob.native.system"
+
+local cli = {}
+
+--- Exit statuses: README.md, "Exit status".
+cli.OK, cli.FAILED, cli.USAGE, cli.CONFIG, cli.REFUSED, cli.JOB_FAILED, cli.ROWS_FAILED, cli.INVALID_FILE = 0, 1, 2, 3, 4, 5, 6, 7
+cli.TIMED_OUT, cli.INTERRUPTED, cli.TERMINATED = 124, 130, 143
+
+-- In the order of the help; a file in scripts/cmd each.
+cli.commands = { "demo", "run", "repl", "import", "job", "domain", "profile", "local", "doctor" }
+
+local STATUS_OF_CODE = {
+  UsageError = cli.USAGE, ParamValidationError = cli.USAGE, ConfigurationError = cli.CONFIG, CredentialsError = cli.CONFIG,
+  FileError = cli.INVALID_FILE, CsvError = cli.INVALID_FILE, InvalidFile = cli.INVALID_FILE, InvalidMapping = cli.INVALID_FILE,
+  TimeoutError = cli.TIMED_OUT, ConnectionError = cli.FAILED, Cancelled = cli.FAILED, JsonError = cli.FAILED,
+  InvalidResponse = cli.FAILED, OutOfMemory = cli.FAILED, SystemError = cli.FAILED, InternalError = cli.FAILED,
+}
+
+--- The exit status that an error object stands for.
+function cli.status_of(err)
+  if not errors.is(err) then return cli.FAILED end
+  if err.code == "Interrupted" then return err.status end
+  return STATUS_OF_CODE[err.code] or cli.REFUSED
+end
+
+--- Prints an error for a person and returns its exit status.
+function cli.fail(err)
+  io.stderr:write("upjob: ", tostring(err), "\n")
+  return cli.status_of(err)
+end
+
+--- A usage error of a subcommand.
+function cli.usage(command, message)
+  io.stderr:write("upjob ", command, ": ", message, "\nTry 'upjob ", command, " --help'.\n")
+  return cli.USAGE
+end
+
+-- ---- options that every subcommand has ----
+
+local function add_common(parser)
+  parser:option("--profile", "Profile of the AWS shared files."):argname("NAME")
+  parser:option("--region", "AWS region."):argname("REGION")
+  parser:option("--endpoint-url", "Send API calls to this URL."):argname("URL")
+  parser:flag("--local", "Use an embedded service inside this process: no AWS account needed."):target("embedded")
+  parser:option("--data", "With --local: keep the service's data in this directory."):argname("DIR")
+  parser:option("--state", "Directory of upjob's own state."):argname("DIR")
+  parser:flag("--json", "Machine output on standard output: one object, or JSON lines.")
+  parser:flag("--show-values", "Show values of cells in messages when standard error is no terminal.")
+  parser:flag("-q --quiet", "Print errors only.")
+  parser:flag("-v --verbose", "Trace requests and replies on standard error, secrets left out.")
+  parser:option("--color", "auto, always or never."):choices({ "auto", "always", "never" }):default("auto")
+end
+
+--- A parser with the common options for a subcommand, or for one word of it ("job watch").
+function cli.parser(name, description)
+  local argparse = require "argparse"
+  local parser = argparse("upjob " .. name, description):usage_max_width(100):help_max_width(100)
+  add_common(parser)
+  return parser
+end
+
+--- Parses; prints help or the usage error itself. Returns options | nil, exit status.
+function cli.parse(parser, arguments)
+  local ok, result = parser:pparse(arguments)
+  if not ok then
+    io.stderr:write((parser:get_usage():gsub("^Usage: ", "usage: ")), "\n\nupjob: ", tostring(result), "\n")
+    return nil, cli.USAGE
+  end
+  if result.verbose then require("upjob.log").level("trace") elseif result.quiet then require("upjob.log").level("error") end
+  result.domain = result.domain or os.getenv("UPJOB_DOMAIN")
+  if result.domain == "" then result.domain = nil end
+  cli.options = result
+  return result
+end
+
+--- `--domain` or UPJOB_DOMAIN; prints the usage error otherwise.
+function cli.need_domain(command, options)
+  if options.domain then return options.domain end
+  return nil, cli.usage(command, "which domain? give --domain NAME, or set UPJOB_DOMAIN")
+end
+
+--- An API client as the common options say | nil, err
+function cli.client(options)
+  local profiles = require "upjob.profiles"
+  if options.embedded then
+    if options.endpoint_url then
+      return nil, errors.new { code = "UsageError", message = "--local and --endpoint-url do not go together" }
+    end
+    local url, err = require("upjob.embedded").start { data_dir = options.data }
+    if not url then return nil, err end
+    return profiles.client { embedded = true, region = options.region }
+  end
+  if options.data then return nil, errors.new { code = "UsageError", message = "--data goes with --local" } end
+  return profiles.client { profile = options.profile, region = options.region, endpoint_url = options.endpoint_url }
+end
+
+--- upjob's own state: --state, else $XDG_STATE_HOME/upjob, else ~/.local/state/upjob; nil when there is no home.
+function cli.state_directory(options)
+  if options.state then return options.state end
+  local base = os.getenv("XDG_STATE_HOME")
+  if base and base ~= "" then return base .. "/upjob" end
+  local home = os.getenv("HOME")
+  return home and home ~= "" and home .. "/.local/state/upjob" or nil
+end
+
+--- Values of cells are personal data: shown on a terminal or on demand.
+function cli.show_values(options)
+  return options.show_values or system.isatty("stderr")
+end
+
+--- Commands of two words: "job list". Options may stand between them.
+function cli.words(command, summary, order, words, arguments)
+  local before, word, rest = cli.split(arguments)
+  if word and words[word] then
+    return words[word](table.move(rest, 1, #rest, #before + 1, before))
+  end
+  local help = not word and (#arguments == 0 or arguments[1] == "--help" or arguments[1] == "-h")
+  local out = help and #arguments > 0 and io.stdout or io.stderr
+  if word then
+    local near = require("upjob.native.profiles").nearest(word, order)
+    out:write(("upjob %s: there is no \"%s\"%s\n"):format(command, word,
+      near and (" (did you mean \"%s\"?)"):format(near) or ""))
+  end
+  out:write(("Usage: upjob %s %s [OPTION…]\n%s: %s.\n'upjob %s %s --help' tells more.\n"):format(command,
+    table.concat(order, "|"), command, summary, command, order[1]))
+  return out == io.stdout and cli.OK or cli.USAGE
+end
+
+-- ---- main ----
+
+local function command_of(name)
+  for _, known in ipairs(cli.commands) do
+    if known == name then return require("upjob.cmd." .. name) end
+  end
+end
+
+local function print_help()
+  local lines = { "Usage: upjob COMMAND [OPTION…]", "",
+    "Load CSV files into Amazon Connect Customer Profiles, or rehearse it here with --local.", "", "Commands:" }
+  for _, name in ipairs(cli.commands) do
+    lines[#lines + 1] = ("  %-9s %s"):format(name, require("upjob.cmd." .. name).summary)
+  end
+  lines[#lines + 1] = ""
+  lines[#lines + 1] = "'upjob COMMAND --help' tells the options of a command; 'upjob demo' shows it all."
+  print(table.concat(lines, "\n"))
+end
+
+-- Options may stand before the command: upjob --local import …; those with a value take the next word along.
+local TAKES_VALUE = { ["--profile"] = true, ["--region"] = true, ["--endpoint-url"] = true, ["--data"] = true,
+                      ["--state"] = true, ["--color"] = true }
+
+function cli.split(arguments)
+  local before, i = {}, 1
+  while arguments[i] and arguments[i]:sub(1, 1) == "-" and arguments[i] ~= "-" do
+    before[#before + 1] = arguments[i]
+    if (TAKES_VALUE[arguments[i]] or arguments[i] == "--domain") and arguments[i + 1] then
+      i = i + 1
+      before[#before + 1] = arguments[i]
+    end
+    i = i + 1
+  end
+  return before, arguments[i], table.move(arguments, i + 1, #arguments, 1, {})
+end
+
+local function has_value(list, value)
+  for _, item in ipairs(list) do
+    if item == value then return true end
+  end
+end
+
+-- '#!/usr/bin/env upjob' hands us the path of the script as the first word.
+local function is_script(name)
+  if not name:find("/", 1, true) and not name:find("%.lua$") then return false end
+  local info = system.stat(name)
+  return info ~= nil and info.type == "file"
+end
+
+local function dispatch(arguments)
+  local before, name, rest = cli.split(arguments)
+  if has_value(before, "--version") then
+    print("upjob " .. system.version)
+    return cli.OK
+  end
+  if not name and (#before == 0 or has_value(before, "--help") or has_value(before, "-h")) then
+    print_help()
+    return cli.OK
+  end
+  if not name then
+    io.stderr:write("upjob: a command is missing: try 'upjob --help'\n")
+    return cli.USAGE
+  end
+  if name == "help" then
+    if not rest[1] then
+      print_help()
+      return cli.OK
+    end
+    name, rest = rest[1], { "--help" }
+  end
+  local command = command_of(name)
+  if not command and is_script(name) then
+    command, rest = command_of("run"), table.move(rest, 1, #rest, 2, { name })
+  end
+  if not command then
+    local near = require("upjob.native.profiles").nearest(name, cli.commands)
+    io.stderr:write(("upjob: there is no command \"%s\"%s: try 'upjob --help'\n"):format(name,
+      near and (" (did you mean \"%s\"?)"):format(near) or ""))
+    return cli.USAGE
+  end
+  return command.main(table.move(rest, 1, #rest, #before + 1, before)) or cli.OK
+end
+
+-- The error of a script: its traceback; that of the program's own parts: a line.
+local function report(err)
+  if errors.has_code(err, "Interrupted") then
+    io.stderr:write("upjob: ", err.message, "\n")
+    return err.status == 143 and "TERM" or "INT"
+  end
+  local message = type(err) == "table" and err.traceback or err
+  io.stderr:write("upjob: ", tostring(message), "\n")
+  return "error"
+end
+
+-- A traceback without losing the error object.
+local function with_traceback(err)
+  if errors.has_code(err, "Interrupted") then return err end
+  return { error = err, traceback = debug.traceback(tostring(err), 2) }
+end
+
+function cli.main(arguments)
+  local list = table.move(arguments, 1, #arguments, 1, {})
+  local reason = "done"
+  local ok, status = xpcall(function()
+    local code = dispatch(list)
+    -- Tasks that were started and not waited for are part of the program.
+    local native = require "upjob.native.task"
+    while native.join_one() do end
+    return code
+  end, with_traceback)
+  if not ok then
+    reason = report(status)
+    status = errors.is(status) and status.status or cli.FAILED
+  elseif status == cli.INTERRUPTED then
+    reason = "INT"
+  elseif status == cli.TERMINATED then
+    reason = "TERM"
+  end
+  require("upjob.exit").run(reason)
+  if not system.flush() and status == cli.OK then
+    io.stderr:write("upjob: the output could not be written\n")
+    status = cli.FAILED
+  end
+  return status
+end
+
+return cli

@@ -1,0 +1,53 @@
+--- The embedded service inside this process: one, started when first asked for, stopped and removed at the end.
+local exit = require "upjob.exit"
+local system = require "upjob.native.system"
+
+local embedded = { region = "us-east-1" }
+local running
+
+--- Starts it (once) and returns its URL | nil, err. Without `data_dir` it works in a fresh directory of mode 0700 that is
+-- deleted at exit.
+function embedded.start(options)
+  if running then return running.url end
+  options = options or {}
+  local native = require "upjob.native.local"
+  local directory, err = options.data_dir
+  if not directory then
+    directory, err = system.temporary_directory("upjob")
+    if not directory then return nil, err end
+  end
+  local service
+  service, err = native.start {
+    data_dir = directory, ephemeral = not options.data_dir, port = options.port, host = options.host,
+    domains = options.domains,
+  }
+  if not service then
+    if not options.data_dir then system.remove_tree(directory) end
+    return nil, err
+  end
+  running = { service = service, url = ("http://127.0.0.1:%d"):format(service:port()), directory = directory,
+              temporary = not options.data_dir }
+  exit.add(embedded.stop)
+  return running.url
+end
+
+function embedded.stop()
+  if not running then return end
+  local was = running
+  running = nil
+  was.service:stop()
+  if was.temporary then
+    local ok, err = system.remove_tree(was.directory)
+    if not ok then io.stderr:write("upjob: ", tostring(err), "\n") end
+  end
+end
+
+--- A directory for files of this run, deleted at exit.
+function embedded.directory()
+  return running and running.directory
+end
+
+embedded.credentials = { access_key_id = "local", secret_access_key = "local" }
+
+
+return embedded

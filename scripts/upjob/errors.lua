@@ -1,0 +1,51 @@
+--- Errors of the Lua half: objects with code and message, and misuse raised at the caller's line.
+local system = require "upjob.native.system"
+
+local errors = {}
+
+--- An error object. `fields` has code and message, and what else applies (file, line, operation, job_id, step …).
+function errors.new(fields)
+  if fields.retryable == nil then fields.retryable = false end
+  return system.error_object(fields)
+end
+
+errors.is = system.is_error
+
+--- True when `value` is an error object with this code.
+function errors.has_code(value, code)
+  return system.is_error(value) and value.code == code
+end
+
+--- Calls a native function; misuse that it raises is told at the line that called our caller.
+function errors.at_caller(fn, ...)
+  local results = table.pack(pcall(fn, ...))
+  if results[1] then return table.unpack(results, 2, results.n) end
+  local message = results[2]
+  if type(message) ~= "string" then error(message, 0) end
+  error(message:gsub("^[^\n]-:%d+: ", "", 1), 3)
+end
+
+--- Checks a table of options for a function of the Lua half: names and types.
+-- known: { name = "string" | "number" | "boolean" | "table" | "function" | "any", … }; level as in error().
+function errors.check_options(what, options, known, level)
+  level = (level or 2) + 1
+  if type(options) ~= "table" then
+    error(("%s: a table of options is needed, not a %s"):format(what, type(options)), level)
+  end
+  for name, value in pairs(options) do
+    local kind = known[name]
+    if not kind then
+      local names = {}
+      for k in pairs(known) do names[#names + 1] = k end
+      table.sort(names)
+      local near = type(name) == "string" and require("upjob.native.profiles").nearest(name, names)
+      error(("%s: unknown option \"%s\"%s"):format(what, tostring(name),
+        near and (" (did you mean \"%s\"?)"):format(near) or ""), level)
+    end
+    if kind ~= "any" and type(value) ~= kind then
+      error(("%s: option \"%s\" must be a %s, not a %s"):format(what, name, kind, type(value)), level)
+    end
+  end
+end
+
+return errors

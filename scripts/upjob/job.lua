@@ -1,0 +1,419 @@
+--- upjob.job: one import from file to profiles: check, create, path, upload, start, watch; with events on the way.
+local errors = require "upjob.errors"
+local exit = require "upjob.exit"
+local mapping = require "upjob.mapping"
+local native = require "upjob.native.task"
+local system = require "upjob.native.system"
+
+local job = {}
+
+local FIRST_POLL, LAST_POLL = 0.2, 15 -- seconds between two looks at a job
+local ENDED = { SUCCEEDED = true, PARTIALLY_SUCCEEDED = true, FAILED = true, STOPPED = true }
+local DEFAULT_EXPIRY = 14             -- days, when DataExpiry is not given: the service's documentation
+
+local run = {}
+run.__index = run
+
+local live = {} -- runs that have not ended: what an interrupted program must see to
+
+-- ---- events ----
+
+--- run:on("status", function(change) … end): checked created progress uploaded started status counts done error. Each
+-- handler runs in a coroutine of its own; an error in one is logged and stops nothing else. "*" gets (name, event).
+function run:on(name, handler)
+  if type(name) ~= "string" or type(handler) ~= "function" then
+    error("on: the name of an event and a function are needed", 2)
+  end
+  if not job.events[name] and name ~= "*" then
+    local names = {}
+    for known in pairs(job.events) do names[#names + 1] = known end
+    table.sort(names)
+    error(("on: there is no event \"%s\": %s"):format(name, table.concat(names, ", ")), 2)
+  end
+  self.handlers[name] = self.handlers[name] or {}
+  table.insert(self.handlers[name], handler)
+  return self
+end
+
+job.events = { checked = true, created = true, progress = true, uploaded = true, started = true, status = true,
+               counts = true, done = true, error = true }
+
+local function emit(self, name, event)
+  for _, handler in ipairs(self.handlers[name] or {}) do native.handler(handler, event) end
+  for _, handler in ipairs(self.handlers["*"] or {}) do native.handler(handler, name, event) end
+  for _, queue in ipairs(self.queues) do
+    queue[#queue + 1] = { name = name, event = event }
+    queue.changed:set()
+  end
+end
+
+--- for name, event in run:events() do … end, until the run has ended.
+function run:events()
+  local queue, at = { changed = native.signal() }, 0
+  table.insert(self.queues, queue)
+  return function()
+    at = at + 1
+    while at > #queue do
+      if self.ended then return nil end
+      queue.changed:wait()
+    end
+    local item = queue[at]
+    queue[at] = false
+    return item.name, item.event
+  end
+end
+
+-- ---- the steps ----
+
+-- An error with the step at which it came, and what exists on the service because of it.
+local function step_failed(self, err)
+  if not errors.is(err) then error(err, 0) end
+  if err.step then return err end
+  local failed = {}
+  for k, v in pairs(err) do failed[k] = v end
+  failed.step, failed.job_id = self.step, self.job_id
+  if self.job_id and self.step ~= "watch" then
+    failed.message = ("%s [step \"%s\"; job %s exists in domain %s and was not started: %s]"):format(err.message, self.step,
+      self.job_id, self.domain, self.step == "start" and "look at it with upjob job get" or "it imports nothing as it is")
+  elseif self.job_id then
+    failed.message = ("%s [step \"watch\"; job %s in domain %s was started and goes on]"):format(err.message, self.job_id,
+      self.domain)
+  elseif self.step ~= "check" then
+    failed.message = ("%s [step \"%s\"; no job was created]"):format(err.message, self.step)
+  end
+  return errors.new(failed)
+end
+
+local function must(self, value, err)
+  if value == nil then error(step_failed(self, err), 0) end
+  return value
+end
+
+local function check_names(self)
+  for _, f in ipairs(self.mapping.fields) do
+    if f.column:find(".", 1, true) then
+      must(self, nil, errors.new { code = "InvalidFile", file = self.file, line = 1, message =
+        ("column \"%s\" has a dot in its name: the service does not find such columns; rename it in the file")
+        :format(f.column) })
+    end
+  end
+end
+
+local function check(self)
+  self.step = "check"
+  check_names(self)
+  local map = self.mapping
+  local result, err = require("upjob.native.check").run {
+    file = self.file, fields = map:check_fields(), keys = { map.key_field.column }, delimiter = self.delimiter,
+    reject = map.on_invalid == "reject" and not self.dry_run, rejects = not self.dry_run and self.rejects or nil,
+  }
+  self.checked = must(self, result, err)
+  self.outgoing_fd = result.outgoing_fd
+  self.rejected = result.bad_rows
+  emit(self, "checked", result)
+  local limit = self.max_failed
+  if limit and limit.percent then limit = math.floor(result.rows * limit.percent / 100) end
+  if result.bad_rows == 0 then return end
+  if map.on_invalid == "stop" or result.bad_rows == result.rows or (limit and result.bad_rows > limit) then
+    local why = map.on_invalid == "stop" and "the mapping says on_invalid = \"stop\""
+      or result.bad_rows == result.rows and "none is left to import" or ("at most %d may fail"):format(limit)
+    local first = result.problems[1]
+    must(self, nil, errors.new { code = "InvalidFile", file = self.file, line = first.line,
+      column = first.column ~= 0 and first.column or nil, problems = result.problems, rows = result.rows,
+      rejected = result.bad_rows, message = ("%d of %d rows would be refused, and %s: nothing was sent"):format(
+        result.bad_rows, result.rows, why) })
+  end
+end
+
+-- The name given (or the file's), then the run key, within 255 characters: the key is never cut.
+local function display_name(self)
+  local name = self.name or self.file:match("[^/]+$")
+  if not self.run_key then
+    local cut = utf8.len(name) and utf8.len(name) > 255 and utf8.offset(name, 256)
+    return cut and name:sub(1, cut - 1) or name
+  end
+  local room = 255 - utf8.len(self.run_key) - 1
+  local cut = utf8.len(name) > room and utf8.offset(name, room + 1)
+  return (cut and name:sub(1, cut - 1) or name) .. " " .. self.run_key
+end
+
+local function create(self)
+  self.step = "create"
+  if self.prepare then must(self, self.prepare()) end
+  local reply, err = self.client:create_upload_job(self.request)
+  must(self, reply, err)
+  self.job_id = reply.JobId
+  self.created_at = system.time()
+  emit(self, "created", { JobId = self.job_id, DisplayName = self.request.DisplayName, DomainName = self.domain })
+end
+
+local function upload_file(self)
+  local upload = require "upjob.upload"
+  self.step = "path"
+  local path, err = self.client:get_upload_job_path { DomainName = self.domain, JobId = self.job_id }
+  must(self, path, err)
+  if not path.ClientToken then
+    must(self, nil, errors.new { code = "InvalidResponse", message =
+      "the reply of GetUploadJobPath has no ClientToken: there is no key to upload the file with" })
+  end
+  self.step = "upload"
+  local token <close> = path.ClientToken
+  local sent
+  sent, err = upload.put {
+    url = path.Url, key = token, file = self.file, fd = self.outgoing_fd,
+    progress = function(done, total) emit(self, "progress", { done = done, total = total }) end,
+  }
+  self.sent = must(self, sent, err)
+  emit(self, "uploaded", sent)
+end
+
+local function start(self)
+  self.step = "start"
+  self.starting = true
+  local reply, err = self.client:start_upload_job { DomainName = self.domain, JobId = self.job_id }
+  must(self, reply, err)
+  self.started, self.starting = true, false
+  emit(self, "started", { JobId = self.job_id })
+end
+
+-- Looks until the job has ended; a passing failure of a look is not the end of the watch.
+local function watch(self)
+  self.step = "watch"
+  local pause, status, counted = FIRST_POLL, self.status, ""
+  while true do
+    local reply, err = self.client:get_upload_job { DomainName = self.domain, JobId = self.job_id }
+    if reply then
+      if reply.Status ~= status then
+        self.status = reply.Status
+        emit(self, "status", { JobId = self.job_id, from = status, to = reply.Status, StatusReason = reply.StatusReason })
+        status = reply.Status
+        pause = FIRST_POLL
+      end
+      local summary = reply.ResultsSummary or {}
+      local counts = ("%s/%s/%s"):format(summary.CreatedRecords, summary.UpdatedRecords, summary.FailedRecords)
+      if counts ~= counted and next(summary) then
+        counted = counts
+        emit(self, "counts", summary)
+      end
+      if ENDED[reply.Status] then return reply end
+    elseif not err.retryable then
+      must(self, nil, err)
+    else
+      require("upjob.log").debug("watching job %s: %s", self.job_id, tostring(err))
+    end
+    native.sleep(pause * (0.8 + 0.4 * math.random()))
+    pause = math.min(pause * 1.5, LAST_POLL)
+  end
+end
+
+local function close_outgoing(self)
+  if self.outgoing_fd then
+    require("upjob.native.check").close_fd(self.outgoing_fd)
+    self.outgoing_fd = nil
+  end
+end
+
+local function result_of(self, reply)
+  local sent = self.sent or {}
+  return {
+    JobId = self.job_id, DomainName = self.domain, DisplayName = reply.DisplayName, Status = reply.Status,
+    StatusReason = reply.StatusReason, ResultsSummary = reply.ResultsSummary or {},
+    DataExpiry = reply.DataExpiry or DEFAULT_EXPIRY, CreatedAt = reply.CreatedAt, CompletedAt = reply.CompletedAt,
+    file = self.file, rows = self.checked and self.checked.rows, rejected = self.rejected or 0,
+    rejects = self.checked and self.checked.rejects_written and self.rejects or nil,
+    bytes = sent.bytes, upload_seconds = sent.seconds, seconds = system.time() - self.began,
+  }
+end
+
+-- Before the start the job is stopped on the service; after it the job is left running.
+local function given_up(self)
+  if self.job_id and self.starting and not self.started then
+    local reply = self.client:get_upload_job { DomainName = self.domain, JobId = self.job_id }
+    self.started = reply ~= nil and reply.Status ~= "CREATED"
+  end
+  if self.job_id and not self.started then
+    local _, err = self.client:stop_upload_job { DomainName = self.domain, JobId = self.job_id }
+    self.stopped, self.stop_error = err == nil, err
+  end
+end
+
+local function finish(self, result, err)
+  close_outgoing(self)
+  live[self] = nil
+  self.result, self.error, self.ended = result, err, true
+  if result then emit(self, "done", result) else emit(self, "error", err) end
+  for _, queue in ipairs(self.queues) do queue.changed:set() end
+  self.ended_signal:set()
+end
+
+local function begin(self, steps)
+  self.handlers, self.queues, self.ended_signal = {}, {}, native.signal()
+  self.began = system.time()
+  setmetatable(self, run)
+  live[self] = true
+  self.task = native.spawn(function()
+    local reply
+    local ok, err = pcall(function()
+      for _, step in ipairs(steps) do reply = step(self) end
+    end)
+    if ok then
+      finish(self, result_of(self, reply))
+    else
+      if errors.has_code(err, "Cancelled") then given_up(self) end
+      if not errors.is(err) then
+        finish(self, nil, errors.new { code = "InternalError", message = tostring(err) })
+        error(err, 0)
+      end
+      finish(self, nil, err)
+    end
+  end)
+  return self
+end
+
+-- ---- what scripts call ----
+
+local IMPORT_OPTIONS = { client = "any", domain = "string", file = "string", mapping = "table", key = "string",
+                         name = "string", run_key = "string", expires = "number", rejects = "string",
+                         max_failed = "any", delimiter = "string", prepare = "function" }
+
+local function read_max_failed(value)
+  if value == nil or type(value) == "number" then return value end
+  local percent = type(value) == "string" and tonumber(value:match("^(%d+%.?%d*)%%$"))
+  if percent then return { percent = percent } end
+  local count = type(value) == "string" and value:match("^%d+$")
+  if count then return math.tointeger(count) end
+  error("job.import: option \"max_failed\" is a number or a share such as \"2%\"", 3)
+end
+
+-- The mapping made of the header when none was given.
+local function mapping_of(options)
+  if options.mapping then
+    if options.key and options.mapping.key_field.column ~= options.key and options.mapping.unique_key ~= options.key then
+      return nil, errors.new { code = "UsageError", message =
+        ("the mapping's unique key is \"%s\", not \"%s\""):format(options.mapping.key_field.column, options.key) }
+    end
+    return options.mapping
+  end
+  local csv = require "upjob.csv"
+  local reader, err = csv.open(options.file, { delimiter = options.delimiter })
+  if not reader then return nil, err end
+  local header
+  header, err = reader:header()
+  reader:close()
+  if not header then return nil, err end
+  local map
+  map, err = mapping.from_header(header, options.key, options.file)
+  return map, err, map ~= nil
+end
+
+--- job.import{ client=, domain=, file=, mapping= or key=, name=, run_key=, expires=, rejects=, max_failed=, delimiter= }
+-- → run | nil, err. Starts at once; run:wait() gives the result. prepare() is called when the file was found good, before
+-- the job is created: what returns nil, err ends the import.
+function job.import(options)
+  errors.check_options("job.import", options, IMPORT_OPTIONS)
+  for _, name in ipairs { "client", "domain", "file" } do
+    if options[name] == nil then error(("job.import: option \"%s\" is required"):format(name), 2) end
+  end
+  if not options.mapping and not options.key then
+    error("job.import: option \"mapping\" or \"key\" is required", 2)
+  end
+  if options.mapping and not mapping.is(options.mapping) then
+    error("job.import: option \"mapping\" must be what mapping.define returns", 2)
+  end
+  local max_failed = read_max_failed(options.max_failed)
+  local map, err, made = mapping_of(options)
+  if not map then return nil, err end
+  local self = { client = options.client, domain = options.domain, file = options.file, mapping = map,
+                 mapping_made = made or false, name = options.name, run_key = options.run_key, max_failed = max_failed,
+                 delimiter = options.delimiter, prepare = options.prepare,
+                 rejects = options.rejects or options.file .. ".rejects.csv",
+                 status = "CREATED" }
+  self.request = { DomainName = self.domain, DisplayName = display_name(self), Fields = map:api_fields(),
+                   UniqueKey = map.unique_key,
+                   DataExpiry = options.expires and math.tointeger(options.expires) or options.expires }
+  -- What the service would refuse is told before the file is read.
+  local ok
+  ok, err = require("upjob.native.profiles").validate("CreateUploadJob", self.request)
+  if not ok then return nil, err end
+  if options.expires and options.expires > 90 then
+    require("upjob.log").warn("DataExpiry %d: one page of the service's documentation allows at most 90 days",
+      options.expires)
+  end
+  if #map.fields > 25 then
+    require("upjob.log").warn("%d fields: the console maps at most 25", #map.fields)
+  end
+  return begin(self, { check, create, upload_file, start, watch })
+end
+
+--- job.attach{ client=, domain=, job_id= } → run: watches a job that exists already.
+function job.attach(options)
+  errors.check_options("job.attach", options, { client = "any", domain = "string", job_id = "string" })
+  for _, name in ipairs { "client", "domain", "job_id" } do
+    if options[name] == nil then error(("job.attach: option \"%s\" is required"):format(name), 2) end
+  end
+  return begin({ client = options.client, domain = options.domain, job_id = options.job_id, started = true }, { watch })
+end
+
+--- Waits until the job has ended: its result, FAILED too; nil, err when the outcome is not known (the file cannot be sent,
+-- the service refuses, TimeoutError after `timeout` seconds, while the run goes on).
+function run:wait(options)
+  if options ~= nil then errors.check_options("wait", options, { timeout = "number" }) end
+  if not self.ended then
+    local timeout = options and options.timeout
+    if timeout then
+      local task = native.spawn(function()
+        while not self.ended do self.ended_signal:wait() end
+      end)
+      task:wait(timeout)
+      task:cancel()
+    else
+      while not self.ended do self.ended_signal:wait() end
+    end
+  end
+  if not self.ended then
+    return nil, errors.new { code = "TimeoutError", job_id = self.job_id, step = self.step, retryable = true, message =
+      ("job %s has not ended after %g s: it goes on"):format(self.job_id or "(not yet created)", options.timeout) }
+  end
+  return self.result, self.error
+end
+
+--- Gives the import up: a job that was not started is stopped on the service; one that was started, too.
+function run:stop()
+  if self.started and self.job_id and not self.ended then
+    return self.client:stop_upload_job { DomainName = self.domain, JobId = self.job_id }
+  end
+  return self:interrupt()
+end
+
+--- Ends this run as an interrupted program does: before the start the job is stopped, after it is left running.
+function run:interrupt()
+  if self.ended then return true end
+  self.task:cancel("the import was given up")
+  while not self.ended do self.ended_signal:wait() end
+  return true
+end
+
+--- The command that goes on with a job where this program left it.
+function run:resume_command()
+  if not self.job_id then return nil end
+  return ("upjob job watch %s --domain %s"):format(self.job_id, self.domain)
+end
+
+exit.add(function(reason)
+  if reason ~= "INT" and reason ~= "TERM" and reason ~= "error" then return end
+  local runs = {}
+  for r in pairs(live) do runs[#runs + 1] = r end
+  for _, r in ipairs(runs) do
+    r:interrupt()
+    if r.stopped then
+      io.stderr:write(("upjob: job %s was not started: it was stopped\n"):format(r.job_id))
+    elseif r.job_id and r.started then
+      io.stderr:write(("upjob: job %s goes on; to watch it again: %s\n"):format(r.job_id, r:resume_command()))
+    elseif r.stop_error then
+      io.stderr:write(("upjob: job %s was not started, and could not be stopped: %s\n"):format(r.job_id,
+        tostring(r.stop_error)))
+    end
+  end
+end)
+
+return job

@@ -1,0 +1,129 @@
+--- upjob.profiles: the API client of Amazon Connect Customer Profiles. Operation and field names are the API's own:
+-- client:create_upload_job{…} calls CreateUploadJob. A reply is a table; what fails returns nil, err.
+local errors = require "upjob.errors"
+local native = require "upjob.native.profiles"
+
+local profiles = {}
+
+local methods = {}
+local client_meta = {}
+
+--- profiles.client{ region=, profile=, endpoint_url=, credentials={access_key_id=, secret_access_key=, session_token=},
+-- max_attempts=, connect_timeout=, read_timeout=, use_fips=, use_dual_stack= } → client | nil, err. What is not given comes
+-- from the environment and the shared files, as in the AWS CLI. embedded=true uses the service inside this process.
+function profiles.client(options)
+  local settings = {}
+  if options ~= nil and type(options) ~= "table" then
+    error(("profiles.client: a table of options is needed, not a %s"):format(type(options)), 2)
+  end
+  for k, v in pairs(options or {}) do settings[k] = v end
+  if settings.embedded ~= nil and type(settings.embedded) ~= "boolean" then
+    error("profiles.client: option \"embedded\" must be a boolean", 2)
+  end
+  if settings.embedded then
+    local embedded = require "upjob.embedded"
+    local url, err = embedded.start()
+    if not url then return nil, err end
+    settings.endpoint_url = url
+    settings.region = settings.region or embedded.region
+    settings.credentials = settings.credentials or embedded.credentials
+  end
+  local is_embedded = settings.embedded or false
+  settings.embedded = nil
+  local handle, err = errors.at_caller(native.client, settings)
+  if not handle then return nil, err end
+  return setmetatable({ handle = handle, embedded = is_embedded }, client_meta)
+end
+
+--- The URL for a region: profiles.endpoint{ region=, use_fips=, use_dual_stack=, endpoint_url= } → url | nil, err
+function profiles.endpoint(options)
+  return errors.at_caller(native.endpoint, options)
+end
+
+--- The Lua names of all operations.
+profiles.operations = native.operations
+
+local function call(client, name, params, options, level)
+  if options ~= nil then errors.check_options(name, options, { timeout = "number" }, level + 1) end
+  local ok, reply, err = pcall(native.call, client.handle, name, params, options and options.timeout)
+  if not ok then
+    if type(reply) ~= "string" then error(reply, 0) end
+    error(reply:gsub("^[^\n]-:%d+: ", "", 1), level + 1)
+  end
+  -- Misuse of the model (an unknown or missing field, a wrong type) is the caller's mistake, told at its line.
+  if reply == nil and err.code == "UsageError" then
+    error(("%s: %s"):format(name, err.message), level + 1)
+  end
+  return reply, err
+end
+
+client_meta.__index = function(_, name)
+  if methods[name] then return methods[name] end
+  local operation, near = native.operation(name)
+  if not operation or operation.lua_name ~= name then
+    error(("there is no operation \"%s\"%s"):format(tostring(name),
+      near and (" (did you mean \"%s\"?)"):format(near) or ""), 2)
+  end
+  local function method(client, params, options)
+    if getmetatable(client) ~= client_meta then
+      error(("%s: call it with a colon: client:%s{…}"):format(name, name), 2)
+    end
+    return call(client, name, params, options, 2)
+  end
+  methods[name] = method
+  return method
+end
+
+client_meta.__tostring = function(client)
+  local about = native.about(client.handle)
+  return ("upjob client: %s, region %s"):format(about.endpoint, about.region)
+end
+
+client_meta.__close = function(client)
+  native.close(client.handle)
+end
+
+--- Region, endpoint and where the credentials came from: never a secret.
+function methods:about()
+  return native.about(self.handle)
+end
+
+--- An iterator over the items of all pages: for item in client:pages("list_upload_jobs", { DomainName = "acme" }) do … end
+-- It asks for the next page when the last item of this one was taken. A failing call raises its error object.
+function methods:pages(name, params)
+  local operation, near = native.operation(name)
+  if not operation then
+    error(("pages: there is no operation \"%s\"%s"):format(tostring(name),
+      near and (" (did you mean \"%s\"?)"):format(near) or ""), 2)
+  end
+  if not operation.items then error(("pages: %s has no pages"):format(operation.lua_name), 2) end
+  local request = {}
+  for k, v in pairs(params or {}) do request[k] = v end
+  local items, at, finished = {}, 0, false
+  return function()
+    at = at + 1
+    while at > #items do
+      if finished then return nil end
+      local page, err = call(self, operation.lua_name, request, nil, 2)
+      if not page then error(err, 0) end
+      items, at = page[operation.items] or {}, 1
+      request.NextToken = page.NextToken
+      finished = page.NextToken == nil
+    end
+    return items[at]
+  end
+end
+
+--- What the embedded service knows of failed records, page by page: the real service has no such call.
+function methods:local_failures(params)
+  local query = ("max-results=%d"):format(params.MaxResults or 100)
+  if params.NextToken then
+    query = query .. "&next-token=" .. params.NextToken:gsub("[^%w._~-]", function(c)
+      return ("%%%02X"):format(c:byte())
+    end)
+  end
+  return native.get(self.handle, ("/_local/domains/%s/upload-jobs/%s/failures"):format(params.DomainName, params.JobId),
+    query)
+end
+
+return profiles

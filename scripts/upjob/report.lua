@@ -1,0 +1,197 @@
+--- What a person reads: numbers, tables, the progress line, the end of an import.
+local system = require "upjob.native.system"
+
+local report = {}
+
+local COLORS = { bold = "1", dim = "2", red = "31", green = "32", yellow = "33", cyan = "36" }
+
+--- Whether to colour what goes to `stream` ("stdout" or "stderr"); https://no-color.org.
+function report.use_color(stream, option)
+  if option == "always" then return true end
+  if option == "never" then return false end
+  local no_color = os.getenv("NO_COLOR")
+  return not (no_color and no_color ~= "") and os.getenv("TERM") ~= "dumb" and system.isatty(stream)
+end
+
+--- A function paint(color, text) for that stream.
+function report.painter(stream, option)
+  local on = report.use_color(stream, option)
+  return function(color, text)
+    return on and ("\27[%sm%s\27[0m"):format(COLORS[color], text) or text
+  end
+end
+
+--- 1234567 → "1,234,567"
+function report.count(n)
+  local text = ("%d"):format(n)
+  local grouped = text:reverse():gsub("(%d%d%d)", "%1,"):reverse()
+  return (grouped:gsub("^,", ""))
+end
+
+--- Decimal units, as the service's limit of 1 GB: 6737 → "6.7 kB"
+function report.bytes(n)
+  if n < 1000 then return ("%d bytes"):format(n) end
+  for _, unit in ipairs { "kB", "MB", "GB" } do
+    n = n / 1000
+    if n < 999.5 or unit == "GB" then return (n < 10 and "%.1f %s" or "%.0f %s"):format(n, unit) end
+  end
+end
+
+--- 0.4 → "0.4 s", 75 → "1 min 15 s"
+function report.seconds(n)
+  if n < 10 then return ("%.1f s"):format(n) end
+  if n < 60 then return ("%.0f s"):format(n) end
+  if n < 3600 then return ("%d min %02d s"):format(n // 60, n % 60 // 1) end
+  return ("%d h %02d min"):format(n // 3600, n % 3600 // 60)
+end
+
+function report.plural(n, noun)
+  return ("%s %s%s"):format(report.count(n), noun, n == 1 and "" or "s")
+end
+
+-- Columns that a text takes on a terminal: code points, wide East Asian ones twice, combining marks not at all.
+local function width(text)
+  local columns = 0
+  for _, c in utf8.codes(text, true) do
+    if c >= 0x300 and c <= 0x36F or c == 0x200B then
+      columns = columns + 0
+    elseif c >= 0x1100 and c <= 0x115F or c >= 0x2E80 and c <= 0xA4CF or c >= 0xAC00 and c <= 0xD7A3
+      or c >= 0xF900 and c <= 0xFAFF or c >= 0xFF00 and c <= 0xFF60 or c >= 0x1F300 and c <= 0x1FAFF then
+      columns = columns + 2
+    else
+      columns = columns + 1
+    end
+  end
+  return columns
+end
+
+--- Text that is safe on a terminal: control characters shown, never obeyed.
+function report.safe(text)
+  text = tostring(text)
+  if not utf8.len(text) then text = text:gsub("[\128-\255]", "?") end
+  return (text:gsub("[%c\127]", function(c) return ("\\x%02X"):format(c:byte()) end))
+end
+
+local function cut(text, columns)
+  if width(text) <= columns then return text end
+  local out, used = {}, 0
+  for _, c in utf8.codes(text, true) do
+    local char = utf8.char(c)
+    used = used + width(char)
+    if used > columns - 1 then break end
+    out[#out + 1] = char
+  end
+  return table.concat(out) .. "…"
+end
+report.cut = cut
+
+local function pad(text, columns, right)
+  local space = (" "):rep(columns - width(text))
+  return right and space .. text or text .. space
+end
+
+--- A table as lines. columns: { { title=, right=bool, max= }, … }; rows: lists of strings.
+function report.table(columns, rows)
+  local widths, lines = {}, {}
+  for i, column in ipairs(columns) do
+    widths[i] = width(column.title)
+    for _, row in ipairs(rows) do
+      row[i] = cut(report.safe(row[i] or ""), column.max or 60)
+      widths[i] = math.max(widths[i], width(row[i]))
+    end
+  end
+  local function line(row)
+    local cells = {}
+    for i, column in ipairs(columns) do cells[i] = pad(row[i], widths[i], column.right) end
+    return (table.concat(cells, "  "):gsub("%s+$", ""))
+  end
+  local titles, rules = {}, {}
+  for i, column in ipairs(columns) do titles[i], rules[i] = column.title, ("─"):rep(widths[i]) end
+  lines[1], lines[2] = line(titles), line(rules)
+  for _, row in ipairs(rows) do lines[#lines + 1] = line(row) end
+  return lines
+end
+
+--- "2026-12-08" of an epoch, in local time.
+function report.date(epoch)
+  return os.date("%Y-%m-%d", math.floor(epoch))
+end
+
+function report.time(epoch)
+  return epoch and os.date("%Y-%m-%d %H:%M:%S", math.floor(epoch)) or ""
+end
+
+-- ---- progress: one line on a terminal, a log line every 10 seconds elsewhere ----
+
+local progress = {}
+progress.__index = progress
+
+local LOG_EVERY, DRAW_EVERY = 10, 0.1
+
+function report.progress(options)
+  return setmetatable({ quiet = options.quiet, terminal = system.isatty("stderr") and not options.json
+    and os.getenv("TERM") ~= "dumb", began = system.time(), told = system.time(), drawn = 0 }, progress)
+end
+
+local function bar(share, columns)
+  local full = math.floor(share * columns + 0.5)
+  return ("█"):rep(full) .. ("░"):rep(columns - full)
+end
+
+--- text: what is going on; done and total: how far, when known.
+function progress:show(text, done, total)
+  if self.quiet then return end
+  local now = system.time()
+  local line = text
+  if done and total and total > 0 then
+    local share = math.min(done / total, 1)
+    line = self.terminal and ("%s %s %3.0f %%  %s of %s"):format(text, bar(share, 24), share * 100, report.bytes(done),
+      report.bytes(total)) or ("%s: %.0f %% of %s"):format(text, share * 100, report.bytes(total))
+  end
+  if self.terminal then
+    if now - self.drawn < DRAW_EVERY and text == self.text and (not done or done < (total or 0)) then return end
+    self.drawn, self.text = now, text
+    io.stderr:write("\r\27[K", cut(line, system.width() - 1))
+    io.stderr:flush()
+    self.shown = true
+  elseif now - self.told >= LOG_EVERY then
+    self.told = now
+    io.stderr:write(("upjob: %s (%s)\n"):format(line, report.seconds(now - self.began)))
+  end
+end
+
+function progress:clear()
+  if self.shown then
+    io.stderr:write("\r\27[K")
+    io.stderr:flush()
+    self.shown = false
+  end
+end
+
+--- Shows a run's events until it ends.
+function progress:follow(run)
+  run:on("progress", function(p) self:show("uploading", p.done, p.total) end)
+  run:on("status", function(change) self:show(change.to == "IN_PROGRESS" and "ingesting" or change.to) end)
+  run:on("counts", function(s)
+    self:show(("ingesting: %s created, %s updated, %s failed"):format(report.count(s.CreatedRecords or 0),
+      report.count(s.UpdatedRecords or 0), report.count(s.FailedRecords or 0)))
+  end)
+end
+
+-- ---- the end of an import ----
+
+--- How the counts read: "59 created, 0 updated, 0 failed"
+function report.summary(summary)
+  return ("%s created, %s updated, %s failed"):format(report.count(summary.CreatedRecords or 0),
+    report.count(summary.UpdatedRecords or 0), report.count(summary.FailedRecords or 0))
+end
+
+--- When profiles of an import vanish: a sentence.
+function report.expiry(result)
+  local from = result.CompletedAt or result.CreatedAt or os.time()
+  return ("Profiles from this import vanish on %s, %s after it%s."):format(report.date(from + result.DataExpiry * 86400),
+    report.plural(result.DataExpiry, "day"),
+    result.DataExpiry == 14 and " (set another time with --expires DAYS, up to 1098)" or "")
+end
+
+return report

@@ -1,0 +1,13 @@
+--- upjob.upload: sends a file to a pre-signed URL under a customer-provided key (SSE-C).
+local native = require "upjob.native.upload"
+local errors = require "upjob.errors"
+
+local upload = {}
+
+--- upload.put{ url=, key=, file=, progress=function(done, total) end, content_md5=true, stall_timeout=60, connect_timeout=10 }
+-- → { bytes, seconds, attempts, etag, request_id, host_id } | nil, err. `key` is GetUploadJobPath's ClientToken, as it came.
+function upload.put(options)
+  return errors.at_caller(native.put, options)
+end
+
+return upload

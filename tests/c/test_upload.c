@@ -1,0 +1,486 @@
+/* The uploader against a server that records what it is sent. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/upload.h"
+
+#define KEY "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=" /* bytes 0 to 31 */
+#define KEY_MD5 "tP/LI3N87DFaSk0aoqYgzg=="
+
+/* ---- a server that answers each connection with the next of its replies ---- */
+
+struct server {
+    int listener, port;
+    pthread_t thread;
+    const char *const *replies; /* NULL-terminated; "" reads for ever without answering, "!" resets after the head */
+    char head[4][4096];         /* of each request */
+    size_t body[4];             /* bytes of each body */
+    unsigned char sum[4];       /* of each body's bytes, xor-ed */
+    int count;
+    bool closed_early;          /* the client closed while the reply was withheld */
+};
+
+static size_t read_head(int fd, char *head, size_t size, char *rest, size_t *rest_len)
+{
+    size_t len = 0;
+    char *end = NULL;
+    while (!end && len < size - 1) {
+        ssize_t n = recv(fd, head + len, size - 1 - len, 0);
+        if (n <= 0)
+            break;
+        len += (size_t)n;
+        head[len] = '\0';
+        end = strstr(head, "\r\n\r\n");
+    }
+    if (!end)
+        return len;
+    *rest_len = len - (size_t)(end + 4 - head);
+    memcpy(rest, end + 4, *rest_len);
+    end[2] = '\0';
+    return len;
+}
+
+static void serve_one(struct server *s, int fd, const char *reply)
+{
+    char rest[4096], buffer[65536];
+    size_t rest_len = 0, length = 0;
+    char *head = s->head[s->count];
+    read_head(fd, head, sizeof s->head[0], rest, &rest_len);
+    const char *field = strstr(head, "Content-Length: ");
+    if (field)
+        length = strtoul(field + 16, NULL, 10);
+    if (strcmp(reply, "!") == 0)
+        return;
+    if (strstr(head, "Expect: 100-continue"))
+        send(fd, "HTTP/1.1 100 Continue\r\n\r\n", 25, MSG_NOSIGNAL);
+    size_t got = rest_len;
+    for (size_t i = 0; i < rest_len; i++)
+        s->sum[s->count] ^= (unsigned char)rest[i];
+    while (got < length) {
+        ssize_t n = recv(fd, buffer, sizeof buffer, 0);
+        if (n <= 0)
+            break;
+        for (ssize_t i = 0; i < n; i++)
+            s->sum[s->count] ^= (unsigned char)buffer[i];
+        got += (size_t)n;
+    }
+    s->body[s->count] = got;
+    if (*reply)
+        send(fd, reply, strlen(reply), MSG_NOSIGNAL);
+    else
+        s->closed_early = recv(fd, buffer, 1, 0) <= 0;
+}
+
+static void *serve(void *arg)
+{
+    struct server *s = arg;
+    for (; s->replies[s->count]; s->count++) {
+        int fd = accept(s->listener, NULL, NULL);
+        if (fd < 0)
+            return NULL;
+        serve_one(s, fd, s->replies[s->count]);
+        close(fd);
+    }
+    return NULL;
+}
+
+static void server_start(struct server *s, const char *const *replies)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof address;
+    memset(s, 0, sizeof *s);
+    s->replies = replies;
+    s->listener = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(s->listener, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(s->listener, 4), 0);
+    getsockname(s->listener, (struct sockaddr *)&address, &len);
+    s->port = ntohs(address.sin_port);
+    pthread_create(&s->thread, NULL, serve, s);
+}
+
+static void server_stop(struct server *s)
+{
+    shutdown(s->listener, SHUT_RDWR);
+    pthread_join(s->thread, NULL);
+    close(s->listener);
+}
+
+/* ---- an upload ---- */
+
+struct outcome {
+    bool done;
+    struct upload_result result;
+    struct err err;
+    uint64_t last_done, last_total;
+    int reports;
+};
+
+static void upload_done(void *arg, const struct upload_result *result, const struct err *e)
+{
+    struct outcome *outcome = arg;
+    outcome->done = true;
+    outcome->result = *result;
+    outcome->err = *e;
+}
+
+static void upload_progress(void *arg, uint64_t done, uint64_t total)
+{
+    struct outcome *outcome = arg;
+    outcome->last_done = done;
+    outcome->last_total = total;
+    outcome->reports++;
+}
+
+struct fixture {
+    struct loop *loop;
+    struct http *http;
+    struct secret *key;
+    char path[64];
+    struct server server;
+    struct outcome outcome;
+};
+
+static void make_file(const char *path, size_t size)
+{
+    FILE *f = fopen(path, "wb");
+    assert_non_null(f);
+    for (size_t i = 0; i < size; i++)
+        putc((int)('a' + i % 23), f);
+    fclose(f);
+}
+
+static int set_up(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    struct err e;
+    err_clear(&e);
+    f->loop = loop_new(&e);
+    f->http = http_new(f->loop, &e);
+    f->key = secret_new(KEY, strlen(KEY));
+    strcpy(f->path, "/tmp/upjob-upload-XXXXXX");
+    close(mkstemp(f->path));
+    make_file(f->path, 1000);
+    *state = f;
+    return f->loop && f->http && f->key ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+    unlink(f->path);
+    secret_free(f->key);
+    http_free(f->http);
+    loop_free(f->loop);
+    free(f);
+    return 0;
+}
+
+static struct upload *start(struct fixture *f, const char *url, struct upload_options *options, struct err *e)
+{
+    char local[256];
+    err_clear(e);
+    memset(&f->outcome, 0, sizeof f->outcome);
+    snprintf(local, sizeof local, "http://127.0.0.1:%d/bucket/file?X-Amz-SignedHeaders=host&X-Amz-Signature=abc",
+             f->server.port);
+    options->url = url ? url : local;
+    options->key = options->key ? options->key : f->key;
+    options->path = options->path ? options->path : f->path;
+    options->fd = -1;
+    options->progress = upload_progress;
+    return upload_start(f->http, f->loop, options, upload_done, &f->outcome, e);
+}
+
+/* Runs an upload to its end. */
+static void run(struct fixture *f, struct upload_options *options)
+{
+    struct err e;
+    assert_non_null(start(f, NULL, options, &e));
+    while (!f->outcome.done)
+        loop_turn(f->loop, true);
+}
+
+#define OK_REPLY                                                                                                      \
+    "HTTP/1.1 200 OK\r\nETag: \"tag\"\r\nx-amz-request-id: REQ1\r\nx-amz-id-2: HOST1\r\nContent-Length: 0\r\n"          \
+    "Connection: close\r\n\r\n"
+
+static void assert_has(const char *text, const char *part)
+{
+    if (!strstr(text, part))
+        fail_msg("no \"%s\" in:\n%s", part, text);
+}
+
+static void assert_lacks(const char *text, const char *part)
+{
+    if (strcasestr(text, part))
+        fail_msg("\"%s\" stands in:\n%s", part, text);
+}
+
+static void sends_the_three_headers_and_nothing_unsigned(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const replies[] = {OK_REPLY, NULL};
+    struct upload_options options = {0};
+    server_start(&f->server, replies);
+    run(f, &options);
+    server_stop(&f->server);
+    const char *head = f->server.head[0];
+    assert_string_equal(f->outcome.err.message, "");
+    assert_has(head, "PUT /bucket/file?X-Amz-SignedHeaders=host&X-Amz-Signature=abc HTTP/1.1\r\n");
+    assert_has(head, "\r\nx-amz-server-side-encryption-customer-algorithm: AES256\r\n");
+    assert_has(head, "\r\nx-amz-server-side-encryption-customer-key: " KEY "\r\n");
+    assert_has(head, "\r\nx-amz-server-side-encryption-customer-key-MD5: " KEY_MD5 "\r\n");
+    assert_has(head, "\r\nContent-Length: 1000\r\n");
+    assert_has(head, "\r\nContent-MD5: ");
+    assert_lacks(head, "Content-Type");
+    assert_lacks(head, "Transfer-Encoding");
+    assert_lacks(head, "Expect");
+    assert_lacks(head, "Accept");
+    assert_lacks(head, "x-amz-checksum");
+    assert_int_equal(f->server.body[0], 1000);
+    assert_int_equal(f->outcome.result.bytes, 1000);
+    assert_string_equal(f->outcome.result.etag, "\"tag\"");
+    assert_string_equal(f->outcome.result.request_id, "REQ1");
+    assert_string_equal(f->outcome.result.host_id, "HOST1");
+    assert_int_equal(f->outcome.result.attempts, 1);
+    assert_int_equal(f->outcome.last_total, 1000);
+}
+
+static void content_md5_is_that_of_the_file(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const replies[] = {OK_REPLY, NULL};
+    struct upload_options options = {0};
+    FILE *file = fopen(f->path, "wb");
+    fputs("hello", file);
+    fclose(file);
+    server_start(&f->server, replies);
+    run(f, &options);
+    server_stop(&f->server);
+    assert_has(f->server.head[0], "\r\nContent-MD5: XUFAKrxLKna5cZ2REBfFkg==\r\n");
+}
+
+static void content_md5_is_an_option(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const replies[] = {OK_REPLY, NULL};
+    struct upload_options options = {.no_content_md5 = true};
+    server_start(&f->server, replies);
+    run(f, &options);
+    server_stop(&f->server);
+    assert_lacks(f->server.head[0], "Content-MD5");
+}
+
+static void a_refused_content_md5_is_left_out_and_the_body_sent_again_from_its_beginning(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const replies[] = {
+        "HTTP/1.1 403 Forbidden\r\nContent-Length: 130\r\nConnection: close\r\n\r\n"
+        "<Error><Code>AccessDenied</Code><Message>There were headers present in the request which were not signed"
+        "</Message></Error>        ",
+        OK_REPLY, NULL};
+    struct upload_options options = {0};
+    server_start(&f->server, replies);
+    run(f, &options);
+    server_stop(&f->server);
+    assert_string_equal(f->outcome.err.message, "");
+    assert_has(f->server.head[0], "Content-MD5");
+    assert_lacks(f->server.head[1], "Content-MD5");
+    assert_int_equal(f->server.body[1], 1000);
+    assert_int_equal(f->server.sum[0], f->server.sum[1]);
+    assert_int_equal(f->outcome.result.attempts, 2);
+}
+
+static void a_large_file_asks_before_it_sends(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const replies[] = {OK_REPLY, NULL};
+    struct upload_options options = {0};
+    make_file(f->path, 3 << 20);
+    server_start(&f->server, replies);
+    run(f, &options);
+    server_stop(&f->server);
+    assert_has(f->server.head[0], "\r\nExpect: 100-continue\r\n");
+    assert_int_equal(f->server.body[0], 3 << 20);
+    assert_int_equal(f->outcome.last_done, 3 << 20);
+}
+
+static void content_type_goes_only_when_it_is_signed(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const replies[] = {OK_REPLY, NULL};
+    struct upload_options options = {0};
+    struct err e;
+    char url[128];
+    server_start(&f->server, replies);
+    snprintf(url, sizeof url, "http://127.0.0.1:%d/b?X-Amz-SignedHeaders=content-type%%3Bhost", f->server.port);
+    assert_non_null(start(f, url, &options, &e));
+    while (!f->outcome.done)
+        loop_turn(f->loop, true);
+    server_stop(&f->server);
+    assert_has(f->server.head[0], "\r\nContent-Type: text/csv\r\n");
+}
+
+static void an_xml_error_becomes_an_error_without_the_signature(void **state)
+{
+    struct fixture *f = *state;
+    static const char body[] =
+        "HTTP/1.1 403 Forbidden\r\nConnection: close\r\nx-amz-request-id: REQ2\r\n\r\n"
+        "<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code><Message>Request has expired</Message>"
+        "<StringToSign>AWS4-HMAC-SHA256 topsecret</StringToSign><RequestId>REQ2</RequestId></Error>";
+    static const char *const replies[] = {body, NULL};
+    struct upload_options options = {0};
+    char text[2048];
+    server_start(&f->server, replies);
+    run(f, &options);
+    server_stop(&f->server);
+    assert_string_equal(f->outcome.err.code, "AccessDenied");
+    assert_int_equal(f->outcome.err.status, 403);
+    assert_string_equal(f->outcome.err.request_id, "REQ2");
+    assert_true(f->outcome.err.retryable);
+    err_text(&f->outcome.err, text, sizeof text);
+    assert_has(text, "Request has expired");
+    assert_has(text, "GetUploadJobPath");
+    assert_lacks(text, "topsecret");
+    assert_lacks(text, KEY);
+}
+
+static void a_reset_connection_is_an_error_that_may_be_tried_again(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const replies[] = {"!", NULL};
+    struct upload_options options = {.no_content_md5 = true};
+    server_start(&f->server, replies);
+    run(f, &options);
+    server_stop(&f->server);
+    assert_string_equal(f->outcome.err.code, ERR_CONNECTION);
+    assert_true(f->outcome.err.retryable);
+}
+
+static void a_stalled_transfer_times_out(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const replies[] = {"", NULL};
+    struct upload_options options = {.no_content_md5 = true, .stall_timeout_ms = 1000};
+    server_start(&f->server, replies);
+    run(f, &options);
+    server_stop(&f->server);
+    assert_string_equal(f->outcome.err.code, ERR_TIMEOUT);
+}
+
+static void a_cancelled_transfer_closes_its_socket_at_once(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const replies[] = {"", NULL};
+    struct upload_options options = {.no_content_md5 = true};
+    struct err e;
+    server_start(&f->server, replies);
+    struct upload *upload = start(f, NULL, &options, &e);
+    assert_non_null(upload);
+    while (f->outcome.last_done < 1000)
+        loop_turn(f->loop, true);
+    upload_cancel(upload);
+    pthread_join(f->server.thread, NULL); /* ends because the client's end was closed */
+    close(f->server.listener);
+    assert_true(f->server.closed_early);
+    assert_false(f->outcome.done);
+}
+
+static void a_cancelled_digest_pass_ends_quietly(void **state)
+{
+    struct fixture *f = *state;
+    struct upload_options options = {0};
+    struct err e;
+    make_file(f->path, 20 << 20);
+    struct upload *upload = start(f, NULL, &options, &e);
+    assert_non_null(upload);
+    upload_cancel(upload);
+    loop_finish_work(f->loop);
+    assert_false(f->outcome.done);
+}
+
+static void a_file_that_changed_while_it_was_sent_is_an_error(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const replies[] = {OK_REPLY, NULL};
+    struct upload_options options = {0};
+    struct err e;
+    server_start(&f->server, replies);
+    assert_non_null(start(f, NULL, &options, &e));
+    FILE *file = fopen(f->path, "ab"); /* after it was opened and measured */
+    fputs("more", file);
+    fclose(file);
+    while (!f->outcome.done)
+        loop_turn(f->loop, true);
+    server_stop(&f->server);
+    assert_string_equal(f->outcome.err.code, ERR_FILE);
+    assert_has(f->outcome.err.message, "changed");
+    assert_string_equal(f->outcome.err.file, f->path);
+}
+
+static void refuses_at_once(struct fixture *f, const char *url, const char *path, const char *key, const char *code,
+                            const char *text)
+{
+    struct err e;
+    struct secret *other = key ? secret_new(key, strlen(key)) : NULL;
+    struct upload_options options = {.path = path, .key = other};
+    assert_null(start(f, url, &options, &e));
+    secret_free(other);
+    assert_string_equal(e.code, code);
+    assert_has(e.message, text);
+    if (key)
+        assert_lacks(e.message, key);
+}
+
+static void refuses_what_cannot_be_sent(void **state)
+{
+    struct fixture *f = *state;
+    refuses_at_once(f, "http://example.com/x", NULL, NULL, ERR_CONFIG, "https");
+    refuses_at_once(f, "ftp://127.0.0.1/x", NULL, NULL, ERR_CONFIG, "https");
+    refuses_at_once(f, "nonsense at all", NULL, NULL, ERR_CONFIG, "URL");
+    refuses_at_once(f, "https://example.com/x", "/nowhere/x.csv", NULL, ERR_FILE, "No such file");
+    refuses_at_once(f, "https://example.com/x", "/tmp", NULL, ERR_FILE, "directory");
+    refuses_at_once(f, "https://example.com/x", "/dev/null", NULL, ERR_FILE, "regular");
+    make_file(f->path, 0);
+    refuses_at_once(f, "https://example.com/x", NULL, NULL, ERR_INVALID_FILE, "empty");
+    make_file(f->path, 10);
+    /* A key in hex, one of 31 bytes, one encoded twice. */
+    refuses_at_once(f, "https://example.com/x", NULL, "000102030405060708090a0b0c0d0e0f101112131415", ERR_CONFIG, "32 bytes");
+    refuses_at_once(f, "https://example.com/x", NULL, "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHg==", ERR_CONFIG, "32 bytes");
+    refuses_at_once(f, "https://example.com/x", NULL,
+                    "QUFFQ0F3UUZCZ2NJQ1FvTERBME9EeEFSRWhNVUZSWVhHQmthR3h3ZEhoOD0=", ERR_CONFIG, "32 bytes");
+}
+
+int main(void)
+{
+#define WITH_FILE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        WITH_FILE(sends_the_three_headers_and_nothing_unsigned),
+        WITH_FILE(content_md5_is_that_of_the_file),
+        WITH_FILE(content_md5_is_an_option),
+        WITH_FILE(a_refused_content_md5_is_left_out_and_the_body_sent_again_from_its_beginning),
+        WITH_FILE(a_large_file_asks_before_it_sends),
+        WITH_FILE(content_type_goes_only_when_it_is_signed),
+        WITH_FILE(an_xml_error_becomes_an_error_without_the_signature),
+        WITH_FILE(a_reset_connection_is_an_error_that_may_be_tried_again),
+        WITH_FILE(a_stalled_transfer_times_out),
+        WITH_FILE(a_cancelled_transfer_closes_its_socket_at_once),
+        WITH_FILE(a_cancelled_digest_pass_ends_quietly),
+        WITH_FILE(a_file_that_changed_while_it_was_sent_is_an_error),
+        WITH_FILE(refuses_what_cannot_be_sent),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,210 @@
+#!/usr/bin/env bats
+# The other commands.
+setup() { load helper; cd "$BATS_TEST_TMPDIR"; }
+teardown() { stop_local; }
+
+@test "demo imports both samples and shows a person" {
+    upjob demo
+    expect_status 0
+    expect_output "59 created, 0 updated, 0 failed"
+    expect_output "536 created, 776 updated, 0 failed"
+    expect_output "vanish on"
+    expect_output "Gonçalves"
+    expect_output "luisg@embraer.com.br"
+}
+
+@test "demo --json is JSON lines" {
+    upjob demo --json
+    expect_status 0
+    python3 -c 'import json,sys; rows=[json.loads(l) for l in sys.argv[1].splitlines()]; assert [r["ResultsSummary"]["CreatedRecords"] for r in rows] == [59, 536], rows' "$output"
+}
+
+@test "version, help, and commands that do not exist" {
+    upjob --version
+    expect_status 0
+    expect_output "upjob "
+    upjob --help
+    expect_status 0
+    expect_output "import"
+    for c in demo repl import local doctor; do
+        upjob $c --help
+        expect_status 0
+        expect_output "Usage: upjob $c"
+    done
+    upjob run --help
+    expect_status 0
+    upjob job list --help
+    expect_status 0
+    upjob improt
+    expect_status 2
+    expect_error 'did you mean "import"'
+    upjob job lst
+    expect_status 2
+    expect_error 'did you mean "list"'
+}
+
+@test "run passes arguments and the script's status" {
+    echo 'print(#arg, arg[1], ...) return 9' >s.lua
+    upjob run s.lua one two
+    expect_status 9
+    expect_output "2	one	one	two"
+    upjob run -e 'print(arg[1])' hello
+    expect_output hello
+    echo 'print("piped", ...)' | "$UPJOB" run - x | grep -q 'piped	x'
+}
+
+@test "a script with a shebang runs" {
+    mkdir bin && ln -s "$UPJOB" bin/upjob
+    printf '#!/usr/bin/env upjob\nprint("from a script", arg[1])\n' >s && chmod +x s
+    [ "$(PATH=$PWD/bin:$PATH ./s 1)" = "from a script	1" ]
+}
+
+@test "an unhandled error prints its traceback and ends with 1" {
+    upjob run -e 'local function f() error("boom") end f()'
+    expect_status 1
+    expect_error "boom"
+    expect_error "stack traceback"
+    upjob run -e 'error(setmetatable({}, {__tostring = function() return "an object" end}))'
+    expect_status 1
+    expect_error "an object"
+    upjob run -e 'task.spawn(function() error("in a task") end) task.sleep(0.01)'
+    expect_status 1
+    expect_error "in a task"
+    upjob run -e 'syntax error'
+    expect_status 1
+    upjob run nowhere.lua
+    expect_status 1
+    expect_error "nowhere.lua"
+}
+
+@test "a script's tasks are waited for" {
+    upjob run -e 'task.spawn(function() task.sleep(0.05) print("late") end)'
+    expect_status 0
+    expect_output late
+}
+
+@test "SIGINT ends a script that waits, and one that computes, with 130; SIGTERM with 143" {
+    for code in 'task.sleep(60)' 'while true do end' 'pcall(task.sleep, 60) task.sleep(0)'; do
+        for signal in INT TERM; do
+            "$UPJOB" run -e "io.stderr:write('go\n') $code" 2>err 3>&- &
+            pid=$!
+            for ((i = 0; i < 100; i++)); do grep -q go err && break; sleep 0.02; done
+            kill -$signal $pid
+            status=0; wait $pid || status=$?
+            case "$code/$signal" in
+                pcall*) expected=0 ;;
+                */INT) expected=130 ;;
+                *) expected=143 ;;
+            esac
+            [ "$status" = "$expected" ] || { echo "$code with $signal: status $status"; cat err; return 1; }
+        done
+    done
+}
+
+@test "job list, get, start, stop, failures" {
+    start_local --domain acme
+    customers c.csv
+    upjob import c.csv --domain acme --key CustomerId --json
+    job=$(python3 -c 'import json,sys; print(json.loads(sys.argv[1])["JobId"])' "$output")
+    upjob job list --domain acme
+    expect_status 0
+    expect_output "$job"
+    expect_output SUCCEEDED
+    upjob job get "$job" --domain acme
+    expect_status 0
+    expect_output "3 created"
+    expect_output "_source.Email"
+    upjob job get "$job" --domain acme --json
+    python3 -c 'import json,sys; assert json.loads(sys.argv[1])["UniqueKey"] == "CustomerId"' "$output"
+    upjob job start "$job" --domain acme
+    expect_status 4
+    expect_error BadRequestException
+    upjob job stop "$job" --domain acme
+    expect_status 4
+    upjob job get 00000000000000000000000000000000 --domain acme
+    expect_status 4
+    expect_error ResourceNotFoundException
+    upjob job get nonsense --domain acme
+    expect_status 2
+    upjob job failures "$job" --domain acme
+    expect_status 0
+    expect_error "no failed records"
+}
+
+@test "domain list and profile find" {
+    start_local --domain acme --domain beta
+    upjob domain list
+    expect_status 0
+    expect_output acme
+    expect_output beta
+    upjob import "$DATA/chinook-customers.csv" --domain acme --key CustomerId
+    expect_status 0
+    upjob profile find lastname=x --domain acme
+    expect_status 0
+    expect_error "no profile"
+    upjob profile find customer_id=1 --domain acme --json
+    expect_status 0
+    python3 -c 'import json,sys; p=json.loads(sys.argv[1]); assert p["FirstName"] == "Luís", p' "$output"
+    upjob profile find customer_id=1 customer_id=2 --domain acme --json
+    [ "$(wc -l <<<"$output")" = 2 ]
+    upjob profile find nonsense --domain acme
+    expect_status 2
+}
+
+@test "local: port in use, data directory in use or not writable" {
+    start_local
+    upjob local --port "${URL##*:}" --data "$PWD/other"
+    expect_status 3
+    expect_error "in use"
+    upjob local --data "$BATS_TEST_TMPDIR/service"
+    expect_status 3
+    expect_error "in use"
+    upjob local --data /proc/nowhere
+    expect_status 3
+    expect_error "/proc/nowhere"
+}
+
+@test "local keeps its data from one run to the next" {
+    start_local --domain acme
+    customers c.csv
+    upjob import c.csv --domain acme --key CustomerId
+    stop_local
+    start_local
+    upjob profile find email=ann@example.com --domain acme
+    expect_output Ann
+}
+
+@test "doctor tells what is configured and never a secret" {
+    upjob doctor
+    expect_status 3
+    expect_error ""
+    expect_output "bad"
+    AWS_REGION=eu-west-1 AWS_ACCESS_KEY_ID=AKIAEXAMPLE AWS_SECRET_ACCESS_KEY=TopSecretValue upjob doctor --endpoint-url http://127.0.0.1:9
+    expect_status 3
+    expect_output "eu-west-1"
+    expect_no TopSecretValue
+    upjob doctor --local
+    expect_status 0
+}
+
+@test "repl evaluates lines from a pipe" {
+    output=$(printf '1 + 1\nx = {b = 2, 1}\nx\nfor i = 1, 2 do\nprint(i)\nend\nerror("oops")\ntask.sleep(0.01)\n"end"\n' | "$UPJOB" repl --local 2>&1)
+    expect_output "2"
+    expect_output "{ 1, b = 2 }"
+    expect_output "oops"
+    expect_output '"end"'
+}
+
+@test "options may stand before the command" {
+    customers c.csv
+    upjob --local import c.csv --domain acme --key CustomerId
+    expect_status 0
+}
+
+@test "install puts everything where it belongs and it runs from there" {
+    make -C "$BATS_TEST_DIRNAME/../.." -s install DESTDIR="$PWD/root" PREFIX=/usr SANITIZER="$(sed -n 's/^build\///p' <<<"${BUILD:-build}" | tr - ,)" 2>&1
+    UPJOB=$PWD/root/usr/bin/upjob
+    customers c.csv
+    upjob import c.csv --local --domain acme --key CustomerId
+    expect_status 0
+}

@@ -1,0 +1,49 @@
+#!/usr/bin/env bats
+# Every example runs, against the embedded service.
+setup() { load helper; EXAMPLES=$PWD/scripts/examples; cd "$BATS_TEST_TMPDIR"; start_local --domain acme; }
+teardown() { stop_local; [ -z "${HOOK_PID:-}" ] || kill "$HOOK_PID" 2>/dev/null || true; }
+
+@test "import_and_notify posts the result to a webhook" {
+    python3 - >hook.port 2>hook.body 3>&- <<'P' &
+import http.server, sys
+class H(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        sys.stderr.write(self.rfile.read(int(self.headers["Content-Length"])).decode())
+        self.send_response(204); self.end_headers()
+    def log_message(self, *a): pass
+s = http.server.HTTPServer(("127.0.0.1", 0), H)
+print(s.server_port, flush=True)
+s.timeout = 30
+s.handle_request()
+P
+    HOOK_PID=$!
+    for ((i = 0; i < 100; i++)); do [ -s hook.port ] && break; sleep 0.05; done
+    customers c.csv
+    upjob run "$EXAMPLES/import_and_notify.lua" c.csv acme CustomerId "http://127.0.0.1:$(cat hook.port)/hook"
+    expect_status 0
+    expect_output "webhook answered 204"
+    wait "$HOOK_PID"
+    grep -q '"Status":"SUCCEEDED"' hook.body
+}
+
+@test "stop_stale_jobs stops a job that is too old" {
+    cat >make.lua <<'L'
+local client = profiles.client {}
+print(assert(client:create_upload_job { DomainName = "acme", DisplayName = "stale", UniqueKey = "id",
+  Fields = { id = { Source = "_source.id", Target = "_profile.Attributes.id" } } }).JobId)
+L
+    upjob run make.lua
+    job=$output
+    upjob run "$EXAMPLES/stop_stale_jobs.lua" acme 0
+    expect_status 0
+    expect_output "$job"
+    expect_output "stopped after"
+    upjob job get "$job" --domain acme
+    expect_output STOPPED
+}
+
+@test "import_one_country imports the rows of one country" {
+    upjob run "$EXAMPLES/import_one_country.lua" "$DATA/chinook-customers.csv" acme Brazil
+    expect_status 0
+    expect_output "5 of the rows are of Brazil: SUCCEEDED, 5 created"
+}

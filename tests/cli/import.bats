@@ -1,0 +1,321 @@
+#!/usr/bin/env bats
+# upjob import: from file to profiles, and every way in which a file can be wrong.
+setup() { load helper; cd "$BATS_TEST_TMPDIR"; }
+teardown() { stop_local; }
+
+@test "a file becomes profiles with --local, the mapping made of its header" {
+    customers c.csv
+    upjob import c.csv --local --domain acme --key CustomerId
+    expect_status 0
+    expect_output "SUCCEEDED"
+    expect_output "3 created, 0 updated, 0 failed"
+    expect_output "vanish on"
+    expect_error "domain acme did not exist"
+    expect_error 'mapping.name   "FirstName"'
+    expect_error 'to "Attributes.customer_id"'
+}
+
+@test "the mapping that was printed works when it is saved" {
+    customers c.csv
+    upjob import c.csv --local --domain acme --key CustomerId
+    sed -n 's/^    //p' <<<"$errors" >m.lua
+    upjob import c.csv --local --domain acme --map m.lua
+    expect_status 0
+    expect_output "3 created"
+}
+
+@test "--json prints one object with the contract's fields" {
+    customers c.csv
+    upjob import c.csv --local --domain acme --key CustomerId --json
+    expect_status 0
+    python3 - "$output" <<'P'
+import json, sys
+r = json.loads(sys.argv[1])
+assert r["Status"] == "SUCCEEDED", r
+assert r["ResultsSummary"] == {"CreatedRecords": 3, "UpdatedRecords": 0, "FailedRecords": 0}, r
+assert r["rejected"] == 0 and r["bytes"] > 0 and r["seconds"] > 0 and len(r["JobId"]) == 32, r
+P
+}
+
+@test "the district offices make 536 people of 1312 rows" {
+    upjob import "$DATA/legislators-district-offices.csv" --local --domain acme --key bioguide
+    expect_status 0
+    expect_output "536 created, 776 updated, 0 failed"
+}
+
+@test "the same file twice creates, then updates" {
+    customers c.csv
+    start_local --domain acme
+    upjob import c.csv --domain acme --key CustomerId
+    expect_output "3 created, 0 updated"
+    upjob import c.csv --domain acme --key CustomerId
+    expect_output "0 created, 3 updated"
+    upjob profile find email=bob@example.com --domain acme
+    expect_output "Bob"
+}
+
+@test "a missing file ends with 7 and its name" {
+    upjob import nowhere.csv --local --domain acme --key id
+    expect_status 7
+    expect_error "nowhere.csv"
+    expect_error "No such file"
+}
+
+@test "a directory ends with 7" {
+    mkdir d
+    upjob import d --local --domain acme --key id
+    expect_status 7
+    expect_error "directory"
+}
+
+@test "an empty file ends with 7" {
+    : >e.csv
+    upjob import e.csv --local --domain acme --key id
+    expect_status 7
+    expect_error "empty"
+}
+
+@test "a header without rows ends with 7" {
+    echo "id,name" >h.csv
+    upjob import h.csv --local --domain acme --key id
+    expect_status 7
+    expect_error "h.csv"
+    expect_error "row"
+}
+
+@test "a key that is not in the header ends with 7 and names the nearest" {
+    customers c.csv
+    upjob import c.csv --local --domain acme --key CustomerID
+    expect_status 7
+    expect_error 'did you mean "CustomerId"'
+}
+
+@test "a mapped column that is not in the header ends with 7 and names the nearest" {
+    customers c.csv
+    cat >m.lua <<'L'
+return require("upjob.mapping").define { unique_key = "CustomerId",
+  mapping.string "CustomerId" : to "Attributes.id", mapping.email "E-mail" : to "EmailAddress" }
+L
+    upjob import c.csv --local --domain acme --map m.lua
+    expect_status 7
+    expect_error 'E-mail'
+    expect_error 'Email'
+}
+
+@test "duplicate headers end with 7" {
+    printf 'id,name,name\n1,a,b\n' >d.csv
+    upjob import d.csv --local --domain acme --key id
+    expect_status 7
+    expect_error '"name"'
+}
+
+@test "rows too short and too long are rejected, the rest is imported, status 6" {
+    printf 'id,name\n1,a\n2\n3,c,x\n4,d\n' >r.csv
+    upjob import r.csv --local --domain acme --key id
+    expect_status 6
+    expect_error "r.csv:3:"
+    expect_error "r.csv:4:"
+    expect_output "2 created"
+    expect_output "rejected  2 rows"
+    [ "$(head -n 1 r.csv.rejects.csv)" = "id,name,upjob_reason" ]
+    [ "$(wc -l <r.csv.rejects.csv)" = 3 ]
+    [ "$(stat -c %a r.csv.rejects.csv)" = 600 ]
+}
+
+@test "--max-failed lets that many rows be rejected" {
+    printf 'id,name\n1,a\n2\n3,c\n' >r.csv
+    upjob import r.csv --local --domain acme --key id --max-failed 1
+    expect_status 0
+    upjob import r.csv --local --domain acme --key id --max-failed 0
+    expect_status 7
+    expect_error "nothing was sent"
+    upjob import r.csv --local --domain acme --key id --max-failed 50%
+    expect_status 0
+}
+
+@test "an unterminated quote is named by its line, the rest is imported" {
+    printf 'id,name\n1,a\n2,"b\n3,c\n' >q.csv
+    upjob import q.csv --local --domain acme --key id
+    expect_status 6
+    expect_error "q.csv:3:"
+    expect_output "2 created"
+}
+
+@test "NUL bytes are found" {
+    printf 'id,name\n1,a\0b\n2,c\n' >n.csv
+    upjob import n.csv --local --domain acme --key id
+    expect_status 6
+    expect_error "n.csv:2:"
+    expect_error "NUL"
+}
+
+@test "bytes that are not UTF-8 are found" {
+    printf 'id,name\n1,a\xe9\n2,c\n' >l.csv
+    upjob import l.csv --local --domain acme --key id
+    expect_status 6
+    expect_error "l.csv:2:"
+    expect_error "UTF-8"
+}
+
+@test "a byte-order mark and UTF-16 end with 7 and say what to do" {
+    printf '\xef\xbb\xbfid,name\n1,a\n' >b.csv
+    upjob import b.csv --local --domain acme --key id
+    expect_status 7
+    expect_error "byte-order mark"
+    printf '\xff\xfei\0d\0\n\0' >u.csv
+    upjob import u.csv --local --domain acme --key id
+    expect_status 7
+    expect_error "UTF-16"
+}
+
+@test "an empty key is rejected" {
+    printf 'id,name\n,a\n2,c\n' >k.csv
+    upjob import k.csv --local --domain acme --key id
+    expect_status 6
+    expect_error "k.csv:2:"
+}
+
+@test "values are masked on standard error unless asked for" {
+    printf 'id,name\n1,Geheimrat\0\n2,c\n' >n.csv
+    upjob import n.csv --local --domain acme --key id
+    expect_no "Geheimrat"
+    upjob import n.csv --local --domain acme --key id --show-values
+    expect_error "Geheimrat"
+}
+
+@test "the record of quoted line ends is counted by physical lines" {
+    printf 'id,name\n1,"a\nb"\n2\n' >p.csv
+    upjob import p.csv --local --domain acme --key id
+    expect_status 6
+    expect_error "p.csv:4:"
+}
+
+@test "usage errors end with 2" {
+    customers c.csv
+    upjob import c.csv --local --key CustomerId
+    expect_status 2
+    expect_error "UPJOB_DOMAIN"
+    upjob import c.csv --local --domain acme
+    expect_status 2
+    upjob import --local --domain acme --key id
+    expect_status 2
+    upjob import c.csv --local --domain acme --key CustomerId --expires 2000
+    expect_status 2
+    expect_error "1098"
+    upjob import c.csv --local --domain "no good" --key CustomerId
+    expect_status 2
+    upjob import c.csv --local --domain acme --key CustomerId --max-failed many
+    expect_status 2
+    upjob import c.csv --nonsense
+    expect_status 2
+}
+
+@test "UPJOB_DOMAIN stands in for --domain" {
+    customers c.csv
+    UPJOB_DOMAIN=acme upjob import c.csv --local --key CustomerId
+    expect_status 0
+}
+
+@test "an unknown domain on the service ends with 4" {
+    customers c.csv
+    start_local
+    upjob import c.csv --domain nowhere --key CustomerId
+    expect_status 4
+    expect_error "ResourceNotFoundException"
+    expect_error "no job was created"
+}
+
+@test "no credentials, and wrong ones" {
+    customers c.csv
+    start_local --domain acme
+    (
+        unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY
+        export AWS_EC2_METADATA_DISABLED=true
+        upjob import c.csv --domain acme --key CustomerId
+        expect_status 3 && expect_error "credentials"
+    )
+    (
+        export AWS_SECRET_ACCESS_KEY=WrongSecretValue
+        upjob import c.csv --domain acme --key CustomerId
+        expect_status 4 && expect_error "InvalidSignatureException" && expect_no WrongSecretValue
+    )
+    (
+        export AWS_ACCESS_KEY_ID=AKIAUNKNOWN
+        upjob import c.csv --domain acme --key CustomerId
+        expect_status 4 && expect_error "UnrecognizedClientException"
+    )
+    (
+        unset AWS_SECRET_ACCESS_KEY
+        upjob import c.csv --domain acme --key CustomerId
+        expect_status 3 && expect_error "AWS_SECRET_ACCESS_KEY"
+    )
+}
+
+@test "no region ends with 3 and names the places" {
+    customers c.csv
+    AWS_ACCESS_KEY_ID=a AWS_SECRET_ACCESS_KEY=b upjob import c.csv --domain acme --key CustomerId
+    expect_status 3
+    expect_error "AWS_REGION"
+    expect_error "--region"
+}
+
+@test "--expires is kept, and more than 90 days is warned of" {
+    customers c.csv
+    upjob import c.csv --local --domain acme --key CustomerId --expires 100 --json
+    expect_status 0
+    expect_output '"DataExpiry":100'
+    expect_error "90"
+}
+
+@test "--no-wait returns once the job was started, and job watch picks it up" {
+    customers c.csv
+    start_local --domain acme
+    upjob import c.csv --domain acme --key CustomerId --no-wait --json
+    expect_status 0
+    job=$(python3 -c 'import json,sys; print(json.loads(sys.argv[1])["JobId"])' "$output")
+    expect_error "upjob job watch $job --domain acme"
+    upjob job watch "$job" --domain acme
+    expect_status 0
+    expect_output "3 created"
+}
+
+@test "SIGINT before the start stops the job on the service and ends with 130" {
+    head -c 60000000 /dev/zero | tr '\0' 'x' | fold -w 99 | awk 'BEGIN{print "id,name"}{print NR "," $0}' >big.csv
+    start_local --domain acme
+    "$UPJOB" import big.csv --domain acme --key id 2>err >out 3>&- &
+    pid=$!
+    for ((i = 0; i < 400; i++)); do
+        "$UPJOB" job list --domain acme --json 2>/dev/null | grep -q CREATED && break
+        sleep 0.02
+    done
+    kill -INT $pid
+    status=0; wait $pid || status=$?
+    output=$(cat out) errors=$(cat err)
+    expect_status 130
+    upjob job list --domain acme --json
+    # Caught before the start it was stopped; after it, it goes on and the command to watch it was printed.
+    if [[ $output == *STOPPED* ]]; then
+        grep -q "was stopped" err
+    else
+        grep -q "upjob job watch" err
+    fi
+}
+
+@test "a trace shows the requests and no secret" {
+    customers c.csv
+    upjob import c.csv --local --domain acme --key CustomerId -v
+    expect_status 0
+    expect_error "PUT /"
+    expect_error "x-amz-server-side-encryption-customer-key: <secret>"
+    expect_error "Authorization: <secret>"
+    [[ ! $errors =~ X-Amz-Signature=[0-9a-f] ]]
+    [[ ! $errors =~ customer-key:\ [A-Za-z0-9+/]{20} ]]
+}
+
+@test "nothing stays behind after --local" {
+    customers c.csv
+    mkdir t
+    TMPDIR=$PWD/t upjob import c.csv --local --domain acme --key CustomerId
+    expect_status 0
+    [ -z "$(ls -A t)" ]
+}

@@ -1,0 +1,211 @@
+-- The CSV reader and writer as scripts see them.
+local csv = require "upjob.csv"
+
+local function rows_of(text, options)
+  local reader = assert(csv.parse(text, options))
+  local rows = {}
+  for row in reader:rows() do
+    local copy = {}
+    for i = 1, #row do copy[i] = row[i] end
+    rows[#rows + 1] = copy
+  end
+  return rows
+end
+
+local function temporary(text)
+  local path = os.tmpname()
+  local file = assert(io.open(path, "wb"))
+  file:write(text)
+  file:close()
+  return path
+end
+
+describe("a reader", function()
+  it("gives cells by name and by index, and the line", function()
+    local reader <close> = assert(csv.open("tests/data/chinook-customers.csv"))
+    assert.equals("CustomerId FirstName", table.concat(reader:header(), " ", 1, 2))
+    local seen = 0
+    for row in reader:rows() do
+      seen = seen + 1
+      if seen == 1 then
+        assert.equals("luisg@embraer.com.br", row.Email)
+        assert.equals("1", row[1])
+        assert.equals(13, #row)
+        assert.equals(2, reader.line)
+        assert.equals("Av. Brigadeiro Faria Lima, 2170", row.Address)
+      end
+    end
+    assert.equals(59, seen)
+  end)
+
+  it("counts what is left", function()
+    local reader <close> = assert(csv.open("tests/data/legislators-district-offices.csv"))
+    assert.equals(1312, reader:count())
+  end)
+
+  it("counts physical lines, also within quotes", function()
+    local reader = csv.parse('a,b\n1,"x\ny"\r\n\n2,z\n')
+    local lines = {}
+    for _ in reader:rows() do lines[#lines + 1] = reader.line end
+    assert.same({ 2, 5 }, lines)
+  end)
+
+  it("keeps every byte of a cell", function()
+    assert.same({ { " a ", "\tb", "c\0d", "" } }, rows_of("1,2,3,4\n a ,\tb,c\0d,\n"))
+  end)
+
+  it("takes a quote inside an unquoted cell for what it is", function()
+    assert.same({ { '5" pipe', "x" }, { "1", "2" } }, rows_of('a,b\n5" pipe,x\n1,2\n'))
+  end)
+
+  it("refuses that when it is strict", function()
+    local reader = csv.parse('a,b\n5" pipe,x\n1,2\n', { strict = true })
+    local ok, err = pcall(function() for _ in reader:rows() do end end)
+    assert.is_false(ok)
+    assert.equals("CsvError", err.code)
+    assert.equals(2, err.line)
+  end)
+
+  it("raises a record that cannot be read, with its line, and goes on behind it", function()
+    local reader = csv.parse('a,b\n1,2\n"abc" ,x\n3,4\n')
+    local next_row, state = reader:rows()
+    assert.equals("1", next_row(state)[1])
+    local ok, err = pcall(next_row, state)
+    if ok then
+      -- read leniently within its line: that is allowed; it must not have swallowed the next row
+      assert.equals("3", next_row(state)[1])
+    else
+      assert.equals(3, err.line)
+      assert.equals("3", next_row(state)[1])
+    end
+    assert.is_nil(next_row(state))
+  end)
+
+  it("tells bad records to on_error and goes on", function()
+    local errors, rows = {}, 0
+    local reader = csv.parse('a,b\n1,"2\n3,4\n', { on_error = function(err) errors[#errors + 1] = err.line end })
+    for _ in reader:rows() do rows = rows + 1 end
+    assert.same({ 2 }, errors)
+    assert.equals(1, rows)
+  end)
+
+  it("reads other delimiters, and files without a header", function()
+    assert.same({ { "1,5", "x" } }, rows_of("a;b\n1,5;x\n", { delimiter = ";" }))
+    assert.same({ { "a", "b" }, { "1", "2" } }, rows_of("a\tb\n1\t2\n", { delimiter = "\t", header = false }))
+  end)
+
+  it("gives pairs in the file's order", function()
+    local reader, names = csv.parse("z,a,m\n1,2,3\n"), {}
+    for row in reader:rows() do
+      for name, value in pairs(row) do names[#names + 1] = name .. value end
+    end
+    assert.same({ "z1", "a2", "m3" }, names)
+  end)
+
+  it("names the nearest column for one that is not there", function()
+    local reader = csv.parse("Email,Name\na,b\n")
+    for row in reader:rows() do
+      assert.has_error(function() return row.Emial end, 'there is no column "Emial" (did you mean "Email"?)')
+    end
+  end)
+
+  it("gives nil for the cells that a short row lacks", function()
+    local reader = csv.parse("a,b,c\n1,2\n")
+    for row in reader:rows() do
+      assert.is_nil(row.c)
+      assert.is_nil(row[3])
+      assert.equals(2, #row)
+    end
+  end)
+
+  it("keeps a row only through csv.copy", function()
+    local reader, kept, row_kept = csv.parse("a,b\n1,2\n3,4\n"), nil, nil
+    for row in reader:rows() do
+      kept = kept or csv.copy(row)
+      row_kept = row
+    end
+    assert.same({ "1", "2", a = "1", b = "2" }, kept)
+    assert.has_error(function() return row_kept.a end)
+  end)
+
+  it("compares and converts without guessing", function()
+    local reader = csv.parse("n,c\n1e3,US\n\"1,5\",us\n007,\n")
+    local numbers, equal = {}, {}
+    for row in reader:rows() do
+      numbers[#numbers + 1] = csv.number(row, "n") or "none"
+      equal[#equal + 1] = csv.equals(row, "c", "US")
+    end
+    assert.same({ 1000.0, "none", 7 }, numbers)
+    assert.same({ true, false, false }, equal)
+  end)
+
+  it("returns nil, err for what cannot be opened", function()
+    for _, path in ipairs { "/nowhere/at/all.csv", "/tmp" } do
+      local reader, err = csv.open(path)
+      assert.is_nil(reader)
+      assert.equals("FileError", err.code)
+      assert.matches(path, tostring(err), 1, true)
+    end
+    local empty = temporary("")
+    local reader = assert(csv.open(empty))
+    local header, err = reader:header()
+    assert.is_nil(header)
+    assert.equals("InvalidFile", err.code)
+    os.remove(empty)
+  end)
+
+  it("raises misuse at the caller's line", function()
+    assert.has_error(function() csv.open("x", { delimeter = ";" }) end)
+    local ok, message = pcall(function() csv.open("x", { delimeter = ";" }) end)
+    assert.is_false(ok)
+    assert.matches('csv_spec.lua:%d+: csv.open: unknown option "delimeter" %(did you mean "delimiter"%?%)', message)
+  end)
+
+  it("drops a byte-order mark", function()
+    assert.same({ { "1" } }, rows_of("\xEF\xBB\xBFid\n1\n"))
+    local reader = csv.parse("\xEF\xBB\xBFid\n1\n")
+    assert.same({ "id" }, reader:header())
+  end)
+
+  it("is closed by its block", function()
+    local outer
+    do
+      local reader <close> = csv.parse("a\n1\n")
+      outer = reader
+    end
+    assert.has_error(function() outer:header() end)
+  end)
+end)
+
+describe("a writer", function()
+  it("writes what a reader reads back", function()
+    local path = os.tmpname()
+    local writer = assert(csv.writer(path))
+    local cells = { 'a"b', "c,d", "e\nf", "", " g ", 12, 1.5 }
+    assert(writer:write(cells))
+    assert(writer:write { "" })
+    assert(writer:close())
+    local reader = assert(csv.open(path, { header = false }))
+    local rows = {}
+    for row in reader:rows() do rows[#rows + 1] = csv.copy(row) end
+    assert.same({ { 'a"b', "c,d", "e\nf", "", " g ", "12", "1.5" }, { "" } }, rows)
+    os.remove(path)
+  end)
+
+  it("writes rows of a reader as they are", function()
+    local path = os.tmpname()
+    local reader, writer = csv.parse('a,b\n"x,y",z\n'), csv.writer(path)
+    for row in reader:rows() do assert(writer:write(row)) end
+    writer:close()
+    assert.equals('"x,y",z\n', io.open(path):read("a"))
+    os.remove(path)
+  end)
+
+  it("tells a full disk", function()
+    local writer = csv.writer("/dev/full")
+    writer:write { ("x"):rep(100) }
+    local ok, err = writer:close()
+    assert.is_nil(ok)
+    assert.matches("No space left", tostring(err))
+  end)
+end)
