@@ -65,12 +65,12 @@ static bool read_section(struct parser *parser, char *text)
         return fail(parser, "the section's name has no closing bracket: write [name]");
     *end = '\0';
     char *after = trim(end + 1), *name = trim(text + 1);
-    if (*after && *after != '#' && *after != ';')
-        return fail(parser, "there is text after the section's closing bracket");
     if (!*name)
         return fail(parser, "the section has no name: write [name]");
     if (strchr(name, '['))
         return fail(parser, "a section cannot stand in another: write [name] with one pair of brackets");
+    if (*after && *after != '#' && *after != ';')
+        return fail(parser, "there is text after the section's closing bracket");
     parser->section = name;
     return call(parser, NULL, NULL, NULL, parser->line);
 }

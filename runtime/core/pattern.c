@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What is to be matched after the piece at hand: a linked list that lives on the C stack. `alternatives` is the text
- * of a pattern up to `end`, at whose first '|' the next alternative begins. */
+/* What is to be matched after the piece at hand: a linked list that lives on the C stack. A
+ * NULL pattern asks for the end of the text. */
 struct rest {
     const char *pattern, *end;
     const struct rest *next;

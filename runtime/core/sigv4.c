@@ -281,8 +281,7 @@ static bool run_stages(const struct sigv4_request *request, const char *query, c
                                 .payload_hash = result->payload_hash,
                                 .s3 = sigv4_is_s3(scope->service)};
     if (!sigv4_canonical_request(&parts, &result->canonical_request, missing, sizeof missing))
-        return err_set(err, ERR_USAGE, "the request is too large to be signed: its path, query and headers may have %zu "
-                       "bytes", SIGV4_MAX_TEXT);
+        return err_set(err, ERR_USAGE, "the request is too large to be signed: more than %zu bytes", SIGV4_MAX_TEXT);
     return sigv4_finish(scope, credentials, cache, result, err);
 }
 

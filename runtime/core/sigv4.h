@@ -68,7 +68,9 @@ void sigv4_cache_free(struct sigv4_cache *cache); /* cleanses */
 
 /* Signs with headers. The caller sends: its own headers, x-amz-date (unless it gave one, which is then
  * used as the time stamp), x-amz-security-token with a session token, x-amz-content-sha256 for S3
- * (all three are signed here whether or not the caller listed them), and Authorization. */
+ * (all three are signed here whether or not the caller listed them), and Authorization. Headers that proxies and HTTP
+ * clients change (User-Agent, Expect, Connection, …) are not signed. A header x-amz-content-sha256 of the caller's is
+ * taken for the payload's hash when payload_hash is NULL. */
 bool sigv4_sign(const struct sigv4_request *request, const struct sigv4_scope *scope,
                 const struct sigv4_credentials *credentials, struct sigv4_cache *cache,
                 struct sigv4_result *result, struct err *err) MUST_CHECK;
@@ -82,8 +84,11 @@ bool sigv4_presign(const struct sigv4_request *request, const char *scheme, cons
 
 void sigv4_result_free(struct sigv4_result *result);
 
-/* The stages, for tests. `canonical_headers` lists only the headers named in signed_headers. */
+/* The stages, for tests. */
+/* Each name and value is percent-decoded and encoded again, so that every spelling on the wire gives the same text; '+'
+ * stands for itself (%2B), a name without '=' has an empty value. Sorted by name, then value. */
 bool sigv4_canonical_query(const char *query, struct buf *out);
+/* For S3 the path as it is; else without dot segments and empty segments, and encoded once more. */
 bool sigv4_canonical_path(const char *path, bool s3, struct buf *out);
 /* Percent-encodes all but the unreserved characters; '/' stays when `keep_slash`. */
 bool sigv4_uri_encode(const char *bytes, size_t len, bool keep_slash, struct buf *out);
@@ -110,7 +115,9 @@ struct sigv4_claim {
 bool sigv4_claim_parse(const char *authorization, const char *date_header, const char *query,
                        struct sigv4_claim *claim, struct err *err) MUST_CHECK;
 /* Signs `request` again as the claim says, over the claim's signed headers, and compares. Time and key
- * look-up are the caller's. False with code InvalidSignatureException (SignatureDoesNotMatch for s3). */
+ * look-up are the caller's. With payload_hash NULL the hash is that of the body; S3 goes by the header
+ * x-amz-content-sha256 instead (UNSIGNED-PAYLOAD when presigned without it), and the caller checks the body. False with code
+ * InvalidSignatureException (SignatureDoesNotMatch for s3). */
 bool sigv4_claim_verify(const struct sigv4_claim *claim, const struct sigv4_request *request,
                         const struct sigv4_credentials *credentials, struct sigv4_cache *cache,
                         struct err *err) MUST_CHECK;

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/buf.h"
 #include "core/err.h"
 
 #define OBJECT_CHUNK ((size_t)65536)
@@ -32,6 +33,13 @@ bool objects_wrap(const struct objects *objects, const char *name, const unsigne
 bool objects_unwrap(const struct objects *objects, const char *name,
                     const unsigned char wrapped[WRAPPED_KEY_SIZE], unsigned char key[DATA_KEY_SIZE],
                     struct err *err) MUST_CHECK;
+
+/* Seals a few bytes that go to a client and come back (page tokens); `context` is authenticated. Thread-safe. */
+bool objects_seal(const struct objects *objects, const char *context, const void *plain, size_t len,
+                  struct buf *out, struct err *err) MUST_CHECK;
+/* False with BadRequestException when it is not one that this service sealed for the context. */
+bool objects_unseal(const struct objects *objects, const char *context, const void *sealed, size_t len,
+                    struct buf *out, struct err *err) MUST_CHECK;
 
 /* What is known of an object once it is written. */
 struct object_facts {

@@ -17,7 +17,8 @@
 struct state;
 
 /* Opens or makes the database; refuses a newer version (ERR_CONFIG); migrates an older one after a copy. */
-struct state *state_open(const char *data_dir, bool ephemeral, struct err *err) MUST_CHECK;
+/* `objects` seals page tokens; it must outlive the state. */
+struct state *state_open(const char *data_dir, const struct objects *objects, bool ephemeral, struct err *err) MUST_CHECK;
 void state_close(struct state *state);
 
 /* Domains. The reply objects are cJSON in the API's shape, owned by the caller. */
@@ -74,9 +75,10 @@ struct job_counts {
 /* Counts so far of a running (or just stopped) job. */
 bool state_set_counts(struct state *s, const char *job_id, const struct job_counts *counts, struct err *err) MUST_CHECK;
 /* The end of an ingestion: `status` is SUCCEEDED, PARTIALLY_SUCCEEDED or FAILED (with `reason`, else NULL).
- * A job that was stopped meanwhile stays STOPPED and takes the counts. */
+ * A job that was stopped meanwhile stays STOPPED and takes the counts. The job lets its uploaded file go: its name in
+ * *object (NULL when there is none, owned by the caller), to be removed now that nothing needs it. */
 bool state_end_job(struct state *s, const char *job_id, const char *status, const char *reason,
-                   const struct job_counts *counts, double now, struct err *err) MUST_CHECK;
+                   const struct job_counts *counts, double now, char **object, struct err *err) MUST_CHECK;
 
 /* Page tokens: opaque, authenticated by the key file, and good after a restart. Used by the lists of profiles
  * and failures too. token_open is false with BadRequestException for one that this service did not make

@@ -1,7 +1,7 @@
 /* worker: a thread with a queue, for work that may block: database writes, fsync, searches.
  *
- * worker_post is called on the loop's thread; `run` is called on the worker's, in order;
- * then `done` on the loop's thread again, in a turn of the loop.
+ * `run` is called on the worker's thread, in order; then `done` on the loop's thread, in a turn of the loop.
+ * worker_post may be called on any thread.
  */
 #ifndef UPJOB_LOCAL_WORKER_H
 #define UPJOB_LOCAL_WORKER_H

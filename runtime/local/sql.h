@@ -1,0 +1,26 @@
+/* sql: the few things that every SQLite store of the service does the same way. */
+#ifndef UPJOB_LOCAL_SQL_H
+#define UPJOB_LOCAL_SQL_H
+
+#include <sqlite3.h>
+#include <stdbool.h>
+
+#include "core/err.h"
+
+/* Opens or makes a database: WAL, foreign keys, a busy timeout, the page cache in KiB; synced unless `ephemeral`. `version`
+ * is kept in user_version: `schema` makes a new database; a newer one is ERR_CONFIG. NULL with *err. */
+sqlite3 *sql_open(const char *path, int version, const char *schema, int cache_kib, bool ephemeral,
+                  struct err *err) MUST_CHECK;
+/* Read only, for searches; NULL with *err (absent: code ERR_FILE). */
+sqlite3 *sql_open_reader(const char *path, struct err *err) MUST_CHECK;
+/* Fills *err from the connection: a full disk is told as such. Always false. */
+bool sql_fail(sqlite3 *db, struct err *err);
+bool sql_exec(sqlite3 *db, const char *text, struct err *err) MUST_CHECK;
+/* A prepared statement, the caller's to finalize; NULL with *err. */
+sqlite3_stmt *sql_prepare(sqlite3 *db, const char *text, struct err *err) MUST_CHECK;
+/* Steps a statement that gives no rows, and resets it. */
+bool sql_run(sqlite3_stmt *statement, struct err *err) MUST_CHECK;
+/* A text column as a string of the statement's, "" for NULL. */
+const char *sql_text(sqlite3_stmt *statement, int column);
+
+#endif

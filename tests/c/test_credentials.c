@@ -1,0 +1,347 @@
+/* Credentials: the order of the places, and errors that name the place and the remedy but no secret. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "core/credentials.h"
+
+#define COUNT(table) (sizeof(table) / sizeof *(table))
+#define SECRET "hunter2hunter2hunter2"
+
+static char directory[] = "/tmp/upjob-credentials-XXXXXX";
+static char config_path[100], credentials_path[100];
+
+static const char *const variables[] = {
+    "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_CREDENTIAL_EXPIRATION",
+    "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_WEB_IDENTITY_TOKEN_FILE",
+};
+
+/* No keys anywhere, and a home of its own. */
+static int clean(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(variables); i++)
+        unsetenv(variables[i]);
+    setenv("HOME", directory, 1);
+    unlink(config_path);
+    unlink(credentials_path);
+    rmdir(credentials_path);
+    return 0;
+}
+
+static int make_directory(void **state)
+{
+    char path[100];
+    if (!mkdtemp(directory))
+        return -1;
+    snprintf(path, sizeof path, "%s/.aws", directory);
+    snprintf(config_path, sizeof config_path, "%s/.aws/config", directory);
+    snprintf(credentials_path, sizeof credentials_path, "%s/.aws/credentials", directory);
+    return mkdir(path, 0700) == 0 ? clean(state) : -1;
+}
+
+static int remove_directory(void **state)
+{
+    char path[100];
+    clean(state);
+    snprintf(path, sizeof path, "%s/.aws", directory);
+    return rmdir(path) || rmdir(directory);
+}
+
+static void write_file(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+static bool resolve(const char *profile, struct credentials *out, struct err *err)
+{
+    err_clear(err);
+    memset(out, 0, sizeof *out);
+    struct aws_config *config = aws_config_load(profile, err);
+    bool ok = config && credentials_resolve(config, out, err);
+    aws_config_free(config);
+    return ok;
+}
+
+/* Fails unless resolving fails with that code, and says each of the texts. */
+static void refused(const char *profile, const char *code, const char *const *says)
+{
+    struct credentials found;
+    struct err err;
+    char text[2048];
+    if (resolve(profile, &found, &err))
+        fail_msg("keys from %s", found.source);
+    err_text(&err, text, sizeof text);
+    if (!err_is(&err, code))
+        fail_msg("%s: %s", err.code, text);
+    for (; *says; says++)
+        if (!strstr(text, *says))
+            fail_msg("\"%s\" is not in: %s", *says, text);
+    if (strstr(text, "hunter") || strstr(text, "AKIAPRIVATE"))
+        fail_msg("a secret is in: %s", text);
+    assert_null(found.access_key_id);
+}
+
+#define REFUSED(profile, code, ...) refused(profile, code, (const char *const[]){__VA_ARGS__, NULL})
+
+static void keys_come_from(const char *profile, const char *id, const char *source)
+{
+    struct credentials found;
+    struct err err;
+    if (!resolve(profile, &found, &err))
+        fail_msg("%s: %s", err.code, err.message);
+    assert_string_equal(found.access_key_id, id);
+    if (!strstr(found.source, source))
+        fail_msg("from %s, not %s", found.source, source);
+    credentials_free(&found);
+    assert_null(found.access_key_id);
+}
+
+static const char both_files_config[] = "[default]\naws_access_key_id=CONFIG\naws_secret_access_key=x\n"
+                                        "[profile only-config]\naws_access_key_id=ONLY\naws_secret_access_key=x\n";
+static const char both_files_credentials[] = "[default]\naws_access_key_id=SHARED\naws_secret_access_key=x\n"
+                                             "[acme]\naws_access_key_id=ACME\naws_secret_access_key=x\n";
+
+static void the_chain_is_walked_in_order(void **state)
+{
+    (void)state;
+    write_file(config_path, both_files_config);
+    keys_come_from(NULL, "CONFIG", config_path);
+    write_file(credentials_path, both_files_credentials);
+    keys_come_from(NULL, "SHARED", "profile default in ");
+    keys_come_from("acme", "ACME", credentials_path);
+    keys_come_from("only-config", "ONLY", "profile only-config in ");
+    setenv("AWS_PROFILE", "acme", 1);
+    keys_come_from(NULL, "ACME", credentials_path);
+    setenv("AWS_ACCESS_KEY_ID", "ENV", 1);
+    setenv("AWS_SECRET_ACCESS_KEY", SECRET, 1);
+    keys_come_from(NULL, "ENV", "environment");
+    keys_come_from("acme", "ACME", credentials_path); /* named by the caller: the environment is passed over */
+}
+
+static void a_session_token_of_any_length_is_read(void **state)
+{
+    (void)state;
+    char text[4200] = "[default]\r\naws_access_key_id = A\r\naws_secret_access_key = B\r\naws_session_token = ";
+    size_t at = strlen(text);
+    memset(text + at, 'T', 4000);
+    strcpy(text + at + 4000, "\r\n");
+    write_file(credentials_path, text);
+    struct credentials found;
+    struct err err;
+    assert_true(resolve(NULL, &found, &err));
+    assert_int_equal(secret_len(found.session_token), 4000);
+    assert_string_equal(secret_bytes(found.secret_access_key), "B");
+    credentials_free(&found);
+}
+
+static void half_a_pair_names_the_other_half(void **state)
+{
+    (void)state;
+    setenv("AWS_ACCESS_KEY_ID", "AKIAPRIVATE", 1);
+    REFUSED(NULL, ERR_CREDENTIALS, "AWS_ACCESS_KEY_ID is given without AWS_SECRET_ACCESS_KEY", "set both");
+    unsetenv("AWS_ACCESS_KEY_ID");
+    setenv("AWS_SECRET_ACCESS_KEY", SECRET, 1);
+    REFUSED(NULL, ERR_CREDENTIALS, "AWS_SECRET_ACCESS_KEY is given without AWS_ACCESS_KEY_ID");
+    unsetenv("AWS_SECRET_ACCESS_KEY");
+    write_file(credentials_path, "[default]\n\naws_secret_access_key = " SECRET "\n");
+    REFUSED(NULL, ERR_CREDENTIALS, credentials_path, "credentials:3: ", "without aws_access_key_id", "aws configure");
+    struct credentials found;
+    struct err err;
+    assert_false(credentials_explicit("AKIAPRIVATE", NULL, NULL, &found, &err));
+    assert_string_equal(err.message, "access_key_id is given without secret_access_key: give both, or neither to use "
+                                     "the environment or a profile");
+    assert_false(credentials_explicit("", "", "", &found, &err));
+    assert_string_equal(err.code, ERR_CREDENTIALS);
+}
+
+static void explicit_keys_are_taken(void **state)
+{
+    (void)state;
+    struct credentials found;
+    struct err err;
+    assert_true(credentials_explicit("A", SECRET, "", &found, &err));
+    assert_string_equal(found.source, "explicit");
+    assert_null(found.session_token);
+    assert_string_equal(secret_bytes(found.secret_access_key), SECRET);
+    credentials_free(&found);
+    assert_true(credentials_explicit("A", SECRET, "token", &found, &err));
+    assert_string_equal(secret_bytes(found.session_token), "token");
+    credentials_free(&found);
+}
+
+static void what_cannot_be_a_key_is_named_but_not_shown(void **state)
+{
+    (void)state;
+    setenv("AWS_ACCESS_KEY_ID", "AKIAPRIVATE", 1);
+    setenv("AWS_SECRET_ACCESS_KEY", SECRET "\n", 1);
+    REFUSED(NULL, ERR_CREDENTIALS, "AWS_SECRET_ACCESS_KEY holds a space, a line end");
+    setenv("AWS_SECRET_ACCESS_KEY", SECRET, 1);
+    setenv("AWS_SESSION_TOKEN", "hunter 2", 1);
+    REFUSED(NULL, ERR_CREDENTIALS, "AWS_SESSION_TOKEN holds");
+    clean(NULL);
+    write_file(credentials_path, "[default]\naws_access_key_id = A\n  aws_secret_access_key = " SECRET "\n");
+    REFUSED(NULL, ERR_CREDENTIALS, "credentials:2: ", "aws_access_key_id");
+}
+
+static void no_keys_says_where_they_were_looked_for(void **state)
+{
+    (void)state;
+    REFUSED(NULL, ERR_CREDENTIALS, "AWS_ACCESS_KEY_ID in the environment (not set)", config_path, credentials_path,
+            "(no such file)", "aws configure", "--local");
+    write_file(config_path, "[default]\nregion=x\n");
+    setenv("AWS_WEB_IDENTITY_TOKEN_FILE", "/t", 1);
+    REFUSED(NULL, ERR_CREDENTIALS, "(no keys)", "not supported yet: AWS_WEB_IDENTITY_TOKEN_FILE");
+}
+
+static void keys_that_expired_are_refused(void **state)
+{
+    (void)state;
+    struct credentials found;
+    struct err err;
+    setenv("AWS_ACCESS_KEY_ID", "A", 1);
+    setenv("AWS_SECRET_ACCESS_KEY", SECRET, 1);
+    setenv("AWS_CREDENTIAL_EXPIRATION", "2001-09-09T01:46:40+00:00", 1);
+    REFUSED(NULL, ERR_CREDENTIALS, "expired at 2001-09-09T01:46:40+00:00", "export-credentials");
+    setenv("AWS_CREDENTIAL_EXPIRATION", "2100-01-01T00:00:00Z", 1);
+    assert_true(resolve(NULL, &found, &err));
+    assert_int_equal(found.expires, 4102444800);
+    credentials_free(&found);
+}
+
+/* ---- profiles ---- */
+
+static void a_profile_that_is_not_there_suggests_the_nearest(void **state)
+{
+    (void)state;
+    write_file(config_path, both_files_config);
+    write_file(credentials_path, both_files_credentials);
+    REFUSED("acmee", ERR_CONFIG, "no profile \"acmee\"", "did you mean \"acme\"", config_path, credentials_path);
+    setenv("AWS_PROFILE", "only-confg", 1);
+    REFUSED(NULL, ERR_CONFIG, "(from AWS_PROFILE)", "did you mean \"only-config\"");
+    clean(NULL);
+    REFUSED("acme", ERR_CONFIG, "no profile \"acme\"", "aws configure");
+}
+
+static void a_profile_without_the_word_profile_is_pointed_at(void **state)
+{
+    (void)state;
+    write_file(config_path, "[default]\n[acme]\nregion=x\n");
+    REFUSED("acme", ERR_CONFIG, "config:2: ", "[profile acme]");
+}
+
+static void sources_that_are_not_supported_yet_are_named(void **state)
+{
+    (void)state;
+    static const char *const settings[] = {"role_arn", "sso_session", "sso_start_url", "web_identity_token_file",
+                                           "credential_process", "login_session"};
+    for (size_t i = 0; i < COUNT(settings); i++) {
+        char text[200];
+        snprintf(text, sizeof text, "[profile acme]\nregion = us-east-1\n%s = something\n", settings[i]);
+        write_file(config_path, text);
+        REFUSED("acme", ERR_CREDENTIALS, "config:3: ", settings[i], "not supported yet",
+                "aws configure export-credentials --profile acme --format env");
+        strcat(text, "aws_access_key_id=BESIDE\naws_secret_access_key=x\n");
+        write_file(config_path, text);
+        if (i == 0) /* keys beside a role are another identity */
+            REFUSED("acme", ERR_CREDENTIALS, "role_arn");
+        else
+            keys_come_from("acme", "BESIDE", config_path);
+    }
+}
+
+static void settings_are_found(void **state)
+{
+    (void)state;
+    struct err err;
+    write_file(config_path, "\xEF\xBB\xBF[profile \"my team\"]\nRegion = eu-west-1\nregion = eu-west-2\nservices = s\n"
+                            "s3 =\n  region = nested\n"
+                            "[services s]\ncustomer_profiles =\n  endpoint_url = http://h\n");
+    write_file(credentials_path, "[my team]\nregion = from-credentials\nmax_attempts = 5\n");
+    struct aws_config *config = aws_config_load("my team", &err);
+    assert_non_null(config);
+    assert_string_equal(aws_config_profile(config), "my team");
+    assert_true(aws_config_explicit(config));
+    assert_string_equal(aws_config_get(config, "region"), "eu-west-2");
+    assert_string_equal(aws_config_get(config, "max_attempts"), "5");
+    assert_null(aws_config_get(config, "output"));
+    assert_string_equal(aws_config_services(config, "s", "customer_profiles", "endpoint_url"), "http://h");
+    assert_null(aws_config_services(config, "t", "customer_profiles", "endpoint_url"));
+    assert_null(aws_config_services(config, "s", "s3", "endpoint_url"));
+    aws_config_free(config);
+}
+
+/* ---- files ---- */
+
+static void files_that_cannot_be_read_are_named(void **state)
+{
+    (void)state;
+    mkdir(credentials_path, 0700);
+    REFUSED(NULL, ERR_CONFIG, credentials_path, "is a directory");
+    rmdir(credentials_path);
+    write_file(credentials_path, "[default]\naws_access_key_id = A\n" SECRET "\n");
+    REFUSED(NULL, ERR_CONFIG, "credentials:3: ", "not \"key = value\"");
+    write_file(credentials_path, "[default]\naws_access_key_id = A\naws_secret_access_key = B\n");
+    if (geteuid() != 0) {
+        chmod(credentials_path, 0);
+        REFUSED(NULL, ERR_CONFIG, credentials_path, "cannot be read", "Permission denied");
+    }
+    setenv("AWS_SHARED_CREDENTIALS_FILE", "/proc/self/mem", 1); /* opens, and cannot be read */
+    REFUSED(NULL, ERR_CONFIG, "/proc/self/mem", "cannot be read");
+}
+
+static void the_variables_name_other_files(void **state)
+{
+    (void)state;
+    write_file(config_path, both_files_config);
+    setenv("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/config", 1);
+    setenv("AWS_CONFIG_FILE", "/nonexistent/x", 1);
+    keys_come_from(NULL, "CONFIG", config_path);
+    setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null/x", 1);
+    REFUSED(NULL, ERR_CREDENTIALS, "/dev/null/x (no such file)");
+}
+
+static void without_home_the_user_database_is_asked(void **state)
+{
+    (void)state;
+    struct err err;
+    unsetenv("HOME");
+    err_clear(&err);
+    struct aws_config *config = aws_config_load(NULL, &err);
+    if (!config && !err_is(&err, ERR_CONFIG))
+        fail_msg("%s: %s", err.code, err.message);
+    aws_config_free(config);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(the_chain_is_walked_in_order, clean),
+        cmocka_unit_test_setup(a_session_token_of_any_length_is_read, clean),
+        cmocka_unit_test_setup(half_a_pair_names_the_other_half, clean),
+        cmocka_unit_test_setup(explicit_keys_are_taken, clean),
+        cmocka_unit_test_setup(what_cannot_be_a_key_is_named_but_not_shown, clean),
+        cmocka_unit_test_setup(no_keys_says_where_they_were_looked_for, clean),
+        cmocka_unit_test_setup(keys_that_expired_are_refused, clean),
+        cmocka_unit_test_setup(a_profile_that_is_not_there_suggests_the_nearest, clean),
+        cmocka_unit_test_setup(a_profile_without_the_word_profile_is_pointed_at, clean),
+        cmocka_unit_test_setup(sources_that_are_not_supported_yet_are_named, clean),
+        cmocka_unit_test_setup(settings_are_found, clean),
+        cmocka_unit_test_setup(files_that_cannot_be_read_are_named, clean),
+        cmocka_unit_test_setup(the_variables_name_other_files, clean),
+        cmocka_unit_test_setup(without_home_the_user_database_is_asked, clean),
+    };
+    return cmocka_run_group_tests(tests, make_directory, remove_directory);
+}
