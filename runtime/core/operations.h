@@ -75,8 +75,8 @@ const struct operation *operation_all(size_t *count);
 const struct operation *operation_route(const char *method, const char *path, cJSON *params);
 
 /* Checks `params` (an object) against the input shape: unknown member (with the nearest name), missing
- * member, wrong type, length, pattern, enum. The error is ERR_VALIDATION and names the member by its
- * path ("Fields.email.ContentType", "Values[2]": entries are counted from 1, as in Lua) and the rule. A null is as good
+ * member, wrong type, length, pattern, enum. The error is ERR_USAGE for the first three (mistakes of
+ * the program), ERR_VALIDATION for values; it names the member by its path ("Fields.email.ContentType", "Values[2]": entries are counted from 1, as in Lua) and the rule. A null is as good
  * as an absent member. */
 bool operation_validate(const struct operation *op, const cJSON *params, struct err *err) MUST_CHECK;
 /* The same for any shape; `where` names it in errors. */

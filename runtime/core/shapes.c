@@ -52,6 +52,13 @@ static bool PRINTF_LIKE(3, 4) refuse(const struct place *place, struct err *err,
     return false;
 }
 
+/* A mistake of the program that calls, not of a value: an unknown or missing member, a wrong type. */
+static bool misuse(struct err *err)
+{
+    snprintf(err->code, sizeof err->code, "%s", ERR_USAGE);
+    return false;
+}
+
 /* A text in quotes, shortened, on one line; "the value" where it must not be seen. */
 static const char *shown(const struct place *place, bool sensitive, const char *text, char out[SHOWN_SIZE])
 {
@@ -82,7 +89,7 @@ static const char *kind_name(const cJSON *value)
 
 static bool wrong_kind(const struct place *place, const char *wanted, const cJSON *value, struct err *err)
 {
-    return refuse(place, err, "must be %s, not %s", wanted, kind_name(value));
+    return refuse(place, err, "must be %s, not %s", wanted, kind_name(value)) || misuse(err);
 }
 
 static bool check_count(const struct shape *shape, size_t count, const char *one, const char *many,
@@ -182,7 +189,7 @@ static bool unknown_member(const struct shape *shape, const char *name, const st
     else
         refuse(place, err, "unknown field %s (there are %s%s)", quoted, known.data, known.failed ? ", …" : "");
     buf_free(&known);
-    return false;
+    return misuse(err);
 }
 
 static bool is_given(const cJSON *object, const char *name)
@@ -204,7 +211,7 @@ static bool check_structure(const struct shape *shape, const cJSON *value, const
     for (const struct member *member = shape->members; member->name; member++) {
         struct place inner = {place, member->name, 0, false};
         if (member->required && !is_given(value, member->name))
-            return refuse(&inner, err, " is required");
+            return refuse(&inner, err, " is required") || misuse(err);
     }
     cJSON_ArrayForEach(child, value) {
         struct place inner = {place, child->string, 0, place->sensitive};

@@ -31,13 +31,10 @@ bool ingest_start(struct ingest *ingest, struct job_plan *plan, struct err *err)
 void ingest_stop_job(struct ingest *ingest, const char *job_id);
 /* Ends all jobs of a domain and closes its database; returns when no more file of it is open. Not the loop's thread. */
 void ingest_close_domain(struct ingest *ingest, int64_t domain_id);
-/* Commits the running batch, leaves jobs IN_PROGRESS for the next start, joins the thread. NULL is allowed. */
+/* Commits the running batch, leaves jobs IN_PROGRESS for the next start, joins the thread: no event comes after it. What is
+ * started then waits for the next start of the service. NULL is allowed. */
+void ingest_halt(struct ingest *ingest);
+/* Frees; halted or not. NULL is allowed. */
 void ingest_free(struct ingest *ingest);
-
-/* The mapping of a job, compiled: exposed for tests. Source: "_source.Column" or "{{_source.a}} {{_source.b}}"
- * with text between; Target: "_profile.X". */
-struct ingest_plan;
-struct ingest_plan *ingest_plan_new(const cJSON *fields, const char *unique_key, struct err *err) MUST_CHECK;
-void ingest_plan_free(struct ingest_plan *plan);
 
 #endif

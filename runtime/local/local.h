@@ -36,6 +36,7 @@ struct local_module {
     int (*port)(const struct local *);
     void (*stop)(struct local *);
 };
+extern const struct local_module upjob_local_module;
 #define LOCAL_MODULE_SYMBOL "upjob_local_module"
 
 #endif

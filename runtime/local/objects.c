@@ -193,6 +193,16 @@ bool objects_unwrap(const struct objects *objects, const char *name, const unsig
            err_set(err, ERR_INTERNAL, "a data key cannot be unwrapped: the key file is another one, or the data was changed");
 }
 
+void object_key_texts(const unsigned char key[DATA_KEY_SIZE], char text[64], char md5[40])
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned len = 0;
+    EVP_EncodeBlock((unsigned char *)text, key, DATA_KEY_SIZE);
+    md5[0] = '\0';
+    if (EVP_Digest(key, DATA_KEY_SIZE, digest, &len, EVP_md5(), NULL) == 1)
+        EVP_EncodeBlock((unsigned char *)md5, digest, (int)len);
+}
+
 bool objects_seal(const struct objects *objects, const char *context, const void *plain, size_t len, struct buf *out,
                   struct err *err)
 {

@@ -34,6 +34,9 @@ bool objects_unwrap(const struct objects *objects, const char *name,
                     const unsigned char wrapped[WRAPPED_KEY_SIZE], unsigned char key[DATA_KEY_SIZE],
                     struct err *err) MUST_CHECK;
 
+/* The data key as the client sends it: base64 of the key, and of the MD5 of its bytes. */
+void object_key_texts(const unsigned char key[DATA_KEY_SIZE], char text[64], char md5[40]);
+
 /* Seals a few bytes that go to a client and come back (page tokens); `context` is authenticated. Thread-safe. */
 bool objects_seal(const struct objects *objects, const char *context, const void *plain, size_t len,
                   struct buf *out, struct err *err) MUST_CHECK;

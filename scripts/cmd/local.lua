@@ -32,7 +32,7 @@ function command.main(arguments)
   end
   io.stdout:write("ready ", url, "\n")
   io.stdout:flush()
-  native.signal():wait() -- until interrupted
+  while true do native.sleep(86400) end -- until interrupted
 end
 
 return command

@@ -1,0 +1,236 @@
+#include "local/document.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- the form ---- */
+
+static bool read_varint(const struct csv_slice *document, size_t *at, uint64_t *out)
+{
+    unsigned shift = 0;
+    *out = 0;
+    while (*at < document->len && shift < 63) {
+        unsigned char byte = (unsigned char)document->data[(*at)++];
+        *out |= (uint64_t)(byte & 127) << shift;
+        if (byte < 128)
+            return true;
+        shift += 7;
+    }
+    return false;
+}
+
+static bool add_varint(struct buf *out, uint64_t value)
+{
+    while (value >= 128) {
+        buf_addc(out, (char)(value | 128));
+        value >>= 7;
+    }
+    return buf_addc(out, (char)value);
+}
+
+bool document_next(const struct csv_slice *document, size_t *at, struct document_entry *entry)
+{
+    uint64_t target, len;
+    if (!read_varint(document, at, &target) || !read_varint(document, at, &len) || len > document->len - *at)
+        return false;
+    entry->target = (int)target;
+    entry->value.data = document->data + *at;
+    entry->value.len = (size_t)len;
+    *at += (size_t)len;
+    return true;
+}
+
+bool document_add(struct buf *out, int target, const char *value, size_t len)
+{
+    return add_varint(out, (uint64_t)target) && add_varint(out, len) && buf_add(out, value, len);
+}
+
+bool document_merge(const struct csv_slice *older, const struct csv_slice *newer, struct buf *out)
+{
+    struct document_entry a, b;
+    size_t at_a = 0, at_b = 0;
+    bool has_a = document_next(older, &at_a, &a), has_b = document_next(newer, &at_b, &b);
+    while (has_a || has_b) {
+        bool take_a = has_a && (!has_b || a.target < b.target);
+        struct document_entry *entry = take_a ? &a : &b;
+        document_add(out, entry->target, entry->value.data, entry->value.len);
+        if (has_a && has_b && a.target == b.target)
+            has_a = document_next(older, &at_a, &a);
+        if (take_a)
+            has_a = document_next(older, &at_a, &a);
+        else
+            has_b = document_next(newer, &at_b, &b);
+    }
+    return !out->failed;
+}
+
+/* ---- JSON ---- */
+
+static const char *name_of(const struct target_names *names, int target)
+{
+    return target >= 0 && target < names->count && names->names[target] ? names->names[target] : "";
+}
+
+static void uid_text(const unsigned char uid[16], char out[33])
+{
+    for (int i = 0; i < 16; i++)
+        snprintf(out + 2 * i, 3, "%02x", uid[i]);
+}
+
+/* "Address.City" goes into an object Address. */
+static void add_value(cJSON *profile, const char *name, const struct csv_slice *value)
+{
+    char outer[256], text[4096];
+    const char *dot = strchr(name, '.');
+    size_t len = value->len < sizeof text ? value->len : sizeof text - 1;
+    memcpy(text, value->data, len);
+    text[len] = '\0';
+    if (!dot) {
+        cJSON_AddStringToObject(profile, name, text);
+        return;
+    }
+    snprintf(outer, sizeof outer, "%.*s", (int)(dot - name), name);
+    cJSON *object = cJSON_GetObjectItemCaseSensitive(profile, outer);
+    if (!object)
+        object = cJSON_AddObjectToObject(profile, outer);
+    cJSON_AddStringToObject(object, dot + 1, text);
+}
+
+cJSON *document_to_json(const struct csv_slice *document, const struct target_names *names, const unsigned char uid[16])
+{
+    cJSON *profile = cJSON_CreateObject();
+    struct document_entry entry;
+    size_t at = 0;
+    char id[33];
+    uid_text(uid, id);
+    cJSON_AddStringToObject(profile, "ProfileId", id);
+    while (document_next(document, &at, &entry))
+        add_value(profile, name_of(names, entry.target), &entry.value);
+    return profile;
+}
+
+/* ---- terms ---- */
+
+int64_t term_hash(const char *key, const char *value, size_t len)
+{
+    /* FNV-1a, mixed at the end; equal hashes are told apart by the documents. */
+    uint64_t h = 14695981039346656037u;
+    for (const char *p = key; *p; p++)
+        h = (h ^ (unsigned char)*p) * 1099511628211u;
+    h = (h ^ 0xFF) * 1099511628211u;
+    for (size_t i = 0; i < len; i++)
+        h = (h ^ (unsigned char)value[i]) * 1099511628211u;
+    h ^= h >> 33;
+    h *= 0xff51afd7ed558ccdu;
+    h ^= h >> 33;
+    return (int64_t)h;
+}
+
+static bool in_list(const char *const *list, const char *name)
+{
+    for (; *list; list++)
+        if (strcmp(*list, name) == 0)
+            return true;
+    return false;
+}
+
+static size_t fold(const char *value, size_t len, char *out, size_t size)
+{
+    size_t n = len < size ? len : size;
+    for (size_t i = 0; i < n; i++)
+        out[i] = (char)(value[i] >= 'A' && value[i] <= 'Z' ? value[i] + 32 : value[i]);
+    return n;
+}
+
+/* Digits of a country's code at the start of an international number. Source: ITU-T E.164, list of assigned codes: 1 and 7
+ * have one digit; the rest two, but for the ranges with three. */
+static size_t country_digits(const char *digits, size_t len)
+{
+    static const char three[] = " 21 22 23 24 25 26 29 35 37 38 42 50 59 67 68 69 80 85 87 88 96 97 99 ";
+    char prefix[5] = {' ', len > 0 ? digits[0] : ' ', len > 1 ? digits[1] : ' ', ' ', '\0'};
+    if (len < 4)
+        return 0;
+    if (digits[0] == '1' || digits[0] == '7')
+        return 1;
+    return strstr(three, prefix) ? 3 : 2;
+}
+
+static void phone_terms(const char *value, size_t len, term_taker take, void *arg)
+{
+    char digits[64];
+    size_t n = 0;
+    bool international = len > 0 && value[0] == '+';
+    for (size_t i = 0; i < len && n < sizeof digits; i++)
+        if (value[i] >= '0' && value[i] <= '9')
+            digits[n++] = value[i];
+    const char *start = digits;
+    if (!international && n > 4 && digits[0] == '0' && digits[1] == '0') {
+        international = true;
+        start += 2;
+        n -= 2;
+    }
+    if (n == 0)
+        return;
+    take(arg, "_phone", start, n);
+    size_t country = international ? country_digits(start, n) : 0;
+    if (country)
+        take(arg, "_phone", start + country, n - country);
+}
+
+void term_normalise(const char *key, const char *value, size_t len, term_taker take, void *arg)
+{
+    char folded[1100];
+    if (strcmp(key, "_phone") == 0)
+        phone_terms(value, len, take, arg);
+    else if (strcmp(key, "_email") == 0 || strcmp(key, "_fullName") == 0 || strcmp(key, "_profileId") == 0)
+        take(arg, key, folded, fold(value, len, folded, sizeof folded));
+    else
+        take(arg, key, value, len);
+}
+
+static void name_terms(const struct csv_slice parts[3], term_taker take, void *arg)
+{
+    char full[1100];
+    for (int with_middle = 0; with_middle < (parts[1].len ? 2 : 1); with_middle++) {
+        size_t n = 0;
+        for (int i = 0; i < 3; i++) {
+            if (!parts[i].len || (i == 1 && !with_middle) || n + parts[i].len + 1 > sizeof full)
+                continue;
+            if (n)
+                full[n++] = ' ';
+            memcpy(full + n, parts[i].data, parts[i].len);
+            n += parts[i].len;
+        }
+        if (n)
+            term_normalise("_fullName", full, n, take, arg);
+    }
+}
+
+void document_terms(const struct csv_slice *document, const struct target_names *names, const unsigned char uid[16],
+                    term_taker take, void *arg)
+{
+    static const char *const emails[] = {"EmailAddress", "PersonalEmailAddress", "BusinessEmailAddress", NULL};
+    static const char *const phones[] = {"PhoneNumber", "MobilePhoneNumber", "HomePhoneNumber", "BusinessPhoneNumber", NULL};
+    static const char *const name_parts[] = {"FirstName", "MiddleName", "LastName"};
+    struct csv_slice full[3] = {{NULL, 0}, {NULL, 0}, {NULL, 0}};
+    struct document_entry entry;
+    size_t at = 0;
+    char id[33];
+    uid_text(uid, id);
+    take(arg, "_profileId", id, 32);
+    while (document_next(document, &at, &entry)) {
+        const char *name = name_of(names, entry.target);
+        if (strncmp(name, "Attributes.", 11) == 0)
+            take(arg, name + 11, entry.value.data, entry.value.len);
+        else if (strcmp(name, "AccountNumber") == 0)
+            take(arg, "_account", entry.value.data, entry.value.len);
+        else if (in_list(emails, name))
+            term_normalise("_email", entry.value.data, entry.value.len, take, arg);
+        else if (in_list(phones, name))
+            term_normalise("_phone", entry.value.data, entry.value.len, take, arg);
+        for (int i = 0; i < 3; i++)
+            if (strcmp(name, name_parts[i]) == 0)
+                full[i] = entry.value;
+    }
+    name_terms(full, take, arg);
+}

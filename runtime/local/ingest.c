@@ -1,0 +1,417 @@
+#include "local/ingest.h"
+
+#include <limits.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/log.h"
+#include "local/facts.h"
+#include "local/ingest_plan.h"
+
+/* A batch ends at the first of these. Its commit stays under half a second. */
+#define BATCH_ROWS 50000
+#define BATCH_BYTES ((size_t)8 << 20)
+#define BATCH_SECONDS 0.3
+
+/* A domain's store, shared by its jobs. */
+struct domain {
+    int64_t id;
+    struct profiles *profiles;
+    int jobs;
+    struct domain *next;
+};
+
+struct active {
+    struct job_plan job;
+    struct domain *domain;
+    struct ingest_plan *plan;
+    struct object_reader *object;
+    struct csv_reader *csv;
+    struct profile_batch *batch;
+    struct ingest_position position;
+    size_t header_count;
+    double expires;
+    bool opened;
+    volatile bool stop;  /* StopUploadJob; written under the lock */
+    struct active *next;
+};
+
+struct ingest {
+    char data_dir[PATH_MAX];
+    struct objects *objects;
+    bool ephemeral;
+    const struct clock *clock;
+    struct ingest_events events;
+    pthread_t thread;
+    bool running;
+    pthread_mutex_t lock;
+    pthread_cond_t changed; /* the list, or `current` */
+    struct active *jobs;    /* those that wait for their turn, in order */
+    struct active *current;
+    struct domain *domains; /* the thread's own, but under the lock while ingest_close_domain looks */
+    bool halt;
+};
+
+/* ---- opening a job ---- */
+
+static struct domain *open_domain(struct ingest *ingest, int64_t id, struct err *err)
+{
+    for (struct domain *d = ingest->domains; d; d = d->next)
+        if (d->id == id)
+            return d;
+    struct domain *d = calloc(1, sizeof *d);
+    if (!d) {
+        err_set(err, ERR_MEMORY, "out of memory");
+        return NULL;
+    }
+    d->id = id;
+    d->profiles = profiles_open(ingest->data_dir, id, ingest->ephemeral, err);
+    if (!d->profiles) {
+        free(d);
+        return NULL;
+    }
+    pthread_mutex_lock(&ingest->lock);
+    d->next = ingest->domains;
+    ingest->domains = d;
+    pthread_mutex_unlock(&ingest->lock);
+    return d;
+}
+
+static void close_domain(struct ingest *ingest, struct domain *domain)
+{
+    pthread_mutex_lock(&ingest->lock);
+    for (struct domain **p = &ingest->domains; *p; p = &(*p)->next) {
+        if (*p == domain) {
+            *p = domain->next;
+            break;
+        }
+    }
+    pthread_mutex_unlock(&ingest->lock);
+    profiles_close(domain->profiles);
+    free(domain);
+}
+
+static void close_job(struct ingest *ingest, struct active *a)
+{
+    profile_batch_free(a->batch);
+    csv_reader_free(a->csv);
+    object_reader_free(a->object);
+    ingest_plan_free(a->plan);
+    if (a->domain && --a->domain->jobs == 0)
+        close_domain(ingest, a->domain);
+    job_plan_free(&a->job);
+    free(a);
+}
+
+static long read_object(void *arg, char *into, size_t size, struct err *err)
+{
+    return object_reader_read(arg, into, size, err);
+}
+
+static bool open_reader(struct ingest *ingest, struct active *a, uint64_t offset, const struct csv_options *options,
+                        struct err *err)
+{
+    csv_reader_free(a->csv);
+    object_reader_free(a->object);
+    a->csv = NULL;
+    a->object = object_reader_open(ingest->objects, a->job.object, offset, err);
+    a->csv = a->object ? csv_reader_new(read_object, a->object, "the uploaded file", options, err) : NULL;
+    return a->csv != NULL;
+}
+
+static bool invalid(bool *is_invalid)
+{
+    *is_invalid = true;
+    return false;
+}
+
+/* What makes the real service fail a job with VALIDATION_FAILURE, before any record is looked at. */
+static bool open_job(struct ingest *ingest, struct active *a, bool *is_invalid, struct err *err)
+{
+    struct csv_options options = {.keep_bom = true};
+    const struct csv_row *header;
+    bool found = false, more = true;
+    a->expires = clock_now(ingest->clock) + a->job.expiry_days * 86400.0;
+    if (!a->job.object || a->job.facts.size == 0 || !a->job.facts.utf8 || (double)a->job.facts.size >= FACT_MAX_FILE_BYTES) {
+        err_set(err, "VALIDATION_FAILURE", "%s", !a->job.object ? "no file was uploaded" : a->job.facts.size == 0
+                ? "the file is empty" : !a->job.facts.utf8 ? "the file is not UTF-8" : "the file has 1 GB or more");
+        return invalid(is_invalid);
+    }
+    a->plan = ingest_plan_new(a->job.fields, a->job.unique_key, err);
+    if (!a->plan)
+        return invalid(is_invalid);
+    a->domain = open_domain(ingest, a->job.domain_id, err);
+    if (!a->domain)
+        return false;
+    a->domain->jobs++;
+    if (!open_reader(ingest, a, 0, &options, err))
+        return false;
+    if (!csv_reader_header(a->csv, &header, err) || !ingest_plan_bind(a->plan, header, a->domain->profiles, err))
+        return invalid(is_invalid);
+    a->header_count = header->count;
+    a->batch = profile_batch_new(a->domain->profiles, err);
+    if (!a->batch || !profiles_position(a->domain->profiles, a->job.job_id, &a->position, &found, err))
+        return false;
+    while (more && !found)
+        if (!profiles_purge(a->domain->profiles, clock_now(ingest->clock), &more, err))
+            return false;
+    if (!found)
+        return true;
+    /* An ingestion that was under way goes on behind its last commit. */
+    options = (struct csv_options){.keep_bom = true, .no_header = true, .start_offset = a->position.offset,
+                                   .start_line = a->position.line};
+    return open_reader(ingest, a, a->position.offset, &options, err);
+}
+
+/* ---- a batch ---- */
+
+static double seconds_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static bool take_row(struct active *a, const struct csv_row *row, struct err *err)
+{
+    struct csv_slice key = {"", 0};
+    struct plan_fault fault;
+    size_t count;
+    if (!ingest_plan_apply(a->plan, row, a->header_count, &count, &key, &fault))
+        return profile_batch_fail(a->batch, row->line, fault.column, fault.column_name, fault.value, fault.reason, err);
+    return profile_batch_add(a->batch, a->plan->fields[a->plan->key].target, key, a->plan->values, count, err);
+}
+
+/* Collects a batch; *at_end when the file has no more. */
+static bool collect(struct active *a, bool *at_end, struct err *err)
+{
+    double until = seconds_now() + BATCH_SECONDS;
+    struct csv_slice nothing = {"", 0};
+    *at_end = false;
+    while (profile_batch_rows(a->batch) < BATCH_ROWS && profile_batch_bytes(a->batch) < BATCH_BYTES && !a->stop) {
+        const struct csv_row *row = NULL;
+        struct err bad;
+        err_clear(&bad);
+        enum csv_status status = csv_reader_next(a->csv, &row, &bad);
+        if (status == CSV_END) {
+            *at_end = true;
+            return true;
+        }
+        if (status == CSV_FAILED) {
+            *err = bad;
+            return false;
+        }
+        bool ok = status == CSV_ROW ? take_row(a, row, err)
+                                    : profile_batch_fail(a->batch, row->line, 0, "", nothing, bad.message, err);
+        if (!ok)
+            return false;
+        a->position.offset = row->end;
+        if ((profile_batch_rows(a->batch) & 1023) == 0 && seconds_now() > until)
+            break;
+    }
+    return true;
+}
+
+static void tell(struct ingest *ingest, struct active *a, const char *status, const char *reason)
+{
+    ingest->events.report(ingest->events.arg, a->job.job_id, &a->position.counts, status, reason);
+}
+
+static void end_status(const struct job_counts *counts, const char **status, const char **reason)
+{
+    *reason = NULL;
+    if (counts->failed == 0 && counts->created + counts->updated > 0) {
+        *status = "SUCCEEDED";
+    } else if (counts->created + counts->updated > 0) {
+        *status = "PARTIALLY_SUCCEEDED";
+    } else {
+        *status = FACT_ALL_FAILED_STATUS;
+        *reason = "VALIDATION_FAILURE";
+    }
+}
+
+static bool commit(struct ingest *ingest, struct active *a, struct err *err)
+{
+    a->position.line = csv_reader_line(a->csv) + 1;
+    return profile_batch_commit(a->batch, a->job.job_id, &a->position, clock_now(ingest->clock), a->expires, err);
+}
+
+/* A turn of a job: false when the job has ended and its end was told. */
+static bool turn(struct ingest *ingest, struct active *a)
+{
+    const char *status = NULL, *reason = NULL;
+    bool at_end = false, is_invalid = false;
+    struct err e;
+    err_clear(&e);
+    bool ok = a->opened || open_job(ingest, a, &is_invalid, &e);
+    a->opened = true;
+    ok = ok && collect(a, &at_end, &e) && commit(ingest, a, &e);
+    if (ok && !at_end && !a->stop) {
+        tell(ingest, a, NULL, NULL);
+        return true;
+    }
+    ok = ok && profiles_build_index(a->domain->profiles, &e);
+    if (!ok) {
+        log_write(is_invalid ? LOG_DEBUG : LOG_ERROR, "upload job %s: %s", a->job.job_id, e.message);
+        tell(ingest, a, "FAILED", is_invalid ? "VALIDATION_FAILURE" : "INTERNAL_FAILURE");
+        return false;
+    }
+    if (a->stop)
+        status = "STOPPED";
+    else
+        end_status(&a->position.counts, &status, &reason);
+    tell(ingest, a, status, reason);
+    return false;
+}
+
+/* ---- the thread ---- */
+
+/* The next job in turn, or NULL when the thread is to end. */
+static struct active *next_job(struct ingest *ingest)
+{
+    pthread_mutex_lock(&ingest->lock);
+    while (!ingest->jobs && !ingest->halt)
+        pthread_cond_wait(&ingest->changed, &ingest->lock);
+    struct active *a = ingest->halt ? NULL : ingest->jobs;
+    if (a)
+        ingest->jobs = a->next;
+    ingest->current = a;
+    pthread_mutex_unlock(&ingest->lock);
+    return a;
+}
+
+static void append(struct active **list, struct active *a)
+{
+    a->next = NULL;
+    while (*list)
+        list = &(*list)->next;
+    *list = a;
+}
+
+/* After its turn a job goes to the end of the list, or away. */
+static void put_back(struct ingest *ingest, struct active *a, bool goes_on)
+{
+    if (!goes_on)
+        close_job(ingest, a);
+    pthread_mutex_lock(&ingest->lock);
+    if (goes_on)
+        append(&ingest->jobs, a);
+    ingest->current = NULL;
+    pthread_cond_broadcast(&ingest->changed);
+    pthread_mutex_unlock(&ingest->lock);
+}
+
+static void *work(void *arg)
+{
+    struct ingest *ingest = arg;
+    struct active *a;
+    while ((a = next_job(ingest)))
+        put_back(ingest, a, turn(ingest, a));
+    return NULL;
+}
+
+struct ingest *ingest_new(const char *data_dir, struct objects *objects, bool ephemeral, const struct clock *clock,
+                          const struct ingest_events *events, struct err *err)
+{
+    struct ingest *ingest = calloc(1, sizeof *ingest);
+    if (!ingest) {
+        err_set(err, ERR_MEMORY, "out of memory");
+        return NULL;
+    }
+    snprintf(ingest->data_dir, sizeof ingest->data_dir, "%s", data_dir);
+    ingest->objects = objects;
+    ingest->ephemeral = ephemeral;
+    ingest->clock = clock;
+    ingest->events = *events;
+    pthread_mutex_init(&ingest->lock, NULL);
+    pthread_cond_init(&ingest->changed, NULL);
+    int status = pthread_create(&ingest->thread, NULL, work, ingest);
+    ingest->running = status == 0;
+    if (ingest->running) {
+        pthread_setname_np(ingest->thread, "upjob-ingest");
+        return ingest;
+    }
+    err_errno(err, ERR_SYSTEM, status, "cannot start a thread");
+    ingest_free(ingest);
+    return NULL;
+}
+
+bool ingest_start(struct ingest *ingest, struct job_plan *plan, struct err *err)
+{
+    struct active *a = calloc(1, sizeof *a);
+    if (!a)
+        return err_set(err, ERR_MEMORY, "out of memory");
+    a->job = *plan;
+    memset(plan, 0, sizeof *plan);
+    pthread_mutex_lock(&ingest->lock);
+    append(&ingest->jobs, a);
+    pthread_cond_broadcast(&ingest->changed);
+    pthread_mutex_unlock(&ingest->lock);
+    return true;
+}
+
+void ingest_stop_job(struct ingest *ingest, const char *job_id)
+{
+    pthread_mutex_lock(&ingest->lock);
+    if (ingest->current && strcmp(ingest->current->job.job_id, job_id) == 0)
+        ingest->current->stop = true;
+    for (struct active *a = ingest->jobs; a; a = a->next)
+        if (strcmp(a->job.job_id, job_id) == 0)
+            a->stop = true;
+    pthread_mutex_unlock(&ingest->lock);
+}
+
+/* True while a job of the domain, or its store, is there. */
+static bool domain_in_use(struct ingest *ingest, int64_t domain_id)
+{
+    bool used = ingest->current && ingest->current->job.domain_id == domain_id;
+    if (used)
+        ingest->current->stop = true;
+    for (struct active *a = ingest->jobs; a; a = a->next) {
+        if (a->job.domain_id != domain_id)
+            continue;
+        a->stop = true;
+        used = true;
+    }
+    for (struct domain *d = ingest->domains; d; d = d->next)
+        used = used || d->id == domain_id;
+    return used;
+}
+
+void ingest_close_domain(struct ingest *ingest, int64_t domain_id)
+{
+    pthread_mutex_lock(&ingest->lock);
+    while (!ingest->halt && domain_in_use(ingest, domain_id))
+        pthread_cond_wait(&ingest->changed, &ingest->lock);
+    pthread_mutex_unlock(&ingest->lock);
+}
+
+void ingest_halt(struct ingest *ingest)
+{
+    if (!ingest || !ingest->running)
+        return;
+    pthread_mutex_lock(&ingest->lock);
+    ingest->halt = true;
+    pthread_cond_broadcast(&ingest->changed);
+    pthread_mutex_unlock(&ingest->lock);
+    pthread_join(ingest->thread, NULL);
+    ingest->running = false;
+}
+
+void ingest_free(struct ingest *ingest)
+{
+    if (!ingest)
+        return;
+    ingest_halt(ingest);
+    while (ingest->jobs) {
+        struct active *a = ingest->jobs;
+        ingest->jobs = a->next;
+        close_job(ingest, a);
+    }
+    pthread_mutex_destroy(&ingest->lock);
+    pthread_cond_destroy(&ingest->changed);
+    free(ingest);
+}

@@ -1,0 +1,371 @@
+/* listener: libmicrohttpd on the loop, through its epoll descriptor. Routes and uploads do the rest. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <microhttpd.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "local/service.h"
+
+#define MAX_CONNECTIONS 4000
+#define IDLE_SECONDS 120
+#define CONNECTION_MEMORY ((size_t)128 << 10)
+
+struct listener {
+    struct local *service;
+    struct MHD_Daemon *daemon;
+    uv_poll_t *poll;
+    uv_timer_t *timer;
+    uv_check_t *check; /* runs the daemon again after replies were made ready in this turn */
+    int port;
+    bool pending;
+};
+
+/* ---- exchanges ---- */
+
+const char *exchange_header(const struct exchange *ex, const char *name)
+{
+    for (size_t i = 0; i < ex->header_count; i++)
+        if (strcasecmp(ex->headers[i].name, name) == 0)
+            return ex->headers[i].value;
+    return NULL;
+}
+
+static int hex_digit(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+char *exchange_query(const struct exchange *ex, const char *name)
+{
+    size_t name_len = strlen(name);
+    for (const char *p = ex->query; *p;) {
+        size_t len = strcspn(p, "&");
+        if (len > name_len && strncmp(p, name, name_len) == 0 && p[name_len] == '=') {
+            char *value = strndup(p + name_len + 1, len - name_len - 1), *out = value;
+            for (char *in = value; value && *in; in++) {
+                bool escaped = *in == '%' && hex_digit(in[1]) >= 0 && hex_digit(in[2]) >= 0;
+                *out++ = escaped ? (char)(hex_digit(in[1]) * 16 + hex_digit(in[2])) : *in == '+' ? ' ' : *in;
+                in += escaped ? 2 : 0;
+            }
+            if (out)
+                *out = '\0';
+            return value;
+        }
+        p += len + (p[len] == '&');
+    }
+    return NULL;
+}
+
+bool exchange_refuse(struct exchange *ex, int status, const char *code, const char *format, ...)
+{
+    char message[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+    err_set(&ex->err, code, "%s", message);
+    ex->err.status = status;
+    return false;
+}
+
+void exchange_suspend(struct exchange *ex)
+{
+    ex->suspended = true;
+    MHD_suspend_connection(ex->connection);
+}
+
+void exchange_resume(struct exchange *ex)
+{
+    struct listener *listener = ex->service->listener;
+    ex->suspended = false;
+    MHD_resume_connection(ex->connection);
+    listener->pending = true;
+}
+
+static void exchange_free(struct exchange *ex)
+{
+    for (size_t i = 0; i < ex->header_count; i++) {
+        free((char *)ex->headers[i].name);
+        free((char *)ex->headers[i].value);
+    }
+    free(ex->headers);
+    free(ex->path);
+    free(ex->query);
+    cJSON_Delete(ex->params);
+    cJSON_Delete(ex->reply);
+    cJSON_Delete(ex->objects);
+    object_writer_free(ex->writer);
+    buf_cleanse(&ex->body);
+    buf_cleanse(&ex->text);
+    free(ex);
+}
+
+/* The request line has come: microhttpd decodes paths, and signatures need them as they were sent. */
+static void *exchange_new(void *arg, const char *uri, struct MHD_Connection *connection)
+{
+    struct local *service = arg;
+    struct exchange *ex = calloc(1, sizeof *ex);
+    unsigned char id[16];
+    (void)connection;
+    if (!ex)
+        return NULL;
+    size_t path = strcspn(uri, "?");
+    ex->service = service;
+    ex->path = strndup(uri, path);
+    ex->query = strdup(uri[path] ? uri + path + 1 : "");
+    buf_init(&ex->body, MAX_API_BODY);
+    buf_init(&ex->text, (size_t)64 << 20);
+    if (getrandom(id, sizeof id, 0) != (ssize_t)sizeof id)
+        memset(id, 0, sizeof id);
+    id[6] = (unsigned char)((id[6] & 0x0F) | 0x40);
+    id[8] = (unsigned char)((id[8] & 0x3F) | 0x80);
+    for (size_t i = 0, at = 0; i < sizeof id; i++)
+        at += (size_t)snprintf(ex->request_id + at, sizeof ex->request_id - at, "%s%02x",
+                               i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", id[i]);
+    if (!ex->path || !ex->query) {
+        exchange_free(ex);
+        return NULL;
+    }
+    return ex;
+}
+
+static enum MHD_Result take_header(void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    struct exchange *ex = arg;
+    (void)kind;
+    struct sigv4_header *grown = realloc(ex->headers, (ex->header_count + 1) * sizeof *grown);
+    if (!grown)
+        return MHD_NO;
+    ex->headers = grown;
+    grown[ex->header_count].name = strdup(name);
+    grown[ex->header_count].value = strdup(value ? value : "");
+    ex->header_count++;
+    return MHD_YES;
+}
+
+/* ---- replies ---- */
+
+static void add_headers(struct MHD_Response *response, struct exchange *ex)
+{
+    if (ex->is_upload) {
+        MHD_add_response_header(response, "x-amz-request-id", ex->request_id);
+        MHD_add_response_header(response, "x-amz-id-2", "bG9jYWw=");
+        if (ex->etag[0])
+            MHD_add_response_header(response, "ETag", ex->etag);
+        if (!ex->err.code[0])
+            MHD_add_response_header(response, "x-amz-server-side-encryption-customer-algorithm", "AES256");
+        if (ex->text.len)
+            MHD_add_response_header(response, "Content-Type", "application/xml");
+        return;
+    }
+    MHD_add_response_header(response, "Content-Type", "application/json");
+    MHD_add_response_header(response, "x-amzn-RequestId", ex->request_id);
+    if (ex->err.code[0])
+        MHD_add_response_header(response, "x-amzn-ErrorType", ex->err.code);
+}
+
+static enum MHD_Result queue_reply(struct exchange *ex)
+{
+    if (ex->is_upload)
+        uploads_render(ex);
+    else
+        routes_render(ex);
+    struct MHD_Response *response = MHD_create_response_from_buffer(
+        ex->text.len, ex->text.data ? ex->text.data : (char *)"", MHD_RESPMEM_MUST_COPY);
+    if (!response)
+        return MHD_NO;
+    add_headers(response, ex);
+    enum MHD_Result result = MHD_queue_response(ex->connection, (unsigned)ex->status, response);
+    MHD_destroy_response(response);
+    return result;
+}
+
+/* ---- microhttpd's callbacks ---- */
+
+static void begin(struct exchange *ex, struct MHD_Connection *connection, const char *method)
+{
+    ex->connection = connection;
+    snprintf(ex->method, sizeof ex->method, "%s", method);
+    MHD_get_connection_values(connection, MHD_HEADER_KIND, take_header, ex);
+    ex->is_upload = strncmp(ex->path, UPLOAD_PREFIX, strlen(UPLOAD_PREFIX)) == 0;
+    if (ex->is_upload)
+        uploads_begin(ex);
+    else
+        ex->phase = PHASE_BODY;
+}
+
+static void take_body(struct exchange *ex, const char *bytes, size_t len)
+{
+    if (ex->is_upload)
+        uploads_body(ex, bytes, len);
+    else if (!ex->err.code[0] && !buf_add(&ex->body, bytes, len))
+        exchange_refuse(ex, 413, "BadRequestException", "The request is larger than %zu bytes.", MAX_API_BODY);
+}
+
+/* Called for the head, for each piece of the body, at its end, and again whenever the exchange was resumed. */
+static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, const char *url, const char *method,
+                              const char *version, const char *upload_data, size_t *upload_size, void **context)
+{
+    struct exchange *ex = *context;
+    (void)arg;
+    (void)url;
+    (void)version;
+    if (!ex)
+        return MHD_NO;
+    if (ex->phase == PHASE_HEAD) {
+        begin(ex, connection, method);
+        return ex->phase == PHASE_READY ? queue_reply(ex) : MHD_YES;
+    }
+    if (ex->phase == PHASE_CHECKING || ex->phase == PHASE_WORKING)
+        return MHD_YES; /* suspended */
+    if (ex->phase == PHASE_READY)
+        return queue_reply(ex);
+    if (ex->phase == PHASE_CHECKED) {
+        ex->phase = PHASE_BODY;
+        return MHD_YES;
+    }
+    if (*upload_size > 0) {
+        take_body(ex, upload_data, *upload_size);
+        *upload_size = 0;
+        return MHD_YES;
+    }
+    if (ex->is_upload)
+        uploads_finish(ex);
+    else
+        routes_handle(ex);
+    return ex->phase == PHASE_READY ? queue_reply(ex) : MHD_YES;
+}
+
+static void completed(void *arg, struct MHD_Connection *connection, void **context, enum MHD_RequestTerminationCode code)
+{
+    (void)arg;
+    (void)connection;
+    (void)code;
+    if (*context)
+        exchange_free(*context);
+    *context = NULL;
+}
+
+/* ---- on the loop ---- */
+
+static void run_daemon(struct listener *listener);
+
+static void timer_due(uv_timer_t *timer)
+{
+    run_daemon(timer->data);
+}
+
+static void run_daemon(struct listener *listener)
+{
+    MHD_UNSIGNED_LONG_LONG wait;
+    listener->pending = false;
+    MHD_run(listener->daemon);
+    if (MHD_get_timeout(listener->daemon, &wait) == MHD_YES)
+        uv_timer_start(listener->timer, timer_due, wait, 0);
+    else
+        uv_timer_stop(listener->timer);
+}
+
+static void readable(uv_poll_t *poll, int status, int events)
+{
+    (void)status;
+    (void)events;
+    run_daemon(poll->data);
+}
+
+static void after_turn(uv_check_t *check)
+{
+    struct listener *listener = check->data;
+    if (listener->pending)
+        run_daemon(listener);
+}
+
+static void closed(uv_handle_t *handle)
+{
+    free(handle);
+}
+
+static bool watch(struct listener *listener, struct err *err)
+{
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(listener->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+    uv_loop_t *uv = loop_uv(listener->service->loop);
+    listener->poll = calloc(1, sizeof *listener->poll);
+    listener->timer = calloc(1, sizeof *listener->timer);
+    listener->check = calloc(1, sizeof *listener->check);
+    if (!info || !listener->poll || !listener->timer || !listener->check)
+        return err_set(err, ERR_MEMORY, "out of memory");
+    uv_poll_init(uv, listener->poll, info->epoll_fd);
+    uv_timer_init(uv, listener->timer);
+    uv_check_init(uv, listener->check);
+    listener->poll->data = listener->timer->data = listener->check->data = listener;
+    uv_poll_start(listener->poll, UV_READABLE, readable);
+    uv_check_start(listener->check, after_turn);
+    /* Listening alone does not keep a program going. */
+    uv_unref((uv_handle_t *)listener->poll);
+    uv_unref((uv_handle_t *)listener->timer);
+    uv_unref((uv_handle_t *)listener->check);
+    return true;
+}
+
+struct listener *listener_new(struct local *service, const char *host, int port, struct err *err)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    struct listener *listener = calloc(1, sizeof *listener);
+    if (!listener) {
+        err_set(err, ERR_MEMORY, "out of memory");
+        return NULL;
+    }
+    listener->service = service;
+    if (inet_pton(AF_INET, host, &address.sin_addr) != 1) {
+        err_set(err, ERR_CONFIG, "%s is not an IPv4 address to listen on", host);
+        free(listener);
+        return NULL;
+    }
+    errno = 0;
+    listener->daemon = MHD_start_daemon(
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, (uint16_t)port, NULL, NULL, handle, service, MHD_OPTION_SOCK_ADDR,
+        &address, MHD_OPTION_URI_LOG_CALLBACK, exchange_new, service, MHD_OPTION_NOTIFY_COMPLETED, completed, service,
+        MHD_OPTION_CONNECTION_LIMIT, MAX_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, MHD_OPTION_END);
+    if (!listener->daemon) {
+        if (errno == EADDRINUSE)
+            err_set(err, ERR_CONFIG, "port %d is in use by another program: choose another with --port, or 0 for a free one",
+                    port);
+        else
+            err_errno(err, ERR_CONFIG, errno, "cannot listen on %s port %d", host, port);
+        free(listener);
+        return NULL;
+    }
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(listener->daemon, MHD_DAEMON_INFO_BIND_PORT);
+    listener->port = info ? info->port : port;
+    if (watch(listener, err))
+        return listener;
+    listener_free(listener);
+    return NULL;
+}
+
+int listener_port(const struct listener *listener)
+{
+    return listener->port;
+}
+
+void listener_free(struct listener *listener)
+{
+    if (!listener)
+        return;
+    if (listener->poll)
+        uv_poll_stop(listener->poll);
+    MHD_stop_daemon(listener->daemon);
+    uv_handle_t *handles[] = {(uv_handle_t *)listener->poll, (uv_handle_t *)listener->timer,
+                              (uv_handle_t *)listener->check};
+    for (size_t i = 0; i < 3; i++)
+        if (handles[i])
+            uv_close(handles[i], closed);
+    free(listener);
+}

@@ -1,0 +1,348 @@
+/* routes: the API's operations. Parsed and checked on the loop's thread, answered on a worker's. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "core/secret.h"
+#include "local/not_built.h"
+#include "local/facts.h"
+#include "local/profiles.h"
+#include "local/service.h"
+
+#define FAILURES_PREFIX "/_local/domains/"
+
+static const char *text_of(const struct exchange *ex, const char *name)
+{
+    return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(ex->params, name));
+}
+
+static long number_of(const struct exchange *ex, const char *name)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(ex->params, name);
+    return item ? (long)item->valuedouble : 0;
+}
+
+static double now_of(const struct exchange *ex)
+{
+    return clock_now(&ex->service->clock);
+}
+
+/* ---- the operations, on the state worker's thread ---- */
+
+static void create_domain(struct exchange *ex)
+{
+    (void)!state_create_domain(ex->service->state, ex->params, now_of(ex), &ex->reply, &ex->err);
+}
+
+static void get_domain(struct exchange *ex)
+{
+    ex->needs_search = state_get_domain(ex->service->state, text_of(ex, "DomainName"), &ex->domain_id, &ex->reply, &ex->err);
+}
+
+static void list_domains(struct exchange *ex)
+{
+    (void)!state_list_domains(ex->service->state, number_of(ex, "MaxResults"), text_of(ex, "NextToken"), &ex->reply, &ex->err);
+}
+
+static void delete_domain(struct exchange *ex)
+{
+    struct local *service = ex->service;
+    struct err ignored;
+    const cJSON *name;
+    err_clear(&ignored);
+    if (!state_delete_domain(service->state, text_of(ex, "DomainName"), &ex->domain_id, &ex->objects, &ex->reply, &ex->err))
+        return;
+    ingest_close_domain(service->ingest, ex->domain_id);
+    cJSON_ArrayForEach(name, ex->objects)
+        (void)!objects_remove(service->objects, name->valuestring, &ignored);
+    (void)!profiles_remove(service->data_dir, ex->domain_id, &ex->err);
+}
+
+static void create_job(struct exchange *ex)
+{
+    (void)!state_create_job(ex->service->state, ex->params, now_of(ex), &ex->reply, &ex->err);
+}
+
+static void list_jobs(struct exchange *ex)
+{
+    (void)!state_list_jobs(ex->service->state, text_of(ex, "DomainName"), number_of(ex, "MaxResults"),
+                           text_of(ex, "NextToken"), &ex->reply, &ex->err);
+}
+
+static void get_job(struct exchange *ex)
+{
+    (void)!state_get_job(ex->service->state, text_of(ex, "DomainName"), text_of(ex, "JobId"), &ex->reply, &ex->err);
+}
+
+/* The key and the path's id are made here; the URL on the loop's thread, which has the signer's cache. */
+static void get_path(struct exchange *ex)
+{
+    struct upload_path *path = &ex->upload_path;
+    unsigned char id[16], key[DATA_KEY_SIZE];
+    snprintf(path->domain, sizeof path->domain, "%s", text_of(ex, "DomainName"));
+    snprintf(path->job_id, sizeof path->job_id, "%s", text_of(ex, "JobId"));
+    if (getrandom(id, sizeof id, 0) != (ssize_t)sizeof id || getrandom(key, sizeof key, 0) != (ssize_t)sizeof key) {
+        err_set(&ex->err, ERR_INTERNAL, "no random bytes are to be had");
+        return;
+    }
+    for (size_t i = 0; i < sizeof id; i++)
+        snprintf(path->id + 2 * i, 3, "%02x", id[i]);
+    path->expires = now_of(ex) + FACT_PATH_LIFETIME;
+    if (objects_wrap(ex->service->objects, path->id, key, path->wrapped_key, &ex->err) &&
+        state_add_path(ex->service->state, path, &ex->err))
+        ex->reply = cJSON_CreateObject();
+    secret_cleanse(key, sizeof key);
+}
+
+static void start_job(struct exchange *ex)
+{
+    struct job_plan plan = {0};
+    const char *job_id = text_of(ex, "JobId");
+    if (state_start_job(ex->service->state, text_of(ex, "DomainName"), job_id, now_of(ex), &ex->err) &&
+        state_job_plan(ex->service->state, job_id, &plan, &ex->err) &&
+        ingest_start(ex->service->ingest, &plan, &ex->err))
+        ex->reply = cJSON_CreateObject();
+    job_plan_free(&plan);
+}
+
+static void stop_job(struct exchange *ex)
+{
+    bool was_running = false;
+    const char *job_id = text_of(ex, "JobId");
+    if (!state_stop_job(ex->service->state, text_of(ex, "DomainName"), job_id, now_of(ex), &was_running, &ex->err))
+        return;
+    if (was_running)
+        ingest_stop_job(ex->service->ingest, job_id);
+    ex->reply = cJSON_CreateObject();
+}
+
+/* Finds the domain; the search itself is the search worker's. */
+static void find_domain(struct exchange *ex)
+{
+    ex->needs_search = state_get_domain(ex->service->state, text_of(ex, "DomainName"), &ex->domain_id, NULL, &ex->err);
+}
+
+static void find_job(struct exchange *ex)
+{
+    cJSON *job = NULL;
+    find_domain(ex);
+    ex->needs_search = ex->needs_search && state_get_job(ex->service->state, text_of(ex, "DomainName"), text_of(ex, "JobId"),
+                                                         &job, &ex->err);
+    cJSON_Delete(job);
+}
+
+/* ---- on the search worker's thread ---- */
+
+static void domain_stats(struct exchange *ex)
+{
+    cJSON *stats = NULL;
+    if (profiles_stats(ex->service->data_dir, ex->domain_id, now_of(ex), &stats, &ex->err))
+        cJSON_AddItemToObject(ex->reply, "Stats", stats);
+}
+
+static void search(struct exchange *ex)
+{
+    (void)!profiles_search(ex->service->data_dir, ex->domain_id, ex->service->objects, ex->params, now_of(ex), &ex->reply,
+                           &ex->err);
+}
+
+static void failures(struct exchange *ex)
+{
+    (void)!profiles_failures(ex->service->data_dir, ex->domain_id, ex->service->objects, text_of(ex, "JobId"),
+                             number_of(ex, "MaxResults"), text_of(ex, "NextToken"), &ex->reply, &ex->err);
+}
+
+static const struct route {
+    const char *operation;
+    void (*on_state)(struct exchange *ex);
+    void (*on_search)(struct exchange *ex);
+} routes[] = {
+    {"CreateDomain", create_domain, NULL}, {"GetDomain", get_domain, domain_stats},
+    {"ListDomains", list_domains, NULL},   {"DeleteDomain", delete_domain, NULL},
+    {"CreateUploadJob", create_job, NULL}, {"ListUploadJobs", list_jobs, NULL},
+    {"GetUploadJob", get_job, NULL},       {"GetUploadJobPath", get_path, NULL},
+    {"StartUploadJob", start_job, NULL},   {"StopUploadJob", stop_job, NULL},
+    {"SearchProfiles", find_domain, search},
+    {NULL, find_job, failures}, /* the service's own list of failed records */
+};
+
+static const struct route *route_of(const struct exchange *ex)
+{
+    const struct route *route = routes;
+    while (route->operation && (!ex->operation || strcmp(route->operation, ex->operation->name) != 0))
+        route++;
+    return route;
+}
+
+static void run_state(void *arg)
+{
+    struct exchange *ex = arg;
+    route_of(ex)->on_state(ex);
+}
+
+static void run_search(void *arg)
+{
+    struct exchange *ex = arg;
+    route_of(ex)->on_search(ex);
+}
+
+static void finish_path(struct exchange *ex)
+{
+    unsigned char key[DATA_KEY_SIZE];
+    char text[64], md5[40];
+    struct buf url;
+    buf_init(&url, 8192);
+    if (objects_unwrap(ex->service->objects, ex->upload_path.id, ex->upload_path.wrapped_key, key, &ex->err) &&
+        auth_presign_upload(ex, key, &url)) {
+        object_key_texts(key, text, md5);
+        cJSON_AddStringToObject(ex->reply, "Url", url.data);
+        cJSON_AddStringToObject(ex->reply, "ClientToken", text);
+        cJSON_AddNumberToObject(ex->reply, "ValidUntil", ex->upload_path.expires);
+        secret_cleanse(text, sizeof text);
+    }
+    secret_cleanse(key, sizeof key);
+    buf_cleanse(&url);
+}
+
+static void answered(void *arg)
+{
+    struct exchange *ex = arg;
+    if (!ex->err.code[0] && ex->needs_search && route_of(ex)->on_search) {
+        ex->needs_search = false;
+        if (worker_post(ex->service->search_worker, run_search, answered, ex))
+            return;
+        err_set(&ex->err, ERR_MEMORY, "out of memory");
+    }
+    if (!ex->err.code[0] && ex->operation && strcmp(ex->operation->name, "GetUploadJobPath") == 0)
+        finish_path(ex);
+    ex->phase = PHASE_READY;
+    exchange_resume(ex);
+}
+
+/* ---- parsing, on the loop's thread ---- */
+
+/* Members that travel in the query. */
+static void read_query(struct exchange *ex)
+{
+    for (const struct member *m = ex->operation->input->members; m->name; m++) {
+        char *value = m->location == IN_QUERY ? exchange_query(ex, m->wire_name ? m->wire_name : m->name) : NULL;
+        char *end = NULL;
+        if (!value)
+            continue;
+        double number = strtod(value, &end);
+        if (m->shape->kind == SHAPE_INTEGER && end != value && !*end)
+            cJSON_AddNumberToObject(ex->params, m->name, number);
+        else
+            cJSON_AddStringToObject(ex->params, m->name, value);
+        free(value);
+    }
+}
+
+static bool read_body(struct exchange *ex)
+{
+    bool has_members = false;
+    for (const struct member *m = ex->operation->input->members; m->name; m++)
+        has_members = has_members || m->location == IN_BODY;
+    if (!has_members || ex->body.len == 0)
+        return true;
+    cJSON *body = cJSON_ParseWithLength(ex->body.data, ex->body.len);
+    if (!cJSON_IsObject(body)) {
+        cJSON_Delete(body);
+        return exchange_refuse(ex, 400, "SerializationException", "The body is not a JSON object.");
+    }
+    for (const struct member *m = ex->operation->input->members; m->name; m++) {
+        cJSON *item = m->location == IN_BODY ? cJSON_DetachItemFromObjectCaseSensitive(body, m->name) : NULL;
+        if (item && cJSON_IsNull(item))
+            cJSON_Delete(item);
+        else if (item)
+            cJSON_AddItemToObject(ex->params, m->name, item);
+    }
+    cJSON_Delete(body);
+    return true;
+}
+
+static bool read_call(struct exchange *ex)
+{
+    ex->operation = operation_route(ex->method, ex->path, ex->params);
+    if (!ex->operation) {
+        const char *name = not_built_name(ex->method, ex->path);
+        if (name)
+            return exchange_refuse(ex, 501, "NotImplementedException", "%s is not built into this embedded service.", name);
+        return exchange_refuse(ex, 501, "NotImplementedException", "%s %s is no operation of this service.", ex->method, ex->path);
+    }
+    read_query(ex);
+    if (!read_body(ex))
+        return false;
+    if (operation_validate(ex->operation, ex->params, &ex->err))
+        return true;
+    char message[768];
+    snprintf(message, sizeof message, "%s", ex->err.message);
+    return exchange_refuse(ex, 400, "BadRequestException", "%s", message);
+}
+
+/* GET /_local/domains/{D}/upload-jobs/{J}/failures?max-results=&next-token= */
+static bool read_failures(struct exchange *ex)
+{
+    char domain[65], job[65], rest[16];
+    int end = 0;
+    if (strcmp(ex->method, "GET") != 0 ||
+        sscanf(ex->path, FAILURES_PREFIX "%64[^/]/upload-jobs/%64[^/]/%15[a-z]%n", domain, job, rest, &end) != 3 ||
+        ex->path[end] || strcmp(rest, "failures") != 0)
+        return exchange_refuse(ex, 404, "ResourceNotFoundException", "There is nothing at %s.", ex->path);
+    cJSON_AddStringToObject(ex->params, "DomainName", domain);
+    cJSON_AddStringToObject(ex->params, "JobId", job);
+    char *max = exchange_query(ex, "max-results"), *token = exchange_query(ex, "next-token");
+    if (max)
+        cJSON_AddNumberToObject(ex->params, "MaxResults", atof(max));
+    if (token)
+        cJSON_AddStringToObject(ex->params, "NextToken", token);
+    free(max);
+    free(token);
+    if (number_of(ex, "MaxResults") < 0 || number_of(ex, "MaxResults") > 1000)
+        return exchange_refuse(ex, 400, "BadRequestException", "max-results is from 1 to 1000.");
+    return true;
+}
+
+void routes_handle(struct exchange *ex)
+{
+    ex->params = cJSON_CreateObject();
+    bool is_failures = strncmp(ex->path, FAILURES_PREFIX, strlen(FAILURES_PREFIX)) == 0;
+    if (ex->err.code[0] || !auth_check_call(ex) || !(is_failures ? read_failures(ex) : read_call(ex))) {
+        ex->phase = PHASE_READY;
+        return;
+    }
+    if (!worker_post(ex->service->state_worker, run_state, answered, ex)) {
+        err_set(&ex->err, ERR_MEMORY, "out of memory");
+        ex->phase = PHASE_READY;
+        return;
+    }
+    ex->phase = PHASE_WORKING;
+    exchange_suspend(ex);
+}
+
+void routes_render(struct exchange *ex)
+{
+    if (!ex->err.code[0]) {
+        char *text = cJSON_PrintUnformatted(ex->reply);
+        ex->status = 200;
+        buf_adds(&ex->text, text ? text : "{}");
+        if (text)
+            secret_cleanse(text, strlen(text));
+        cJSON_free(text);
+        return;
+    }
+    /* What is no error of the API's is a fault of ours. */
+    if (ex->err.status == 0) {
+        char message[768];
+        snprintf(message, sizeof message, "%s", ex->err.message);
+        exchange_refuse(ex, 500, "InternalServerException", "%s", message);
+    }
+    ex->status = ex->err.status;
+    cJSON *body = cJSON_CreateObject();
+    cJSON_AddStringToObject(body, "Message", ex->err.message);
+    char *text = cJSON_PrintUnformatted(body);
+    buf_adds(&ex->text, text ? text : "{}");
+    cJSON_free(text);
+    cJSON_Delete(body);
+}

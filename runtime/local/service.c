@@ -1,0 +1,202 @@
+/* service: puts the parts of the embedded service together, and takes them apart. */
+#include "local/service.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/log.h"
+
+/* ---- what an ingestion reports: written down on the state worker's thread ---- */
+
+struct report {
+    struct local *service;
+    char job_id[33];
+    char status[32], reason[32];
+    struct job_counts counts;
+};
+
+static void write_report(void *arg)
+{
+    struct report *report = arg;
+    struct local *service = report->service;
+    char *object = NULL;
+    struct err e;
+    err_clear(&e);
+    bool ok = report->status[0]
+                  ? state_end_job(service->state, report->job_id, report->status, report->reason[0] ? report->reason : NULL,
+                                  &report->counts, clock_now(&service->clock), &object, &e)
+                  : state_set_counts(service->state, report->job_id, &report->counts, &e);
+    /* The uploaded file goes once the end is written: until then a restart would need it. */
+    if (ok && object && !objects_remove(service->objects, object, &e))
+        ok = false;
+    if (!ok)
+        log_write(LOG_ERROR, "upload job %s: %s", report->job_id, e.message);
+    free(object);
+    free(report);
+}
+
+static void take_report(void *arg, const char *job_id, const struct job_counts *counts, const char *status,
+                        const char *reason)
+{
+    struct local *service = arg;
+    struct report *report = calloc(1, sizeof *report);
+    if (!report)
+        return;
+    report->service = service;
+    report->counts = *counts;
+    snprintf(report->job_id, sizeof report->job_id, "%s", job_id);
+    snprintf(report->status, sizeof report->status, "%s", status ? status : "");
+    snprintf(report->reason, sizeof report->reason, "%s", reason ? reason : "");
+    if (!worker_post(service->state_worker, write_report, NULL, report))
+        free(report);
+}
+
+/* ---- the data directory ---- */
+
+static bool make_directory(const char *path, struct err *err)
+{
+    char part[PATH_MAX];
+    snprintf(part, sizeof part, "%s", path);
+    for (char *p = part + 1;; p++) {
+        if (*p && *p != '/')
+            continue;
+        char was = *p;
+        *p = '\0';
+        if (mkdir(part, 0700) != 0 && errno != EEXIST)
+            return err_errno(err, ERR_CONFIG, errno, "cannot make the data directory %s", path);
+        *p = was;
+        if (!was)
+            break;
+    }
+    if (access(path, W_OK | X_OK) != 0)
+        return err_errno(err, ERR_CONFIG, errno, "the data directory %s cannot be written to", path);
+    return true;
+}
+
+/* One process at a time; the lock goes with the process, however it ends. */
+static bool lock_directory(struct local *service, struct err *err)
+{
+    char path[PATH_MAX + 8], pid[32] = "";
+    snprintf(path, sizeof path, "%s/lock", service->data_dir);
+    service->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (service->lock_fd < 0)
+        return err_errno(err, ERR_CONFIG, errno, "the data directory %s cannot be written to", service->data_dir);
+    if (flock(service->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+        ssize_t n = pread(service->lock_fd, pid, sizeof pid - 1, 0);
+        pid[n > 0 ? strcspn(pid, "\n") : 0] = '\0';
+        return err_set(err, ERR_CONFIG, "the data directory %s is in use by process %s: choose another with --data, or stop it",
+                       service->data_dir, pid);
+    }
+    int len = snprintf(pid, sizeof pid, "%ld\n", (long)getpid());
+    if (ftruncate(service->lock_fd, 0) != 0 || pwrite(service->lock_fd, pid, (size_t)len, 0) != len)
+        return err_errno(err, ERR_CONFIG, errno, "the data directory %s cannot be written to", service->data_dir);
+    return true;
+}
+
+/* ---- start and stop ---- */
+
+static bool create_domains(struct local *service, const char *const *names, struct err *err)
+{
+    for (; names && *names; names++) {
+        cJSON *params = cJSON_CreateObject(), *reply = NULL;
+        cJSON_AddStringToObject(params, "DomainName", *names);
+        cJSON_AddNumberToObject(params, "DefaultExpirationDays", 366);
+        bool ok = operation_validate(operation_find("CreateDomain"), params, err);
+        if (ok && !state_create_domain(service->state, params, clock_now(&service->clock), &reply, err)) {
+            ok = err_is(err, "BadRequestException"); /* it exists */
+            if (ok)
+                err_clear(err);
+        }
+        cJSON_Delete(params);
+        cJSON_Delete(reply);
+        if (!ok)
+            return false;
+    }
+    return true;
+}
+
+/* Ingestions that were under way when the last process ended go on. */
+static bool resume_jobs(struct local *service, struct err *err)
+{
+    cJSON *ids = NULL;
+    const cJSON *id;
+    bool ok = state_running_jobs(service->state, &ids, err);
+    cJSON_ArrayForEach(id, ids) {
+        struct job_plan plan = {0};
+        ok = ok && state_job_plan(service->state, id->valuestring, &plan, err) && ingest_start(service->ingest, &plan, err);
+        job_plan_free(&plan);
+    }
+    cJSON_Delete(ids);
+    return ok;
+}
+
+static bool open_parts(struct local *service, const struct local_options *options, struct err *err)
+{
+    struct ingest_events events = {take_report, service};
+    if (!make_directory(service->data_dir, err) || !lock_directory(service, err))
+        return false;
+    service->objects = objects_open(service->data_dir, options->ephemeral, err);
+    if (!service->objects)
+        return false;
+    service->state = state_open(service->data_dir, service->objects, options->ephemeral, err);
+    if (!service->state || !create_domains(service, options->domains, err))
+        return false;
+    service->keys = sigv4_cache_new();
+    service->state_worker = worker_new(service->loop, "upjob-state", err);
+    service->search_worker = service->state_worker ? worker_new(service->loop, "upjob-search", err) : NULL;
+    if (!service->keys || !service->search_worker)
+        return false;
+    service->ingest = ingest_new(service->data_dir, service->objects, options->ephemeral, &service->clock, &events, err);
+    if (!service->ingest || !resume_jobs(service, err))
+        return false;
+    service->listener = listener_new(service, options->host ? options->host : "127.0.0.1", options->port, err);
+    return service->listener != NULL;
+}
+
+struct local *local_start(struct loop *loop, const struct local_options *options, struct err *err)
+{
+    struct local *service = calloc(1, sizeof *service);
+    if (!service) {
+        err_set(err, ERR_MEMORY, "out of memory");
+        return NULL;
+    }
+    service->loop = loop;
+    service->lock_fd = -1;
+    snprintf(service->data_dir, sizeof service->data_dir, "%s", options->data_dir);
+    if (open_parts(service, options, err))
+        return service;
+    local_stop(service);
+    return NULL;
+}
+
+int local_port(const struct local *local)
+{
+    return listener_port(local->listener);
+}
+
+/* The order matters: what reports stops before what is reported to, and every exchange is answered before its
+ * connection is closed. */
+void local_stop(struct local *local)
+{
+    if (!local)
+        return;
+    ingest_halt(local->ingest);
+    worker_stop(local->state_worker);
+    worker_stop(local->search_worker);
+    ingest_free(local->ingest);
+    listener_free(local->listener);
+    state_close(local->state);
+    objects_close(local->objects);
+    sigv4_cache_free(local->keys);
+    if (local->lock_fd >= 0)
+        close(local->lock_fd);
+    free(local);
+}
+
+const struct local_module upjob_local_module __attribute__((visibility("default"))) = {local_start, local_port, local_stop};

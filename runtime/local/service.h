@@ -1,0 +1,119 @@
+/* service: what the parts of the embedded service share, and one HTTP exchange on its way through them. */
+#ifndef UPJOB_LOCAL_SERVICE_H
+#define UPJOB_LOCAL_SERVICE_H
+
+#include <cjson/cJSON.h>
+#include <limits.h>
+#include <stdbool.h>
+
+#include "core/buf.h"
+#include "core/http.h"
+#include "core/loop.h"
+#include "core/operations.h"
+#include "core/sigv4.h"
+#include "local/clock.h"
+#include "local/ingest.h"
+#include "local/local.h"
+#include "local/objects.h"
+#include "local/state.h"
+#include "local/worker.h"
+
+#define LOCAL_ACCESS_KEY "local"
+#define LOCAL_SECRET_KEY "local"
+#define MAX_API_BODY ((size_t)1 << 20)
+#define UPLOAD_PREFIX "/upload-jobs/" /* of the path of upload URLs: /upload-jobs/DOMAIN/JOB/PATH-ID */
+
+struct listener;
+
+struct local {
+    struct loop *loop;
+    char data_dir[PATH_MAX];
+    int lock_fd;
+    struct clock clock;
+    struct objects *objects;
+    struct state *state;
+    struct worker *state_worker;  /* owns the state's connection */
+    struct worker *search_worker; /* searches, which may take long */
+    struct ingest *ingest;
+    struct sigv4_cache *keys;     /* loop's thread only */
+    struct listener *listener;
+};
+
+enum phase {
+    PHASE_HEAD,     /* the head has come; an upload is checked before its body is read */
+    PHASE_CHECKING, /* suspended while the state is asked about an upload's path */
+    PHASE_CHECKED,  /* resumed: the head is handed over once more before the body */
+    PHASE_BODY,     /* the body is coming */
+    PHASE_WORKING,  /* suspended while a worker answers */
+    PHASE_READY,    /* the reply can be queued */
+};
+
+struct MHD_Connection;
+
+/* One request and its reply. Owned by the listener; freed when the connection has done with it. */
+struct exchange {
+    struct local *service;
+    struct MHD_Connection *connection;
+    enum phase phase;
+    bool suspended;
+    char method[16];
+    char *path, *query; /* as on the wire */
+    struct sigv4_header *headers;
+    size_t header_count;
+    struct buf body;
+    char request_id[40];
+    bool is_upload;
+    /* an API call */
+    const struct operation *operation;
+    cJSON *params;
+    int64_t domain_id;
+    bool needs_search; /* goes on to the search worker */
+    cJSON *objects;    /* DeleteDomain: names to remove */
+    /* an upload */
+    struct upload_path upload_path;
+    struct object_writer *writer;
+    struct object_facts facts;
+    unsigned char content_md5[16];
+    bool has_content_md5;
+    /* the reply */
+    struct err err;
+    cJSON *reply;
+    int status;
+    char etag[40];
+    struct buf text;
+    char extra[256]; /* XML to add to an S3 error */
+};
+
+/* The value of a header, any case; NULL when absent. */
+const char *exchange_header(const struct exchange *ex, const char *name);
+/* The decoded value of a query parameter, to be freed; NULL when absent. */
+char *exchange_query(const struct exchange *ex, const char *name);
+/* Fills ex->err with the HTTP status; always false. */
+bool exchange_refuse(struct exchange *ex, int status, const char *code, const char *format, ...) PRINTF_LIKE(4, 5);
+/* Lets a suspended exchange go on. Loop's thread. */
+void exchange_resume(struct exchange *ex);
+void exchange_suspend(struct exchange *ex);
+
+/* listener.c */
+struct listener *listener_new(struct local *service, const char *host, int port, struct err *err) MUST_CHECK;
+int listener_port(const struct listener *listener);
+/* Closes connections; every exchange must have been resumed. */
+void listener_free(struct listener *listener);
+
+/* auth.c: false with ex->err filled. */
+bool auth_check_call(struct exchange *ex) MUST_CHECK;
+bool auth_check_upload(struct exchange *ex) MUST_CHECK;
+/* A pre-signed upload URL on the host that the client addressed. */
+bool auth_presign_upload(struct exchange *ex, const unsigned char key[DATA_KEY_SIZE], struct buf *url) MUST_CHECK;
+
+/* routes.c: the API. The body is there; ends in PHASE_READY or suspends. */
+void routes_handle(struct exchange *ex);
+
+/* uploads.c: the S3 face. */
+void uploads_begin(struct exchange *ex);   /* the head is there: checks, then PHASE_BODY or PHASE_READY */
+void uploads_body(struct exchange *ex, const void *bytes, size_t len);
+void uploads_finish(struct exchange *ex);  /* the body is there: suspends */
+void uploads_render(struct exchange *ex);  /* the reply's text, for errors XML */
+void routes_render(struct exchange *ex);   /* the reply's text, JSON */
+
+#endif

@@ -1,0 +1,215 @@
+/* uploads: the S3 face: a PUT to a pre-signed URL under a customer-provided key, checked before its body is read. */
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "core/secret.h"
+#include "local/service.h"
+
+#define SSE "x-amz-server-side-encryption-customer-"
+#define MAX_OBJECT 5368709120.0 /* bytes of one PUT: Amazon S3 limits */
+
+/* ---- the checks of the head ---- */
+
+static bool check_length(struct exchange *ex)
+{
+    const char *length = exchange_header(ex, "content-length"), *encoding = exchange_header(ex, "transfer-encoding");
+    if (encoding)
+        return exchange_refuse(ex, 501, "NotImplemented",
+                               "A header you provided implies functionality that is not implemented");
+    if (!length)
+        return exchange_refuse(ex, 411, "MissingContentLength", "You must provide the Content-Length HTTP header.");
+    if (atof(length) > MAX_OBJECT)
+        return exchange_refuse(ex, 400, "EntityTooLarge", "Your proposed upload exceeds the maximum allowed size");
+    return true;
+}
+
+/* Base64 of exactly `size` bytes. */
+static bool decode(const char *text, unsigned char *out, size_t size)
+{
+    unsigned char bytes[64];
+    size_t len = strlen(text), padding = (3 - size % 3) % 3;
+    bool ok = len == (size + 2) / 3 * 4 && len < sizeof bytes && memcmp(text + len - padding, "==", padding) == 0 &&
+              EVP_DecodeBlock(bytes, (const unsigned char *)text, (int)len) == (int)(size + padding);
+    if (ok)
+        memcpy(out, bytes, size);
+    secret_cleanse(bytes, sizeof bytes);
+    return ok;
+}
+
+static bool check_sse_headers(struct exchange *ex)
+{
+    const char *algorithm = exchange_header(ex, SSE "algorithm"), *key = exchange_header(ex, SSE "key");
+    const char *md5 = exchange_header(ex, SSE "key-md5");
+    unsigned char bytes[DATA_KEY_SIZE];
+    char text[64], digest[40];
+    if (!algorithm && !key && !md5)
+        return exchange_refuse(ex, 400, "InvalidRequest", "The object must be stored using a form of Server Side Encryption. "
+                               "The correct parameters must be provided.");
+    if (!algorithm)
+        return exchange_refuse(ex, 400, "InvalidArgument", "Requests specifying Server Side Encryption with Customer provided "
+                               "keys must provide a valid encryption algorithm.");
+    if (strcmp(algorithm, "AES256") != 0)
+        return exchange_refuse(ex, 400, "InvalidEncryptionAlgorithmError", "The encryption request you specified is not valid. "
+                               "The valid value is AES256.");
+    if (!key)
+        return exchange_refuse(ex, 400, "InvalidArgument", "Requests specifying Server Side Encryption with Customer provided "
+                               "keys must provide an appropriate secret key.");
+    if (!decode(key, bytes, sizeof bytes))
+        return exchange_refuse(ex, 400, "InvalidArgument", "The secret key was invalid for the specified algorithm.");
+    if (!md5) {
+        secret_cleanse(bytes, sizeof bytes);
+        return exchange_refuse(ex, 400, "InvalidArgument", "Requests specifying Server Side Encryption with Customer provided "
+                               "keys must provide the client calculated MD5 of the secret key.");
+    }
+    object_key_texts(bytes, text, digest);
+    bool same = strcmp(digest, md5) == 0;
+    secret_cleanse(bytes, sizeof bytes);
+    secret_cleanse(text, sizeof text);
+    return same || exchange_refuse(ex, 400, "InvalidArgument", "The calculated MD5 hash of the key did not match the hash "
+                                   "that was provided.");
+}
+
+static bool check_content_md5(struct exchange *ex)
+{
+    const char *md5 = exchange_header(ex, "content-md5");
+    ex->has_content_md5 = md5 != NULL;
+    return !md5 || decode(md5, ex->content_md5, sizeof ex->content_md5) ||
+           exchange_refuse(ex, 400, "InvalidDigest", "The Content-MD5 you specified was invalid.");
+}
+
+/* /upload-jobs/DOMAIN/JOB/PATH-ID */
+static bool read_path(struct exchange *ex)
+{
+    struct upload_path *path = &ex->upload_path;
+    int end = 0;
+    if (strcmp(ex->method, "PUT") != 0)
+        return exchange_refuse(ex, 405, "MethodNotAllowed", "The specified method is not allowed against this resource.");
+    return (sscanf(ex->path, UPLOAD_PREFIX "%64[^/]/%32[0-9a-f]/%32[0-9a-f]%n", path->domain, path->job_id, path->id, &end) ==
+                3 && !ex->path[end]) ||
+           exchange_refuse(ex, 404, "NoSuchKey", "The specified key does not exist.");
+}
+
+/* ---- the path that was given out, on the state worker's thread ---- */
+
+static void ask_path(void *arg)
+{
+    struct exchange *ex = arg;
+    struct upload_path given;
+    if (!state_get_path(ex->service->state, ex->upload_path.id, &given, &ex->err))
+        exchange_refuse(ex, 403, "AccessDenied", "Access Denied");
+    else if (strcmp(given.job_id, ex->upload_path.job_id) != 0 || strcmp(given.domain, ex->upload_path.domain) != 0)
+        exchange_refuse(ex, 403, "AccessDenied", "Access Denied");
+    else
+        ex->upload_path = given;
+}
+
+/* The key that came must be the one that was given out for this path; the object is written under it. */
+static void open_object(struct exchange *ex)
+{
+    unsigned char given[DATA_KEY_SIZE], sent[DATA_KEY_SIZE];
+    if (objects_unwrap(ex->service->objects, ex->upload_path.id, ex->upload_path.wrapped_key, given, &ex->err) &&
+        decode(exchange_header(ex, SSE "key"), sent, sizeof sent)) {
+        if (secret_equal(given, sent, sizeof given))
+            ex->writer = object_writer_new(ex->service->objects, ex->upload_path.id, given, &ex->err);
+        else
+            exchange_refuse(ex, 403, "AccessDenied", "Access Denied");
+    }
+    secret_cleanse(given, sizeof given);
+    secret_cleanse(sent, sizeof sent);
+}
+
+static void path_known(void *arg)
+{
+    struct exchange *ex = arg;
+    if (!ex->err.code[0])
+        open_object(ex);
+    ex->phase = ex->err.code[0] ? PHASE_READY : PHASE_CHECKED;
+    exchange_resume(ex);
+}
+
+void uploads_begin(struct exchange *ex)
+{
+    if (!read_path(ex) || !check_length(ex) || !check_sse_headers(ex) || !auth_check_upload(ex) || !check_content_md5(ex)) {
+        ex->phase = PHASE_READY;
+        return;
+    }
+    if (!worker_post(ex->service->state_worker, ask_path, path_known, ex)) {
+        err_set(&ex->err, ERR_MEMORY, "out of memory");
+        ex->phase = PHASE_READY;
+        return;
+    }
+    ex->phase = PHASE_CHECKING;
+    exchange_suspend(ex);
+}
+
+/* ---- the body ---- */
+
+void uploads_body(struct exchange *ex, const void *bytes, size_t len)
+{
+    if (!ex->err.code[0])
+        (void)!object_writer_add(ex->writer, bytes, len, &ex->err);
+}
+
+/* Syncs and renames, then the job knows its file: on the state worker's thread. */
+static void keep_object(void *arg)
+{
+    struct exchange *ex = arg;
+    char *replaced = NULL;
+    struct err ignored;
+    err_clear(&ignored);
+    if (!object_writer_finish(ex->writer, &ex->err))
+        return;
+    if (state_set_object(ex->service->state, ex->upload_path.id, &ex->facts, &replaced, &ex->err)) {
+        if (replaced)
+            (void)!objects_remove(ex->service->objects, replaced, &ignored);
+    } else {
+        (void)!objects_remove(ex->service->objects, ex->upload_path.id, &ignored);
+    }
+    free(replaced);
+}
+
+static void object_kept(void *arg)
+{
+    struct exchange *ex = arg;
+    ex->phase = PHASE_READY;
+    exchange_resume(ex);
+}
+
+void uploads_finish(struct exchange *ex)
+{
+    ex->phase = PHASE_READY;
+    if (ex->err.code[0] || !object_writer_end(ex->writer, &ex->facts, &ex->err))
+        return;
+    if (ex->has_content_md5 && memcmp(ex->facts.md5, ex->content_md5, sizeof ex->content_md5) != 0) {
+        exchange_refuse(ex, 400, "BadDigest", "The Content-MD5 you specified did not match what we received.");
+        return;
+    }
+    /* Under SSE-C the ETag is not the MD5 of the file. */
+    snprintf(ex->etag, sizeof ex->etag, "\"%s\"", ex->upload_path.id);
+    if (!worker_post(ex->service->state_worker, keep_object, object_kept, ex)) {
+        err_set(&ex->err, ERR_MEMORY, "out of memory");
+        return;
+    }
+    ex->phase = PHASE_WORKING;
+    exchange_suspend(ex);
+}
+
+void uploads_render(struct exchange *ex)
+{
+    ex->status = 200;
+    if (!ex->err.code[0])
+        return;
+    if (ex->err.status == 0) {
+        char message[768];
+        snprintf(message, sizeof message, "%s", ex->err.message);
+        exchange_refuse(ex, 500, "InternalError", "%s", message);
+    }
+    ex->status = ex->err.status;
+    ex->etag[0] = '\0';
+    buf_addf(&ex->text, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>%s</Code><Message>%s</Message>%s"
+             "<RequestId>%s</RequestId><HostId>bG9jYWw=</HostId></Error>", ex->err.code, ex->err.message, ex->extra,
+             ex->request_id);
+}
