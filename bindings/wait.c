@@ -791,6 +791,11 @@ static int patched_resume(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTHREAD);
     lua_State *co = lua_tothread(L, 1);
+    if (co == L) { /* lua_resume would leave its message on our own stack */
+        lua_pushboolean(L, 0);
+        lua_pushliteral(L, "cannot resume non-suspended coroutine");
+        return 2;
+    }
     return resume_through(L, move_arguments(L, co, lua_gettop(L) - 1), false);
 }
 

@@ -112,7 +112,7 @@ local function check(self)
   self.rejected = result.bad_rows
   emit(self, "checked", result)
   local limit = self.max_failed
-  if limit and limit.percent then limit = math.floor(result.rows * limit.percent / 100) end
+  if type(limit) == "table" then limit = math.floor(result.rows * limit.percent / 100) end
   if result.bad_rows == 0 then return end
   if map.on_invalid == "stop" or result.bad_rows == result.rows or (limit and result.bad_rows > limit) then
     local why = map.on_invalid == "stop" and "the mapping says on_invalid = \"stop\""

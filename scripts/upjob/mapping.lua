@@ -178,12 +178,16 @@ end
 
 --- The mapping as the text of a mapping file.
 function map:to_lua()
-  local columns, lines = 0, {}
-  for _, f in ipairs(self.fields) do columns = math.max(columns, #spoken_kind(f.content_type) + #quoted(f.column)) end
+  local kinds, columns, lines = 0, 0, {}
   for _, f in ipairs(self.fields) do
-    local head = spoken_kind(f.content_type) .. " " .. quoted(f.column)
-    lines[#lines + 1] = ("  mapping.%s%s : to %s%s%s,"):format(head, (" "):rep(columns + 1 - #head), quoted(f.target),
-      f.key ~= f.column and " : as " .. quoted(f.key) or "", f.is_required and " : required()" or "")
+    kinds = math.max(kinds, #spoken_kind(f.content_type))
+    columns = math.max(columns, #quoted(f.column))
+  end
+  for _, f in ipairs(self.fields) do
+    local kind, column = spoken_kind(f.content_type), quoted(f.column)
+    lines[#lines + 1] = ("  mapping.%s%s %s%s : to %s%s%s,"):format(kind, (" "):rep(kinds - #kind), column,
+      (" "):rep(columns - #column), quoted(f.target), f.key ~= f.column and " : as " .. quoted(f.key) or "",
+      f.is_required and " : required()" or "")
   end
   return ("local mapping = require \"upjob.mapping\"\n\nreturn mapping.define {\n  unique_key = %s,\n%s\n}\n")
     :format(quoted(self.unique_key), table.concat(lines, "\n"))

@@ -37,7 +37,8 @@ end
 
 --- The URL for a region: profiles.endpoint{ region=, use_fips=, use_dual_stack=, endpoint_url= } → url | nil, err
 function profiles.endpoint(options)
-  return errors.at_caller(native.endpoint, options)
+  local url, err = errors.at_caller(native.endpoint, options)
+  return url, err
 end
 
 --- The Lua names of all operations.
@@ -68,7 +69,8 @@ client_meta.__index = function(_, name)
     if getmetatable(client) ~= client_meta then
       error(("%s: call it with a colon: client:%s{…}"):format(name, name), 2)
     end
-    return call(client, name, params, options, 2)
+    local reply, err = call(client, name, params, options, 2) -- no tail call: the error names our caller's line
+    return reply, err
   end
   methods[name] = method
   return method

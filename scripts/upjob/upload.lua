@@ -7,7 +7,8 @@ local upload = {}
 --- upload.put{ url=, key=, file=, progress=function(done, total) end, content_md5=true, stall_timeout=60, connect_timeout=10 }
 -- → { bytes, seconds, attempts, etag, request_id, host_id } | nil, err. `key` is GetUploadJobPath's ClientToken, as it came.
 function upload.put(options)
-  return errors.at_caller(native.put, options)
+  local sent, err = errors.at_caller(native.put, options) -- no tail call: errors name our caller's line
+  return sent, err
 end
 
 return upload

@@ -50,11 +50,11 @@ start_local() {
 stop_local() {
     [ -z "${LOCAL_PID:-}" ] && return
     kill "$LOCAL_PID" 2>/dev/null
-    wait "$LOCAL_PID" 2>/dev/null
+    wait "$LOCAL_PID" 2>/dev/null || true
     LOCAL_PID=
 }
 
 # A small file of customers.
 customers() {
-    printf 'CustomerId,FirstName,Email\n1,Ann,ann@example.com\n2,Bob,bob@example.com\n3,Cy,cy@example.com\n' >"$1"
+    printf 'CustomerId,FirstName,EmailAddress\n1,Ann,ann@example.com\n2,Bob,bob@example.com\n3,Cy,cy@example.com\n' >"$1"
 }
