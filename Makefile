@@ -39,7 +39,7 @@ BUILD_PACKAGES := gcc libc6-dev make lua5.4 liblua5.4-dev libuv1-dev libcurl4-op
                   libssl-dev libcsv-dev libsqlite3-dev libmicrohttpd-dev libedit-dev lua-argparse ca-certificates
 TEST_PACKAGES  := libcmocka-dev lua-busted bats lua-check curl openssl python3 tmux procps
 
-.PHONY: all deps deps-build demo test install uninstall clean lint format bench fuzz conformance
+.PHONY: all deps deps-build demo test install uninstall clean lint format bench
 all: $(BUILD)/upjob $(BUILD)/local.so
 
 # -- set-up ----------------------------------------------------------------------------------------
@@ -111,6 +111,13 @@ $(BUILD)/tests/%: $(BUILD)/o/tests/c/%.o $(call object,$(CORE) $(LOCAL))
 
 lint: deps
 	@tests/lint
+
+bench: deps deps-bench
+	@$(MAKE) --no-print-directory -s -j$$(nproc) all
+	@tests/bench/run
+.PHONY: deps-bench
+deps-bench:
+	$(call install_missing,sqlite3 time)
 
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h')
