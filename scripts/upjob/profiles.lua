@@ -70,7 +70,8 @@ client_meta.__index = function(_, name)
       error(("%s: call it with a colon: client:%s{…}"):format(name, name), 2)
     end
     local reply, err = call(client, name, params, options, 2) -- no tail call: the error names our caller's line
-    return reply, err
+    if reply == nil then return nil, err end
+    return reply
   end
   methods[name] = method
   return method
