@@ -159,10 +159,10 @@ static const char **read_keys(lua_State *L)
     return keys;
 }
 
-/* run{file, fields, keys, delimiter, reject, rejects, max_problems} → result | nil, err */
+/* run{file, fields, keys, reject, rejects, max_problems} → result | nil, err */
 static int native_run(lua_State *L)
 {
-    static const char *const known[] = {"file", "fields", "keys", "delimiter", "reject", "rejects", "max_problems", NULL};
+    static const char *const known[] = {"file", "fields", "keys", "reject", "rejects", "max_problems", NULL};
     const char *what = "check";
     struct err e;
     err_clear(&e);
@@ -172,8 +172,6 @@ static int native_run(lua_State *L)
                                     .rejects_path = option_string(L, 1, what, "rejects", NULL),
                                     .reject = option_boolean(L, 1, what, "reject", false),
                                     .max_problems = (size_t)option_number(L, 1, what, "max_problems", 0)};
-    const char *delimiter = option_string(L, 1, what, "delimiter", NULL);
-    options.csv.delimiter = delimiter ? (unsigned char)delimiter[0] : 0;
     options.fields = read_fields(L, what, &options.field_count);
     options.keys = read_keys(L);
     struct check **held = new_holder(L);

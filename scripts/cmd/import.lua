@@ -18,7 +18,6 @@ local function parser()
   p:option("--name", "DisplayName of the job; the file's name otherwise."):argname("NAME")
   p:option("--run-key", "Ends the DisplayName, so that a later run can find this job."):argname("KEY")
   p:option("--expires", "Days until imported profiles vanish, 1 to 1098; 14 otherwise."):argname("DAYS"):convert(math.tointeger)
-  p:option("--delimiter", "One byte between cells; a comma otherwise."):argname("BYTE")
   p:option("--max-failed", "Up to that many rows (or that share) may be rejected or fail."):argname("N|P%")
   p:option("--rejects", "Where rejected rows are written; FILE.rejects.csv otherwise."):argname("FILE")
   p:option("--timeout", "Seconds to wait for the outcome; the job goes on after that."):argname("S"):convert(tonumber)
@@ -102,17 +101,13 @@ local function start(options)
   if not client then return nil, err end
   return job.import { client = client, domain = options.domain, file = options.file, mapping = map, key = options.key,
                       name = options.name, run_key = options.run_key, expires = options.expires,
-                      rejects = options.rejects, max_failed = options.max_failed, delimiter = options.delimiter,
+                      rejects = options.rejects, max_failed = options.max_failed,
                       prepare = function() return ensure_domain(client, options) end }
 end
 
 local function check_options(options)
   if not options.map and not options.key then
     return cli.usage("import", "give --map FILE, or --key COLUMN for the column that tells profiles apart")
-  end
-  if options.delimiter == "\\t" or options.delimiter == "tab" then options.delimiter = "\t" end
-  if options.delimiter and #options.delimiter ~= 1 then
-    return cli.usage("import", "--delimiter takes one byte, such as ';' (or 'tab')")
   end
   if options.max_failed and not options.max_failed:find("^%d+$") and not options.max_failed:find("^%d+%.?%d*%%$") then
     return cli.usage("import", "--max-failed takes a number, or a share such as 2%")

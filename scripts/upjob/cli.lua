@@ -214,6 +214,7 @@ end
 -- The error of a script: its traceback; that of the program's own parts: a line.
 local function report(err)
   if errors.has_code(err, "Interrupted") then
+    if system.isatty("stderr") then io.stderr:write("\r\27[K") end -- the progress line
     io.stderr:write("upjob: ", err.message, "\n")
     return err.status == 143 and "TERM" or "INT"
   end

@@ -104,7 +104,7 @@ local function check(self)
   check_names(self)
   local map = self.mapping
   local result, err = require("upjob.native.check").run {
-    file = self.file, fields = map:check_fields(), keys = { map.key_field.column }, delimiter = self.delimiter,
+    file = self.file, fields = map:check_fields(), keys = { map.key_field.column },
     reject = map.on_invalid == "reject" and not self.dry_run, rejects = not self.dry_run and self.rejects or nil,
   }
   self.checked = must(self, result, err)
@@ -274,7 +274,7 @@ end
 
 local IMPORT_OPTIONS = { client = "any", domain = "string", file = "string", mapping = "table", key = "string",
                          name = "string", run_key = "string", expires = "number", rejects = "string",
-                         max_failed = "any", delimiter = "string", prepare = "function" }
+                         max_failed = "any", prepare = "function" }
 
 local function read_max_failed(value)
   if value == nil or type(value) == "number" then return value end
@@ -295,7 +295,7 @@ local function mapping_of(options)
     return options.mapping
   end
   local csv = require "upjob.csv"
-  local reader, err = csv.open(options.file, { delimiter = options.delimiter })
+  local reader, err = csv.open(options.file)
   if not reader then return nil, err end
   local header
   header, err = reader:header()
@@ -306,7 +306,7 @@ local function mapping_of(options)
   return map, err, map ~= nil
 end
 
---- job.import{ client=, domain=, file=, mapping= or key=, name=, run_key=, expires=, rejects=, max_failed=, delimiter= }
+--- job.import{ client=, domain=, file=, mapping= or key=, name=, run_key=, expires=, rejects=, max_failed= }
 -- → run | nil, err. Starts at once; run:wait() gives the result. prepare() is called when the file was found good, before
 -- the job is created: what returns nil, err ends the import.
 function job.import(options)
@@ -321,11 +321,16 @@ function job.import(options)
     error("job.import: option \"mapping\" must be what mapping.define returns", 2)
   end
   local max_failed = read_max_failed(options.max_failed)
+  local info = system.stat(options.file)
+  if info and info.type == "other" then
+    return nil, errors.new { code = "FileError", file = options.file, message =
+      "is not a regular file: its size must be known, and it is read more than once" }
+  end
   local map, err, made = mapping_of(options)
   if not map then return nil, err end
   local self = { client = options.client, domain = options.domain, file = options.file, mapping = map,
                  mapping_made = made or false, name = options.name, run_key = options.run_key, max_failed = max_failed,
-                 delimiter = options.delimiter, prepare = options.prepare,
+                 prepare = options.prepare,
                  rejects = options.rejects or options.file .. ".rejects.csv",
                  status = "CREATED" }
   self.request = { DomainName = self.domain, DisplayName = display_name(self), Fields = map:api_fields(),
@@ -407,6 +412,8 @@ exit.add(function(reason)
     r:interrupt()
     if r.stopped then
       io.stderr:write(("upjob: job %s was not started: it was stopped\n"):format(r.job_id))
+    elseif r.job_id and r.started and r.client.embedded then
+      io.stderr:write(("upjob: job %s was not finished; the embedded service ends with this program\n"):format(r.job_id))
     elseif r.job_id and r.started then
       io.stderr:write(("upjob: job %s goes on; to watch it again: %s\n"):format(r.job_id, r:resume_command()))
     elseif r.stop_error then

@@ -218,6 +218,12 @@ function mapping.from_header(header, key_column, file)
   end
   if not key_field then
     local near = require("upjob.native.profiles").nearest(key_column, header)
+    local other = #header == 1 and header[1]:match("[;\t|]")
+    if other then
+      return nil, errors.new { code = "InvalidFile", file = file, line = 1, message =
+        ("the header is a single column: its cells seem to be separated by %s, and the service takes commas only: "
+          .. "save the file with commas"):format(other == "\t" and "tabs" or ("\"%s\""):format(other)) }
+    end
     return nil, errors.new { code = "InvalidFile", file = file, line = 1, message =
       ("the key column \"%s\" is not in the header%s"):format(key_column,
         near and (" (did you mean \"%s\"?)"):format(near) or ": " .. table.concat(header, ", ")) }

@@ -68,6 +68,21 @@ P
     expect_error "directory"
 }
 
+@test "what is no regular file ends with 7 and does not hang" {
+    mkfifo pipe
+    upjob import pipe --local --domain acme --key id
+    expect_status 7
+    expect_error "regular file"
+}
+
+@test "a file with another delimiter is told so" {
+    printf 'id;name\n1;a\n' >semi.csv
+    upjob import semi.csv --local --domain acme --key id
+    expect_status 7
+    expect_error 'separated by ";"'
+    expect_error "commas"
+}
+
 @test "an empty file ends with 7" {
     : >e.csv
     upjob import e.csv --local --domain acme --key id

@@ -194,7 +194,8 @@ describe("SearchProfiles", function()
 
   it("goes page by page", function()
     local seen = 0
-    for _ in client:pages("search_profiles", { DomainName = "wire", KeyName = "id", Values = { "1", "2", "3" }, MaxResults = 1 }) do
+    local params = { DomainName = "wire", KeyName = "id", Values = { "1", "2", "3" }, MaxResults = 1 }
+    for _ in client:pages("search_profiles", params) do
       seen = seen + 1
     end
     assert.equals(3, seen)
