@@ -302,7 +302,8 @@ bool profile_batch_commit(struct profile_batch *batch, const char *job_id, struc
     struct ingest_position after = *position;
     struct err ignored;
     err_clear(&ignored);
-    qsort_r(batch->rows, batch->row_count, sizeof *batch->rows, by_key, batch->arena.data);
+    if (batch->row_count > 1)
+        qsort_r(batch->rows, batch->row_count, sizeof *batch->rows, by_key, batch->arena.data);
     bool ok = sql_exec(db, "BEGIN IMMEDIATE", err);
     ok = ok && write_rows(batch, now, expires, &after.counts, err);
     after.counts.failed += (int64_t)batch->failure_count;
