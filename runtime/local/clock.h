@@ -9,5 +9,7 @@ struct clock {
     void *arg;
 };
 double clock_now(const struct clock *clock);
+/* Seconds that only go forward, for lengths of time. */
+double clock_steady(void);
 
 #endif

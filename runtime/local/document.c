@@ -3,6 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 /* ---- the form ---- */
 
 static bool read_varint(const struct csv_slice *document, size_t *at, uint64_t *out)
@@ -64,17 +67,26 @@ bool document_merge(const struct csv_slice *older, const struct csv_slice *newer
     return !out->failed;
 }
 
+int64_t document_digest(const struct csv_slice *document)
+{
+    return (int64_t)XXH3_64bits(document->data, document->len);
+}
+
 /* ---- JSON ---- */
 
-static const char *name_of(const struct target_names *names, int target)
+static const char *name_of(const struct targets *targets, int target)
 {
-    return target >= 0 && target < names->count && names->names[target] ? names->names[target] : "";
+    return target >= 0 && target < targets->count && targets->names[target] ? targets->names[target] : "";
 }
 
 static void uid_text(const unsigned char uid[16], char out[33])
 {
-    for (int i = 0; i < 16; i++)
-        snprintf(out + 2 * i, 3, "%02x", uid[i]);
+    static const char digits[] = "0123456789abcdef";
+    for (int i = 0; i < 16; i++) {
+        out[2 * i] = digits[uid[i] >> 4];
+        out[2 * i + 1] = digits[uid[i] & 15];
+    }
+    out[32] = '\0';
 }
 
 /* "Address.City" goes into an object Address. */
@@ -96,7 +108,7 @@ static void add_value(cJSON *profile, const char *name, const struct csv_slice *
     cJSON_AddStringToObject(object, dot + 1, text);
 }
 
-cJSON *document_to_json(const struct csv_slice *document, const struct target_names *names, const unsigned char uid[16])
+cJSON *document_to_json(const struct csv_slice *document, const struct targets *targets, const unsigned char uid[16])
 {
     cJSON *profile = cJSON_CreateObject();
     struct document_entry entry;
@@ -105,33 +117,34 @@ cJSON *document_to_json(const struct csv_slice *document, const struct target_na
     uid_text(uid, id);
     cJSON_AddStringToObject(profile, "ProfileId", id);
     while (document_next(document, &at, &entry))
-        add_value(profile, name_of(names, entry.target), &entry.value);
+        add_value(profile, name_of(targets, entry.target), &entry.value);
     return profile;
 }
 
 /* ---- terms ---- */
 
-int64_t term_hash(const char *key, const char *value, size_t len)
+uint64_t term_hash(const char *key, const char *value, size_t len)
 {
-    /* FNV-1a, mixed at the end; equal hashes are told apart by the documents. */
-    uint64_t h = 14695981039346656037u;
-    for (const char *p = key; *p; p++)
-        h = (h ^ (unsigned char)*p) * 1099511628211u;
-    h = (h ^ 0xFF) * 1099511628211u;
-    for (size_t i = 0; i < len; i++)
-        h = (h ^ (unsigned char)value[i]) * 1099511628211u;
-    h ^= h >> 33;
-    h *= 0xff51afd7ed558ccdu;
-    h ^= h >> 33;
-    return (int64_t)h;
+    return XXH3_64bits_withSeed(value, len, XXH3_64bits(key, strlen(key))) >> 16;
 }
 
-static bool in_list(const char *const *list, const char *name)
+enum target_kind target_kind_of(const char *name)
 {
-    for (; *list; list++)
-        if (strcmp(*list, name) == 0)
-            return true;
-    return false;
+    static const struct {
+        const char *name;
+        enum target_kind kind;
+    } all[] = {
+        {"AccountNumber", TARGET_ACCOUNT},      {"EmailAddress", TARGET_EMAIL},       {"PersonalEmailAddress", TARGET_EMAIL},
+        {"BusinessEmailAddress", TARGET_EMAIL}, {"PhoneNumber", TARGET_PHONE},        {"MobilePhoneNumber", TARGET_PHONE},
+        {"HomePhoneNumber", TARGET_PHONE},      {"BusinessPhoneNumber", TARGET_PHONE}, {"FirstName", TARGET_FIRST_NAME},
+        {"MiddleName", TARGET_MIDDLE_NAME},     {"LastName", TARGET_LAST_NAME},
+    };
+    if (strncmp(name, "Attributes.", 11) == 0)
+        return TARGET_ATTRIBUTE;
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        if (strcmp(all[i].name, name) == 0)
+            return all[i].kind;
+    return TARGET_PLAIN;
 }
 
 static size_t fold(const char *value, size_t len, char *out, size_t size)
@@ -206,31 +219,28 @@ static void name_terms(const struct csv_slice parts[3], term_taker take, void *a
     }
 }
 
-void document_terms(const struct csv_slice *document, const struct target_names *names, const unsigned char uid[16],
+void document_terms(const struct csv_slice *document, const struct targets *targets, const unsigned char uid[16],
                     term_taker take, void *arg)
 {
-    static const char *const emails[] = {"EmailAddress", "PersonalEmailAddress", "BusinessEmailAddress", NULL};
-    static const char *const phones[] = {"PhoneNumber", "MobilePhoneNumber", "HomePhoneNumber", "BusinessPhoneNumber", NULL};
-    static const char *const name_parts[] = {"FirstName", "MiddleName", "LastName"};
-    struct csv_slice full[3] = {{NULL, 0}, {NULL, 0}, {NULL, 0}};
+    struct csv_slice parts[3] = {{NULL, 0}, {NULL, 0}, {NULL, 0}};
     struct document_entry entry;
     size_t at = 0;
     char id[33];
     uid_text(uid, id);
     take(arg, "_profileId", id, 32);
     while (document_next(document, &at, &entry)) {
-        const char *name = name_of(names, entry.target);
-        if (strncmp(name, "Attributes.", 11) == 0)
-            take(arg, name + 11, entry.value.data, entry.value.len);
-        else if (strcmp(name, "AccountNumber") == 0)
-            take(arg, "_account", entry.value.data, entry.value.len);
-        else if (in_list(emails, name))
-            term_normalise("_email", entry.value.data, entry.value.len, take, arg);
-        else if (in_list(phones, name))
-            term_normalise("_phone", entry.value.data, entry.value.len, take, arg);
-        for (int i = 0; i < 3; i++)
-            if (strcmp(name, name_parts[i]) == 0)
-                full[i] = entry.value;
+        const struct csv_slice *value = &entry.value;
+        enum target_kind kind = entry.target >= 0 && entry.target < targets->count ? targets->kinds[entry.target] : TARGET_PLAIN;
+        if (kind == TARGET_ATTRIBUTE)
+            take(arg, targets->names[entry.target] + 11, value->data, value->len);
+        else if (kind == TARGET_ACCOUNT)
+            take(arg, "_account", value->data, value->len);
+        else if (kind == TARGET_EMAIL)
+            term_normalise("_email", value->data, value->len, take, arg);
+        else if (kind == TARGET_PHONE)
+            term_normalise("_phone", value->data, value->len, take, arg);
+        else if (kind != TARGET_PLAIN)
+            parts[kind - TARGET_FIRST_NAME] = *value;
     }
-    name_terms(full, take, arg);
+    name_terms(parts, take, arg);
 }

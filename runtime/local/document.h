@@ -20,22 +20,40 @@ bool document_add(struct buf *out, int target, const char *value, size_t len);
 /* `newer` over `older`: its values win. */
 bool document_merge(const struct csv_slice *older, const struct csv_slice *newer, struct buf *out);
 
-/* Names of targets by number. */
-struct target_names {
-    char **names; /* index: number; NULL where there is none */
+/* Of two documents with one digest, one can be taken for the other. */
+int64_t document_digest(const struct csv_slice *document);
+
+/* What a target is to searches. */
+enum target_kind {
+    TARGET_PLAIN, /* not searched */
+    TARGET_ATTRIBUTE,
+    TARGET_ACCOUNT,
+    TARGET_EMAIL,
+    TARGET_PHONE,
+    TARGET_FIRST_NAME,
+    TARGET_MIDDLE_NAME,
+    TARGET_LAST_NAME,
+};
+enum target_kind target_kind_of(const char *name);
+
+/* Targets by number. */
+struct targets {
+    char **names; /* NULL where there is none */
+    enum target_kind *kinds;
     int count;
 };
 
 /* The profile in the API's shape. */
-cJSON *document_to_json(const struct csv_slice *document, const struct target_names *names, const unsigned char uid[16]);
+cJSON *document_to_json(const struct csv_slice *document, const struct targets *targets, const unsigned char uid[16]);
 
 /* Each (key, value) by which the profile is found, values as term_normalise makes them. */
 typedef void (*term_taker)(void *arg, const char *key, const char *value, size_t len);
-void document_terms(const struct csv_slice *document, const struct target_names *names, const unsigned char uid[16],
+void document_terms(const struct csv_slice *document, const struct targets *targets, const unsigned char uid[16],
                     term_taker take, void *arg);
 /* The forms in which a searched value is looked for: e-mail in lower case, a phone's digits with and without the
  * country's, a name folded, anything else as it is. */
 void term_normalise(const char *key, const char *value, size_t len, term_taker take, void *arg);
-int64_t term_hash(const char *key, const char *value, size_t len);
+/* Of 48 bits. */
+uint64_t term_hash(const char *key, const char *value, size_t len);
 
 #endif

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "core/log.h"
 #include "local/facts.h"
@@ -34,7 +33,8 @@ struct active {
     struct ingest_position position;
     size_t header_count;
     double expires;
-    bool opened;
+    bool opened, purged;
+    bool ended;          /* its end was told; it stays while its domain's index has runs to merge */
     volatile bool stop;  /* StopUploadJob; written under the lock */
     struct active *next;
 };
@@ -133,7 +133,7 @@ static bool open_job(struct ingest *ingest, struct active *a, bool *is_invalid, 
 {
     struct csv_options options = {.keep_bom = true};
     const struct csv_row *header;
-    bool found = false, more = true;
+    bool found = false;
     a->expires = clock_now(ingest->clock) + a->job.expiry_days * 86400.0;
     if (!a->job.object || a->job.facts.size == 0 || !a->job.facts.utf8 || (double)a->job.facts.size >= FACT_MAX_FILE_BYTES) {
         err_set(err, "VALIDATION_FAILURE", "%s", !a->job.object ? "no file was uploaded" : a->job.facts.size == 0
@@ -155,9 +155,7 @@ static bool open_job(struct ingest *ingest, struct active *a, bool *is_invalid, 
     a->batch = profile_batch_new(a->domain->profiles, err);
     if (!a->batch || !profiles_position(a->domain->profiles, a->job.job_id, &a->position, &found, err))
         return false;
-    while (more && !found)
-        if (!profiles_purge(a->domain->profiles, clock_now(ingest->clock), &more, err))
-            return false;
+    a->purged = found;
     if (!found)
         return true;
     /* An ingestion that was under way goes on behind its last commit. */
@@ -167,13 +165,6 @@ static bool open_job(struct ingest *ingest, struct active *a, bool *is_invalid, 
 }
 
 /* ---- a batch ---- */
-
-static double seconds_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
 
 static bool take_row(struct active *a, const struct csv_row *row, struct err *err)
 {
@@ -188,7 +179,7 @@ static bool take_row(struct active *a, const struct csv_row *row, struct err *er
 /* Collects a batch; *at_end when the file has no more. */
 static bool collect(struct active *a, bool *at_end, struct err *err)
 {
-    double until = seconds_now() + BATCH_SECONDS;
+    double until = clock_steady() + BATCH_SECONDS;
     struct csv_slice nothing = {"", 0};
     *at_end = false;
     while (profile_batch_rows(a->batch) < BATCH_ROWS && profile_batch_bytes(a->batch) < BATCH_BYTES && !a->stop) {
@@ -209,7 +200,7 @@ static bool collect(struct active *a, bool *at_end, struct err *err)
         if (!ok)
             return false;
         a->position.offset = row->end;
-        if ((profile_batch_rows(a->batch) & 1023) == 0 && seconds_now() > until)
+        if ((profile_batch_rows(a->batch) & 1023) == 0 && clock_steady() > until)
             break;
     }
     return true;
@@ -239,32 +230,67 @@ static bool commit(struct ingest *ingest, struct active *a, struct err *err)
     return profile_batch_commit(a->batch, a->job.job_id, &a->position, clock_now(ingest->clock), a->expires, err);
 }
 
-/* A turn of a job: false when the job has ended and its end was told. */
+/* Some of what is to be done for a job: rows of it, or some thousand expired profiles that are in their way. *at_end when the
+ * file has no more. */
+static bool go_on(struct ingest *ingest, struct active *a, bool *at_end, struct err *err)
+{
+    bool more = false;
+    if (!a->purged) {
+        if (!profiles_purge(a->domain->profiles, clock_now(ingest->clock), &more, err))
+            return false;
+        a->purged = !more;
+        if (more)
+            return true;
+    }
+    if (!collect(a, at_end, err) || !commit(ingest, a, err))
+        return false;
+    return !profiles_merge_due(a->domain->profiles, true) || profiles_merge(a->domain->profiles, err);
+}
+
+/* After a job's end: a slice of what is due on the search index. */
+static bool tidy(struct active *a)
+{
+    struct err e;
+    err_clear(&e);
+    if (!a->domain || a->stop || !profiles_merge_due(a->domain->profiles, false))
+        return false;
+    if (profiles_merge(a->domain->profiles, &e))
+        return true;
+    log_write(LOG_WARN, "the search index of domain %s was not tidied: %s", a->job.domain, e.message);
+    return false;
+}
+
+static void tell_end(struct ingest *ingest, struct active *a)
+{
+    const char *status = "STOPPED", *reason = NULL;
+    if (!a->stop)
+        end_status(&a->position.counts, &status, &reason);
+    tell(ingest, a, status, reason);
+}
+
+/* A turn of a job: false when nothing is left to be done for it. */
 static bool turn(struct ingest *ingest, struct active *a)
 {
-    const char *status = NULL, *reason = NULL;
     bool at_end = false, is_invalid = false;
     struct err e;
     err_clear(&e);
+    if (a->ended)
+        return tidy(a);
     bool ok = a->opened || open_job(ingest, a, &is_invalid, &e);
     a->opened = true;
-    ok = ok && collect(a, &at_end, &e) && commit(ingest, a, &e);
+    ok = ok && go_on(ingest, a, &at_end, &e);
     if (ok && !at_end && !a->stop) {
         tell(ingest, a, NULL, NULL);
         return true;
     }
-    ok = ok && profiles_build_index(a->domain->profiles, &e);
-    if (!ok) {
+    if (ok) {
+        tell_end(ingest, a);
+    } else {
         log_write(is_invalid ? LOG_DEBUG : LOG_ERROR, "upload job %s: %s", a->job.job_id, e.message);
         tell(ingest, a, "FAILED", is_invalid ? "VALIDATION_FAILURE" : "INTERNAL_FAILURE");
-        return false;
     }
-    if (a->stop)
-        status = "STOPPED";
-    else
-        end_status(&a->position.counts, &status, &reason);
-    tell(ingest, a, status, reason);
-    return false;
+    a->ended = true;
+    return tidy(a);
 }
 
 /* ---- the thread ---- */

@@ -1,10 +1,8 @@
 /* profiles: the profile store, one SQLite database per domain (<data>/profiles/<domain id>.db, WAL).
  *
- * A profile is its unique key and a document: a compact list of (target, value). Batches are
- * sorted by key, stably, and commit together with the job's counts and position and with the
- * failed records. While a load runs, search terms are only appended; they are sorted into the
- * index when it ends (three live indexes were measured to take ingestion from 159,000 rows a
- * second to 34,000). One writer (the ingestion thread); searches open readers of their own.
+ * A profile is its unique key and a document: a compact list of (target, value). Batches are sorted by the hash of the key,
+ * stably, and commit together with the job's counts and position, with the failed records and with the search terms
+ * (terms.h). One writer (the ingestion thread); searches open readers of their own.
  */
 #ifndef UPJOB_LOCAL_PROFILES_H
 #define UPJOB_LOCAL_PROFILES_H
@@ -61,15 +59,15 @@ size_t profile_batch_bytes(const struct profile_batch *batch);
 bool profile_batch_commit(struct profile_batch *batch, const char *job_id, struct ingest_position *position,
                           double now, double expires, struct err *err) MUST_CHECK;
 
-/* Called when an ingestion ends: sorts what was appended into the search index. */
-bool profiles_build_index(struct profiles *p, struct err *err) MUST_CHECK;
+/* Work on the search index that is due some time (`pressing`: now), and a slice of it, of some 0.15 s. */
+bool profiles_merge_due(struct profiles *p, bool pressing);
+bool profiles_merge(struct profiles *p, struct err *err) MUST_CHECK;
 /* Removes profiles that have expired, some thousand at a time; *more says to call again. */
 bool profiles_purge(struct profiles *p, double now, bool *more, struct err *err) MUST_CHECK;
 
 /* Search, on a thread of its own, with a connection of its own. `params` is a validated SearchProfiles input; the reply
  * is in the API's shape (Items of Profile, with FoundByItems when several keys were given; NextToken).
- * Predefined keys: _profileId _account _fullName _phone _email; any other key is a custom attribute's name. Works, more
- * slowly, before the index is built. */
+ * Predefined keys: _profileId _account _fullName _phone _email; any other key is a custom attribute's name. */
 bool profiles_search(const char *data_dir, int64_t domain_id, const struct objects *objects, const cJSON *params,
                      double now, cJSON **reply, struct err *err) MUST_CHECK;
 /* ProfileCount and the like for GetDomain. */

@@ -1,14 +1,16 @@
 /* The batches of profiles.h: rows collected in memory, sorted by key, committed together. */
+#include <math.h>
+#include <openssl/rand.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "local/profiles_private.h"
 
 #define ARENA_MAX ((size_t)256 << 20)
+#define MOST_OLD_TERMS 512 /* of a profile that has more, some are written again */
 
 struct row {
-    uint64_t prefix;  /* first bytes of the key, for a quick comparison */
+    uint64_t hash; /* of the key */
     size_t key, key_len;
     size_t doc, doc_len;
     size_t sequence;  /* keeps the order of the file within a key */
@@ -27,8 +29,14 @@ struct profile_batch {
     struct failure *failures;
     size_t failure_count, failure_size;
     struct buf merged, previous;
-    sqlite3_int64 term_id; /* the profile whose terms are being written */
+    unsigned char random[4096]; /* for profile ids */
+    size_t random_left;
+    /* The profile whose terms are being written, the hashes it had before, and what went wrong. */
+    sqlite3_int64 term_id;
+    uint64_t had[MOST_OLD_TERMS];
+    size_t had_count;
     bool term_failed;
+    struct err *term_err;
 };
 
 struct profile_batch *profile_batch_new(struct profiles *p, struct err *err)
@@ -100,9 +108,7 @@ bool profile_batch_add(struct profile_batch *batch, int key_target, struct csv_s
     if (batch->arena.failed)
         return err_set(err, ERR_MEMORY, "a batch is too large for memory");
     row->sequence = batch->row_count;
-    row->prefix = 0;
-    for (size_t i = 0; i < 8; i++)
-        row->prefix = row->prefix << 8 | (i + 4 < row->key_len ? (unsigned char)batch->arena.data[row->key + 4 + i] : 0);
+    row->hash = profile_key_hash(batch->arena.data + row->key, row->key_len);
     batch->row_count++;
     return true;
 }
@@ -134,8 +140,8 @@ static int by_key(const void *a, const void *b, void *arena)
 {
     const struct row *x = a, *y = b;
     const char *bytes = arena;
-    if (x->prefix != y->prefix)
-        return x->prefix < y->prefix ? -1 : 1;
+    if (x->hash != y->hash)
+        return x->hash < y->hash ? -1 : 1;
     size_t len = x->key_len < y->key_len ? x->key_len : y->key_len;
     int order = memcmp(bytes + x->key, bytes + y->key, len);
     if (order == 0 && x->key_len != y->key_len)
@@ -147,121 +153,200 @@ static int by_key(const void *a, const void *b, void *arena)
 
 static bool same_key(const struct profile_batch *batch, const struct row *a, const struct row *b)
 {
-    return a->key_len == b->key_len && memcmp(batch->arena.data + a->key, batch->arena.data + b->key, a->key_len) == 0;
+    return a->hash == b->hash && a->key_len == b->key_len && memcmp(batch->arena.data + a->key, batch->arena.data + b->key, a->key_len) == 0;
 }
 
 /* ---- committing ---- */
 
 struct stored {
-    sqlite3_int64 id; /* 0: there is none */
+    sqlite3_int64 id;  /* 0: there is none */
+    int64_t slot;      /* the hash under which it stands, or is to stand */
+    bool live;         /* not expired: an expired one counts as absent, and gives its place to the new one */
+    bool same;         /* it says what the rows say, and was not read */
     unsigned char uid[16];
-    double expires;
+    int64_t expires;
 };
 
-/* The profile of a key, its document in batch->previous; an expired one counts as absent. */
-static bool find_profile(struct profile_batch *batch, const struct row *row, double now, struct stored *stored,
-                         struct err *err)
+/* The rows of one key as one document, the later over the earlier: in batch->merged. */
+static bool merge_rows(struct profile_batch *batch, const struct row *rows, size_t count, struct err *err)
 {
-    struct profiles *p = batch->profiles;
-    bool ok = true;
-    memset(stored, 0, sizeof *stored);
-    buf_reset(&batch->previous);
-    sqlite3_bind_blob(p->find_key, 1, batch->arena.data + row->key, (int)row->key_len, SQLITE_STATIC);
-    int status = sqlite3_step(p->find_key);
-    sqlite3_int64 id = status == SQLITE_ROW ? sqlite3_column_int64(p->find_key, 0) : 0;
-    sqlite3_reset(p->find_key);
-    if (status != SQLITE_ROW)
-        return status == SQLITE_DONE || sql_fail(p->db, err);
-    sqlite3_bind_int64(p->get_profile, 1, id);
-    status = sqlite3_step(p->get_profile);
-    if (status == SQLITE_ROW && sqlite3_column_bytes(p->get_profile, 0) == 16 &&
-        sqlite3_column_double(p->get_profile, 1) > now) {
-        stored->id = id;
-        memcpy(stored->uid, sqlite3_column_blob(p->get_profile, 0), 16);
-        stored->expires = sqlite3_column_double(p->get_profile, 1);
-        ok = buf_add(&batch->previous, sqlite3_column_blob(p->get_profile, 2), (size_t)sqlite3_column_bytes(p->get_profile, 2)) ||
-             err_set(err, ERR_MEMORY, "out of memory");
-    } else if (status != SQLITE_ROW && status != SQLITE_DONE) {
-        ok = sql_fail(p->db, err);
+    struct buf *to = &batch->merged, *other = &batch->previous;
+    bool ok;
+    buf_reset(to);
+    ok = buf_add(to, batch->arena.data + rows[0].doc, rows[0].doc_len);
+    for (size_t i = 1; ok && i < count; i++) {
+        struct csv_slice older = {to->data, to->len};
+        struct csv_slice newer = {batch->arena.data + rows[i].doc, rows[i].doc_len};
+        buf_reset(other);
+        ok = document_merge(&older, &newer, other);
+        struct buf swapped = *to;
+        *to = *other;
+        *other = swapped;
     }
-    sqlite3_reset(p->get_profile);
+    return ok || err_set(err, ERR_MEMORY, "out of memory");
+}
+
+/* Reads the profile if it has the row's key; *found. Its document goes into batch->previous while it is live. */
+static bool read_profile(struct profile_batch *batch, const struct row *row, struct stored *stored, bool *found, struct err *err)
+{
+    sqlite3_stmt *q = batch->profiles->get_profile;
+    sqlite3_bind_int64(q, 1, stored->id);
+    int status = sqlite3_step(q);
+    bool ok = status == SQLITE_ROW || status == SQLITE_DONE || sql_fail(batch->profiles->db, err);
+    *found = status == SQLITE_ROW && (size_t)sqlite3_column_bytes(q, 1) == row->key_len &&
+             memcmp(sqlite3_column_blob(q, 1), batch->arena.data + row->key, row->key_len) == 0;
+    stored->live = stored->live && sqlite3_column_bytes(q, 0) == 16;
+    if (*found && stored->live) {
+        memcpy(stored->uid, sqlite3_column_blob(q, 0), 16);
+        ok = buf_add(&batch->previous, sqlite3_column_blob(q, 2), (size_t)sqlite3_column_bytes(q, 2)) ||
+             err_set(err, ERR_MEMORY, "out of memory");
+    }
+    sqlite3_reset(q);
     return ok;
 }
 
-/* Each row of the key over what is stored, in the file's order; the result in batch->previous. */
-static bool merge_rows(struct profile_batch *batch, const struct row *rows, size_t count, struct err *err)
+/* The profile of a key; `digest` is that of the rows' own document. */
+static bool find_profile(struct profile_batch *batch, const struct row *row, int64_t digest, double now, struct stored *stored,
+                         struct err *err)
 {
-    for (size_t i = 0; i < count; i++) {
-        struct csv_slice older = {batch->previous.data, batch->previous.len};
-        struct csv_slice newer = {batch->arena.data + rows[i].doc, rows[i].doc_len};
-        buf_reset(&batch->merged);
-        if (!document_merge(&older, &newer, &batch->merged))
-            return err_set(err, ERR_MEMORY, "out of memory");
-        struct buf swapped = batch->previous;
-        batch->previous = batch->merged;
-        batch->merged = swapped;
+    sqlite3_stmt *q = batch->profiles->find_key;
+    bool found = false;
+    memset(stored, 0, sizeof *stored);
+    buf_reset(&batch->previous);
+    for (stored->slot = (int64_t)row->hash;; stored->slot++) {
+        sqlite3_bind_int64(q, 1, stored->slot);
+        int status = sqlite3_step(q);
+        stored->id = status == SQLITE_ROW ? sqlite3_column_int64(q, 0) : 0;
+        stored->expires = sqlite3_column_int64(q, 1);
+        stored->live = stored->id && (double)stored->expires > now;
+        stored->same = stored->live && sqlite3_column_int64(q, 2) == digest;
+        sqlite3_reset(q);
+        if (status != SQLITE_ROW)
+            return status == SQLITE_DONE || sql_fail(batch->profiles->db, err);
+        if (stored->same)
+            return true;
+        if (!read_profile(batch, row, stored, &found, err))
+            return false;
+        if (found)
+            return true;
     }
-    return true;
+}
+
+static void remember_term(void *arg, const char *key, const char *value, size_t len)
+{
+    struct profile_batch *batch = arg;
+    if (batch->had_count < MOST_OLD_TERMS)
+        batch->had[batch->had_count++] = term_hash(key, value, len);
 }
 
 static void put_term(void *arg, const char *key, const char *value, size_t len)
 {
     struct profile_batch *batch = arg;
-    struct profiles *p = batch->profiles;
-    sqlite3_bind_int64(p->put_term, 1, term_hash(key, value, len));
-    sqlite3_bind_int64(p->put_term, 2, batch->term_id);
-    batch->term_failed = sqlite3_step(p->put_term) != SQLITE_DONE || batch->term_failed;
-    sqlite3_reset(p->put_term);
+    uint64_t hash = term_hash(key, value, len);
+    for (size_t i = 0; i < batch->had_count; i++)
+        if (batch->had[i] == hash)
+            return;
+    batch->term_failed = batch->term_failed || !terms_add(batch->profiles->terms, hash, batch->term_id, batch->term_err);
 }
 
-static bool write_profile(struct profile_batch *batch, const struct row *row, struct stored *stored, double expires,
-                          struct err *err)
+static bool new_uid(struct profile_batch *batch, unsigned char uid[16], struct err *err)
+{
+    if (batch->random_left == 0) {
+        if (RAND_bytes(batch->random, sizeof batch->random) != 1)
+            return err_set(err, ERR_INTERNAL, "no random bytes are to be had");
+        batch->random_left = sizeof batch->random;
+    }
+    batch->random_left -= 16;
+    memcpy(uid, batch->random + batch->random_left, 16);
+    return true;
+}
+
+static bool put_key(struct profiles *p, const struct stored *stored, int64_t digest, struct err *err)
+{
+    sqlite3_bind_int64(p->put_key, 1, stored->slot);
+    sqlite3_bind_int64(p->put_key, 2, stored->id);
+    sqlite3_bind_int64(p->put_key, 3, stored->expires);
+    sqlite3_bind_int64(p->put_key, 4, digest);
+    return sql_run(p->put_key, err);
+}
+
+static bool put_profile(struct profile_batch *batch, const struct row *row, const struct csv_slice *doc,
+                        struct stored *stored, struct err *err)
 {
     struct profiles *p = batch->profiles;
-    struct csv_slice doc = {batch->previous.data, batch->previous.len};
-    bool is_new = stored->id == 0;
-    if (is_new) {
-        if (getrandom(stored->uid, sizeof stored->uid, 0) != (ssize_t)sizeof stored->uid)
-            return err_set(err, ERR_INTERNAL, "no random bytes are to be had");
-        sqlite3_bind_blob(p->put_profile, 1, stored->uid, 16, SQLITE_STATIC);
-        sqlite3_bind_double(p->put_profile, 2, expires);
-        sqlite3_bind_blob(p->put_profile, 3, batch->arena.data + row->key, (int)row->key_len, SQLITE_STATIC);
-        sqlite3_bind_blob(p->put_profile, 4, doc.data ? doc.data : "", (int)doc.len, SQLITE_STATIC);
-        if (!sql_run(p->put_profile, err))
-            return false;
+    sqlite3_stmt *q = stored->id ? p->change_profile : p->put_profile;
+    int at = 1;
+    sqlite3_bind_blob(q, at++, stored->uid, 16, SQLITE_STATIC);
+    if (!stored->id)
+        sqlite3_bind_blob(q, at++, batch->arena.data + row->key, (int)row->key_len, SQLITE_STATIC);
+    sqlite3_bind_blob(q, at++, doc->data, (int)doc->len, SQLITE_STATIC);
+    if (stored->id)
+        sqlite3_bind_int64(q, at, stored->id);
+    if (!sql_run(q, err))
+        return false;
+    if (!stored->id)
         stored->id = sqlite3_last_insert_rowid(p->db);
-        sqlite3_bind_blob(p->put_key, 1, batch->arena.data + row->key, (int)row->key_len, SQLITE_STATIC);
-        sqlite3_bind_int64(p->put_key, 2, stored->id);
-        if (!sql_run(p->put_key, err))
-            return false;
+    return true;
+}
+
+/* batch->merged over the profile as it is (batch->previous), or as a new one; and the terms that it has not had. */
+static bool change_profile(struct profile_batch *batch, const struct row *row, struct stored *stored, int64_t *digest,
+                           struct err *err)
+{
+    struct csv_slice doc = {batch->merged.data, batch->merged.len}, before = {batch->previous.data, batch->previous.len};
+    struct buf both;
+    bool ok = true;
+    buf_init(&both, (size_t)64 << 20);
+    batch->had_count = 0;
+    if (stored->live) {
+        document_terms(&before, &batch->profiles->targets, stored->uid, remember_term, batch);
+        ok = document_merge(&before, &doc, &both) || err_set(err, ERR_MEMORY, "out of memory");
+        doc = (struct csv_slice){both.data, both.len};
+        *digest = document_digest(&doc);
     } else {
-        sqlite3_bind_double(p->change_profile, 1, stored->expires > expires ? stored->expires : expires);
-        sqlite3_bind_blob(p->change_profile, 2, doc.data ? doc.data : "", (int)doc.len, SQLITE_STATIC);
-        sqlite3_bind_int64(p->change_profile, 3, stored->id);
-        if (!sql_run(p->change_profile, err))
-            return false;
+        ok = new_uid(batch, stored->uid, err);
     }
+    ok = ok && put_profile(batch, row, &doc, stored, err);
     batch->term_id = stored->id;
     batch->term_failed = false;
-    document_terms(&doc, &p->targets, stored->uid, put_term, batch);
-    return !batch->term_failed || sql_fail(p->db, err);
+    batch->term_err = err;
+    if (ok)
+        document_terms(&doc, &batch->profiles->targets, stored->uid, put_term, batch);
+    buf_free(&both);
+    return ok && !batch->term_failed;
+}
+
+static bool write_key(struct profile_batch *batch, const struct row *rows, size_t count, double now, int64_t expires,
+                      struct job_counts *counts, struct err *err)
+{
+    struct stored stored;
+    if (!merge_rows(batch, rows, count, err))
+        return false;
+    struct csv_slice doc = {batch->merged.data, batch->merged.len};
+    int64_t digest = document_digest(&doc);
+    if (!find_profile(batch, rows, digest, now, &stored, err))
+        return false;
+    counts->created += !stored.live;
+    counts->updated += (int64_t)count - !stored.live;
+    if (stored.same && stored.expires >= expires)
+        return true;
+    stored.expires = stored.live && stored.expires > expires ? stored.expires : expires;
+    return (stored.same || change_profile(batch, rows, &stored, &digest, err)) && put_key(batch->profiles, &stored, digest, err);
 }
 
 static bool write_rows(struct profile_batch *batch, double now, double expires, struct job_counts *counts, struct err *err)
 {
-    struct stored stored;
+    int64_t until = (int64_t)ceil(expires);
     for (size_t first = 0, next; first < batch->row_count; first = next) {
         const struct row *row = &batch->rows[first];
         for (next = first + 1; next < batch->row_count && same_key(batch, row, &batch->rows[next]);)
             next++;
-        if (!find_profile(batch, row, now, &stored, err))
-            return false;
-        counts->created += stored.id == 0;
-        counts->updated += (int64_t)(next - first) - (stored.id == 0);
-        if (!merge_rows(batch, row, next - first, err) || !write_profile(batch, row, &stored, expires, err))
+        if (!write_key(batch, row, next - first, now, until, counts, err))
             return false;
     }
-    return true;
+    if (until < batch->profiles->oldest && batch->row_count && !profiles_put_oldest(batch->profiles, until, err))
+        return false;
+    return terms_flush(batch->profiles->terms, err);
 }
 
 static bool write_failures(struct profile_batch *batch, const char *job_id, struct err *err)
@@ -309,7 +394,9 @@ bool profile_batch_commit(struct profile_batch *batch, const char *job_id, struc
     after.counts.failed += (int64_t)batch->failure_count;
     ok = ok && write_failures(batch, job_id, err) && write_position(batch, job_id, &after, err) && sql_exec(db, "COMMIT", err);
     if (!ok) {
+        terms_discard(batch->profiles->terms);
         (void)!sql_exec(db, "ROLLBACK", &ignored);
+        (void)!profiles_load_oldest(batch->profiles, &ignored);
         return false;
     }
     *position = after;

@@ -5,16 +5,32 @@
 #include "local/document.h"
 #include "local/profiles.h"
 #include "local/sql.h"
+#include "local/terms.h"
 
+/* A profile's entry in profile_key stands under the hash of its key; where two keys have one hash, the second has the next
+ * free hash. An entry with the number 0 holds a place that such a chain runs through. The entries are small and close
+ * together, so a batch, sorted by hash, goes through them in one sweep; `digest` tells that a profile already says what a row
+ * says, without looking at the profile, which lies anywhere. Expiry is in whole seconds since the epoch. */
 struct profiles {
     sqlite3 *db;
-    struct target_names targets;
-    sqlite3_stmt *find_key, *get_profile, *put_profile, *change_profile, *put_key, *put_term, *put_failure, *put_position;
+    struct targets targets;
+    struct terms *terms;
+    int64_t oldest; /* none expires before */
+    bool purging;   /* a purge is under way: it has come to this hash, and past the entries before it this is the oldest */
+    int64_t purge_at, purge_oldest;
+    sqlite3_stmt *find_key, *put_key, *drop_key, *next_keys, *get_profile, *put_profile, *change_profile, *drop_profile,
+        *put_oldest, *put_failure, *put_position;
 };
 
+/* Reads `oldest`: when opened, and after a ROLLBACK. */
+bool profiles_load_oldest(struct profiles *p, struct err *err) MUST_CHECK;
+bool profiles_put_oldest(struct profiles *p, int64_t expires, struct err *err) MUST_CHECK;
+/* Of 48 bits. */
+uint64_t profile_key_hash(const char *key, size_t len);
+
 /* Reads the targets of a database. */
-bool targets_load(sqlite3 *db, struct target_names *names, struct err *err) MUST_CHECK;
-void targets_free(struct target_names *names);
+bool targets_load(sqlite3 *db, struct targets *targets, struct err *err) MUST_CHECK;
+void targets_free(struct targets *targets);
 void profiles_path(const char *data_dir, int64_t domain_id, const char *suffix, char *out, size_t size);
 
 #endif

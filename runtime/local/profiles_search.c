@@ -8,6 +8,7 @@
 #include "local/profiles_private.h"
 
 #define MAX_PAIRS 5   /* KeyName and AdditionalSearchKeys: the service model */
+#define CANDIDATES 500 /* looked at before more are sought */
 #define MAX_TERMS 200 /* of one search, all pairs and values together */
 
 /* A value that is looked for, in one of its forms. */
@@ -16,7 +17,7 @@ struct wanted {
     const char *key;
     char *value;
     size_t len;
-    int64_t hash;
+    uint64_t hash;
 };
 
 struct search {
@@ -81,7 +82,7 @@ static void free_search(struct search *search)
 static void match(void *arg, const char *key, const char *value, size_t len)
 {
     struct search *search = arg;
-    int64_t hash = term_hash(key, value, len);
+    uint64_t hash = term_hash(key, value, len);
     for (int i = 0; i < search->wanted_count; i++) {
         const struct wanted *w = &search->wanted[i];
         if (w->hash == hash && w->len == len && strcmp(w->key, key) == 0 && memcmp(w->value, value, len) == 0)
@@ -90,34 +91,15 @@ static void match(void *arg, const char *key, const char *value, size_t len)
 }
 
 /* Hashes are only hints, and values may have been overwritten since: the document decides. */
-static bool matches(struct search *search, const struct csv_slice *document, const struct target_names *names,
+static bool matches(struct search *search, const struct csv_slice *document, const struct targets *targets,
                     const unsigned char uid[16])
 {
     int found = 0;
     memset(search->found, 0, sizeof search->found);
-    document_terms(document, names, uid, match, search);
+    document_terms(document, targets, uid, match, search);
     for (int i = 0; i < search->pair_count; i++)
         found += search->found[i];
     return search->all ? found == search->pair_count : found > 0;
-}
-
-/* The profiles that may match, in the order of their numbers: of the first pair for AND, of any for OR. */
-static sqlite3_stmt *candidates(sqlite3 *db, struct search *search, sqlite3_int64 after, struct err *err)
-{
-    struct buf list, text;
-    buf_init(&list, 1 << 16);
-    buf_init(&text, 1 << 18);
-    for (int i = 0; i < search->wanted_count; i++)
-        if (!search->all || search->wanted[i].pair == 0)
-            buf_addf(&list, "%s%lld", list.len ? "," : "", (long long)search->wanted[i].hash);
-    const char *hashes = list.data ? list.data : "";
-    buf_addf(&text, "SELECT p.id, p.uid, p.expires, p.doc FROM profile p JOIN (SELECT id FROM term WHERE hash IN (%s) AND id > %lld"
-                    " UNION SELECT id FROM term_pending WHERE hash IN (%s) AND id > %lld) f ON p.id = f.id ORDER BY f.id",
-             hashes, (long long)after, hashes, (long long)after);
-    sqlite3_stmt *q = text.failed ? NULL : sql_prepare(db, text.data, err);
-    buf_free(&list);
-    buf_free(&text);
-    return q;
 }
 
 /* Which of the searched pairs found it: only told when there were several. */
@@ -168,29 +150,80 @@ struct page {
     long limit;
     double now;
     cJSON *reply, *items;
+    long count;
+    sqlite3_int64 last; /* the number of its last profile */
 };
 
-static bool fill_page(sqlite3_stmt *q, struct search *search, const struct target_names *names, struct page *page,
-                      struct err *err)
+/* When the profile of a key expires; 0 when it has no entry. */
+static double expiry_of(sqlite3_stmt *find_key, const char *key, size_t len, sqlite3_int64 id)
 {
-    sqlite3_int64 last = 0;
-    long n = 0;
-    int status;
-    while ((status = sqlite3_step(q)) == SQLITE_ROW) {
-        struct csv_slice doc = {sqlite3_column_blob(q, 3), (size_t)sqlite3_column_bytes(q, 3)};
-        const unsigned char *uid = sqlite3_column_blob(q, 1);
-        if (sqlite3_column_double(q, 2) <= page->now || sqlite3_column_bytes(q, 1) != 16 ||
-            !matches(search, &doc, names, uid))
-            continue;
-        if (n++ == page->limit)
-            return add_token(page->objects, page->scope, last, page->reply, err);
-        cJSON *item = document_to_json(&doc, names, uid);
-        if (search->pair_count > 1)
-            add_found_by(item, search, page->params);
-        cJSON_AddItemToArray(page->items, item);
-        last = sqlite3_column_int64(q, 0);
+    double expires = 0;
+    bool more = true;
+    for (uint64_t hash = profile_key_hash(key, len); more; hash++) {
+        sqlite3_bind_int64(find_key, 1, (sqlite3_int64)hash);
+        more = sqlite3_step(find_key) == SQLITE_ROW;
+        if (more && sqlite3_column_int64(find_key, 0) == id) {
+            expires = sqlite3_column_double(find_key, 1);
+            more = false;
+        }
+        sqlite3_reset(find_key);
     }
-    return status == SQLITE_DONE || sql_fail(sqlite3_db_handle(q), err);
+    return expires;
+}
+
+/* Looks at one candidate; *full when the page had no more room for it. */
+static bool try_profile(sqlite3_stmt *q, sqlite3_stmt *find_key, struct search *search, const struct targets *targets,
+                        struct page *page, bool *full, struct err *err)
+{
+    int status = sqlite3_step(q);
+    *full = false;
+    if (status == SQLITE_DONE)
+        return true;
+    if (status != SQLITE_ROW)
+        return sql_fail(sqlite3_db_handle(q), err);
+    struct csv_slice doc = {sqlite3_column_blob(q, 3), (size_t)sqlite3_column_bytes(q, 3)};
+    const unsigned char *uid = sqlite3_column_blob(q, 1);
+    if (sqlite3_column_bytes(q, 1) != 16 || !matches(search, &doc, targets, uid) ||
+        expiry_of(find_key, sqlite3_column_blob(q, 2), (size_t)sqlite3_column_bytes(q, 2), sqlite3_column_int64(q, 0)) <= page->now)
+        return true;
+    *full = page->count == page->limit;
+    if (*full)
+        return add_token(page->objects, page->scope, page->last, page->reply, err);
+    cJSON *item = document_to_json(&doc, targets, uid);
+    if (search->pair_count > 1)
+        add_found_by(item, search, page->params);
+    cJSON_AddItemToArray(page->items, item);
+    page->count++;
+    page->last = sqlite3_column_int64(q, 0);
+    return true;
+}
+
+/* The profiles that may match, in the order of their numbers, some hundred at a time: those of the first pair for AND, of any
+ * for OR. */
+static bool fill_page(sqlite3 *db, struct search *search, const struct targets *targets, sqlite3_int64 after,
+                      struct page *page, struct err *err)
+{
+    uint64_t hashes[MAX_TERMS];
+    int64_t ids[CANDIDATES];
+    size_t hash_count = 0, count = CANDIDATES;
+    bool full = false, ok;
+    sqlite3_stmt *q = sql_prepare(db, "SELECT id, uid, key, doc FROM profile WHERE id = ?", err);
+    sqlite3_stmt *find_key = sql_prepare(db, "SELECT id, expires FROM profile_key WHERE hash = ?", err);
+    ok = q && find_key;
+    for (int i = 0; i < search->wanted_count; i++)
+        if (!search->all || search->wanted[i].pair == 0)
+            hashes[hash_count++] = search->wanted[i].hash;
+    while (ok && !full && count == CANDIDATES) {
+        ok = terms_find(db, hashes, hash_count, after, ids, &count, err);
+        for (size_t i = 0; ok && !full && i < count; i++) {
+            sqlite3_bind_int64(q, 1, after = ids[i]);
+            ok = try_profile(q, find_key, search, targets, page, &full, err);
+            sqlite3_reset(q);
+        }
+    }
+    sqlite3_finalize(q);
+    sqlite3_finalize(find_key);
+    return ok;
 }
 
 /* The domain's database, or NULL without an error when nothing was ever imported into it. */
@@ -208,16 +241,15 @@ bool profiles_search(const char *data_dir, int64_t domain_id, const struct objec
                      double now, cJSON **reply, struct err *err)
 {
     struct search *search = calloc(1, sizeof *search);
-    struct target_names names = {0};
+    struct targets targets = {0};
     char scope[64];
     const char *token = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(params, "NextToken"));
     const cJSON *max = cJSON_GetObjectItemCaseSensitive(params, "MaxResults");
     sqlite3_int64 after = 0;
-    sqlite3_stmt *q = NULL;
     sqlite3 *db = NULL;
     bool ok = false;
     snprintf(scope, sizeof scope, "SearchProfiles %lld", (long long)domain_id);
-    struct page page = {objects, scope, params, max ? max->valueint : FACT_DEFAULT_SEARCH_PAGE, now, cJSON_CreateObject(), NULL};
+    struct page page = {objects, scope, params, max ? max->valueint : FACT_DEFAULT_SEARCH_PAGE, now, cJSON_CreateObject(), NULL, 0, 0};
     page.items = cJSON_AddArrayToObject(page.reply, "Items");
     if (!search) {
         err_set(err, ERR_MEMORY, "out of memory");
@@ -229,10 +261,9 @@ bool profiles_search(const char *data_dir, int64_t domain_id, const struct objec
     ok = !err->code[0];
     if (!db)
         goto cleanup;
-    ok = targets_load(db, &names, err) && (q = candidates(db, search, after, err)) && fill_page(q, search, &names, &page, err);
+    ok = sql_exec(db, "BEGIN", err) && targets_load(db, &targets, err) && fill_page(db, search, &targets, after, &page, err);
 cleanup:
-    sqlite3_finalize(q);
-    targets_free(&names);
+    targets_free(&targets);
     sqlite3_close(db);
     if (search)
         free_search(search);
@@ -250,7 +281,7 @@ bool profiles_stats(const char *data_dir, int64_t domain_id, double now, cJSON *
     sqlite3 *db = open_reader(data_dir, domain_id, err);
     if (!db && err->code[0])
         return false;
-    sqlite3_stmt *q = db ? sql_prepare(db, "SELECT count(*) FROM profile WHERE expires > ?", err) : NULL;
+    sqlite3_stmt *q = db ? sql_prepare(db, "SELECT count(*) FROM profile_key WHERE expires > ? AND id > 0", err) : NULL;
     if (q) {
         sqlite3_bind_double(q, 1, now);
         if (sqlite3_step(q) == SQLITE_ROW)

@@ -60,6 +60,9 @@ static bool prepare_schema(sqlite3 *db, const char *path, int version, const cha
                        found, version);
     if (found == version)
         return true;
+    if (found > 0)
+        return err_set(err, ERR_CONFIG, "%s is of version %d, made by an older upjob; this one knows version %d: remove the "
+                       "data directory, or use another", path, found, version);
     snprintf(pragma, sizeof pragma, "PRAGMA user_version = %d; COMMIT", version);
     return sql_exec(db, "BEGIN IMMEDIATE", err) && sql_exec(db, schema, err) && sql_exec(db, pragma, err);
 }
