@@ -1,8 +1,8 @@
 /* The batches of profiles.h: rows collected in memory, sorted by key, committed together. */
 #include <math.h>
-#include <openssl/rand.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "local/profiles_private.h"
 
@@ -29,7 +29,7 @@ struct profile_batch {
     struct failure *failures;
     size_t failure_count, failure_size;
     struct buf merged, previous;
-    unsigned char random[4096]; /* for profile ids */
+    unsigned char random[256]; /* for profile ids; the most that getrandom gives at once */
     size_t random_left;
     /* The profile whose terms are being written, the hashes it had before, and what went wrong. */
     sqlite3_int64 term_id;
@@ -252,7 +252,7 @@ static void put_term(void *arg, const char *key, const char *value, size_t len)
 static bool new_uid(struct profile_batch *batch, unsigned char uid[16], struct err *err)
 {
     if (batch->random_left == 0) {
-        if (RAND_bytes(batch->random, sizeof batch->random) != 1)
+        if (getrandom(batch->random, sizeof batch->random, 0) != (ssize_t)sizeof batch->random)
             return err_set(err, ERR_INTERNAL, "no random bytes are to be had");
         batch->random_left = sizeof batch->random;
     }
@@ -344,6 +344,8 @@ static bool write_rows(struct profile_batch *batch, double now, double expires, 
         if (!write_key(batch, row, next - first, now, until, counts, err))
             return false;
     }
+    if (until < batch->profiles->purge_oldest)
+        batch->profiles->purge_oldest = until;
     if (until < batch->profiles->oldest && batch->row_count && !profiles_put_oldest(batch->profiles, until, err))
         return false;
     return terms_flush(batch->profiles->terms, err);

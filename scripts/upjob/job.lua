@@ -8,6 +8,7 @@ local system = require "upjob.native.system"
 local job = {}
 
 local FIRST_POLL, LAST_POLL = 0.2, 15 -- seconds between two looks at a job
+local LAST_POLL_EMBEDDED = 0.5
 local ENDED = { SUCCEEDED = true, PARTIALLY_SUCCEEDED = true, FAILED = true, STOPPED = true }
 local DEFAULT_EXPIRY = 14             -- days, when DataExpiry is not given: the service's documentation
 
@@ -202,7 +203,7 @@ local function watch(self)
       require("upjob.log").debug("watching job %s: %s", self.job_id, tostring(err))
     end
     native.sleep(pause * (0.8 + 0.4 * math.random()))
-    pause = math.min(pause * 1.5, LAST_POLL)
+    pause = math.min(pause * 1.5, self.client.embedded and LAST_POLL_EMBEDDED or LAST_POLL)
   end
 end
 

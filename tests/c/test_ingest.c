@@ -189,6 +189,45 @@ static void an_empty_cell_leaves_the_stored_value(void **state)
     assert_string_equal(look_up(f, "1", "BusinessName"), "C D");
 }
 
+/* 12,000 profiles of which two thirds expire: more than a purge removes in one slice. */
+static void expired_profiles_are_removed_and_the_others_stay(void **state)
+{
+    struct fixture *f = *state;
+    struct buf text;
+    char id[16];
+    cJSON *stats;
+    struct err e;
+    err_clear(&e);
+    buf_init(&text, 1 << 20);
+    buf_adds(&text, "Id,Mail,First,Last\n");
+    for (int i = 0; i < 12000; i++)
+        buf_addf(&text, "%d,c%d@x,A,B\n", i, i);
+    ingest_text(f, text.data, 10);
+    buf_reset(&text);
+    buf_adds(&text, "Id,Mail,First,Last\n");
+    for (int i = 0; i < 12000; i += 3)
+        buf_addf(&text, "%d,d%d@x,A,B\n", i, i);
+    ingest_text(f, text.data, 30);
+    buf_free(&text);
+    expect(f, "SUCCEEDED", 0, 4000, 0);
+    f->now += 20 * DAY;
+    ingest_text(f, "Id,Mail,First,Last\nnew,n@x,A,B\n1,again@x,A,B\n0,d@x,A,B\n", 5);
+    expect(f, "SUCCEEDED", 2, 1, 0);
+    assert_true(profiles_stats(f->dir, 1, f->now, &stats, &e));
+    assert_int_equal(cJSON_GetObjectItem(stats, "ProfileCount")->valueint, 4002);
+    cJSON_Delete(stats);
+    for (int i = 0; i < 12000; i += 100) {
+        char mail[24];
+        snprintf(id, sizeof id, "%d", i);
+        snprintf(mail, sizeof mail, i ? "d%d@x" : "d@x", i);
+        assert_string_equal(look_up(f, id, "EmailAddress"), i % 3 ? "" : mail);
+    }
+    f->now += 6 * DAY; /* what came last expires first */
+    ingest_text(f, "Id,Mail,First,Last\nnew,n@x,A,B\n", 5);
+    expect(f, "SUCCEEDED", 1, 0, 0);
+    assert_string_equal(look_up(f, "3", "EmailAddress"), "d3@x");
+}
+
 static void an_expired_profile_is_gone_and_created_anew(void **state)
 {
     struct fixture *f = *state;
@@ -374,6 +413,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_STORE(the_last_row_of_a_key_wins_and_each_row_counts),
         WITH_STORE(an_empty_cell_leaves_the_stored_value),
+        WITH_STORE(expired_profiles_are_removed_and_the_others_stay),
         WITH_STORE(an_expired_profile_is_gone_and_created_anew),
         WITH_STORE(of_two_expiries_the_later_holds),
         WITH_STORE(failed_records_are_counted_and_kept),
