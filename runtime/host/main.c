@@ -1,6 +1,8 @@
 /* main: starts the Lua state and the loop, runs scripts/upjob/cli.lua as the main task, ends with its status. */
+#include <fcntl.h>
 #include <limits.h>
 #include <locale.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -154,11 +156,33 @@ static const char *program_path(const char *argv0)
     return path;
 }
 
+/* A standard descriptor that is closed would be given to the next file or socket. What takes its place fails when used. */
+static void fill_standard_descriptors(void)
+{
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) != fd)
+            _exit(1);
+}
+
+/* What was printed and could not be written makes the program fail; where the reader has gone (head), nobody asks for it. */
+static int end_output(int status)
+{
+    struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
+    bool failed = fflush(stdout) != 0;
+    if (!failed && !ferror(stdout))
+        return status;
+    if (poll(&out, 1, 0) == 1 && out.revents & POLLERR)
+        return status;
+    fputs("upjob: standard output could not be written: the output is not complete\n", stderr);
+    return status ? status : 1;
+}
+
 int main(int argc, char **argv)
 {
     struct app app = {0};
     struct err e;
     err_clear(&e);
+    fill_standard_descriptors();
     setlocale(LC_CTYPE, "");
     app.program_path = program_path(argv[0]);
     secret_harden_process();
@@ -177,7 +201,5 @@ int main(int argc, char **argv)
     uv_close((uv_handle_t *)&interruption.wake, NULL);
     loop_free(app.loop);
     scheduler_free(app.scheduler);
-    if (fflush(stdout) != 0 && status == 0)
-        status = 1;
-    return status;
+    return end_output(status);
 }

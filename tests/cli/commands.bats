@@ -208,3 +208,17 @@ teardown() { stop_local; }
     upjob import c.csv --local --domain acme --key CustomerId
     expect_status 0
 }
+
+@test "a result that cannot be written is an error, a reader that left is none" {
+    cp "$ROOT/tests/data/chinook-customers.csv" .
+    local import=("$UPJOB" import chinook-customers.csv --local --domain d --key CustomerId --json)
+    run bash -c '"$@" 2>err >/dev/full' _ "${import[@]}"
+    [ "$status" = 1 ]
+    grep -q "standard output could not be written" err
+    run bash -c '"$@" 2>err >&-' _ "${import[@]}"
+    [ "$status" = 1 ]
+    grep -q "standard output could not be written" err
+    run bash -c '"$@" 2>err | true; exit ${PIPESTATUS[0]}' _ "${import[@]}"
+    [ "$status" = 0 ]
+    ! grep -q "could not be written" err
+}
