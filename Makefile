@@ -18,13 +18,21 @@ CPPFLAGS += -D_GNU_SOURCE -DUPJOB_VERSION='"$(VERSION)"' -Iruntime -I. -isystem 
 CFLAGS   += -std=gnu11 $(OPT) $(WARNINGS) -fPIC -fstack-protector-strong -MMD -MP \
             $(if $(SANITIZER),-fsanitize=$(SANITIZER) -fno-omit-frame-pointer)
 LDFLAGS  += $(if $(SANITIZER),-fsanitize=$(SANITIZER))
-CORE_LIBS  := -luv -lcurl -lcjson -lcrypto -lcsv
-HOST_LIBS  := -llua5.4 -ledit $(CORE_LIBS) -lm -ldl
-LOCAL_LIBS := -lmicrohttpd -lsqlite3
 
-CORE     := $(wildcard runtime/core/*.c)
-LOCAL    := $(wildcard runtime/local/*.c)
-HOST     := $(wildcard runtime/host/*.c) $(wildcard bindings/*.c)
+# The program, and the modules that it loads when they are first used (bindings/modules.h), with what each brings along.
+PROGRAM_LIBS := -llua5.4 -luv -lcjson -lcsv -lm -ldl
+CLIENT_LIBS  := -lcurl -lcrypto
+LOCAL_LIBS   := -lmicrohttpd -lsqlite3 -lcrypto
+PROMPT_LIBS  := -ledit
+MODULES      := client local prompt
+
+CORE    := $(wildcard runtime/core/*.c)
+LOCAL   := $(wildcard runtime/local/*.c)
+CLIENT  := $(foreach unit,http upload api sigv4 operations shapes pattern credentials endpoint ini retry redact,\
+               $(filter runtime/core/$(unit).c runtime/core/$(unit)_%.c,$(CORE))) \
+           bindings/http.c bindings/profiles.c bindings/upload.c
+PROMPT  := runtime/host/prompt.c
+PROGRAM := $(filter-out $(CLIENT) $(PROMPT),$(CORE) $(wildcard runtime/host/*.c bindings/*.c))
 C_TESTS  := $(wildcard tests/c/test_*.c)
 LUA      := $(wildcard scripts/upjob/*.lua scripts/cmd/*.lua)
 EXAMPLES := $(wildcard scripts/examples/*.lua)
@@ -40,7 +48,7 @@ BUILD_PACKAGES := gcc libc6-dev make lua5.4 liblua5.4-dev libuv1-dev libcurl4-op
 TEST_PACKAGES  := libcmocka-dev lua-busted bats lua-check curl openssl python3 tmux procps
 
 .PHONY: all deps deps-build demo test install uninstall clean lint format bench
-all: $(BUILD)/upjob $(BUILD)/local.so
+all: $(BUILD)/upjob $(MODULES:%=$(BUILD)/%.so)
 
 # -- set-up ----------------------------------------------------------------------------------------
 # Installs what is missing, through sudo when not root; says nothing and does nothing when nothing is.
@@ -70,12 +78,16 @@ test: deps
 	@BUILD=$(BUILD) tests/run
 
 # -- the program -------------------------------------------------------------------------------------
-$(BUILD)/upjob: $(call object,$(CORE) $(HOST)) $(BUILD)/embedded.o
-	$(CC) $(LDFLAGS) -rdynamic -o $@ $^ $(HOST_LIBS)
+$(BUILD)/upjob: $(call object,$(PROGRAM)) $(BUILD)/embedded.o
+	$(CC) $(LDFLAGS) -rdynamic -o $@ $^ $(PROGRAM_LIBS)
 
-# The embedded service is a module, loaded when first used: it brings SQLite and microhttpd along.
-$(BUILD)/local.so: $(call object,$(LOCAL))
-	$(CC) $(LDFLAGS) -shared -o $@ $^ $(LOCAL_LIBS)
+define module
+$(BUILD)/$(1).so: $(call object,$(2))
+	$$(CC) $$(LDFLAGS) -shared -o $$@ $$^ $(3)
+endef
+$(eval $(call module,client,$(CLIENT),$(CLIENT_LIBS)))
+$(eval $(call module,local,$(LOCAL),$(LOCAL_LIBS)))
+$(eval $(call module,prompt,$(PROMPT),$(PROMPT_LIBS)))
 
 $(BUILD)/o/%.o: %.c Makefile | need-headers
 	@mkdir -p $(@D)
@@ -107,7 +119,7 @@ $(BUILD)/embedded.o: $(BUILD)/embedded.S
 c-tests: $(patsubst tests/c/%.c,$(BUILD)/tests/%,$(C_TESTS))
 $(BUILD)/tests/%: $(BUILD)/o/tests/c/%.o $(call object,$(CORE) $(LOCAL))
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(CORE_LIBS) $(LOCAL_LIBS) -lm -lpthread
+	$(CC) $(LDFLAGS) -o $@ $^ -lcmocka -luv -lcjson -lcsv $(CLIENT_LIBS) $(LOCAL_LIBS) -lm -lpthread
 
 lint: deps
 	@tests/lint
@@ -127,7 +139,7 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/upjob $(DESTDIR)$(PREFIX)/share/upjob/examples \
 	    $(DESTDIR)$(PREFIX)/share/doc/upjob
 	install -m 755 $(BUILD)/upjob $(DESTDIR)$(PREFIX)/bin/upjob
-	install -m 644 $(BUILD)/local.so $(DESTDIR)$(PREFIX)/lib/upjob/local.so
+	install -m 644 $(MODULES:%=$(BUILD)/%.so) $(DESTDIR)$(PREFIX)/lib/upjob/
 	install -m 644 $(EXAMPLES) $(DESTDIR)$(PREFIX)/share/upjob/examples/
 	install -m 644 README.md LICENSE CHANGELOG.md $(DESTDIR)$(PREFIX)/share/doc/upjob/
 

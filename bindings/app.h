@@ -11,14 +11,13 @@
 #include "core/loop.h"
 
 struct scheduler;
-struct local_module;
 
 struct app {
     lua_State *L;   /* the main state */
     struct loop *loop;
     struct scheduler *scheduler;
-    struct http *http;             /* made when first used: app_http */
-    const struct local_module *local_module; /* loaded when first used */
+    struct http *http;             /* made when first used: app_http; freed with free_http */
+    void (*free_http)(struct http *http); /* of the client, which is loaded when first used; NULL until then */
     const char *program_path;      /* of the running binary, for finding its modules */
     const char *library_path;      /* UPJOB_PATH: read Lua files from this checkout; NULL: those built in */
 };
@@ -67,7 +66,7 @@ void push_secret(lua_State *L, struct secret *secret);
 /* The secret at `index` (a secret or a string, of which a secret is made and left on the stack in its place). */
 const struct secret *check_secret(lua_State *L, int index, const char *what);
 
-/* Each opens one native module: pushes its table. */
+/* Each opens one native module: pushes its table. Those of http, profiles and upload are in client.so (modules.h). */
 int open_native_task(lua_State *L);
 int open_native_json(lua_State *L);
 int open_native_http(lua_State *L);

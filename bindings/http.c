@@ -17,6 +17,7 @@ struct http *app_http(lua_State *L)
     err_clear(&e);
     if (!app->http && !(app->http = http_new(app->loop, &e)))
         raise_err(L, &e);
+    app->free_http = http_free;
     return app->http;
 }
 

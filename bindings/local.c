@@ -1,11 +1,8 @@
 /* local: upjob.native.local: loads the embedded service when it is first used, and runs it. */
 #include "local/local.h"
 
-#include <dlfcn.h>
-#include <string.h>
-#include <stdlib.h>
-
 #include "bindings/app.h"
+#include "bindings/modules.h"
 
 #define SERVICE_TYPE "upjob.local"
 
@@ -14,26 +11,11 @@ struct service {
     const struct local_module *module;
 };
 
-/* Beside the program (a build directory), else in ../lib/upjob (an installation). */
+/* The service verifies with the signer, which is the client's. */
 static const struct local_module *load_module(lua_State *L)
 {
-    static const char *const places[] = {"", "../lib/upjob/"};
-    struct app *app = app_of(L);
-    const char *why = "";
-    for (size_t i = 0; !app->local_module && i < sizeof places / sizeof places[0]; i++) {
-        const char *slash = strrchr(app->program_path, '/');
-        lua_pushlstring(L, app->program_path, slash ? (size_t)(slash - app->program_path + 1) : 0);
-        lua_pushfstring(L, "%s%slocal.so", lua_tostring(L, -1), places[i]);
-        void *handle = dlopen(lua_tostring(L, -1), RTLD_NOW | RTLD_LOCAL);
-        if (handle)
-            app->local_module = dlsym(handle, LOCAL_MODULE_SYMBOL);
-        else
-            why = dlerror();
-        lua_pop(L, 2);
-    }
-    if (!app->local_module)
-        luaL_error(L, "the embedded service (local.so) cannot be loaded: %s", why);
-    return app->local_module;
+    (void)module_symbol(L, "client.so", "sigv4_claim_verify");
+    return module_symbol(L, "local.so", LOCAL_MODULE_SYMBOL);
 }
 
 static const char **read_domains(lua_State *L)

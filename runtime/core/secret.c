@@ -1,6 +1,5 @@
 #include "core/secret.h"
 
-#include <openssl/crypto.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,7 +40,7 @@ void secret_free(struct secret *s)
     if (!s)
         return;
     size_t mapped = s->mapped;
-    OPENSSL_cleanse(s, mapped);
+    explicit_bzero(s, mapped);
     munmap(s, mapped);
 }
 
@@ -57,12 +56,16 @@ size_t secret_len(const struct secret *s)
 
 void secret_cleanse(void *bytes, size_t len)
 {
-    OPENSSL_cleanse(bytes, len);
+    explicit_bzero(bytes, len);
 }
 
 bool secret_equal(const void *a, const void *b, size_t len)
 {
-    return CRYPTO_memcmp(a, b, len) == 0;
+    const volatile unsigned char *x = a, *y = b;
+    unsigned char differ = 0;
+    for (size_t i = 0; i < len; i++)
+        differ |= x[i] ^ y[i];
+    return differ == 0;
 }
 
 void secret_harden_process(void)

@@ -197,7 +197,8 @@ int main(int argc, char **argv)
     }
     catch_signals(&app);
     int status = run_app(&app, argc, argv);
-    http_free(app.http);
+    if (app.free_http)
+        app.free_http(app.http);
     uv_close((uv_handle_t *)&interruption.wake, NULL);
     loop_free(app.loop);
     scheduler_free(app.scheduler);

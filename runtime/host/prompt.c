@@ -1,4 +1,5 @@
-/* prompt: upjob.native.host: line editing over libedit, and the files built in. Tasks go on while the prompt waits. */
+/* prompt: upjob.native.prompt: line editing over libedit, in a module that is loaded when first used. Tasks go on while the
+ * prompt waits. */
 #include <errno.h>
 #include <histedit.h>
 #include <signal.h>
@@ -11,7 +12,6 @@
 #include "bindings/app.h"
 #include "bindings/wait.h"
 #include "core/secret.h"
-#include "host/embedded.h"
 #include "host/state.h"
 
 #define PROMPT_TYPE "upjob.prompt"
@@ -133,7 +133,7 @@ static int prompt_close(lua_State *L)
     return 0;
 }
 
-/* prompt(history_file or nil) → prompt */
+/* open(history_file or nil) → prompt */
 static int native_prompt(lua_State *L)
 {
     const char *file = luaL_optstring(L, 1, NULL);
@@ -198,32 +198,9 @@ static int prompt_remember(lua_State *L)
     return 0;
 }
 
-/* embedded(name) → content | nil */
-static int native_embedded(lua_State *L)
+int open_native_prompt(lua_State *L)
 {
-    const struct embedded_file *file = embedded_find(luaL_checkstring(L, 1));
-    if (!file)
-        return 0;
-    lua_pushlstring(L, file->data, file->size);
-    return 1;
-}
-
-/* embedded_names() → list of names */
-static int native_embedded_names(lua_State *L)
-{
-    lua_Integer i = 1;
-    lua_newtable(L);
-    for (const struct embedded_file *file = embedded_files; file->name; file++) {
-        lua_pushstring(L, file->name);
-        lua_rawseti(L, -2, i++);
-    }
-    return 1;
-}
-
-int open_native_host(lua_State *L)
-{
-    static const luaL_Reg functions[] = {{"prompt", native_prompt}, {"embedded", native_embedded},
-                                         {"embedded_names", native_embedded_names}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"open", native_prompt}, {NULL, NULL}};
     static const luaL_Reg methods[] = {{"read", prompt_read}, {"remember", prompt_remember}, {"close", prompt_close},
                                        {NULL, NULL}};
     luaL_newmetatable(L, PROMPT_TYPE);

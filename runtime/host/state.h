@@ -6,7 +6,9 @@
 
 /* Fills a new state. May raise: call it protected. */
 void state_fill(lua_State *L);
-/* upjob.native.host: embedded files, the prompt. */
-int open_native_host(lua_State *L);
+/* upjob.native.embedded: the files built in. */
+int open_native_embedded(lua_State *L);
+/* upjob.native.prompt, in prompt.so (bindings/modules.h). */
+int open_native_prompt(lua_State *L);
 
 #endif

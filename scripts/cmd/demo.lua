@@ -1,6 +1,6 @@
 --- upjob demo: the embedded service, real sample files, one import each, a report.
 local cli = require "upjob.cli"
-local host = require "upjob.native.host"
+local builtin = require "upjob.native.embedded"
 local job = require "upjob.job"
 local mapping = require "upjob.mapping"
 local profile = require "upjob.cmd.profile"
@@ -48,7 +48,7 @@ local SAMPLES = {
 
 local function import_sample(client, directory, sample, options, say)
   local path = directory .. "/" .. sample.file
-  local ok, err = system.write_private(path, host.embedded("tests/data/" .. sample.file))
+  local ok, err = system.write_private(path, builtin.read("tests/data/" .. sample.file))
   if not ok then return nil, err end
   say(("\n%s: %s"):format(sample.file, sample.what))
   local run

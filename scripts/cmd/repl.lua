@@ -1,7 +1,6 @@
 --- upjob repl: a prompt for exploring. Tasks go on while it waits for a line.
 local cli = require "upjob.cli"
 local errors = require "upjob.errors"
-local host = require "upjob.native.host"
 local inspect = require "upjob.inspect"
 local report = require "upjob.report"
 local system = require "upjob.native.system"
@@ -40,7 +39,7 @@ local function open_lines(options)
   end
   local state = cli.state_directory(options)
   local ok = state and system.make_directory(state)
-  return host.prompt(ok and state .. "/history" or nil)
+  return require("upjob.native.prompt").open(ok and state .. "/history" or nil)
 end
 
 local function show(...)
