@@ -66,7 +66,7 @@ void push_secret(lua_State *L, struct secret *secret);
 /* The secret at `index` (a secret or a string, of which a secret is made and left on the stack in its place). */
 const struct secret *check_secret(lua_State *L, int index, const char *what);
 
-/* Each opens one native module: pushes its table. Those of http, profiles and upload are in client.so (modules.h). */
+/* Each opens one native module: pushes its table. Those of http, profiles, upload and check are in client.so (modules.h). */
 int open_native_task(lua_State *L);
 int open_native_json(lua_State *L);
 int open_native_http(lua_State *L);

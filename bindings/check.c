@@ -68,7 +68,8 @@ static void push_problem(lua_State *L, const struct check_problem *problem, cons
     set_text(L, "masked", check_problem_text(problem, file, false, text, sizeof text));
 }
 
-/* {rows, bad_rows, bytes, counts = {class = n}, problems = {…}, outgoing_fd, outgoing_bytes, rejects_written} */
+/* {rows, bad_rows, bytes, counts = {class = n}, problems = {…}, outgoing_fd, outgoing_bytes, rejects_written, md5, identity}
+ * md5 and identity: what upload.put takes to see that it sends what was checked */
 static int results(lua_State *L, struct wait *w, int index)
 {
     struct checking *checking = (struct checking *)w;
@@ -95,7 +96,12 @@ static int results(lua_State *L, struct wait *w, int index)
         lua_rawseti(L, -2, (lua_Integer)i + 1);
     }
     lua_setfield(L, -2, "problems");
-    if (result->outgoing_fd >= 0) {
+    set_text(L, "md5", result->md5);
+    if (result->outgoing_fd < 0) {
+        char identity[FILE_IDENTITY_TEXT];
+        file_identity_text(&result->identity, identity);
+        set_text(L, "identity", identity);
+    } else {
         int fd = check_take_outgoing(checking->check);
         set_integer(L, "outgoing_fd", (uint64_t)fd);
     }

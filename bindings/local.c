@@ -33,10 +33,10 @@ static const char **read_domains(lua_State *L)
     return domains;
 }
 
-/* start{data_dir, host, port, domains, ephemeral} → service | nil, err */
+/* start{data_dir, host, port, domains, ephemeral, faults, throttle} → service | nil, err */
 static int native_start(lua_State *L)
 {
-    static const char *const known[] = {"data_dir", "host", "port", "domains", "ephemeral", NULL};
+    static const char *const known[] = {"data_dir", "host", "port", "domains", "ephemeral", "faults", "throttle", NULL};
     const char *what = "local.start";
     struct err e;
     err_clear(&e);
@@ -48,7 +48,9 @@ static int native_start(lua_State *L)
     struct local_options options = {.data_dir = need_string(L, 1, what, "data_dir"),
                                     .host = option_string(L, 1, what, "host", NULL),
                                     .port = (int)port,
-                                    .ephemeral = option_boolean(L, 1, what, "ephemeral", false)};
+                                    .ephemeral = option_boolean(L, 1, what, "ephemeral", false),
+                                    .faults = option_string(L, 1, what, "faults", NULL),
+                                    .throttle = option_boolean(L, 1, what, "throttle", false)};
     options.domains = read_domains(L);
     struct service *service = lua_newuserdatauv(L, sizeof *service, 0);
     service->local = NULL;
@@ -76,10 +78,20 @@ static int service_port(lua_State *L)
     return 1;
 }
 
+static int service_fault_seed(lua_State *L)
+{
+    struct service *service = luaL_checkudata(L, 1, SERVICE_TYPE);
+    if (!service->local)
+        return luaL_error(L, "the embedded service was stopped");
+    lua_pushinteger(L, (lua_Integer)service->module->fault_seed(service->local));
+    return 1;
+}
+
 int open_native_local(lua_State *L)
 {
     static const luaL_Reg functions[] = {{"start", native_start}, {NULL, NULL}};
-    static const luaL_Reg methods[] = {{"port", service_port}, {"stop", service_stop}, {NULL, NULL}};
+    static const luaL_Reg methods[] = {{"port", service_port}, {"fault_seed", service_fault_seed}, {"stop", service_stop},
+                                       {NULL, NULL}};
     luaL_newmetatable(L, SERVICE_TYPE);
     lua_pushcfunction(L, service_stop);
     lua_setfield(L, -2, "__gc");

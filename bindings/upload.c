@@ -1,4 +1,5 @@
 /* upload: upjob.native.upload: put{} sends a file to a pre-signed URL. */
+#include "core/digest.h"
 #include "core/upload.h"
 #include <stddef.h>
 
@@ -84,10 +85,23 @@ static void put_report(lua_State *L, struct posted *posted)
     lua_pop(L, 1);
 }
 
+/* content_md5: true (the default), false, or the digest when it is known. */
+static void read_content_md5(lua_State *L, const char *what, struct upload_options *options)
+{
+    lua_getfield(L, 1, "content_md5");
+    if (lua_type(L, -1) == LUA_TSTRING && digest_is_text(lua_tostring(L, -1)))
+        options->content_md5 = lua_tostring(L, -1);
+    else if (lua_isboolean(L, -1))
+        options->no_content_md5 = !lua_toboolean(L, -1);
+    else if (!lua_isnil(L, -1))
+        luaL_error(L, "%s: option \"content_md5\" must be true, false, or the base64 of an MD5", what);
+    lua_pop(L, 1); /* the table keeps the text */
+}
+
 static int native_put(lua_State *L)
 {
     static const char *const known[] = {"url", "key", "file", "progress", "content_md5", "timeout", "connect_timeout",
-                                        "stall_timeout", "fd", NULL};
+                                        "stall_timeout", "fd", "identity", NULL};
     const char *what = "upload.put";
     struct err e;
     err_clear(&e);
@@ -96,13 +110,18 @@ static int native_put(lua_State *L)
     struct upload_options options = {.url = need_string(L, 1, what, "url"),
                                      .path = need_string(L, 1, what, "file"),
                                      .fd = (int)option_number(L, 1, what, "fd", -1),
-                                     .no_content_md5 = !option_boolean(L, 1, what, "content_md5", true),
                                      .connect_timeout_ms = option_timeout_ms(L, 1, what, "connect_timeout"),
                                      .stall_timeout_ms = option_timeout_ms(L, 1, what, "stall_timeout"),
                                      .progress = put_progress};
     lua_getfield(L, 1, "key");
     if (lua_isnil(L, 2))
         return luaL_error(L, "%s: option \"key\" is required: the ClientToken of GetUploadJobPath", what);
+    struct file_identity identity;
+    const char *identity_text = option_string(L, 1, what, "identity", NULL);
+    if (identity_text && !file_identity_parse(identity_text, &identity))
+        return luaL_error(L, "%s: option \"identity\" is not what a check gave", what);
+    options.identity = identity_text ? &identity : NULL;
+    read_content_md5(L, what, &options);
     options.key = check_secret(L, 2, "upload.put: option \"key\"");
     struct put *put = wait_new(L, sizeof *put, &put_class);
     put->L = app_of(L)->L;

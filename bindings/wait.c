@@ -88,6 +88,7 @@ static void enqueue(struct task *t)
     struct scheduler *s = t->app->scheduler;
     if (t->queued || t->state == TASK_ENDED)
         return;
+    loop_wake(s->app->loop);
     t->queued = true;
     t->next_ready = NULL;
     if (s->ready_last)
@@ -140,6 +141,7 @@ void wait_finish(struct wait *w)
 {
     struct task *t = w->task;
     w->done = true;
+    loop_wake(w->app->loop);
     w->task = NULL;
     if (t && t->waiting == w) {
         t->waiting = NULL;
@@ -275,6 +277,7 @@ void scheduler_post(struct scheduler *scheduler, struct posted *posted)
     if (posted->queued)
         return;
     posted->queued = true;
+    loop_wake(scheduler->app->loop);
     posted->next = scheduler->posted;
     scheduler->posted = posted;
 }

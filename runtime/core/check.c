@@ -40,7 +40,7 @@ struct check {
     size_t max_problems;
     enum phase phase;
     int fd;
-    struct stat opened; /* the file as it was, to see whether it stays so */
+    struct digest *digest; /* of the input */
     struct csv_reader *reader;
     const struct csv_row *header;
     char **names; /* of the header's cells, NULL-terminated */
@@ -131,8 +131,9 @@ struct check *check_new(const struct check_options *options, struct err *err)
     check->rejects_path = options->rejects_path ? strdup(options->rejects_path) : NULL;
     check->problems = calloc(check->max_problems, sizeof *check->problems);
     check->result.problems = check->problems;
+    check->digest = digest_new(err);
     if (!check->path || (options->rejects_path && !check->rejects_path) || !check->problems ||
-        !copy_rules(check, options)) {
+        !check->digest || !copy_rules(check, options)) {
         err_set(err, ERR_MEMORY, "no memory for a check");
         check_free(check);
         return NULL;
@@ -146,6 +147,7 @@ void check_free(struct check *check)
         return;
     rejects_free(check->rejects);
     csv_reader_free(check->reader);
+    digest_free(check->digest);
     if (check->fd >= 0)
         close(check->fd);
     if (check->result.outgoing_fd >= 0)
@@ -318,20 +320,22 @@ static long read_input(void *arg, char *into, size_t size, struct err *err)
     while (n < 0 && errno == EINTR);
     if (n < 0)
         err_errno(err, ERR_FILE, errno, "cannot be read");
-    return (long)n;
+    return n > 0 && !digest_add(check->digest, into, (size_t)n, err) ? -1 : (long)n;
 }
 
 static bool open_file(struct check *check, struct err *err)
 {
     /* A pipe without a writer would block here; it is refused below. */
+    struct stat opened;
     check->fd = open(check->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (check->fd < 0 || fstat(check->fd, &check->opened) < 0)
+    if (check->fd < 0 || fstat(check->fd, &opened) < 0)
         return err_errno(err, ERR_FILE, errno, "cannot be opened");
-    if (S_ISDIR(check->opened.st_mode))
+    if (S_ISDIR(opened.st_mode))
         return err_set(err, ERR_FILE, "is a directory, not a CSV file");
-    if (!S_ISREG(check->opened.st_mode))
+    if (!S_ISREG(opened.st_mode))
         return err_set(err, ERR_FILE, "is not a regular file: save the data in one first");
-    check->result.total = (uint64_t)check->opened.st_size;
+    file_identity_of(&opened, &check->result.identity);
+    check->result.total = check->result.identity.size;
     if (check->result.total >= CHECK_MAX_BYTES)
         return err_set(err, ERR_INVALID_FILE,
                        "has %" PRIu64 " bytes; the service takes less than %u: split the file",
@@ -461,13 +465,10 @@ static bool next_row(struct check *check, bool *more, struct err *err)
 /* A file that changes while it is read would be sent as nobody has checked it. */
 static bool unchanged(const struct check *check, struct err *err)
 {
-    struct stat now;
-    if (fstat(check->fd, &now) == 0 && now.st_size == check->opened.st_size &&
-        now.st_mtim.tv_sec == check->opened.st_mtim.tv_sec &&
-        now.st_mtim.tv_nsec == check->opened.st_mtim.tv_nsec &&
-        csv_reader_offset(check->reader) == check->result.total)
-        return true;
-    return err_set(err, ERR_FILE, "has changed while it was checked: try again when it is complete");
+    if (!file_identity_check(&check->result.identity, check->fd, check->path, err))
+        return false;
+    return csv_reader_offset(check->reader) == check->result.total ||
+           err_set(err, ERR_FILE, "has changed while it was read: start again when nothing writes to it any more");
 }
 
 static bool end_rows(struct check *check, struct err *err)
@@ -502,11 +503,13 @@ static bool finish(struct check *check, struct err *err)
     check->phase = FINISHED;
     if (!unchanged(check, err))
         return false;
+    if (!digest_text(check->digest, check->result.md5, err))
+        return false;
     if (!check->rejects)
         return true;
     if (!rejects_finish(check->rejects, err))
         return false;
-    check->result.outgoing_fd = rejects_take(check->rejects, &check->result.outgoing_bytes);
+    check->result.outgoing_fd = rejects_take(check->rejects, &check->result.outgoing_bytes, check->result.md5);
     check->result.rejects_written = check->result.outgoing_fd >= 0 && check->rejects_path;
     return true;
 }

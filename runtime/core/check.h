@@ -13,7 +13,9 @@
 #include <stdint.h>
 
 #include "core/csv.h"
+#include "core/digest.h"
 #include "core/err.h"
+#include "core/file_identity.h"
 
 /* Limits of the service (inferred: "under 1 GB"; characters of a profile's values). */
 #define CHECK_MAX_BYTES                  1000000000u
@@ -83,6 +85,10 @@ struct check_result {
     int outgoing_fd; /* owned by the check until check_take_outgoing */
     uint64_t outgoing_bytes;
     bool rejects_written; /* rejects_path was created or replaced */
+    /* Of what is to be sent (the outgoing file, else the file itself), when the check has ended well: its MD5, and, for the file
+     * itself, which one it was, to be compared when it is sent. */
+    char md5[DIGEST_TEXT];
+    struct file_identity identity;
 };
 
 struct check;

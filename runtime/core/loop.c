@@ -68,6 +68,12 @@ bool loop_turn(struct loop *loop, bool wait)
     return alive != 0;
 }
 
+void loop_wake(struct loop *loop)
+{
+    if (loop->in_turn)
+        uv_stop(&loop->uv);
+}
+
 bool loop_in_turn(const struct loop *loop)
 {
     return loop->in_turn;

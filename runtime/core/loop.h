@@ -24,6 +24,9 @@ uv_loop_t *loop_uv(struct loop *loop);
 /* Runs callbacks that are due; with `wait`, sleeps first until one is.
  * Returns false when nothing is left that could ever call back. */
 bool loop_turn(struct loop *loop, bool wait);
+/* From a callback: the turn is to end without sleeping, because there is something to be done between turns. Without it a turn
+ * that began with a due timer would go on to sleep until the next event: libuv runs timers before it polls. */
+void loop_wake(struct loop *loop);
 /* True while a callback of this loop is running. */
 bool loop_in_turn(const struct loop *loop);
 

@@ -25,6 +25,8 @@ struct rejects {
     struct csv_writer *writer; /* to it */
     int outgoing;
     uint64_t outgoing_bytes;
+    struct digest *digest; /* of the outgoing file */
+    char md5[DIGEST_TEXT];
     uint64_t settled; /* the input up to here has been copied or rejected */
     uint64_t until;   /* what is to be copied ends here, */
     uint64_t skip_to; /* and goes on here */
@@ -60,6 +62,7 @@ void rejects_free(struct rejects *rejects)
         unlink(rejects->temporary);
     if (rejects->outgoing >= 0)
         close(rejects->outgoing);
+    digest_free(rejects->digest);
     free(rejects->temporary);
     free(rejects->path);
     free(rejects->buffer);
@@ -136,6 +139,9 @@ static bool open_files(struct rejects *rejects, const struct csv_row *header, st
     rejects->buffer = malloc(COPY_BUFFER);
     if (!rejects->buffer)
         return err_set(err, ERR_MEMORY, "no memory for rejected rows");
+    rejects->digest = digest_new(err);
+    if (!rejects->digest)
+        return false;
     rejects->outgoing = open_nameless(err);
     return rejects->outgoing >= 0 && (!rejects->path || open_rejects(rejects, header, err));
 }
@@ -182,8 +188,9 @@ static bool flush_outgoing(struct rejects *rejects, struct err *err)
         return err_errno(err, ERR_FILE, errno,
                          "the good rows cannot be written to a temporary file (TMPDIR says where)");
     rejects->outgoing_bytes += rejects->len;
+    bool done = digest_add(rejects->digest, rejects->buffer, rejects->len, err);
     rejects->len = 0;
-    return true;
+    return done;
 }
 
 bool rejects_copy(struct rejects *rejects, struct err *err)
@@ -222,7 +229,7 @@ bool rejects_finish(struct rejects *rejects, struct err *err)
 {
     if (rejects->outgoing < 0)
         return true;
-    if (!flush_outgoing(rejects, err))
+    if (!flush_outgoing(rejects, err) || !digest_text(rejects->digest, rejects->md5, err))
         return false;
     if (lseek(rejects->outgoing, 0, SEEK_SET) < 0)
         return err_errno(err, ERR_SYSTEM, errno, "a temporary file cannot be rewound");
@@ -242,10 +249,13 @@ bool rejects_finish(struct rejects *rejects, struct err *err)
     return true;
 }
 
-int rejects_take(struct rejects *rejects, uint64_t *bytes)
+int rejects_take(struct rejects *rejects, uint64_t *bytes, char md5[DIGEST_TEXT])
 {
     int fd = rejects->outgoing;
+    if (fd < 0)
+        return -1;
     *bytes = rejects->outgoing_bytes;
+    memcpy(md5, rejects->md5, DIGEST_TEXT);
     rejects->outgoing = -1;
     return fd;
 }

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "core/csv.h"
+#include "core/digest.h"
 #include "core/err.h"
 
 struct rejects;
@@ -31,8 +32,9 @@ bool rejects_copy(struct rejects *rejects, struct err *err) MUST_CHECK;
 void rejects_end(struct rejects *rejects, uint64_t size);
 /* Puts the rejects file in its place. */
 bool rejects_finish(struct rejects *rejects, struct err *err) MUST_CHECK;
-/* The outgoing file at its start, now the caller's; -1 when no row was rejected. */
-int rejects_take(struct rejects *rejects, uint64_t *bytes);
+/* The outgoing file at its start, now the caller's, with its size and MD5; -1 when no row was rejected, and then nothing is
+ * written to the others. */
+int rejects_take(struct rejects *rejects, uint64_t *bytes, char md5[DIGEST_TEXT]);
 /* Removes what is not finished. NULL is allowed. */
 void rejects_free(struct rejects *rejects);
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "core/buf.h"
+#include "core/digest.h"
 #include "core/endpoint.h"
 #include "core/http_transfer.h"
 #include "core/log.h"
@@ -31,15 +32,15 @@ struct upload {
     char *path;
     const struct secret *key;
     int fd;
-    struct stat before; /* of the file when it was opened: it must not change under us */
+    struct file_identity identity; /* of the file: it must not change under us */
+    bool named;                    /* `path` is the name of the file that is sent */
     uint64_t position;  /* next byte that the PUT reads */
-    bool content_md5;
+    bool content_md5;   /* is sent */
     bool type_signed;   /* the URL signs content-type */
-    EVP_MD_CTX *digest;
+    struct digest *digest;
     char *digest_buffer;
     uint64_t digested;
-    unsigned char md5[16];
-    bool md5_known;
+    char md5[DIGEST_TEXT]; /* "" until it is known */
     struct loop_work *work; /* the digest pass, while it runs */
     bool cancelled;         /* while it runs: freed when it has ended */
     struct err failure;     /* of the digest pass or the read callback */
@@ -68,7 +69,7 @@ static void upload_free(struct upload *upload)
     drop_transfer(upload);
     if (upload->fd >= 0)
         close(upload->fd);
-    EVP_MD_CTX_free(upload->digest);
+    digest_free(upload->digest);
     free(upload->digest_buffer);
     if (upload->url)
         secret_cleanse(upload->url, strlen(upload->url));
@@ -140,39 +141,39 @@ static bool key_digest(const struct secret *key, char md5_text[32], struct err *
 
 static bool open_file(struct upload *upload, const struct upload_options *options, struct err *e)
 {
+    struct stat info;
+    upload->named = options->fd < 0;
     upload->fd = options->fd >= 0 ? fcntl(options->fd, F_DUPFD_CLOEXEC, 0) : open(upload->path, O_RDONLY | O_CLOEXEC);
     err_at(e, upload->path, 0, 0, NULL);
-    if (upload->fd < 0 || fstat(upload->fd, &upload->before) != 0)
+    if (upload->fd < 0 || fstat(upload->fd, &info) != 0)
         return err_errno(e, ERR_FILE, errno, "cannot open the file");
-    if (S_ISDIR(upload->before.st_mode))
+    if (S_ISDIR(info.st_mode))
         return err_set(e, ERR_FILE, "is a directory, not a file");
-    if (!S_ISREG(upload->before.st_mode))
+    if (!S_ISREG(info.st_mode))
         return err_set(e, ERR_FILE, "is not a regular file: its size must be known before it is sent");
-    if (upload->before.st_size == 0)
+    if (info.st_size == 0)
         return err_set(e, ERR_INVALID_FILE, "the file is empty: there is nothing to upload");
+    file_identity_of(&info, &upload->identity);
+    if (options->identity)
+        upload->identity = *options->identity;
+    if (!file_identity_check(&upload->identity, upload->fd, NULL, e))
+        return false;
     err_at(e, NULL, 0, 0, NULL);
     return true;
 }
 
-static bool file_unchanged(struct upload *upload)
+static bool file_unchanged(struct upload *upload, struct err *e)
 {
-    struct stat now;
-    return fstat(upload->fd, &now) == 0 && now.st_size == upload->before.st_size &&
-           now.st_mtim.tv_sec == upload->before.st_mtim.tv_sec &&
-           now.st_mtim.tv_nsec == upload->before.st_mtim.tv_nsec && now.st_ino == upload->before.st_ino;
-}
-
-static void file_changed(struct upload *upload, struct err *e)
-{
-    err_at(e, upload->path, 0, 0, NULL);
-    err_set(e, ERR_FILE, "the file changed while it was read: start again when nothing writes to it any more");
+    if (file_identity_check(&upload->identity, upload->fd, upload->named ? upload->path : NULL, e))
+        return true;
+    return err_at(e, upload->path, 0, 0, NULL);
 }
 
 /* ---- the PUT ---- */
 
 static uint64_t file_size(const struct upload *upload)
 {
-    return (uint64_t)upload->before.st_size;
+    return upload->identity.size;
 }
 
 static size_t give_bytes(char *into, size_t unit, size_t count, void *arg)
@@ -182,10 +183,10 @@ static size_t give_bytes(char *into, size_t unit, size_t count, void *arg)
     size_t want = unit * count < left ? unit * count : (size_t)left;
     ssize_t n = want ? pread(upload->fd, into, want, (off_t)upload->position) : 0;
     if (n < 0 || (n == 0 && want > 0)) {
-        if (n == 0)
-            file_changed(upload, &upload->failure);
-        else
+        if (n < 0)
             err_errno(&upload->failure, ERR_FILE, errno, "cannot read the file");
+        else if (file_unchanged(upload, &upload->failure))
+            err_set(&upload->failure, ERR_FILE, "ended before its size");
         err_at(&upload->failure, upload->path, 0, 0, NULL);
         return CURL_READFUNC_ABORT;
     }
@@ -262,7 +263,7 @@ static bool add_header(struct upload *upload, const char *name, const char *valu
 
 static bool add_headers(struct upload *upload, struct err *e)
 {
-    char key_md5[32], md5[32];
+    char key_md5[32];
     if (!key_digest(upload->key, key_md5, e))
         return false;
     bool ok = add_header(upload, "x-amz-server-side-encryption-customer-algorithm: ", "AES256") &&
@@ -272,10 +273,8 @@ static bool add_headers(struct upload *upload, struct err *e)
               add_header(upload, upload->type_signed ? "Content-Type: text/csv" : "Content-Type:", "") &&
               add_header(upload, file_size(upload) >= EXPECT_100_FROM ? "Expect: 100-continue" : "Expect:", "");
     secret_cleanse(key_md5, sizeof key_md5);
-    if (ok && upload->content_md5 && upload->md5_known) {
-        EVP_EncodeBlock((unsigned char *)md5, upload->md5, sizeof upload->md5);
-        ok = add_header(upload, "Content-MD5: ", md5);
-    }
+    if (ok && upload->content_md5)
+        ok = add_header(upload, "Content-MD5: ", upload->md5);
     return ok || err_set(e, ERR_MEMORY, "out of memory");
 }
 
@@ -319,8 +318,19 @@ static void read_xml_error(struct upload *upload, int status, struct err *e)
 /* [I] Content-MD5 may be sent unsigned; an endpoint that refuses it for that gets the file without. */
 static bool refused_for_md5(struct upload *upload, const struct err *e)
 {
-    return upload->content_md5 && upload->md5_known && e->status == 403 &&
+    return upload->content_md5 && e->status == 403 &&
            (err_is(e, "SignatureDoesNotMatch") || strcasestr(e->message, "not signed"));
+}
+
+/* What arrived is not what was digested: either the file is another one now, or a byte fell over on the way. */
+static void explain_bad_digest(struct upload *upload, struct err *e)
+{
+    struct err changed;
+    err_clear(&changed);
+    if (!file_unchanged(upload, &changed))
+        *e = changed;
+    else
+        e->retryable = true;
 }
 
 static void put_done(void *arg, int curl_code)
@@ -337,8 +347,10 @@ static void put_done(void *arg, int curl_code)
             read_xml_error(upload, (int)status, &e);
         else if (curl_code != CURLE_OK)
             http_transfer_error(upload->transfer.easy, curl_code, upload->url, &e);
-        else if (!file_unchanged(upload))
-            file_changed(upload, &e);
+        else
+            (void)!file_unchanged(upload, &e);
+        if (err_is(&e, "BadDigest"))
+            explain_bad_digest(upload, &e);
     }
     drop_transfer(upload);
     if (refused_for_md5(upload, &e)) {
@@ -402,13 +414,12 @@ static bool digest_slice(void *arg)
         return false;
     }
     if (n == 0) {
-        file_changed(upload, &upload->failure);
+        if (file_unchanged(upload, &upload->failure))
+            err_set(&upload->failure, ERR_FILE, "ended before its size");
         return false;
     }
-    if (EVP_DigestUpdate(upload->digest, upload->digest_buffer, (size_t)n) != 1) {
-        err_set(&upload->failure, ERR_INTERNAL, "cannot compute the file's MD5");
+    if (!digest_add(upload->digest, upload->digest_buffer, (size_t)n, &upload->failure))
         return false;
-    }
     upload->digested += (uint64_t)n;
     return upload->digested < file_size(upload);
 }
@@ -424,23 +435,19 @@ static void digest_done(void *arg)
     }
     free(upload->digest_buffer);
     upload->digest_buffer = NULL;
-    if (!e.code[0]) {
-        if (!file_unchanged(upload))
-            file_changed(upload, &e);
-        else if (EVP_DigestFinal_ex(upload->digest, upload->md5, NULL) != 1)
-            err_set(&e, ERR_INTERNAL, "cannot compute the file's MD5");
-        else
-            upload->md5_known = true;
-    }
+    if (!e.code[0] && file_unchanged(upload, &e))
+        (void)!digest_text(upload->digest, upload->md5, &e);
     if (e.code[0] || !start_put(upload, &e))
         finish(upload, &e);
 }
 
 static bool start_digest(struct upload *upload, struct err *e)
 {
-    upload->digest = EVP_MD_CTX_new();
+    upload->digest = digest_new(e);
     upload->digest_buffer = malloc(DIGEST_SLICE);
-    if (!upload->digest || !upload->digest_buffer || EVP_DigestInit_ex(upload->digest, EVP_md5(), NULL) != 1)
+    if (!upload->digest)
+        return false;
+    if (!upload->digest_buffer)
         return err_set(e, ERR_MEMORY, "cannot compute the file's MD5: out of memory");
     upload->work = loop_work_start(upload->loop, digest_slice, digest_done, upload);
     return upload->work || err_set(e, ERR_MEMORY, "out of memory");
@@ -461,6 +468,7 @@ struct upload *upload_start(struct http *http, struct loop *loop, const struct u
     upload->loop = loop;
     upload->key = options->key;
     upload->content_md5 = !options->no_content_md5;
+    snprintf(upload->md5, sizeof upload->md5, "%s", options->content_md5 ? options->content_md5 : "");
     upload->connect_timeout_ms = options->connect_timeout_ms;
     upload->stall_timeout_ms = options->stall_timeout_ms ? options->stall_timeout_ms : 60000;
     upload->progress = options->progress;
@@ -476,7 +484,7 @@ struct upload *upload_start(struct http *http, struct loop *loop, const struct u
     if (!check_url(upload, e) || !key_digest(upload->key, md5, e) || !open_file(upload, options, e))
         goto failed;
     secret_cleanse(md5, sizeof md5);
-    if (upload->content_md5 ? !start_digest(upload, e) : !start_put(upload, e))
+    if (upload->content_md5 && !upload->md5[0] ? !start_digest(upload, e) : !start_put(upload, e))
         goto failed;
     return upload;
 failed:

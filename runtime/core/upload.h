@@ -1,6 +1,6 @@
 /* upload: sends one file to a pre-signed URL under a customer-provided key (SSE-C).
  *
- * The file is read twice: once for Content-MD5 (an option), then by the PUT. Memory is constant. Rules: Amazon S3,
+ * The file is read twice: once for Content-MD5 (an option; not when the caller knows it), then by the PUT. Memory is constant. Rules: Amazon S3,
  * "Using server-side encryption with customer-provided keys": exact Content-Length, the three headers, no header that
  * the URL does not allow; never over plain HTTP except to loopback.
  */
@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/file_identity.h"
 #include "core/http.h"
 #include "core/secret.h"
 
@@ -19,7 +20,9 @@ struct upload_options {
     const struct secret *key; /* ClientToken: base64 of the 32-byte data key */
     const char *path;         /* the file; names it in errors when `fd` is given */
     int fd;                   /* an open file to send instead (duplicated, sent from its beginning), or -1 */
-    bool no_content_md5;      /* skip the digest pass */
+    bool no_content_md5;      /* send no Content-MD5 */
+    const char *content_md5;  /* the file's MD5 as digest.h makes it, when it is known; NULL: a pass over the file makes it */
+    const struct file_identity *identity; /* the file must be this one still; NULL: as it is when the upload starts */
     long connect_timeout_ms;  /* 0: 10 s */
     long stall_timeout_ms;    /* no byte either way for that long; 0: 60 s */
     /* Called about ten times a second with bytes sent and the size; may be NULL. */

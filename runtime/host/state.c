@@ -70,14 +70,15 @@ static void add_native_modules(lua_State *L)
     static const luaL_Reg modules[] = {
         {"upjob.native.task", open_native_task},         {"upjob.native.json", open_native_json},
         {"upjob.native.log", open_native_log},           {"upjob.native.secret", open_native_secret},
-        {"upjob.native.csv", open_native_csv},           {"upjob.native.check", open_native_check},
-        {"upjob.native.local", open_native_local},       {"upjob.native.system", open_native_system},
-        {"upjob.native.embedded", open_native_embedded}, {NULL, NULL}};
+        {"upjob.native.csv", open_native_csv},           {"upjob.native.local", open_native_local},
+        {"upjob.native.system", open_native_system},     {"upjob.native.embedded", open_native_embedded},
+        {NULL, NULL}};
     static const struct {
         const char *name, *module, *symbol;
     } late[] = {{"upjob.native.http", "client.so", "open_native_http"},
                 {"upjob.native.profiles", "client.so", "open_native_profiles"},
                 {"upjob.native.upload", "client.so", "open_native_upload"},
+                {"upjob.native.check", "client.so", "open_native_check"},
                 {"upjob.native.prompt", "prompt.so", "open_native_prompt"}};
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
     luaL_setfuncs(L, modules, 0);

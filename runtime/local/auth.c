@@ -111,7 +111,7 @@ bool auth_check_upload(struct exchange *ex)
                            "The request signature we calculated does not match the signature you provided.");
 }
 
-bool auth_presign_upload(struct exchange *ex, const unsigned char key[DATA_KEY_SIZE], struct buf *url)
+bool auth_presign_upload(struct exchange *ex, const unsigned char key[DATA_KEY_SIZE], double signed_at, struct buf *url)
 {
     struct sigv4_result result;
     char path[256], text[64], md5[40];
@@ -123,7 +123,7 @@ bool auth_presign_upload(struct exchange *ex, const unsigned char key[DATA_KEY_S
              ex->upload_path.id);
     struct sigv4_request request = {.method = "PUT", .host = host ? host : "127.0.0.1", .path = path, .headers = headers,
                                     .header_count = 3, .payload_hash = SIGV4_UNSIGNED_PAYLOAD};
-    struct sigv4_scope scope = {"s3", "us-east-1", (time_t)clock_now(&ex->service->clock)};
+    struct sigv4_scope scope = {"s3", "us-east-1", (time_t)signed_at};
     bool ok = sigv4_presign(&request, "http", &scope, &credentials, FACT_PATH_LIFETIME, ex->service->keys, url, &result,
                             &ex->err);
     if (ok)

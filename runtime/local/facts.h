@@ -17,6 +17,10 @@
 /* Pages when MaxResults is not given. */
 #define FACT_DEFAULT_PAGE 100
 #define FACT_DEFAULT_SEARCH_PAGE 20
+/* Calls a second of one operation, when the real service's rates are asked for: none of the six is in the public table of
+ * throttling rates; comparable operations have these. */
+#define FACT_WRITE_RATE 1.0
+#define FACT_READ_RATE 5.0
 /* A job none of whose records could be used has FAILED, with VALIDATION_FAILURE. */
 #define FACT_ALL_FAILED_STATUS "FAILED"
 /* A file with a header and no record fails like an empty one. */

@@ -22,6 +22,7 @@ struct listener {
     uv_poll_t *poll;
     uv_timer_t *timer;
     uv_check_t *check; /* runs the daemon again after replies were made ready in this turn */
+    struct exchange *paused;
     int port;
     bool pending;
 };
@@ -86,6 +87,29 @@ void exchange_resume(struct exchange *ex)
     ex->suspended = false;
     MHD_resume_connection(ex->connection);
     listener->pending = true;
+}
+
+static void pause_over(void *arg)
+{
+    struct exchange *ex = arg;
+    struct exchange **p = &ex->service->listener->paused;
+    while (*p && *p != ex)
+        p = &(*p)->next_paused;
+    if (*p)
+        *p = ex->next_paused;
+    ex->pause = NULL;
+    exchange_resume(ex);
+}
+
+void exchange_pause(struct exchange *ex, uint64_t ms)
+{
+    struct listener *listener = ex->service->listener;
+    ex->pause = loop_timer_start(ex->service->loop, ms, pause_over, ex);
+    if (!ex->pause)
+        return; /* out of memory: it goes on at once */
+    ex->next_paused = listener->paused;
+    listener->paused = ex;
+    exchange_suspend(ex);
 }
 
 static void exchange_free(struct exchange *ex)
@@ -200,12 +224,14 @@ static void begin(struct exchange *ex, struct MHD_Connection *connection, const 
         ex->phase = PHASE_BODY;
 }
 
-static void take_body(struct exchange *ex, const char *bytes, size_t len)
+/* Returns how many of the bytes were taken. */
+static size_t take_body(struct exchange *ex, const char *bytes, size_t len)
 {
     if (ex->is_upload)
-        uploads_body(ex, bytes, len);
-    else if (!ex->err.code[0] && !buf_add(&ex->body, bytes, len))
+        return uploads_body(ex, bytes, len);
+    if (!ex->err.code[0] && !buf_add(&ex->body, bytes, len))
         exchange_refuse(ex, 413, "BadRequestException", "The request is larger than %zu bytes.", MAX_API_BODY);
+    return len;
 }
 
 /* Called for the head, for each piece of the body, at its end, and again whenever the exchange was resumed. */
@@ -231,9 +257,8 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, cons
         return MHD_YES;
     }
     if (*upload_size > 0) {
-        take_body(ex, upload_data, *upload_size);
-        *upload_size = 0;
-        return MHD_YES;
+        *upload_size -= take_body(ex, upload_data, *upload_size);
+        return ex->dropped ? MHD_NO : MHD_YES;
     }
     if (ex->is_upload)
         uploads_finish(ex);
@@ -361,6 +386,10 @@ void listener_free(struct listener *listener)
         return;
     if (listener->poll)
         uv_poll_stop(listener->poll);
+    while (listener->paused) {
+        loop_timer_stop(listener->paused->pause);
+        pause_over(listener->paused);
+    }
     MHD_stop_daemon(listener->daemon);
     uv_handle_t *handles[] = {(uv_handle_t *)listener->poll, (uv_handle_t *)listener->timer,
                               (uv_handle_t *)listener->check};

@@ -8,6 +8,7 @@
 #define UPJOB_LOCAL_LOCAL_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "core/err.h"
 #include "core/loop.h"
@@ -21,12 +22,16 @@ struct local_options {
     int port;                    /* 0 picks one */
     const char *const *domains;  /* NULL-terminated names to create when missing, or NULL */
     bool ephemeral;              /* nobody will open this data again: commits are not synced to disk */
+    const char *faults;          /* bad days to rehearse (faults.h), or NULL */
+    bool throttle;               /* the real service's rates */
 };
 
 /* NULL with *err: ERR_CONFIG for a port in use, a directory that is not writable, in use, or of a newer
- * version; ERR_VALIDATION for a domain's name. The caller owns it and stops it before it frees the loop. */
+ * version; ERR_VALIDATION for a domain's name; ERR_USAGE for faults that there are not. The caller owns it and stops it before it frees the loop. */
 struct local *local_start(struct loop *loop, const struct local_options *options, struct err *err) MUST_CHECK;
 int local_port(const struct local *local);
+/* What repeats the faults of this run; 0 without faults. */
+uint64_t local_fault_seed(const struct local *local);
 /* Closes the listener, lets a running batch commit, joins the threads. NULL is allowed. */
 void local_stop(struct local *local);
 
@@ -34,6 +39,7 @@ void local_stop(struct local *local);
 struct local_module {
     struct local *(*start)(struct loop *, const struct local_options *, struct err *);
     int (*port)(const struct local *);
+    uint64_t (*fault_seed)(const struct local *);
     void (*stop)(struct local *);
 };
 extern const struct local_module upjob_local_module;

@@ -193,16 +193,39 @@ static void finish_path(struct exchange *ex)
     char text[64], md5[40];
     struct buf url;
     buf_init(&url, 8192);
+    double signed_at = ex->upload_path.expires - FACT_PATH_LIFETIME;
+    if (faults_strike(ex->service->faults, FAULT_EXPIRE_URL, "GetUploadJobPath"))
+        signed_at -= FACT_PATH_LIFETIME + 1;
     if (objects_unwrap(ex->service->objects, ex->upload_path.id, ex->upload_path.wrapped_key, key, &ex->err) &&
-        auth_presign_upload(ex, key, &url)) {
+        auth_presign_upload(ex, key, signed_at, &url)) {
         object_key_texts(key, text, md5);
         cJSON_AddStringToObject(ex->reply, "Url", url.data);
         cJSON_AddStringToObject(ex->reply, "ClientToken", text);
-        cJSON_AddNumberToObject(ex->reply, "ValidUntil", ex->upload_path.expires);
+        cJSON_AddNumberToObject(ex->reply, "ValidUntil", signed_at + FACT_PATH_LIFETIME);
         secret_cleanse(text, sizeof text);
     }
     secret_cleanse(key, sizeof key);
     buf_cleanse(&url);
+}
+
+static bool refuse_with_fault(struct exchange *ex)
+{
+    return exchange_refuse(ex, 500, "InternalServerException", "An internal error occurred (rehearsed with --fault).");
+}
+
+/* A bad day, or a call too many: false with the refusal. */
+static bool spared(struct exchange *ex)
+{
+    struct faults *faults = ex->service->faults;
+    const char *name = ex->operation ? ex->operation->name : "";
+    if (!faults || !ex->operation)
+        return true;
+    if (faults_over_rate(faults, name, clock_steady()) || faults_strike(faults, FAULT_THROTTLE, name))
+        return exchange_refuse(ex, 429, "ThrottlingException", "Rate exceeded");
+    if (!faults_strike(faults, FAULT_ERROR, name))
+        return true;
+    ex->fault_after = faults_where(faults) >= 0.5;
+    return ex->fault_after || refuse_with_fault(ex);
 }
 
 static void answered(void *arg)
@@ -216,6 +239,8 @@ static void answered(void *arg)
     }
     if (!ex->err.code[0] && ex->operation && strcmp(ex->operation->name, "GetUploadJobPath") == 0)
         finish_path(ex);
+    if (!ex->err.code[0] && ex->fault_after)
+        refuse_with_fault(ex);
     ex->phase = PHASE_READY;
     exchange_resume(ex);
 }
@@ -308,7 +333,7 @@ void routes_handle(struct exchange *ex)
 {
     ex->params = cJSON_CreateObject();
     bool is_failures = strncmp(ex->path, FAILURES_PREFIX, strlen(FAILURES_PREFIX)) == 0;
-    if (ex->err.code[0] || !auth_check_call(ex) || !(is_failures ? read_failures(ex) : read_call(ex))) {
+    if (ex->err.code[0] || !auth_check_call(ex) || !(is_failures ? read_failures(ex) : read_call(ex)) || !spared(ex)) {
         ex->phase = PHASE_READY;
         return;
     }

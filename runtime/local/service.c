@@ -139,6 +139,11 @@ static bool resume_jobs(struct local *service, struct err *err)
 static bool open_parts(struct local *service, const struct local_options *options, struct err *err)
 {
     struct ingest_events events = {take_report, service};
+    if (options->faults || options->throttle) {
+        service->faults = faults_new(options->faults, options->throttle, err);
+        if (!service->faults)
+            return false;
+    }
     if (!make_directory(service->data_dir, err) || !lock_directory(service, err))
         return false;
     service->objects = objects_open(service->data_dir, options->ephemeral, err);
@@ -180,6 +185,11 @@ int local_port(const struct local *local)
     return listener_port(local->listener);
 }
 
+uint64_t local_fault_seed(const struct local *local)
+{
+    return local->faults ? faults_seed(local->faults) : 0;
+}
+
 /* The order matters: what reports stops before what is reported to, and every exchange is answered before its
  * connection is closed. */
 void local_stop(struct local *local)
@@ -194,9 +204,11 @@ void local_stop(struct local *local)
     state_close(local->state);
     objects_close(local->objects);
     sigv4_cache_free(local->keys);
+    faults_free(local->faults);
     if (local->lock_fd >= 0)
         close(local->lock_fd);
     free(local);
 }
 
-const struct local_module upjob_local_module __attribute__((visibility("default"))) = {local_start, local_port, local_stop};
+const struct local_module upjob_local_module __attribute__((visibility("default"))) = {local_start, local_port, local_fault_seed,
+                                                                                             local_stop};

@@ -12,6 +12,7 @@
 #include "core/operations.h"
 #include "core/sigv4.h"
 #include "local/clock.h"
+#include "local/faults.h"
 #include "local/ingest.h"
 #include "local/local.h"
 #include "local/objects.h"
@@ -37,6 +38,7 @@ struct local {
     struct ingest *ingest;
     struct sigv4_cache *keys;     /* loop's thread only */
     struct listener *listener;
+    struct faults *faults;        /* NULL: none. Loop's thread only */
 };
 
 enum phase {
@@ -56,6 +58,8 @@ struct exchange {
     struct MHD_Connection *connection;
     enum phase phase;
     bool suspended;
+    struct loop_timer *pause; /* that it is suspended for */
+    struct exchange *next_paused;
     char method[16];
     char *path, *query; /* as on the wire */
     struct sigv4_header *headers;
@@ -68,6 +72,7 @@ struct exchange {
     cJSON *params;
     int64_t domain_id;
     bool needs_search; /* goes on to the search worker */
+    bool fault_after;  /* once carried out, the call is answered with a fault */
     cJSON *objects;    /* DeleteDomain: names to remove */
     /* an upload */
     struct upload_path upload_path;
@@ -75,6 +80,10 @@ struct exchange {
     struct object_facts facts;
     unsigned char content_md5[16];
     bool has_content_md5;
+    uint64_t received;            /* bytes of the body */
+    uint64_t drop_at, stall_at;   /* faults: UINT64_MAX: never */
+    double stalled_since;         /* 0: not stalled */
+    bool dropped;                 /* the connection is to be closed, without a reply */
     /* the reply */
     struct err err;
     cJSON *reply;
@@ -93,6 +102,8 @@ bool exchange_refuse(struct exchange *ex, int status, const char *code, const ch
 /* Lets a suspended exchange go on. Loop's thread. */
 void exchange_resume(struct exchange *ex);
 void exchange_suspend(struct exchange *ex);
+/* Suspends it for a while, or until the service stops. */
+void exchange_pause(struct exchange *ex, uint64_t ms);
 
 /* listener.c */
 struct listener *listener_new(struct local *service, const char *host, int port, struct err *err) MUST_CHECK;
@@ -103,15 +114,16 @@ void listener_free(struct listener *listener);
 /* auth.c: false with ex->err filled. */
 bool auth_check_call(struct exchange *ex) MUST_CHECK;
 bool auth_check_upload(struct exchange *ex) MUST_CHECK;
-/* A pre-signed upload URL on the host that the client addressed. */
-bool auth_presign_upload(struct exchange *ex, const unsigned char key[DATA_KEY_SIZE], struct buf *url) MUST_CHECK;
+/* A pre-signed upload URL on the host that the client addressed, good for FACT_PATH_LIFETIME from `signed_at` on. */
+bool auth_presign_upload(struct exchange *ex, const unsigned char key[DATA_KEY_SIZE], double signed_at, struct buf *url) MUST_CHECK;
 
 /* routes.c: the API. The body is there; ends in PHASE_READY or suspends. */
 void routes_handle(struct exchange *ex);
 
 /* uploads.c: the S3 face. */
 void uploads_begin(struct exchange *ex);   /* the head is there: checks, then PHASE_BODY or PHASE_READY */
-void uploads_body(struct exchange *ex, const void *bytes, size_t len);
+/* Takes some of the bytes that came, and returns how many; may pause or drop the exchange. */
+size_t uploads_body(struct exchange *ex, const void *bytes, size_t len);
 void uploads_finish(struct exchange *ex);  /* the body is there: suspends */
 void uploads_render(struct exchange *ex);  /* the reply's text, for errors XML */
 void routes_render(struct exchange *ex);   /* the reply's text, JSON */

@@ -9,6 +9,8 @@
 #include "local/service.h"
 
 #define SSE "x-amz-server-side-encryption-customer-"
+#define STALL_SECONDS 600.0 /* that a rehearsed stall lasts at most */
+#define STALL_LOOK_MS 250
 #define MAX_OBJECT 5368709120.0 /* bytes of one PUT: Amazon S3 limits */
 
 /* ---- the checks of the head ---- */
@@ -130,12 +132,24 @@ static void path_known(void *arg)
     exchange_resume(ex);
 }
 
+static void choose_faults(struct exchange *ex)
+{
+    struct faults *faults = ex->service->faults;
+    double length = atof(exchange_header(ex, "content-length"));
+    ex->drop_at = ex->stall_at = UINT64_MAX;
+    if (faults_strike(faults, FAULT_DROP_UPLOAD, "PutObject"))
+        ex->drop_at = (uint64_t)(faults_where(faults) * length);
+    if (faults_strike(faults, FAULT_STALL_UPLOAD, "PutObject"))
+        ex->stall_at = (uint64_t)(faults_where(faults) * length);
+}
+
 void uploads_begin(struct exchange *ex)
 {
     if (!read_path(ex) || !check_length(ex) || !check_sse_headers(ex) || !auth_check_upload(ex) || !check_content_md5(ex)) {
         ex->phase = PHASE_READY;
         return;
     }
+    choose_faults(ex);
     if (!worker_post(ex->service->state_worker, ask_path, path_known, ex)) {
         err_set(&ex->err, ERR_MEMORY, "out of memory");
         ex->phase = PHASE_READY;
@@ -147,10 +161,37 @@ void uploads_begin(struct exchange *ex)
 
 /* ---- the body ---- */
 
-void uploads_body(struct exchange *ex, const void *bytes, size_t len)
+/* How many of the bytes are taken, as the faults allow. */
+static size_t taken_of(struct exchange *ex, size_t len)
 {
-    if (!ex->err.code[0])
+    double rate = faults_upload_rate(ex->service->faults);
+    if (ex->received + len > ex->drop_at) {
+        ex->dropped = true;
+        return 0;
+    }
+    if (ex->received + len > ex->stall_at) {
+        double now = clock_steady();
+        ex->stalled_since = ex->stalled_since > 0 ? ex->stalled_since : now;
+        ex->dropped = now - ex->stalled_since > STALL_SECONDS;
+        if (!ex->dropped)
+            exchange_pause(ex, STALL_LOOK_MS);
+        return 0;
+    }
+    if (rate > 0) {
+        size_t most = (size_t)(rate / 20) + 1;
+        len = len < most ? len : most;
+        exchange_pause(ex, (uint64_t)((double)len / rate * 1000));
+    }
+    return len;
+}
+
+size_t uploads_body(struct exchange *ex, const void *bytes, size_t len)
+{
+    len = taken_of(ex, len);
+    ex->received += len;
+    if (!ex->err.code[0] && len)
         (void)!object_writer_add(ex->writer, bytes, len, &ex->err);
+    return len;
 }
 
 /* Syncs and renames, then the job knows its file: on the state worker's thread. */

@@ -21,6 +21,8 @@ local function parser()
   p:option("--max-failed", "Up to that many rows (or that share) may be rejected or fail."):argname("N|P%")
   p:option("--rejects", "Where rejected rows are written; FILE.rejects.csv otherwise."):argname("FILE")
   p:option("--timeout", "Seconds to wait for the outcome; the job goes on after that."):argname("S"):convert(tonumber)
+  p:option("--stall-timeout", "Seconds without a byte moved after which an upload is begun anew (60)."):argname("S")
+    :convert(tonumber)
   p:flag("--no-wait", "Return as soon as the job was started.")
   return p
 end
@@ -101,7 +103,7 @@ local function start(options)
   if not client then return nil, err end
   return job.import { client = client, domain = options.domain, file = options.file, mapping = map, key = options.key,
                       name = options.name, run_key = options.run_key, expires = options.expires,
-                      rejects = options.rejects, max_failed = options.max_failed,
+                      rejects = options.rejects, max_failed = options.max_failed, stall_timeout = options.stall_timeout,
                       prepare = function() return ensure_domain(client, options) end }
 end
 
@@ -111,6 +113,9 @@ local function check_options(options)
   end
   if options.max_failed and not options.max_failed:find("^%d+$") and not options.max_failed:find("^%d+%.?%d*%%$") then
     return cli.usage("import", "--max-failed takes a number, or a share such as 2%")
+  end
+  if options.stall_timeout and options.stall_timeout < 1 then
+    return cli.usage("import", "--stall-timeout takes seconds, 1 or more")
   end
   if options.timeout and options.timeout < 0 then
     return cli.usage("import", "--timeout takes seconds")

@@ -16,19 +16,27 @@ function command.main(arguments)
   p:option("--port", "Port to listen on; 0 picks a free one."):argname("N"):convert(math.tointeger):default("0")
   p:option("--host", "Address to listen on."):argname("ADDRESS"):default("127.0.0.1")
   p:option("--domain", "Create this domain if it does not exist; may be repeated."):argname("NAME"):count("*")
+  p:option("--fault", "Rehearse bad days: shares of requests that are struck (throttle, error, expire-url, drop-upload, "
+    .. "stall-upload), slow=BYTES a second, seed=N to repeat a run."):argname("NAME=VALUE,…")
+  p:flag("--throttle", "Answer no more calls than the real service's rates allow.")
   local options, status = cli.parse(p, arguments)
   if not options then return status end
   if options.port < 0 or options.port > 65535 then return cli.usage("local", "--port is from 0 to 65535") end
   local data = options.data or default_data()
   if not data then return cli.usage("local", "HOME is not set: say with --data DIR where data is kept") end
   local embedded = require "upjob.embedded"
-  local url, err = embedded.start { data_dir = data, port = options.port, host = options.host,
-                                    domains = type(options.domain) == "table" and options.domain or { options.domain } }
+  local start = { data_dir = data, port = options.port, host = options.host, faults = options.fault,
+                  throttle = options.throttle,
+                  domains = type(options.domain) == "table" and options.domain or { options.domain } }
+  local url, err = embedded.start(start)
   if not url then return cli.fail(err) end
   if not options.quiet then
     io.stderr:write(("upjob: data in %s\nTo point an AWS SDK or CLI at it:\n"):format(data),
       ("  export AWS_ENDPOINT_URL_CUSTOMER_PROFILES=%s\n"):format(url),
       "  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_REGION=us-east-1\n")
+  end
+  if start.faults_seed and not options.quiet then
+    io.stderr:write(("upjob: faults are rehearsed; seed=%d repeats them\n"):format(start.faults_seed))
   end
   io.stdout:write("ready ", url, "\n")
   io.stdout:flush()

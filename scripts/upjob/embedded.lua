@@ -19,12 +19,13 @@ function embedded.start(options)
   local service
   service, err = native.start {
     data_dir = directory, ephemeral = not options.data_dir, port = options.port, host = options.host,
-    domains = options.domains,
+    domains = options.domains, faults = options.faults, throttle = options.throttle,
   }
   if not service then
     if not options.data_dir then system.remove_tree(directory) end
     return nil, err
   end
+  if options.faults then options.faults_seed = service:fault_seed() end
   running = { service = service, url = ("http://127.0.0.1:%d"):format(service:port()), directory = directory,
               temporary = not options.data_dir }
   exit.add(embedded.stop)

@@ -10,6 +10,9 @@ local job = {}
 local FIRST_POLL, LAST_POLL = 0.2, 15 -- seconds between two looks at a job
 local LAST_POLL_EMBEDDED = 0.5
 local ENDED = { SUCCEEDED = true, PARTIALLY_SUCCEEDED = true, FAILED = true, STOPPED = true }
+-- A step that failed for a passing reason is taken again: the service, or the way to it, may be away for a while.
+local STEP_ATTEMPTS, FIRST_PAUSE, LAST_PAUSE = 6, 0.5, 10 -- seconds; with jitter, some 15 in all
+local WATCH_PATIENCE = 600 -- seconds without one answered look
 local DEFAULT_EXPIRY = 14             -- days, when DataExpiry is not given: the service's documentation
 
 local run = {}
@@ -19,8 +22,8 @@ local live = {} -- runs that have not ended: what an interrupted program must se
 
 -- ---- events ----
 
---- run:on("status", function(change) … end): checked created progress uploaded started status counts done error. Each
--- handler runs in a coroutine of its own; an error in one is logged and stops nothing else. "*" gets (name, event).
+--- run:on("status", function(change) … end): checked created progress retrying uploaded started status counts done error.
+-- Each handler runs in a coroutine of its own; an error in one is logged and stops nothing else. "*" gets (name, event).
 function run:on(name, handler)
   if type(name) ~= "string" or type(handler) ~= "function" then
     error("on: the name of an event and a function are needed", 2)
@@ -36,8 +39,8 @@ function run:on(name, handler)
   return self
 end
 
-job.events = { checked = true, created = true, progress = true, uploaded = true, started = true, status = true,
-               counts = true, done = true, error = true }
+job.events = { checked = true, created = true, progress = true, retrying = true, uploaded = true, started = true,
+               status = true, counts = true, done = true, error = true }
 
 local function emit(self, name, event)
   for _, handler in ipairs(self.handlers[name] or {}) do native.handler(handler, event) end
@@ -138,52 +141,91 @@ local function display_name(self)
   return (cut and name:sub(1, cut - 1) or name) .. " " .. self.run_key
 end
 
+-- Takes a step until it succeeds, fails for good, or has been taken often enough: its value | nil, err
+local function persist(self, step)
+  local pause = FIRST_PAUSE
+  for attempt = 1, STEP_ATTEMPTS do
+    local value, err = step(self, attempt)
+    if value or not err.retryable or attempt == STEP_ATTEMPTS then return value, err end
+    local delay = pause * (0.5 + 0.5 * math.random())
+    emit(self, "retrying", { step = self.step, attempt = attempt, delay = delay, error = err })
+    native.sleep(delay)
+    pause = math.min(pause * 2, LAST_PAUSE)
+  end
+end
+
 local function create(self)
   self.step = "create"
   if self.prepare then must(self, self.prepare()) end
-  local reply, err = self.client:create_upload_job(self.request)
+  local reply, err = persist(self, function() return self.client:create_upload_job(self.request) end)
   must(self, reply, err)
   self.job_id = reply.JobId
   self.created_at = system.time()
   emit(self, "created", { JobId = self.job_id, DisplayName = self.request.DisplayName, DomainName = self.domain })
 end
 
-local function upload_file(self)
-  local upload = require "upjob.upload"
+-- Each attempt has a URL and a key of its own, and begins at the first byte: the URL of one that failed may have expired, and
+-- what has arrived of it is nothing.
+local function put_once(self, attempt)
   self.step = "path"
   local path, err = self.client:get_upload_job_path { DomainName = self.domain, JobId = self.job_id }
-  must(self, path, err)
+  if not path then return nil, err end
   if not path.ClientToken then
-    must(self, nil, errors.new { code = "InvalidResponse", message =
-      "the reply of GetUploadJobPath has no ClientToken: there is no key to upload the file with" })
+    return nil, errors.new { code = "InvalidResponse", message =
+      "the reply of GetUploadJobPath has no ClientToken: there is no key to upload the file with" }
   end
   self.step = "upload"
   local token <close> = path.ClientToken
   local sent
-  sent, err = upload.put {
-    url = path.Url, key = token, file = self.file, fd = self.outgoing_fd,
+  sent, err = require("upjob.upload").put {
+    url = path.Url, key = token, file = self.file, fd = self.outgoing_fd, content_md5 = self.checked.md5,
+    identity = self.checked.identity, stall_timeout = self.stall_timeout,
     progress = function(done, total) emit(self, "progress", { done = done, total = total }) end,
   }
+  -- A byte may have fallen over on the way once; twice, the file is not what was checked.
+  if err and err.code == "BadDigest" and attempt > 1 then
+    err = errors.new { code = "FileError", file = self.file, request_id = err.request_id, message =
+      "is not what was checked: what arrived has another MD5; start again when nothing writes to it any more" }
+  end
+  return sent, err
+end
+
+local function upload_file(self)
+  local sent, err = persist(self, put_once)
   self.sent = must(self, sent, err)
   emit(self, "uploaded", sent)
+end
+
+-- A start whose reply was lost, or that was answered with a fault, may have been heard: the job says so.
+local function start_once(self)
+  local request = { DomainName = self.domain, JobId = self.job_id }
+  local reply, err = self.client:start_upload_job(request)
+  if reply then return reply end
+  if err.retryable or err.status == 400 then
+    local found = self.client:get_upload_job(request)
+    if found and found.Status ~= "CREATED" and found.Status ~= "STOPPED" then return found end
+  end
+  return nil, err
 end
 
 local function start(self)
   self.step = "start"
   self.starting = true
-  local reply, err = self.client:start_upload_job { DomainName = self.domain, JobId = self.job_id }
+  local reply, err = persist(self, start_once)
   must(self, reply, err)
   self.started, self.starting = true, false
   emit(self, "started", { JobId = self.job_id })
 end
 
--- Looks until the job has ended; a passing failure of a look is not the end of the watch.
+-- Looks until the job has ended; a passing failure of a look is not the end of the watch, unless nothing else comes.
 local function watch(self)
   self.step = "watch"
   local pause, status, counted = FIRST_POLL, self.status, ""
+  local seen, failures = native.now(), 0
   while true do
     local reply, err = self.client:get_upload_job { DomainName = self.domain, JobId = self.job_id }
     if reply then
+      seen, failures = native.now(), 0
       if reply.Status ~= status then
         self.status = reply.Status
         emit(self, "status", { JobId = self.job_id, from = status, to = reply.Status, StatusReason = reply.StatusReason })
@@ -197,12 +239,15 @@ local function watch(self)
         emit(self, "counts", summary)
       end
       if ENDED[reply.Status] then return reply end
-    elseif not err.retryable then
+    elseif not err.retryable or native.now() - seen > WATCH_PATIENCE then
       must(self, nil, err)
-    else
-      require("upjob.log").debug("watching job %s: %s", self.job_id, tostring(err))
     end
-    native.sleep(pause * (0.8 + 0.4 * math.random()))
+    local delay = pause * (0.8 + 0.4 * math.random())
+    if err then
+      failures = failures + 1
+      emit(self, "retrying", { step = "watch", attempt = failures, delay = delay, error = err })
+    end
+    native.sleep(delay)
     pause = math.min(pause * 1.5, self.client.embedded and LAST_POLL_EMBEDDED or LAST_POLL)
   end
 end
@@ -275,7 +320,7 @@ end
 
 local IMPORT_OPTIONS = { client = "any", domain = "string", file = "string", mapping = "table", key = "string",
                          name = "string", run_key = "string", expires = "number", rejects = "string",
-                         max_failed = "any", prepare = "function" }
+                         max_failed = "any", stall_timeout = "number", prepare = "function" }
 
 local function read_max_failed(value)
   if value == nil or type(value) == "number" then return value end
@@ -307,7 +352,7 @@ local function mapping_of(options)
   return map, err, map ~= nil
 end
 
---- job.import{ client=, domain=, file=, mapping= or key=, name=, run_key=, expires=, rejects=, max_failed= }
+--- job.import{ client=, domain=, file=, mapping= or key=, name=, run_key=, expires=, rejects=, max_failed=, stall_timeout= }
 -- → run | nil, err. Starts at once; run:wait() gives the result. prepare() is called when the file was found good, before
 -- the job is created: what returns nil, err ends the import.
 function job.import(options)
@@ -331,7 +376,7 @@ function job.import(options)
   if not map then return nil, err end
   local self = { client = options.client, domain = options.domain, file = options.file, mapping = map,
                  mapping_made = made or false, name = options.name, run_key = options.run_key, max_failed = max_failed,
-                 prepare = options.prepare,
+                 prepare = options.prepare, stall_timeout = options.stall_timeout,
                  rejects = options.rejects or options.file .. ".rejects.csv",
                  status = "CREATED" }
   self.request = { DomainName = self.domain, DisplayName = display_name(self), Fields = map:api_fields(),

@@ -171,6 +171,12 @@ end
 --- Shows a run's events until it ends.
 function progress:follow(run)
   run:on("progress", function(p) self:show("uploading", p.done, p.total) end)
+  run:on("retrying", function(retry)
+    self:clear()
+    if not self.quiet then
+      io.stderr:write(("upjob: %s: trying again in %.1f s\n"):format(report.safe(tostring(retry.error)), retry.delay))
+    end
+  end)
   run:on("status", function(change) self:show(change.to == "IN_PROGRESS" and "ingesting" or change.to) end)
   run:on("counts", function(s)
     self:show(("ingesting: %s created, %s updated, %s failed"):format(report.count(s.CreatedRecords or 0),

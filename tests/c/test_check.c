@@ -525,7 +525,7 @@ static void a_file_that_changes_is_fatal(void **state)
         ;
     assert_true(check_result(check)->fatal);
     assert_string_equal(check_result(check)->err.message,
-                        "has changed while it was checked: try again when it is complete");
+                        "has grown while it was read: start again when nothing writes to it any more");
     check_free(check);
 }
 

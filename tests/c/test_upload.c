@@ -427,7 +427,7 @@ static void a_file_that_changed_while_it_was_sent_is_an_error(void **state)
         loop_turn(f->loop, true);
     server_stop(&f->server);
     assert_string_equal(f->outcome.err.code, ERR_FILE);
-    assert_has(f->outcome.err.message, "changed");
+    assert_has(f->outcome.err.message, "has grown while it was read");
     assert_string_equal(f->outcome.err.file, f->path);
 }
 
