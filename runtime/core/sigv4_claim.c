@@ -200,7 +200,7 @@ static bool claimed_payload_hash(const struct sigv4_claim *claim, const struct s
 {
     const char *header = sigv4_header_value(request->headers, request->header_count, "x-amz-content-sha256");
     const char *given = request->payload_hash;
-    if (!given && header && (sigv4_is_s3(claim->service) || strcmp(header, SIGV4_UNSIGNED_PAYLOAD) == 0))
+    if (!given && header && sigv4_is_s3(claim->service))
         given = header;
     if (!given && claim->presigned && sigv4_is_s3(claim->service))
         given = SIGV4_UNSIGNED_PAYLOAD;

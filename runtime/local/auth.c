@@ -98,9 +98,11 @@ bool auth_check_upload(struct exchange *ex)
     if (!sigv4_claim_parse(NULL, NULL, ex->query, &claim, &ex->err) || !claim.presigned ||
         strcmp(claim.access_key_id, LOCAL_ACCESS_KEY) != 0)
         return exchange_refuse(ex, 403, "AccessDenied", "Access Denied");
-    if (!sigv4_parse_time(claim.date, &signed_at) ||
-        clock_now(&ex->service->clock) > (double)signed_at + (double)claim.expires)
+    double now = clock_now(&ex->service->clock);
+    if (!sigv4_parse_time(claim.date, &signed_at) || now > (double)signed_at + (double)claim.expires)
         return exchange_refuse(ex, 403, "AccessDenied", "Request has expired");
+    if ((double)signed_at - now > FACT_MAX_SKEW)
+        return exchange_refuse(ex, 403, "AccessDenied", "Request is not valid yet");
     if (!check_unsigned_headers(ex, &claim))
         return false;
     if (sigv4_claim_verify(&claim, &request, &credentials, ex->service->keys, &ex->err)) {

@@ -6,6 +6,10 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "local/fold.h"
+
+#define MOST_OF_NAME 4200 /* bytes: three names of 255 characters, and more */
+
 /* ---- the form ---- */
 
 static bool read_varint(const struct csv_slice *document, size_t *at, uint64_t *out)
@@ -147,14 +151,6 @@ enum target_kind target_kind_of(const char *name)
     return TARGET_PLAIN;
 }
 
-static size_t fold(const char *value, size_t len, char *out, size_t size)
-{
-    size_t n = len < size ? len : size;
-    for (size_t i = 0; i < n; i++)
-        out[i] = (char)(value[i] >= 'A' && value[i] <= 'Z' ? value[i] + 32 : value[i]);
-    return n;
-}
-
 /* Digits of a country's code at the start of an international number. Source: ITU-T E.164, list of assigned codes: 1 and 7
  * have one digit; the rest two, but for the ranges with three. */
 static size_t country_digits(const char *digits, size_t len)
@@ -192,18 +188,18 @@ static void phone_terms(const char *value, size_t len, term_taker take, void *ar
 
 void term_normalise(const char *key, const char *value, size_t len, term_taker take, void *arg)
 {
-    char folded[1100];
+    char folded[MOST_OF_NAME];
     if (strcmp(key, "_phone") == 0)
         phone_terms(value, len, take, arg);
     else if (strcmp(key, "_email") == 0 || strcmp(key, "_fullName") == 0 || strcmp(key, "_profileId") == 0)
-        take(arg, key, folded, fold(value, len, folded, sizeof folded));
+        take(arg, key, folded, fold_text(value, len, folded, sizeof folded));
     else
         take(arg, key, value, len);
 }
 
 static void name_terms(const struct csv_slice parts[3], term_taker take, void *arg)
 {
-    char full[1100];
+    char full[MOST_OF_NAME];
     for (int with_middle = 0; with_middle < (parts[1].len ? 2 : 1); with_middle++) {
         size_t n = 0;
         for (int i = 0; i < 3; i++) {

@@ -2,9 +2,11 @@
 
 #include <limits.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "core/log.h"
 #include "local/facts.h"
@@ -14,6 +16,7 @@
 #define BATCH_ROWS 50000
 #define BATCH_BYTES ((size_t)8 << 20)
 #define BATCH_SECONDS 0.3
+#define LATER_SECONDS 1.0 /* until a job that found the disk full is tried again */
 
 /* A domain's store, shared by its jobs. */
 struct domain {
@@ -34,8 +37,12 @@ struct active {
     size_t header_count;
     double expires;
     bool opened, purged;
+    bool at_end;         /* of the file: what was collected is its last batch */
+    bool uncommitted;    /* the batch was collected, and found the disk full */
     bool ended;          /* its end was told; it stays while its domain's index has runs to merge */
-    volatile bool stop;  /* StopUploadJob; written under the lock */
+    bool waits;          /* for room on the disk, and has said so */
+    double not_before;   /* steady time of its next turn */
+    atomic_bool stop;    /* StopUploadJob */
     struct active *next;
 };
 
@@ -82,6 +89,8 @@ static struct domain *open_domain(struct ingest *ingest, int64_t id, struct err 
 
 static void close_domain(struct ingest *ingest, struct domain *domain)
 {
+    profiles_close(domain->profiles);
+    domain->profiles = NULL;
     pthread_mutex_lock(&ingest->lock);
     for (struct domain **p = &ingest->domains; *p; p = &(*p)->next) {
         if (*p == domain) {
@@ -89,19 +98,30 @@ static void close_domain(struct ingest *ingest, struct domain *domain)
             break;
         }
     }
+    pthread_cond_broadcast(&ingest->changed);
     pthread_mutex_unlock(&ingest->lock);
-    profiles_close(domain->profiles);
     free(domain);
 }
 
-static void close_job(struct ingest *ingest, struct active *a)
+/* Undoes open_job. */
+static void close_parts(struct ingest *ingest, struct active *a)
 {
     profile_batch_free(a->batch);
     csv_reader_free(a->csv);
     object_reader_free(a->object);
     ingest_plan_free(a->plan);
+    a->batch = NULL;
+    a->csv = NULL;
+    a->object = NULL;
+    a->plan = NULL;
     if (a->domain && --a->domain->jobs == 0)
         close_domain(ingest, a->domain);
+    a->domain = NULL;
+}
+
+static void close_job(struct ingest *ingest, struct active *a)
+{
+    close_parts(ingest, a);
     job_plan_free(&a->job);
     free(a);
 }
@@ -122,46 +142,71 @@ static bool open_reader(struct ingest *ingest, struct active *a, uint64_t offset
     return a->csv != NULL;
 }
 
-static bool invalid(bool *is_invalid)
+static void tell(struct ingest *ingest, struct active *a, const char *status, const char *reason)
 {
-    *is_invalid = true;
-    return false;
+    ingest->events.report(ingest->events.arg, a->job.job_id, &a->position.counts, status, reason);
 }
 
+/* What is wrong is the file or the mapping, not the service that reads them. */
+static bool is_fault_of_input(const struct err *e)
+{
+    return !err_is(e, ERR_SYSTEM) && !err_is(e, ERR_MEMORY) && !err_is(e, ERR_INTERNAL) && !err_is(e, ERR_CONFIG);
+}
+
+#define VALIDATION_FAILURE "VALIDATION_FAILURE"
+
 /* What makes the real service fail a job with VALIDATION_FAILURE, before any record is looked at. */
-static bool open_job(struct ingest *ingest, struct active *a, bool *is_invalid, struct err *err)
+static bool check_object(const struct job_plan *job, struct err *err)
+{
+    if (!job->object)
+        return err_set(err, VALIDATION_FAILURE, "no file was uploaded");
+    if (job->facts.size == 0)
+        return err_set(err, VALIDATION_FAILURE, "the file is empty");
+    if (!job->facts.utf8)
+        return err_set(err, VALIDATION_FAILURE, "the file is not UTF-8");
+    return (double)job->facts.size < FACT_MAX_FILE_BYTES || err_set(err, VALIDATION_FAILURE, "the file has 1 GB or more");
+}
+
+static bool bind_header(struct ingest *ingest, struct active *a, struct err *err)
 {
     struct csv_options options = {.keep_bom = true};
     const struct csv_row *header;
+    if (!open_reader(ingest, a, 0, &options, err) || !csv_reader_header(a->csv, &header, err) ||
+        !ingest_plan_bind(a->plan, header, a->domain->profiles, err))
+        return false;
+    a->header_count = header->count;
+    a->position.offset = header->end;
+    a->position.line = csv_reader_line(a->csv) + 1;
+    return true;
+}
+
+/* An ingestion that was under way goes on behind its last commit. */
+static bool go_to_position(struct ingest *ingest, struct active *a, struct err *err)
+{
+    struct csv_options options = {.keep_bom = true, .no_header = true, .start_offset = a->position.offset,
+                                  .start_line = a->position.line};
+    a->purged = true;
+    tell(ingest, a, NULL, NULL);
+    return open_reader(ingest, a, a->position.offset, &options, err);
+}
+
+static bool open_job(struct ingest *ingest, struct active *a, struct err *err)
+{
     bool found = false;
-    a->expires = clock_now(ingest->clock) + a->job.expiry_days * 86400.0;
-    if (!a->job.object || a->job.facts.size == 0 || !a->job.facts.utf8 || (double)a->job.facts.size >= FACT_MAX_FILE_BYTES) {
-        err_set(err, "VALIDATION_FAILURE", "%s", !a->job.object ? "no file was uploaded" : a->job.facts.size == 0
-                ? "the file is empty" : !a->job.facts.utf8 ? "the file is not UTF-8" : "the file has 1 GB or more");
-        return invalid(is_invalid);
-    }
-    a->plan = ingest_plan_new(a->job.fields, a->job.unique_key, err);
-    if (!a->plan)
-        return invalid(is_invalid);
+    a->expires = a->job.started + a->job.expiry_days * 86400.0;
+    memset(&a->position, 0, sizeof a->position);
     a->domain = open_domain(ingest, a->job.domain_id, err);
     if (!a->domain)
         return false;
     a->domain->jobs++;
-    if (!open_reader(ingest, a, 0, &options, err))
+    if (a->stop)
+        return profiles_position(a->domain->profiles, a->job.job_id, &a->position, &found, err);
+    if (!check_object(&a->job, err) || !(a->plan = ingest_plan_new(a->job.fields, a->job.unique_key, err)) ||
+        !bind_header(ingest, a, err))
         return false;
-    if (!csv_reader_header(a->csv, &header, err) || !ingest_plan_bind(a->plan, header, a->domain->profiles, err))
-        return invalid(is_invalid);
-    a->header_count = header->count;
     a->batch = profile_batch_new(a->domain->profiles, err);
-    if (!a->batch || !profiles_position(a->domain->profiles, a->job.job_id, &a->position, &found, err))
-        return false;
-    a->purged = found;
-    if (!found)
-        return true;
-    /* An ingestion that was under way goes on behind its last commit. */
-    options = (struct csv_options){.keep_bom = true, .no_header = true, .start_offset = a->position.offset,
-                                   .start_line = a->position.line};
-    return open_reader(ingest, a, a->position.offset, &options, err);
+    return a->batch && profiles_position(a->domain->profiles, a->job.job_id, &a->position, &found, err) &&
+           (!found || go_to_position(ingest, a, err));
 }
 
 /* ---- a batch ---- */
@@ -176,39 +221,43 @@ static bool take_row(struct active *a, const struct csv_row *row, struct err *er
     return profile_batch_add(a->batch, a->plan->fields[a->plan->key].target, key, a->plan->values, count, err);
 }
 
-/* Collects a batch; *at_end when the file has no more. */
-static bool collect(struct active *a, bool *at_end, struct err *err)
+/* What cannot be read as CSV at all (a line without an end) ends the file there: a failed record says so. */
+static bool give_up_reading(struct active *a, const struct err *bad, struct err *err)
+{
+    struct csv_slice nothing = {"", 0};
+    if (!is_fault_of_input(bad)) {
+        *err = *bad;
+        return false;
+    }
+    a->at_end = true;
+    a->position.offset = a->job.facts.size;
+    return profile_batch_fail(a->batch, bad->line ? bad->line : csv_reader_line(a->csv) + 1, 0, "", nothing, bad->message, err);
+}
+
+/* Collects a batch; a->at_end when the file has no more. */
+static bool collect(struct active *a, struct err *err)
 {
     double until = clock_steady() + BATCH_SECONDS;
     struct csv_slice nothing = {"", 0};
-    *at_end = false;
     while (profile_batch_rows(a->batch) < BATCH_ROWS && profile_batch_bytes(a->batch) < BATCH_BYTES && !a->stop) {
         const struct csv_row *row = NULL;
         struct err bad;
         err_clear(&bad);
         enum csv_status status = csv_reader_next(a->csv, &row, &bad);
-        if (status == CSV_END) {
-            *at_end = true;
+        a->at_end = status == CSV_END;
+        if (a->at_end)
             return true;
-        }
-        if (status == CSV_FAILED) {
-            *err = bad;
-            return false;
-        }
+        if (status == CSV_FAILED)
+            return give_up_reading(a, &bad, err);
         bool ok = status == CSV_ROW ? take_row(a, row, err)
                                     : profile_batch_fail(a->batch, row->line, 0, "", nothing, bad.message, err);
         if (!ok)
             return false;
         a->position.offset = row->end;
-        if ((profile_batch_rows(a->batch) & 1023) == 0 && clock_steady() > until)
+        if ((profile_batch_rows(a->batch) & 127) == 0 && clock_steady() > until)
             break;
     }
     return true;
-}
-
-static void tell(struct ingest *ingest, struct active *a, const char *status, const char *reason)
-{
-    ingest->events.report(ingest->events.arg, a->job.job_id, &a->position.counts, status, reason);
 }
 
 static void end_status(const struct job_counts *counts, const char **status, const char **reason)
@@ -226,15 +275,16 @@ static void end_status(const struct job_counts *counts, const char **status, con
 
 static bool commit(struct ingest *ingest, struct active *a, struct err *err)
 {
-    a->position.line = csv_reader_line(a->csv) + 1;
     return profile_batch_commit(a->batch, a->job.job_id, &a->position, clock_now(ingest->clock), a->expires, err);
 }
 
-/* Some of what is to be done for a job: rows of it, or some thousand expired profiles that are in their way. *at_end when the
- * file has no more. */
-static bool go_on(struct ingest *ingest, struct active *a, bool *at_end, struct err *err)
+/* Some of what is to be done for a job: rows of it, or some thousand expired profiles that are in their way. What was
+ * collected and could not be committed is committed before anything else. */
+static bool go_on(struct ingest *ingest, struct active *a, struct err *err)
 {
     bool more = false;
+    if (a->stop)
+        return true;
     if (!a->purged) {
         if (!profiles_purge(a->domain->profiles, clock_now(ingest->clock), &more, err))
             return false;
@@ -242,8 +292,15 @@ static bool go_on(struct ingest *ingest, struct active *a, bool *at_end, struct 
         if (more)
             return true;
     }
-    if (!collect(a, at_end, err) || !commit(ingest, a, err))
+    if (!a->uncommitted) {
+        if (!collect(a, err))
+            return false;
+        a->position.line = csv_reader_line(a->csv) + 1;
+    }
+    a->uncommitted = true;
+    if (!commit(ingest, a, err))
         return false;
+    a->uncommitted = false;
     return !profiles_merge_due(a->domain->profiles, true) || profiles_merge(a->domain->profiles, err);
 }
 
@@ -268,26 +325,43 @@ static void tell_end(struct ingest *ingest, struct active *a)
     tell(ingest, a, status, reason);
 }
 
+/* A full disk ends no job: it is tried again until there is room, or the job is stopped. */
+static bool wait_for_room(struct ingest *ingest, struct active *a, const struct err *e)
+{
+    if (!e->retryable || a->stop)
+        return false;
+    if (!a->opened)
+        close_parts(ingest, a);
+    if (!a->waits)
+        log_write(LOG_ERROR, "upload job %s waits: %s (tried again every second)", a->job.job_id, e->message);
+    a->waits = true;
+    a->not_before = clock_steady() + LATER_SECONDS;
+    return true;
+}
+
 /* A turn of a job: false when nothing is left to be done for it. */
 static bool turn(struct ingest *ingest, struct active *a)
 {
-    bool at_end = false, is_invalid = false;
     struct err e;
     err_clear(&e);
     if (a->ended)
         return tidy(a);
-    bool ok = a->opened || open_job(ingest, a, &is_invalid, &e);
-    a->opened = true;
-    ok = ok && go_on(ingest, a, &at_end, &e);
-    if (ok && !at_end && !a->stop) {
+    bool ok = a->opened || open_job(ingest, a, &e);
+    a->opened = ok;
+    ok = ok && go_on(ingest, a, &e);
+    if (!ok && wait_for_room(ingest, a, &e))
+        return true;
+    a->waits = false;
+    if (ok && !a->at_end && !a->stop) {
         tell(ingest, a, NULL, NULL);
         return true;
     }
-    if (ok) {
+    if (ok || a->stop) {
         tell_end(ingest, a);
     } else {
+        bool is_invalid = is_fault_of_input(&e);
         log_write(is_invalid ? LOG_DEBUG : LOG_ERROR, "upload job %s: %s", a->job.job_id, e.message);
-        tell(ingest, a, "FAILED", is_invalid ? "VALIDATION_FAILURE" : "INTERNAL_FAILURE");
+        tell(ingest, a, "FAILED", is_invalid ? VALIDATION_FAILURE : "INTERNAL_FAILURE");
     }
     a->ended = true;
     return tidy(a);
@@ -295,15 +369,41 @@ static bool turn(struct ingest *ingest, struct active *a)
 
 /* ---- the thread ---- */
 
-/* The next job in turn, or NULL when the thread is to end. */
+static bool wants_turn(const struct active *a, double now)
+{
+    return a->stop || a->not_before <= now;
+}
+
+/* Until the list changes, or some job may have waited long enough. */
+static void wait_for_change(struct ingest *ingest)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += 200000000;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    if (ingest->jobs)
+        pthread_cond_timedwait(&ingest->changed, &ingest->lock, &until);
+    else
+        pthread_cond_wait(&ingest->changed, &ingest->lock);
+}
+
+/* Takes the next job that wants its turn out of the list; NULL when the thread is to end. */
 static struct active *next_job(struct ingest *ingest)
 {
+    struct active *a = NULL;
     pthread_mutex_lock(&ingest->lock);
-    while (!ingest->jobs && !ingest->halt)
-        pthread_cond_wait(&ingest->changed, &ingest->lock);
-    struct active *a = ingest->halt ? NULL : ingest->jobs;
-    if (a)
-        ingest->jobs = a->next;
+    while (!a && !ingest->halt) {
+        struct active **p = &ingest->jobs;
+        double now = clock_steady();
+        while (*p && !wants_turn(*p, now))
+            p = &(*p)->next;
+        a = *p;
+        if (a)
+            *p = a->next;
+        else
+            wait_for_change(ingest);
+    }
     ingest->current = a;
     pthread_mutex_unlock(&ingest->lock);
     return a;
@@ -317,17 +417,17 @@ static void append(struct active **list, struct active *a)
     *list = a;
 }
 
-/* After its turn a job goes to the end of the list, or away. */
+/* After its turn a job goes to the end of the list, or away. It is not `current` while it is freed: others look at that one. */
 static void put_back(struct ingest *ingest, struct active *a, bool goes_on)
 {
-    if (!goes_on)
-        close_job(ingest, a);
     pthread_mutex_lock(&ingest->lock);
+    ingest->current = NULL;
     if (goes_on)
         append(&ingest->jobs, a);
-    ingest->current = NULL;
     pthread_cond_broadcast(&ingest->changed);
     pthread_mutex_unlock(&ingest->lock);
+    if (!goes_on)
+        close_job(ingest, a);
 }
 
 static void *work(void *arg)
@@ -371,6 +471,7 @@ bool ingest_start(struct ingest *ingest, struct job_plan *plan, struct err *err)
     if (!a)
         return err_set(err, ERR_MEMORY, "out of memory");
     a->job = *plan;
+    a->stop = plan->stop;
     memset(plan, 0, sizeof *plan);
     pthread_mutex_lock(&ingest->lock);
     append(&ingest->jobs, a);
@@ -387,6 +488,7 @@ void ingest_stop_job(struct ingest *ingest, const char *job_id)
     for (struct active *a = ingest->jobs; a; a = a->next)
         if (strcmp(a->job.job_id, job_id) == 0)
             a->stop = true;
+    pthread_cond_broadcast(&ingest->changed);
     pthread_mutex_unlock(&ingest->lock);
 }
 
@@ -410,8 +512,10 @@ static bool domain_in_use(struct ingest *ingest, int64_t domain_id)
 void ingest_close_domain(struct ingest *ingest, int64_t domain_id)
 {
     pthread_mutex_lock(&ingest->lock);
-    while (!ingest->halt && domain_in_use(ingest, domain_id))
+    while (!ingest->halt && domain_in_use(ingest, domain_id)) {
+        pthread_cond_broadcast(&ingest->changed);
         pthread_cond_wait(&ingest->changed, &ingest->lock);
+    }
     pthread_mutex_unlock(&ingest->lock);
 }
 

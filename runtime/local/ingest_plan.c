@@ -210,9 +210,42 @@ bool ingest_plan_bind(struct ingest_plan *plan, const struct csv_row *header, st
 
 /* ---- applying ---- */
 
+static size_t digits_at(const struct csv_slice *value, size_t at)
+{
+    size_t n = 0;
+    while (at + n < value->len && isdigit((unsigned char)value->data[at + n]))
+        n++;
+    return n;
+}
+
+static bool sign_at(const struct csv_slice *value, size_t at)
+{
+    return at < value->len && (value->data[at] == '-' || value->data[at] == '+');
+}
+
+/* A decimal number: sign, digits with or without a point, exponent. */
+static bool is_number(const struct csv_slice *value)
+{
+    size_t at = sign_at(value, 0), whole = digits_at(value, at), fraction = 0;
+    at += whole;
+    if (at < value->len && value->data[at] == '.') {
+        fraction = digits_at(value, at + 1);
+        at += 1 + fraction;
+    }
+    if (whole + fraction == 0)
+        return false;
+    if (at < value->len && (value->data[at] == 'e' || value->data[at] == 'E')) {
+        at += 1 + (size_t)sign_at(value, at + 1);
+        size_t exponent = digits_at(value, at);
+        if (exponent == 0)
+            return false;
+        at += exponent;
+    }
+    return at == value->len;
+}
+
 static bool content_ok(const struct plan_field *field, const struct csv_slice *value)
 {
-    char text[64], *end;
     if (field->type == CONTENT_EMAIL)
         return memchr(value->data, '@', value->len) != NULL;
     if (field->type == CONTENT_PHONE) {
@@ -221,14 +254,7 @@ static bool content_ok(const struct plan_field *field, const struct csv_slice *v
                 return true;
         return false;
     }
-    if (field->type != CONTENT_NUMBER)
-        return true;
-    if (value->len >= sizeof text)
-        return false;
-    memcpy(text, value->data, value->len);
-    text[value->len] = '\0';
-    (void)strtod(text, &end);
-    return end != text && *end == '\0' && !isspace((unsigned char)text[0]);
+    return field->type != CONTENT_NUMBER || is_number(value);
 }
 
 static const char *content_name(enum content_type type)

@@ -14,6 +14,7 @@
 
 #define MAX_CONNECTIONS 4000
 #define IDLE_SECONDS 120
+#define LOOK_MS 500
 #define CONNECTION_MEMORY ((size_t)128 << 10)
 
 struct listener {
@@ -23,6 +24,8 @@ struct listener {
     uv_timer_t *timer;
     uv_check_t *check; /* runs the daemon again after replies were made ready in this turn */
     struct exchange *paused;
+    struct exchange *receiving; /* uploads whose bodies are coming */
+    struct loop_timer *look;    /* at those */
     int port;
     bool pending;
 };
@@ -94,9 +97,9 @@ static void pause_over(void *arg)
     struct exchange *ex = arg;
     struct exchange **p = &ex->service->listener->paused;
     while (*p && *p != ex)
-        p = &(*p)->next_paused;
+        p = &(*p)->next;
     if (*p)
-        *p = ex->next_paused;
+        *p = ex->next;
     ex->pause = NULL;
     exchange_resume(ex);
 }
@@ -107,13 +110,54 @@ void exchange_pause(struct exchange *ex, uint64_t ms)
     ex->pause = loop_timer_start(ex->service->loop, ms, pause_over, ex);
     if (!ex->pause)
         return; /* out of memory: it goes on at once */
-    ex->next_paused = listener->paused;
+    ex->next = listener->paused;
     listener->paused = ex;
     exchange_suspend(ex);
 }
 
+/* ---- clients that are gone ---- */
+
+/* Under edge-triggered epoll microhttpd misses an end that comes together with the last bytes of a piece, and would keep what
+ * was uploaded so far until the connection has been idle for long. Shut down, the socket tells it once more. */
+static void end_if_gone(const struct exchange *ex)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(ex->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    char byte;
+    ssize_t n = info ? recv(info->connect_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) : 1;
+    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+        shutdown(info->connect_fd, SHUT_RDWR);
+}
+
+static void look_for_gone(void *arg)
+{
+    struct listener *listener = arg;
+    for (struct exchange *ex = listener->receiving; ex; ex = ex->next_receiving)
+        end_if_gone(ex);
+    listener->look = listener->receiving ? loop_timer_start(listener->service->loop, LOOK_MS, look_for_gone, listener) : NULL;
+}
+
+static void start_receiving(struct exchange *ex)
+{
+    struct listener *listener = ex->service->listener;
+    ex->next_receiving = listener->receiving;
+    listener->receiving = ex;
+    if (!listener->look)
+        listener->look = loop_timer_start(listener->service->loop, LOOK_MS, look_for_gone, listener);
+}
+
+static void stop_receiving(struct exchange *ex)
+{
+    struct exchange **p = &ex->service->listener->receiving;
+    while (*p && *p != ex)
+        p = &(*p)->next_receiving;
+    if (*p)
+        *p = ex->next_receiving;
+}
+
 static void exchange_free(struct exchange *ex)
 {
+    if (ex->is_upload)
+        stop_receiving(ex);
     for (size_t i = 0; i < ex->header_count; i++) {
         free((char *)ex->headers[i].name);
         free((char *)ex->headers[i].value);
@@ -254,16 +298,19 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, cons
         return queue_reply(ex);
     if (ex->phase == PHASE_CHECKED) {
         ex->phase = PHASE_BODY;
+        start_receiving(ex);
         return MHD_YES;
     }
     if (*upload_size > 0) {
         *upload_size -= take_body(ex, upload_data, *upload_size);
         return ex->dropped ? MHD_NO : MHD_YES;
     }
-    if (ex->is_upload)
+    if (ex->is_upload) {
+        stop_receiving(ex);
         uploads_finish(ex);
-    else
+    } else {
         routes_handle(ex);
+    }
     return ex->phase == PHASE_READY ? queue_reply(ex) : MHD_YES;
 }
 
@@ -391,6 +438,7 @@ void listener_free(struct listener *listener)
         pause_over(listener->paused);
     }
     MHD_stop_daemon(listener->daemon);
+    loop_timer_stop(listener->look);
     uv_handle_t *handles[] = {(uv_handle_t *)listener->poll, (uv_handle_t *)listener->timer,
                               (uv_handle_t *)listener->check};
     for (size_t i = 0; i < 3; i++)

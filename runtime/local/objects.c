@@ -1,11 +1,8 @@
-#include "local/objects.h"
-
+/* The store of objects.h: its key, and what is wrapped and sealed under it. Objects themselves are in objects_file.c. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <openssl/evp.h>
-#include <openssl/kdf.h>
 #include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,27 +11,12 @@
 #include <unistd.h>
 
 #include "core/secret.h"
-#include "core/utf8.h"
-
-#define NONCE_SIZE 12
-#define TAG_SIZE 16
-#define SALT_SIZE 32
-#define HASH_SIZE 32
-#define MAGIC "UPJOBOB1" /* the last byte is the format's version */
-#define MAGIC_SIZE 8
-#define HEADER_SIZE (MAGIC_SIZE + SALT_SIZE + WRAPPED_KEY_SIZE)
-#define SEALED_CHUNK (OBJECT_CHUNK + TAG_SIZE)
-#define TEMPORARY_SUFFIX ".part"
-
-struct objects {
-    char directory[PATH_MAX]; /* <data>/objects */
-    unsigned char master[32];
-    bool ephemeral;
-};
+#include "local/names.h"
+#include "local/objects_private.h"
 
 /* ---- AES-256-GCM ---- */
 
-static bool gcm_seal(const unsigned char key[32], const unsigned char nonce[NONCE_SIZE], const void *aad, size_t aad_len,
+bool gcm_seal(const unsigned char key[32], const unsigned char nonce[NONCE_SIZE], const void *aad, size_t aad_len,
                      const void *plain, size_t len, unsigned char *out, unsigned char tag[TAG_SIZE])
 {
     EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
@@ -47,7 +29,7 @@ static bool gcm_seal(const unsigned char key[32], const unsigned char nonce[NONC
     return ok;
 }
 
-static bool gcm_open(const unsigned char key[32], const unsigned char nonce[NONCE_SIZE], const void *aad, size_t aad_len,
+bool gcm_open(const unsigned char key[32], const unsigned char nonce[NONCE_SIZE], const void *aad, size_t aad_len,
                      const void *sealed, size_t len, const unsigned char tag[TAG_SIZE], unsigned char *out)
 {
     EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
@@ -62,22 +44,9 @@ static bool gcm_open(const unsigned char key[32], const unsigned char nonce[NONC
 }
 
 /* HKDF-SHA256 (RFC 5869). */
-static bool derive(const unsigned char key[32], const void *salt, size_t salt_len, const char *info, unsigned char out[32])
-{
-    size_t len = 32;
-    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_id(EVP_PKEY_HKDF, NULL);
-    bool ok = ctx && EVP_PKEY_derive_init(ctx) == 1 && EVP_PKEY_CTX_set_hkdf_md(ctx, EVP_sha256()) == 1 &&
-              EVP_PKEY_CTX_set1_hkdf_salt(ctx, salt, (int)salt_len) == 1 &&
-              EVP_PKEY_CTX_set1_hkdf_key(ctx, key, 32) == 1 &&
-              EVP_PKEY_CTX_add1_hkdf_info(ctx, (const unsigned char *)info, (int)strlen(info)) == 1 &&
-              EVP_PKEY_derive(ctx, out, &len) == 1;
-    EVP_PKEY_CTX_free(ctx);
-    return ok;
-}
-
 /* ---- the store ---- */
 
-static bool write_whole(int fd, const void *bytes, size_t len)
+bool write_whole(int fd, const void *bytes, size_t len)
 {
     const char *p = bytes;
     while (len > 0) {
@@ -92,13 +61,18 @@ static bool write_whole(int fd, const void *bytes, size_t len)
     return true;
 }
 
-static bool sync_directory(const char *path)
+bool sync_directory(const char *path)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     bool ok = fd >= 0 && fsync(fd) == 0;
     if (fd >= 0)
         close(fd);
     return ok;
+}
+
+void object_path(const struct objects *objects, const char *name, const char *suffix, char *out, size_t size)
+{
+    snprintf(out, size, "%s/%s%s", objects->directory, name, suffix);
 }
 
 /* Made under a temporary name and renamed: a key file is there whole or not at all. */
@@ -115,6 +89,14 @@ static bool make_key(struct objects *objects, const char *data_dir, const char *
     return ok || err_errno(err, ERR_CONFIG, errno, "cannot make the key file %s", path);
 }
 
+/* A key is made for a new directory only: a second one would make what the first protects unreadable for good. */
+static bool holds_data(const char *data_dir)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/jobs.db", data_dir);
+    return access(path, F_OK) == 0;
+}
+
 static bool load_key(struct objects *objects, const char *data_dir, struct err *err)
 {
     char path[PATH_MAX];
@@ -122,7 +104,9 @@ static bool load_key(struct objects *objects, const char *data_dir, struct err *
     snprintf(path, sizeof path, "%s/key", data_dir);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0 && errno == ENOENT)
-        return make_key(objects, data_dir, path, err);
+        return !holds_data(data_dir) ? make_key(objects, data_dir, path, err)
+                                     : err_set(err, ERR_CONFIG, "the key file %s is missing: without it nothing can be read of the "
+                                               "uploads in this data directory. Put it back, or start with another --data", path);
     if (fd < 0)
         return err_errno(err, ERR_CONFIG, errno, "cannot read the key file %s", path);
     bool ok = fstat(fd, &info) == 0 && info.st_size == (off_t)sizeof objects->master &&
@@ -135,7 +119,8 @@ static bool load_key(struct objects *objects, const char *data_dir, struct err *
     return true;
 }
 
-static void remove_leftovers(const char *directory)
+/* What a process that was killed was writing. */
+static void remove_temporary(const char *directory)
 {
     DIR *dir = opendir(directory);
     struct dirent *entry;
@@ -145,6 +130,17 @@ static void remove_leftovers(const char *directory)
         if (len > suffix && strcmp(entry->d_name + len - suffix, TEMPORARY_SUFFIX) == 0)
             unlinkat(dirfd(dir), entry->d_name, 0);
     }
+    if (dir)
+        closedir(dir);
+}
+
+void objects_sweep(struct objects *objects, bool (*needed)(void *arg, const char *name), void *arg)
+{
+    DIR *dir = opendir(objects->directory);
+    struct dirent *entry;
+    while (dir && (entry = readdir(dir)))
+        if (name_is(entry->d_name) && !needed(arg, entry->d_name))
+            unlinkat(dirfd(dir), entry->d_name, 0);
     if (dir)
         closedir(dir);
 }
@@ -161,7 +157,7 @@ struct objects *objects_open(const char *data_dir, bool ephemeral, struct err *e
     if (mkdir(objects->directory, 0700) != 0 && errno != EEXIST) {
         err_errno(err, ERR_CONFIG, errno, "cannot make the directory %s", objects->directory);
     } else if (load_key(objects, data_dir, err)) {
-        remove_leftovers(objects->directory);
+        remove_temporary(objects->directory);
         return objects;
     }
     objects_close(objects);
@@ -174,6 +170,11 @@ void objects_close(struct objects *objects)
         return;
     secret_cleanse(objects->master, sizeof objects->master);
     free(objects);
+}
+
+bool objects_new_key(unsigned char key[DATA_KEY_SIZE], struct err *err)
+{
+    return RAND_priv_bytes(key, DATA_KEY_SIZE) == 1 || err_set(err, ERR_INTERNAL, "no random bytes are to be had");
 }
 
 bool objects_wrap(const struct objects *objects, const char *name, const unsigned char key[DATA_KEY_SIZE],
@@ -227,291 +228,6 @@ bool objects_unseal(const struct objects *objects, const char *context, const vo
     out->len += plain;
     out->data[out->len] = '\0';
     return true;
-}
-
-/* ---- what chunks share ---- */
-
-struct cipher {
-    unsigned char key[32];           /* of this object: HKDF(data key, salt) */
-    unsigned char header[HASH_SIZE]; /* the header's hash: a chunk of another object does not open */
-};
-
-static bool cipher_init(struct cipher *cipher, const unsigned char data_key[DATA_KEY_SIZE],
-                        const unsigned char header[HEADER_SIZE])
-{
-    unsigned len = 0;
-    return derive(data_key, header + MAGIC_SIZE, SALT_SIZE, "upjob object", cipher->key) &&
-           EVP_Digest(header, HEADER_SIZE, cipher->header, &len, EVP_sha256(), NULL) == 1;
-}
-
-/* Nonce: the chunk's index; authenticated beside it: the header's hash, the index again, the final flag. */
-static void chunk_names(const struct cipher *cipher, uint64_t index, bool final, unsigned char nonce[NONCE_SIZE],
-                        unsigned char aad[HASH_SIZE + 9])
-{
-    memset(nonce, 0, NONCE_SIZE);
-    memcpy(aad, cipher->header, HASH_SIZE);
-    for (int i = 0; i < 8; i++)
-        nonce[4 + i] = aad[HASH_SIZE + i] = (unsigned char)(index >> (56 - 8 * i));
-    aad[HASH_SIZE + 8] = final;
-}
-
-static void object_path(const struct objects *objects, const char *name, const char *suffix, char *out, size_t size)
-{
-    snprintf(out, size, "%s/%s%s", objects->directory, name, suffix);
-}
-
-/* ---- writing ---- */
-
-struct object_writer {
-    struct objects *objects;
-    struct cipher cipher;
-    char name[256];
-    int fd;
-    uint64_t chunk; /* index of the one being filled */
-    size_t filled;
-    bool ended, finished;
-    EVP_MD_CTX *md5;
-    struct utf8_state utf8;
-    struct object_facts facts;
-    unsigned char plain[OBJECT_CHUNK];
-    unsigned char sealed[SEALED_CHUNK];
-};
-
-static bool write_header(struct object_writer *writer, const unsigned char key[DATA_KEY_SIZE], struct err *err)
-{
-    unsigned char header[HEADER_SIZE];
-    memcpy(header, MAGIC, MAGIC_SIZE);
-    if (RAND_bytes(header + MAGIC_SIZE, SALT_SIZE) != 1)
-        return err_set(err, ERR_INTERNAL, "no random bytes are to be had");
-    if (!objects_wrap(writer->objects, writer->name, key, header + MAGIC_SIZE + SALT_SIZE, err))
-        return false;
-    if (!cipher_init(&writer->cipher, key, header))
-        return err_set(err, ERR_INTERNAL, "the object's key cannot be derived");
-    return write_whole(writer->fd, header, sizeof header) ||
-           err_errno(err, ERR_SYSTEM, errno, "the uploaded file cannot be kept");
-}
-
-struct object_writer *object_writer_new(struct objects *objects, const char *name,
-                                        const unsigned char key[DATA_KEY_SIZE], struct err *err)
-{
-    char path[PATH_MAX + 300];
-    struct object_writer *writer = calloc(1, sizeof *writer);
-    if (!writer || !(writer->md5 = EVP_MD_CTX_new()) || EVP_DigestInit_ex(writer->md5, EVP_md5(), NULL) != 1) {
-        err_set(err, ERR_MEMORY, "out of memory");
-        if (writer)
-            EVP_MD_CTX_free(writer->md5);
-        free(writer);
-        return NULL;
-    }
-    writer->objects = objects;
-    snprintf(writer->name, sizeof writer->name, "%s", name);
-    object_path(objects, name, TEMPORARY_SUFFIX, path, sizeof path);
-    writer->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (writer->fd < 0)
-        err_errno(err, ERR_SYSTEM, errno, "the uploaded file cannot be kept");
-    else if (write_header(writer, key, err))
-        return writer;
-    object_writer_free(writer);
-    return NULL;
-}
-
-static bool write_chunk(struct object_writer *writer, bool final, struct err *err)
-{
-    unsigned char nonce[NONCE_SIZE], aad[HASH_SIZE + 9];
-    chunk_names(&writer->cipher, writer->chunk, final, nonce, aad);
-    if (!gcm_seal(writer->cipher.key, nonce, aad, sizeof aad, writer->plain, writer->filled, writer->sealed,
-                  writer->sealed + writer->filled))
-        return err_set(err, ERR_INTERNAL, "a chunk could not be encrypted");
-    if (!write_whole(writer->fd, writer->sealed, writer->filled + TAG_SIZE))
-        return err_errno(err, ERR_SYSTEM, errno, "the uploaded file cannot be kept");
-    writer->chunk++;
-    writer->filled = 0;
-    return true;
-}
-
-bool object_writer_add(struct object_writer *writer, const void *bytes, size_t len, struct err *err)
-{
-    const unsigned char *p = bytes;
-    if (EVP_DigestUpdate(writer->md5, bytes, len) != 1)
-        return err_set(err, ERR_INTERNAL, "the file's MD5 cannot be computed");
-    (void)utf8_feed(&writer->utf8, bytes, len);
-    writer->facts.size += len;
-    while (len > 0) {
-        /* A full chunk waits until more comes: only then is it known not to be the last. */
-        if (writer->filled == OBJECT_CHUNK && !write_chunk(writer, false, err))
-            return false;
-        size_t n = OBJECT_CHUNK - writer->filled < len ? OBJECT_CHUNK - writer->filled : len;
-        memcpy(writer->plain + writer->filled, p, n);
-        writer->filled += n;
-        p += n;
-        len -= n;
-    }
-    return true;
-}
-
-bool object_writer_end(struct object_writer *writer, struct object_facts *facts, struct err *err)
-{
-    if (!write_chunk(writer, true, err))
-        return false;
-    if (EVP_DigestFinal_ex(writer->md5, writer->facts.md5, NULL) != 1)
-        return err_set(err, ERR_INTERNAL, "the file's MD5 cannot be computed");
-    writer->facts.utf8 = utf8_finish(&writer->utf8);
-    writer->facts.utf8_error_at = writer->facts.utf8 ? 0 : writer->utf8.error_at;
-    writer->ended = true;
-    *facts = writer->facts;
-    return true;
-}
-
-bool object_writer_finish(struct object_writer *writer, struct err *err)
-{
-    char temporary[PATH_MAX + 300], path[PATH_MAX + 300];
-    if (!writer->ended)
-        return err_set(err, ERR_INTERNAL, "an object was finished before it was ended");
-    object_path(writer->objects, writer->name, TEMPORARY_SUFFIX, temporary, sizeof temporary);
-    object_path(writer->objects, writer->name, "", path, sizeof path);
-    bool sync = !writer->objects->ephemeral;
-    bool ok = !sync || fsync(writer->fd) == 0;
-    ok = close(writer->fd) == 0 && ok;
-    writer->fd = -1;
-    ok = ok && rename(temporary, path) == 0 && (!sync || sync_directory(writer->objects->directory));
-    writer->finished = ok;
-    return ok || err_errno(err, ERR_SYSTEM, errno, "the uploaded file cannot be kept");
-}
-
-void object_writer_free(struct object_writer *writer)
-{
-    char path[PATH_MAX + 300];
-    if (!writer)
-        return;
-    if (writer->fd >= 0)
-        close(writer->fd);
-    if (!writer->finished) {
-        object_path(writer->objects, writer->name, TEMPORARY_SUFFIX, path, sizeof path);
-        unlink(path);
-    }
-    EVP_MD_CTX_free(writer->md5);
-    secret_cleanse(writer, sizeof *writer);
-    free(writer);
-}
-
-/* ---- reading ---- */
-
-struct object_reader {
-    struct cipher cipher;
-    int fd;
-    uint64_t chunk;   /* index of the next one */
-    size_t at, len;   /* what is left of the current one */
-    bool last_read;
-    unsigned char plain[OBJECT_CHUNK];
-    unsigned char sealed[SEALED_CHUNK + 1]; /* one more byte shows whether another chunk follows */
-    size_t ahead;     /* bytes of the next chunk that were read already: 0 or 1 */
-};
-
-static bool read_header(struct object_reader *reader, struct objects *objects, const char *name, struct err *err)
-{
-    unsigned char header[HEADER_SIZE], key[DATA_KEY_SIZE];
-    bool ok = false;
-    if (read(reader->fd, header, sizeof header) != (ssize_t)sizeof header || memcmp(header, MAGIC, MAGIC_SIZE) != 0)
-        return err_set(err, ERR_SYSTEM, "the stored file %s is damaged", name);
-    if (objects_unwrap(objects, name, header + MAGIC_SIZE + SALT_SIZE, key, err))
-        ok = cipher_init(&reader->cipher, key, header) || err_set(err, ERR_INTERNAL, "the object's key cannot be derived");
-    secret_cleanse(key, sizeof key);
-    return ok;
-}
-
-/* Decrypts the next chunk. */
-static bool read_chunk(struct object_reader *reader, struct err *err)
-{
-    unsigned char nonce[NONCE_SIZE], aad[HASH_SIZE + 9];
-    size_t got = reader->ahead;
-    while (got < sizeof reader->sealed) {
-        ssize_t n = read(reader->fd, reader->sealed + got, sizeof reader->sealed - got);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return err_errno(err, ERR_SYSTEM, errno, "the stored file cannot be read");
-        if (n == 0)
-            break;
-        got += (size_t)n;
-    }
-    bool final = got <= SEALED_CHUNK;
-    size_t sealed = final ? got : SEALED_CHUNK;
-    unsigned char next = reader->sealed[SEALED_CHUNK];
-    chunk_names(&reader->cipher, reader->chunk, final, nonce, aad);
-    if (sealed < TAG_SIZE || !gcm_open(reader->cipher.key, nonce, aad, sizeof aad, reader->sealed, sealed - TAG_SIZE,
-                                       reader->sealed + sealed - TAG_SIZE, reader->plain))
-        return err_set(err, ERR_SYSTEM, "chunk %llu of the stored file was changed or cut: it does not open",
-                       (unsigned long long)reader->chunk);
-    reader->chunk++;
-    reader->at = 0;
-    reader->len = sealed - TAG_SIZE;
-    reader->last_read = final;
-    reader->ahead = final ? 0 : 1;
-    reader->sealed[0] = next;
-    return true;
-}
-
-struct object_reader *object_reader_open(struct objects *objects, const char *name, uint64_t offset, struct err *err)
-{
-    char path[PATH_MAX + 300];
-    struct object_reader *reader = calloc(1, sizeof *reader);
-    if (!reader) {
-        err_set(err, ERR_MEMORY, "out of memory");
-        return NULL;
-    }
-    object_path(objects, name, "", path, sizeof path);
-    reader->fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (reader->fd < 0) {
-        err_errno(err, ERR_SYSTEM, errno, "the stored file cannot be opened");
-        goto failed;
-    }
-    if (!read_header(reader, objects, name, err))
-        goto failed;
-    /* The chunk of the byte before: at the end of the object there is none that begins at the offset. */
-    reader->chunk = offset ? (offset - 1) / OBJECT_CHUNK : 0;
-    size_t within = (size_t)(offset - reader->chunk * OBJECT_CHUNK);
-    if (lseek(reader->fd, (off_t)(HEADER_SIZE + reader->chunk * SEALED_CHUNK), SEEK_SET) < 0) {
-        err_errno(err, ERR_SYSTEM, errno, "the stored file cannot be read");
-        goto failed;
-    }
-    if (offset > 0) {
-        if (!read_chunk(reader, err))
-            goto failed;
-        reader->at = within < reader->len ? within : reader->len;
-    }
-    return reader;
-failed:
-    object_reader_free(reader);
-    return NULL;
-}
-
-long object_reader_read(struct object_reader *reader, char *into, size_t size, struct err *err)
-{
-    size_t done = 0;
-    while (done < size) {
-        if (reader->at == reader->len) {
-            if (reader->last_read)
-                break;
-            if (!read_chunk(reader, err))
-                return -1;
-            continue;
-        }
-        size_t n = reader->len - reader->at < size - done ? reader->len - reader->at : size - done;
-        memcpy(into + done, reader->plain + reader->at, n);
-        reader->at += n;
-        done += n;
-    }
-    return (long)done;
-}
-
-void object_reader_free(struct object_reader *reader)
-{
-    if (!reader)
-        return;
-    if (reader->fd >= 0)
-        close(reader->fd);
-    secret_cleanse(reader, sizeof *reader);
-    free(reader);
 }
 
 bool objects_remove(struct objects *objects, const char *name, struct err *err)

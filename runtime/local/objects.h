@@ -22,11 +22,15 @@
 
 struct objects;
 
-/* Opens or makes the key file and the directory under `data_dir`; removes temporary files that a killed
- * process left. With `ephemeral`, nothing is synced. */
+/* Opens the key file and the directory under `data_dir`, or makes them where there is no data yet (ERR_CONFIG when there is and
+ * the key file is missing); removes temporary files that a killed process left. With `ephemeral`, nothing is synced. */
 struct objects *objects_open(const char *data_dir, bool ephemeral, struct err *err) MUST_CHECK;
 void objects_close(struct objects *objects);
+/* Removes the objects that nobody needs: those that a killed process stored or let go of, and did not come to note or remove. */
+void objects_sweep(struct objects *objects, bool (*needed)(void *arg, const char *name), void *arg);
 
+/* A new data key. */
+bool objects_new_key(unsigned char key[DATA_KEY_SIZE], struct err *err) MUST_CHECK;
 /* Wraps and unwraps a data key for keeping in a database; `name` is authenticated. Thread-safe. */
 bool objects_wrap(const struct objects *objects, const char *name, const unsigned char key[DATA_KEY_SIZE],
                   unsigned char wrapped[WRAPPED_KEY_SIZE], struct err *err) MUST_CHECK;
@@ -53,8 +57,8 @@ struct object_facts {
 };
 
 /* Writing: `add` encrypts as bytes come (loop's thread: writes to the page cache, never syncs); `finish` syncs and
- * renames (worker's thread). Until finish succeeds nothing is visible under `name`. Always end with object_writer_free,
- * which removes the temporary file if finish was not called or failed. */
+ * renames (worker's thread). Until finish succeeds nothing is visible under `name`, which must be a new one. Always end with
+ * object_writer_free, which removes the temporary file if finish was not called or failed. */
 struct object_writer;
 struct object_writer *object_writer_new(struct objects *objects, const char *name,
                                         const unsigned char key[DATA_KEY_SIZE], struct err *err) MUST_CHECK;

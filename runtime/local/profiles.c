@@ -2,6 +2,7 @@
  * profiles_search.c. */
 #include "local/profiles.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -12,7 +13,6 @@
 
 #include "local/profiles_private.h"
 
-#define VERSION 2
 #define CACHE_KIB 16384
 #define PURGE_SCANNED 100000 /* profiles looked at in a slice, and removed: a slice stays under half a second */
 #define PURGE_REMOVED 5000
@@ -82,7 +82,7 @@ struct profiles *profiles_open(const char *data_dir, int64_t domain_id, bool eph
         goto failed;
     }
     profiles_path(data_dir, domain_id, "", path, sizeof path);
-    p->db = sql_open(path, VERSION, schema, CACHE_KIB, ephemeral, err);
+    p->db = sql_open(path, PROFILES_VERSION, schema, CACHE_KIB, ephemeral, err);
     if (p->db && prepare(p, err) && targets_load(p->db, &p->targets, err) && profiles_load_oldest(p, err) && (p->terms = terms_open(p->db, err)))
         return p;
 failed:
@@ -114,6 +114,37 @@ bool profiles_remove(const char *data_dir, int64_t domain_id, struct err *err)
             return err_errno(err, ERR_SYSTEM, errno, "cannot remove %s", path);
     }
     return true;
+}
+
+sqlite3 *profiles_reader(const char *data_dir, int64_t domain_id, struct err *err)
+{
+    char path[PATH_MAX];
+    profiles_path(data_dir, domain_id, "", path, sizeof path);
+    return sql_open_reader(path, PROFILES_VERSION, err);
+}
+
+bool profiles_sweep(const char *data_dir, bool (*needed)(void *arg, int64_t domain_id), void *arg, struct err *err)
+{
+    char path[PATH_MAX];
+    struct dirent *entry;
+    bool ok = true;
+    snprintf(path, sizeof path, "%s/profiles", data_dir);
+    DIR *dir = opendir(path);
+    while (ok && dir && (entry = readdir(dir))) {
+        long long id;
+        int end = 0;
+        if (sscanf(entry->d_name, "%lld.db%n", &id, &end) != 1 || end == 0)
+            continue;
+        if (!needed(arg, id)) {
+            ok = profiles_remove(data_dir, id, err);
+        } else if (!entry->d_name[end]) {
+            sqlite3_close(profiles_reader(data_dir, id, err));
+            ok = !err->code[0];
+        }
+    }
+    if (dir)
+        closedir(dir);
+    return ok;
 }
 
 /* ---- targets ---- */
@@ -302,5 +333,6 @@ bool profiles_purge(struct profiles *p, double now, bool *more, struct err *err)
     }
     p->purging = false;
     (void)!sql_exec(p->db, "ROLLBACK", &ignored);
+    (void)!profiles_load_oldest(p, &ignored);
     return false;
 }

@@ -21,6 +21,9 @@ struct profiles *profiles_open(const char *data_dir, int64_t domain_id, bool eph
 void profiles_close(struct profiles *p);
 /* Removes the domain's files; no connection may be open. */
 bool profiles_remove(const char *data_dir, int64_t domain_id, struct err *err) MUST_CHECK;
+/* Before any is opened: removes the stores of domains that are not there, which a killed process left. ERR_CONFIG when one that
+ * is needed is of another version. */
+bool profiles_sweep(const char *data_dir, bool (*needed)(void *arg, int64_t domain_id), void *arg, struct err *err) MUST_CHECK;
 
 /* A value for a target ("FirstName", "Address.City", "Attributes.tier"), as an ingestion makes it. */
 struct profile_value {

@@ -4,9 +4,11 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "core/utf8.h"
 #include "local/profiles_private.h"
 
 #define ARENA_MAX ((size_t)256 << 20)
+#define MOST_OF_VALUE 1000 /* characters of a failed record's value that are kept */
 #define MOST_OLD_TERMS 512 /* of a profile that has more, some are written again */
 
 struct row {
@@ -124,7 +126,7 @@ bool profile_batch_fail(struct profile_batch *batch, long line, long column, con
     failure->name = batch->arena.len;
     buf_add(&batch->arena, column_name, strlen(column_name) + 1);
     failure->value = batch->arena.len;
-    failure->value_len = value.len < 1000 ? value.len : 1000;
+    failure->value_len = value.data ? utf8_prefix(value.data, value.len, MOST_OF_VALUE) : 0;
     buf_add(&batch->arena, value.data ? value.data : "", failure->value_len);
     failure->reason = batch->arena.len;
     buf_add(&batch->arena, reason, strlen(reason) + 1);

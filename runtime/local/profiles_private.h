@@ -11,6 +11,8 @@
  * free hash. An entry with the number 0 holds a place that such a chain runs through. The entries are small and close
  * together, so a batch, sorted by hash, goes through them in one sweep; `digest` tells that a profile already says what a row
  * says, without looking at the profile, which lies anywhere. Expiry is in whole seconds since the epoch. */
+#define PROFILES_VERSION 2
+
 struct profiles {
     sqlite3 *db;
     struct targets targets;
@@ -31,6 +33,8 @@ uint64_t profile_key_hash(const char *key, size_t len);
 /* Reads the targets of a database. */
 bool targets_load(sqlite3 *db, struct targets *targets, struct err *err) MUST_CHECK;
 void targets_free(struct targets *targets);
+/* For a search: the domain's database, or NULL without an error when nothing was ever imported into it. */
+sqlite3 *profiles_reader(const char *data_dir, int64_t domain_id, struct err *err) MUST_CHECK;
 void profiles_path(const char *data_dir, int64_t domain_id, const char *suffix, char *out, size_t size);
 
 #endif

@@ -4,11 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "local/clock.h"
 #include "local/facts.h"
 #include "local/profiles_private.h"
 
 #define MAX_PAIRS 5   /* KeyName and AdditionalSearchKeys: the service model */
 #define CANDIDATES 500 /* looked at before more are sought */
+#define PAGE_SECONDS 0.3
 #define MAX_TERMS 200 /* of one search, all pairs and values together */
 
 /* A value that is looked for, in one of its forms. */
@@ -198,43 +200,116 @@ static bool try_profile(sqlite3_stmt *q, sqlite3_stmt *find_key, struct search *
     return true;
 }
 
-/* The profiles that may match, in the order of their numbers, some hundred at a time: those of the first pair for AND, of any
- * for OR. */
-static bool fill_page(sqlite3 *db, struct search *search, const struct targets *targets, sqlite3_int64 after,
-                      struct page *page, struct err *err)
+/* The next profiles that may have what one pair asks for: the lowest numbers above a bound, in their order. */
+struct candidates {
+    int64_t ids[CANDIDATES];
+    size_t count;
+    int64_t reach; /* there are no others up to here */
+};
+
+static bool find_candidates(sqlite3 *db, const struct search *search, int pair, int64_t after, struct candidates *found,
+                            struct err *err)
 {
     uint64_t hashes[MAX_TERMS];
-    int64_t ids[CANDIDATES];
-    size_t hash_count = 0, count = CANDIDATES;
-    bool full = false, ok;
+    size_t hash_count = 0;
+    for (int i = 0; i < search->wanted_count; i++)
+        if (!search->all || search->wanted[i].pair == pair)
+            hashes[hash_count++] = search->wanted[i].hash;
+    found->count = CANDIDATES;
+    if (!terms_find(db, hashes, hash_count, after, found->ids, &found->count, err))
+        return false;
+    found->reach = found->count == CANDIDATES ? found->ids[CANDIDATES - 1] : INT64_MAX;
+    return true;
+}
+
+static bool may_have(const struct candidates *found, int64_t id)
+{
+    size_t low = 0, high = found->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (found->ids[middle] < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return id > found->reach || (low < found->count && found->ids[low] == id);
+}
+
+/* Candidates of the whole search into each[0]. For AND, those of the pair that reaches furthest, and so is the rarest hereabouts,
+ * without those that another pair is known not to have. */
+static bool next_candidates(sqlite3 *db, const struct search *search, int64_t after, struct candidates each[MAX_PAIRS],
+                            struct err *err)
+{
+    int pairs = search->all ? search->pair_count : 1, rarest = 0;
+    for (int i = 0; i < pairs; i++) {
+        if (!find_candidates(db, search, i, after, &each[i], err))
+            return false;
+        rarest = each[i].reach > each[rarest].reach || (each[i].reach == each[rarest].reach && each[i].count < each[rarest].count)
+                     ? i : rarest;
+    }
+    size_t kept = 0;
+    for (size_t k = 0; k < each[rarest].count; k++) {
+        int64_t id = each[rarest].ids[k];
+        bool possible = true;
+        for (int i = 0; i < pairs; i++)
+            possible = possible && may_have(&each[i], id);
+        if (possible)
+            each[rarest].ids[kept++] = id;
+    }
+    each[rarest].count = kept;
+    if (rarest)
+        each[0] = each[rarest];
+    return true;
+}
+
+/* Fills the page with the profiles that match, in the order of their numbers. A search that has taken its time ends with what it
+ * has found, perhaps nothing, and a token that goes on from there: no search keeps others waiting. */
+static bool fill_page(sqlite3 *db, struct search *search, const struct targets *targets, int64_t after, struct page *page,
+                      struct err *err)
+{
+    double until = clock_steady() + PAGE_SECONDS;
+    bool full = false, more = true;
     sqlite3_stmt *q = sql_prepare(db, "SELECT id, uid, key, doc FROM profile WHERE id = ?", err);
     sqlite3_stmt *find_key = sql_prepare(db, "SELECT id, expires FROM profile_key WHERE hash = ?", err);
-    ok = q && find_key;
-    for (int i = 0; i < search->wanted_count; i++)
-        if (!search->all || search->wanted[i].pair == 0)
-            hashes[hash_count++] = search->wanted[i].hash;
-    while (ok && !full && count == CANDIDATES) {
-        ok = terms_find(db, hashes, hash_count, after, ids, &count, err);
-        for (size_t i = 0; ok && !full && i < count; i++) {
-            sqlite3_bind_int64(q, 1, after = ids[i]);
+    struct candidates *each = calloc(MAX_PAIRS, sizeof *each);
+    bool ok = each ? q && find_key : err_set(err, ERR_MEMORY, "out of memory");
+    while (ok && !full && more) {
+        ok = next_candidates(db, search, after, each, err);
+        for (size_t i = 0; ok && !full && i < each->count; i++) {
+            sqlite3_bind_int64(q, 1, each->ids[i]);
             ok = try_profile(q, find_key, search, targets, page, &full, err);
             sqlite3_reset(q);
         }
+        after = each ? each->reach : after;
+        more = after < INT64_MAX;
+        if (ok && !full && more && clock_steady() > until) {
+            ok = add_token(page->objects, page->scope, after, page->reply, err);
+            more = false;
+        }
     }
+    free(each);
     sqlite3_finalize(q);
     sqlite3_finalize(find_key);
     return ok;
 }
 
-/* The domain's database, or NULL without an error when nothing was ever imported into it. */
-static sqlite3 *open_reader(const char *data_dir, int64_t domain_id, struct err *err)
+/* What a token belongs to: the domain, and all that is asked for but the page. */
+static bool search_scope(int64_t domain_id, const cJSON *params, char *out, size_t size)
 {
-    char path[PATH_MAX];
-    profiles_path(data_dir, domain_id, "", path, sizeof path);
-    sqlite3 *db = sql_open_reader(path, err);
-    if (!db && err_is(err, ERR_FILE))
-        err_clear(err);
-    return db;
+    static const char *const members[] = {"KeyName", "Values", "AdditionalSearchKeys", "LogicalOperator"};
+    cJSON *asked = cJSON_CreateObject();
+    for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {
+        cJSON *member = cJSON_GetObjectItemCaseSensitive(params, members[i]);
+        if (member)
+            cJSON_AddItemReferenceToObject(asked, members[i], member);
+    }
+    char *text = cJSON_PrintUnformatted(asked);
+    cJSON_Delete(asked);
+    if (text)
+        snprintf(out, size, "SearchProfiles %lld %012llx", (long long)domain_id,
+                 (unsigned long long)term_hash("", text, strlen(text)));
+    cJSON_free(text);
+    return text != NULL;
 }
 
 bool profiles_search(const char *data_dir, int64_t domain_id, const struct objects *objects, const cJSON *params,
@@ -242,22 +317,21 @@ bool profiles_search(const char *data_dir, int64_t domain_id, const struct objec
 {
     struct search *search = calloc(1, sizeof *search);
     struct targets targets = {0};
-    char scope[64];
+    char scope[64] = "";
     const char *token = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(params, "NextToken"));
     const cJSON *max = cJSON_GetObjectItemCaseSensitive(params, "MaxResults");
     sqlite3_int64 after = 0;
     sqlite3 *db = NULL;
     bool ok = false;
-    snprintf(scope, sizeof scope, "SearchProfiles %lld", (long long)domain_id);
     struct page page = {objects, scope, params, max ? max->valueint : FACT_DEFAULT_SEARCH_PAGE, now, cJSON_CreateObject(), NULL, 0, 0};
     page.items = cJSON_AddArrayToObject(page.reply, "Items");
-    if (!search) {
+    if (!search || !search_scope(domain_id, params, scope, sizeof scope)) {
         err_set(err, ERR_MEMORY, "out of memory");
         goto cleanup;
     }
     if (!read_search(search, params, err) || !read_token(objects, scope, token, &after, err))
         goto cleanup;
-    db = open_reader(data_dir, domain_id, err);
+    db = profiles_reader(data_dir, domain_id, err);
     ok = !err->code[0];
     if (!db)
         goto cleanup;
@@ -278,7 +352,7 @@ cleanup:
 bool profiles_stats(const char *data_dir, int64_t domain_id, double now, cJSON **stats, struct err *err)
 {
     double count = 0;
-    sqlite3 *db = open_reader(data_dir, domain_id, err);
+    sqlite3 *db = profiles_reader(data_dir, domain_id, err);
     if (!db && err->code[0])
         return false;
     sqlite3_stmt *q = db ? sql_prepare(db, "SELECT count(*) FROM profile_key WHERE expires > ? AND id > 0", err) : NULL;
@@ -297,19 +371,15 @@ bool profiles_stats(const char *data_dir, int64_t domain_id, double now, cJSON *
     return !err->code[0];
 }
 
-/* A value as text that JSON can hold. */
-static void add_value(cJSON *item, const char *bytes, int len)
+/* A value as text that cJSON can hold. */
+static void add_value(cJSON *item, const char *bytes, size_t len)
 {
-    char text[2100];
-    size_t n = 0;
-    for (int i = 0; i < len && n + 5 < sizeof text; i++) {
-        if (bytes[i] == '\0')
-            n += (size_t)snprintf(text + n, sizeof text - n, "\\x00");
-        else
-            text[n++] = bytes[i];
-    }
-    text[n] = '\0';
-    cJSON_AddStringToObject(item, "Value", text);
+    struct buf text;
+    buf_init(&text, (size_t)1 << 20);
+    for (size_t i = 0; i < len; i++)
+        (void)!(bytes[i] ? buf_addc(&text, bytes[i]) : buf_adds(&text, "\\x00"));
+    cJSON_AddStringToObject(item, "Value", text.data ? text.data : "");
+    buf_free(&text);
 }
 
 bool profiles_failures(const char *data_dir, int64_t domain_id, const struct objects *objects, const char *job_id,
@@ -322,7 +392,7 @@ bool profiles_failures(const char *data_dir, int64_t domain_id, const struct obj
     snprintf(scope, sizeof scope, "failures %s", job_id);
     if (!read_token(objects, scope, next_token, &after, err))
         return false;
-    sqlite3 *db = open_reader(data_dir, domain_id, err);
+    sqlite3 *db = profiles_reader(data_dir, domain_id, err);
     if (!db && err->code[0])
         return false;
     *reply = cJSON_CreateObject();
@@ -343,7 +413,7 @@ bool profiles_failures(const char *data_dir, int64_t domain_id, const struct obj
         cJSON_AddNumberToObject(item, "Line", sqlite3_column_double(q, 1));
         cJSON_AddNumberToObject(item, "Column", sqlite3_column_double(q, 2));
         cJSON_AddStringToObject(item, "ColumnName", sql_text(q, 3));
-        add_value(item, sql_text(q, 4), sqlite3_column_bytes(q, 4));
+        add_value(item, sql_text(q, 4), (size_t)sqlite3_column_bytes(q, 4));
         cJSON_AddStringToObject(item, "Reason", sql_text(q, 5));
         cJSON_AddItemToArray(items, item);
         last = sqlite3_column_int64(q, 0);

@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "core/secret.h"
 #include "local/not_built.h"
@@ -11,6 +10,7 @@
 #include "local/service.h"
 
 #define FAILURES_PREFIX "/_local/domains/"
+#define MAX_FAILURES_PAGE 1000
 
 static const char *text_of(const struct exchange *ex, const char *name)
 {
@@ -37,7 +37,7 @@ static void create_domain(struct exchange *ex)
 
 static void get_domain(struct exchange *ex)
 {
-    ex->needs_search = state_get_domain(ex->service->state, text_of(ex, "DomainName"), &ex->domain_id, &ex->reply, &ex->err);
+    (void)!state_get_domain(ex->service->state, text_of(ex, "DomainName"), &ex->domain_id, &ex->reply, &ex->err);
 }
 
 static void list_domains(struct exchange *ex)
@@ -47,16 +47,7 @@ static void list_domains(struct exchange *ex)
 
 static void delete_domain(struct exchange *ex)
 {
-    struct local *service = ex->service;
-    struct err ignored;
-    const cJSON *name;
-    err_clear(&ignored);
-    if (!state_delete_domain(service->state, text_of(ex, "DomainName"), &ex->domain_id, &ex->objects, &ex->reply, &ex->err))
-        return;
-    ingest_close_domain(service->ingest, ex->domain_id);
-    cJSON_ArrayForEach(name, ex->objects)
-        (void)!objects_remove(service->objects, name->valuestring, &ignored);
-    (void)!profiles_remove(service->data_dir, ex->domain_id, &ex->err);
+    (void)!state_delete_domain(ex->service->state, text_of(ex, "DomainName"), &ex->domain_id, &ex->objects, &ex->reply, &ex->err);
 }
 
 static void create_job(struct exchange *ex)
@@ -79,17 +70,12 @@ static void get_job(struct exchange *ex)
 static void get_path(struct exchange *ex)
 {
     struct upload_path *path = &ex->upload_path;
-    unsigned char id[16], key[DATA_KEY_SIZE];
+    unsigned char key[DATA_KEY_SIZE];
     snprintf(path->domain, sizeof path->domain, "%s", text_of(ex, "DomainName"));
     snprintf(path->job_id, sizeof path->job_id, "%s", text_of(ex, "JobId"));
-    if (getrandom(id, sizeof id, 0) != (ssize_t)sizeof id || getrandom(key, sizeof key, 0) != (ssize_t)sizeof key) {
-        err_set(&ex->err, ERR_INTERNAL, "no random bytes are to be had");
-        return;
-    }
-    for (size_t i = 0; i < sizeof id; i++)
-        snprintf(path->id + 2 * i, 3, "%02x", id[i]);
     path->expires = now_of(ex) + FACT_PATH_LIFETIME;
-    if (objects_wrap(ex->service->objects, path->id, key, path->wrapped_key, &ex->err) &&
+    if (name_new(path->id, &ex->err) && objects_new_key(key, &ex->err) &&
+        objects_wrap(ex->service->objects, path->id, key, path->wrapped_key, &ex->err) &&
         state_add_path(ex->service->state, path, &ex->err))
         ex->reply = cJSON_CreateObject();
     secret_cleanse(key, sizeof key);
@@ -108,28 +94,44 @@ static void start_job(struct exchange *ex)
 
 static void stop_job(struct exchange *ex)
 {
-    bool was_running = false;
+    char *object = NULL;
     const char *job_id = text_of(ex, "JobId");
-    if (!state_stop_job(ex->service->state, text_of(ex, "DomainName"), job_id, now_of(ex), &was_running, &ex->err))
+    if (!state_stop_job(ex->service->state, text_of(ex, "DomainName"), job_id, now_of(ex), &ex->stops_ingestion, &object, &ex->err))
         return;
-    if (was_running)
+    if (ex->stops_ingestion)
         ingest_stop_job(ex->service->ingest, job_id);
+    service_remove_object(ex->service, object);
+    free(object);
     ex->reply = cJSON_CreateObject();
 }
 
 /* Finds the domain; the search itself is the search worker's. */
 static void find_domain(struct exchange *ex)
 {
-    ex->needs_search = state_get_domain(ex->service->state, text_of(ex, "DomainName"), &ex->domain_id, NULL, &ex->err);
+    (void)!state_get_domain(ex->service->state, text_of(ex, "DomainName"), &ex->domain_id, NULL, &ex->err);
 }
 
 static void find_job(struct exchange *ex)
 {
     cJSON *job = NULL;
     find_domain(ex);
-    ex->needs_search = ex->needs_search && state_get_job(ex->service->state, text_of(ex, "DomainName"), text_of(ex, "JobId"),
-                                                         &job, &ex->err);
+    if (!ex->err.code[0])
+        (void)!state_get_job(ex->service->state, text_of(ex, "DomainName"), text_of(ex, "JobId"), &job, &ex->err);
     cJSON_Delete(job);
+}
+
+/* ---- on the objects worker's thread ---- */
+
+static void remove_domain(struct exchange *ex)
+{
+    struct local *service = ex->service;
+    struct err ignored;
+    const cJSON *name;
+    err_clear(&ignored);
+    ingest_close_domain(service->ingest, ex->domain_id);
+    cJSON_ArrayForEach(name, ex->objects)
+        (void)!objects_remove(service->objects, name->valuestring, &ignored);
+    (void)!profiles_remove(service->data_dir, ex->domain_id, &ex->err);
 }
 
 /* ---- on the search worker's thread ---- */
@@ -153,18 +155,22 @@ static void failures(struct exchange *ex)
                              number_of(ex, "MaxResults"), text_of(ex, "NextToken"), &ex->reply, &ex->err);
 }
 
+enum second_worker { SEARCH, OBJECTS };
+
+/* What an operation does on the state worker, and, unless that failed, on another one. */
 static const struct route {
     const char *operation;
     void (*on_state)(struct exchange *ex);
-    void (*on_search)(struct exchange *ex);
+    void (*then)(struct exchange *ex);
+    enum second_worker worker;
 } routes[] = {
-    {"CreateDomain", create_domain, NULL}, {"GetDomain", get_domain, domain_stats},
-    {"ListDomains", list_domains, NULL},   {"DeleteDomain", delete_domain, NULL},
-    {"CreateUploadJob", create_job, NULL}, {"ListUploadJobs", list_jobs, NULL},
-    {"GetUploadJob", get_job, NULL},       {"GetUploadJobPath", get_path, NULL},
-    {"StartUploadJob", start_job, NULL},   {"StopUploadJob", stop_job, NULL},
-    {"SearchProfiles", find_domain, search},
-    {NULL, find_job, failures}, /* the service's own list of failed records */
+    {"CreateDomain", create_domain, NULL, 0}, {"GetDomain", get_domain, domain_stats, SEARCH},
+    {"ListDomains", list_domains, NULL, 0},   {"DeleteDomain", delete_domain, remove_domain, OBJECTS},
+    {"CreateUploadJob", create_job, NULL, 0}, {"ListUploadJobs", list_jobs, NULL, 0},
+    {"GetUploadJob", get_job, NULL, 0},       {"GetUploadJobPath", get_path, NULL, 0},
+    {"StartUploadJob", start_job, NULL, 0},   {"StopUploadJob", stop_job, NULL, 0},
+    {"SearchProfiles", find_domain, search, SEARCH},
+    {NULL, find_job, failures, SEARCH}, /* the service's own list of failed records */
 };
 
 static const struct route *route_of(const struct exchange *ex)
@@ -181,10 +187,10 @@ static void run_state(void *arg)
     route_of(ex)->on_state(ex);
 }
 
-static void run_search(void *arg)
+static void run_then(void *arg)
 {
     struct exchange *ex = arg;
-    route_of(ex)->on_search(ex);
+    route_of(ex)->then(ex);
 }
 
 static void finish_path(struct exchange *ex)
@@ -228,15 +234,9 @@ static bool spared(struct exchange *ex)
     return ex->fault_after || refuse_with_fault(ex);
 }
 
-static void answered(void *arg)
+static void finish(void *arg)
 {
     struct exchange *ex = arg;
-    if (!ex->err.code[0] && ex->needs_search && route_of(ex)->on_search) {
-        ex->needs_search = false;
-        if (worker_post(ex->service->search_worker, run_search, answered, ex))
-            return;
-        err_set(&ex->err, ERR_MEMORY, "out of memory");
-    }
     if (!ex->err.code[0] && ex->operation && strcmp(ex->operation->name, "GetUploadJobPath") == 0)
         finish_path(ex);
     if (!ex->err.code[0] && ex->fault_after)
@@ -245,23 +245,58 @@ static void answered(void *arg)
     exchange_resume(ex);
 }
 
+static void state_answered(void *arg)
+{
+    struct exchange *ex = arg;
+    const struct route *route = route_of(ex);
+    if (ex->err.code[0]) {
+        finish(ex);
+    } else if (route->then) {
+        struct local *service = ex->service;
+        struct worker *worker = route->worker == OBJECTS ? service->objects_worker : service->search_worker;
+        if (worker_post(worker, run_then, finish, ex))
+            return;
+        err_set(&ex->err, ERR_INTERNAL, "the service is stopping");
+        finish(ex);
+    } else if (ex->stops_ingestion) {
+        service_await_end(ex, finish);
+    } else {
+        finish(ex);
+    }
+}
+
 /* ---- parsing, on the loop's thread ---- */
 
-/* Members that travel in the query. */
+static bool is_whole_number(const char *text)
+{
+    size_t digits = strspn(text, "0123456789");
+    return digits > 0 && digits < 10 && !text[digits];
+}
+
+/* Members that travel in the query. What is no number stays text, which the service model then refuses. */
 static void read_query(struct exchange *ex)
 {
     for (const struct member *m = ex->operation->input->members; m->name; m++) {
         char *value = m->location == IN_QUERY ? exchange_query(ex, m->wire_name ? m->wire_name : m->name) : NULL;
-        char *end = NULL;
         if (!value)
             continue;
-        double number = strtod(value, &end);
-        if (m->shape->kind == SHAPE_INTEGER && end != value && !*end)
-            cJSON_AddNumberToObject(ex->params, m->name, number);
+        if (m->shape->kind == SHAPE_INTEGER && is_whole_number(value))
+            cJSON_AddNumberToObject(ex->params, m->name, atof(value));
         else
             cJSON_AddStringToObject(ex->params, m->name, value);
         free(value);
     }
+}
+
+/* cJSON would end a string there. */
+static bool holds_nul(const char *json)
+{
+    for (const char *p = json; (p = strchr(p, '\\')); p += 2)
+        if (strncmp(p + 1, "u0000", 5) == 0)
+            return true;
+        else if (!p[1])
+            break;
+    return false;
 }
 
 static bool read_body(struct exchange *ex)
@@ -271,6 +306,8 @@ static bool read_body(struct exchange *ex)
         has_members = has_members || m->location == IN_BODY;
     if (!has_members || ex->body.len == 0)
         return true;
+    if (holds_nul(ex->body.data))
+        return exchange_refuse(ex, 400, "SerializationException", "The body holds the character U+0000.");
     cJSON *body = cJSON_ParseWithLength(ex->body.data, ex->body.len);
     if (!cJSON_IsObject(body)) {
         cJSON_Delete(body);
@@ -318,15 +355,14 @@ static bool read_failures(struct exchange *ex)
     cJSON_AddStringToObject(ex->params, "DomainName", domain);
     cJSON_AddStringToObject(ex->params, "JobId", job);
     char *max = exchange_query(ex, "max-results"), *token = exchange_query(ex, "next-token");
-    if (max)
-        cJSON_AddNumberToObject(ex->params, "MaxResults", atof(max));
+    bool ok = !max || (is_whole_number(max) && atoi(max) >= 1 && atoi(max) <= MAX_FAILURES_PAGE);
+    if (max && ok)
+        cJSON_AddNumberToObject(ex->params, "MaxResults", atoi(max));
     if (token)
         cJSON_AddStringToObject(ex->params, "NextToken", token);
     free(max);
     free(token);
-    if (number_of(ex, "MaxResults") < 0 || number_of(ex, "MaxResults") > 1000)
-        return exchange_refuse(ex, 400, "BadRequestException", "max-results is from 1 to 1000.");
-    return true;
+    return ok || exchange_refuse(ex, 400, "BadRequestException", "max-results is from 1 to %d.", MAX_FAILURES_PAGE);
 }
 
 void routes_handle(struct exchange *ex)
@@ -337,7 +373,7 @@ void routes_handle(struct exchange *ex)
         ex->phase = PHASE_READY;
         return;
     }
-    if (!worker_post(ex->service->state_worker, run_state, answered, ex)) {
+    if (!worker_post(ex->service->state_worker, run_state, state_answered, ex)) {
         err_set(&ex->err, ERR_MEMORY, "out of memory");
         ex->phase = PHASE_READY;
         return;

@@ -11,14 +11,50 @@
 #include <unistd.h>
 
 #include "core/log.h"
+#include "local/profiles.h"
+
+/* ---- files that no job needs any more ---- */
+
+struct removal {
+    struct local *service;
+    char object[NAME_SIZE];
+};
+
+static void remove_object(void *arg)
+{
+    struct removal *removal = arg;
+    struct err e;
+    err_clear(&e);
+    if (!objects_remove(removal->service->objects, removal->object, &e))
+        log_write(LOG_WARN, "%s", e.message);
+    free(removal);
+}
+
+void service_remove_object(struct local *service, const char *object)
+{
+    struct removal *removal = object ? calloc(1, sizeof *removal) : NULL;
+    if (!removal)
+        return;
+    removal->service = service;
+    snprintf(removal->object, sizeof removal->object, "%s", object);
+    /* One that is not taken on is swept at the next start. */
+    if (!worker_post(service->objects_worker, remove_object, NULL, removal))
+        free(removal);
+}
 
 /* ---- what an ingestion reports: written down on the state worker's thread ---- */
 
+#define WRITE_AGAIN_MS 1000
+
 struct report {
     struct local *service;
-    char job_id[33];
+    char job_id[NAME_SIZE];
     char status[32], reason[32];
     struct job_counts counts;
+    bool written;
+    int tries;
+    struct loop_timer *timer; /* until it is tried again */
+    struct report *next;
 };
 
 static void write_report(void *arg)
@@ -28,33 +64,87 @@ static void write_report(void *arg)
     char *object = NULL;
     struct err e;
     err_clear(&e);
-    bool ok = report->status[0]
-                  ? state_end_job(service->state, report->job_id, report->status, report->reason[0] ? report->reason : NULL,
-                                  &report->counts, clock_now(&service->clock), &object, &e)
-                  : state_set_counts(service->state, report->job_id, &report->counts, &e);
+    report->written = report->status[0] ? state_end_job(service->state, report->job_id, report->status, report->reason[0] ? report->reason : NULL,
+                                                        &report->counts, clock_now(&service->clock), &object, &e)
+                                        : state_set_counts(service->state, report->job_id, &report->counts, &e);
     /* The uploaded file goes once the end is written: until then a restart would need it. */
-    if (ok && object && !objects_remove(service->objects, object, &e))
-        ok = false;
-    if (!ok)
-        log_write(LOG_ERROR, "upload job %s: %s", report->job_id, e.message);
+    service_remove_object(service, object);
+    if (!report->written && report->tries++ == 0)
+        log_write(LOG_ERROR, "upload job %s: what has become of it cannot be written down: %s%s", report->job_id, e.message,
+                  report->status[0] ? " (tried again every second)" : "");
     free(object);
-    free(report);
+}
+
+static void answer_stops(struct local *service, const char *job_id)
+{
+    for (struct exchange **p = &service->stopping; *p;) {
+        struct exchange *ex = *p;
+        const char *id = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(ex->params, "JobId"));
+        if (job_id && strcmp(id, job_id) != 0) {
+            p = &ex->next;
+            continue;
+        }
+        *p = ex->next;
+        ex->finish(ex);
+    }
+}
+
+void service_await_end(struct exchange *ex, void (*finish_exchange)(void *ex))
+{
+    ex->finish = finish_exchange;
+    ex->next = ex->service->stopping;
+    ex->service->stopping = ex;
+}
+
+static void post_report(struct report *report);
+
+static void write_again(void *arg)
+{
+    struct report *report = arg;
+    struct report **p = &report->service->unwritten;
+    while (*p != report)
+        p = &(*p)->next;
+    *p = report->next;
+    report->timer = NULL;
+    post_report(report);
+}
+
+/* An end that could not be written (a full disk) is kept until it can: nobody else knows it. Counts so far are not: more come. */
+static void report_written(void *arg)
+{
+    struct report *report = arg;
+    struct local *service = report->service;
+    if (report->status[0] && report->written)
+        answer_stops(service, report->job_id);
+    if (report->status[0] && !report->written)
+        report->timer = loop_timer_start(service->loop, WRITE_AGAIN_MS, write_again, report);
+    if (!report->timer) {
+        free(report);
+        return;
+    }
+    report->next = service->unwritten;
+    service->unwritten = report;
+}
+
+static void post_report(struct report *report)
+{
+    /* When the service stops, the next start ingests from the job's last position, and tells the end again. */
+    if (!worker_post(report->service->state_worker, write_report, report_written, report))
+        free(report);
 }
 
 static void take_report(void *arg, const char *job_id, const struct job_counts *counts, const char *status,
                         const char *reason)
 {
-    struct local *service = arg;
     struct report *report = calloc(1, sizeof *report);
     if (!report)
         return;
-    report->service = service;
+    report->service = arg;
     report->counts = *counts;
     snprintf(report->job_id, sizeof report->job_id, "%s", job_id);
     snprintf(report->status, sizeof report->status, "%s", status ? status : "");
     snprintf(report->reason, sizeof report->reason, "%s", reason ? reason : "");
-    if (!worker_post(service->state_worker, write_report, NULL, report))
-        free(report);
+    post_report(report);
 }
 
 /* ---- the data directory ---- */
@@ -121,6 +211,16 @@ static bool create_domains(struct local *service, const char *const *names, stru
     return true;
 }
 
+static bool needs_object(void *arg, const char *name)
+{
+    return state_has_object(((struct local *)arg)->state, name);
+}
+
+static bool needs_domain(void *arg, int64_t id)
+{
+    return state_has_domain(((struct local *)arg)->state, id);
+}
+
 /* Ingestions that were under way when the last process ended go on. */
 static bool resume_jobs(struct local *service, struct err *err)
 {
@@ -152,10 +252,14 @@ static bool open_parts(struct local *service, const struct local_options *option
     service->state = state_open(service->data_dir, service->objects, options->ephemeral, err);
     if (!service->state || !create_domains(service, options->domains, err))
         return false;
+    objects_sweep(service->objects, needs_object, service);
+    if (!profiles_sweep(service->data_dir, needs_domain, service, err))
+        return false;
     service->keys = sigv4_cache_new();
     service->state_worker = worker_new(service->loop, "upjob-state", err);
     service->search_worker = service->state_worker ? worker_new(service->loop, "upjob-search", err) : NULL;
-    if (!service->keys || !service->search_worker)
+    service->objects_worker = service->search_worker ? worker_new(service->loop, "upjob-objects", err) : NULL;
+    if (!service->keys || !service->objects_worker)
         return false;
     service->ingest = ingest_new(service->data_dir, service->objects, options->ephemeral, &service->clock, &events, err);
     if (!service->ingest || !resume_jobs(service, err))
@@ -197,10 +301,22 @@ void local_stop(struct local *local)
     if (!local)
         return;
     ingest_halt(local->ingest);
-    worker_stop(local->state_worker);
-    worker_stop(local->search_worker);
+    worker_halt(local->objects_worker);
+    worker_halt(local->state_worker);
+    worker_halt(local->search_worker);
+    /* A stop is on record: the next start ends the job. */
+    answer_stops(local, NULL);
+    while (local->unwritten) {
+        struct report *report = local->unwritten;
+        local->unwritten = report->next;
+        loop_timer_stop(report->timer);
+        free(report);
+    }
     ingest_free(local->ingest);
     listener_free(local->listener);
+    worker_free(local->objects_worker);
+    worker_free(local->state_worker);
+    worker_free(local->search_worker);
     state_close(local->state);
     objects_close(local->objects);
     sigv4_cache_free(local->keys);

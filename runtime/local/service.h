@@ -15,6 +15,7 @@
 #include "local/faults.h"
 #include "local/ingest.h"
 #include "local/local.h"
+#include "local/names.h"
 #include "local/objects.h"
 #include "local/state.h"
 #include "local/worker.h"
@@ -35,10 +36,13 @@ struct local {
     struct state *state;
     struct worker *state_worker;  /* owns the state's connection */
     struct worker *search_worker; /* searches, which may take long */
+    struct worker *objects_worker; /* syncs and removes files, which may take seconds */
     struct ingest *ingest;
     struct sigv4_cache *keys;     /* loop's thread only */
     struct listener *listener;
     struct faults *faults;        /* NULL: none. Loop's thread only */
+    struct exchange *stopping;    /* StopUploadJob calls that are answered once the ingestion has ended. Loop's thread only */
+    struct report *unwritten;     /* ends of ingestions that could not be written down yet. Loop's thread only */
 };
 
 enum phase {
@@ -59,7 +63,8 @@ struct exchange {
     enum phase phase;
     bool suspended;
     struct loop_timer *pause; /* that it is suspended for */
-    struct exchange *next_paused;
+    struct exchange *next; /* of those paused, or of those stopping a job */
+    struct exchange *next_receiving;
     char method[16];
     char *path, *query; /* as on the wire */
     struct sigv4_header *headers;
@@ -71,11 +76,13 @@ struct exchange {
     const struct operation *operation;
     cJSON *params;
     int64_t domain_id;
-    bool needs_search; /* goes on to the search worker */
+    bool stops_ingestion; /* it is answered when the ingestion has ended, through `finish` */
+    void (*finish)(void *ex);
     bool fault_after;  /* once carried out, the call is answered with a fault */
     cJSON *objects;    /* DeleteDomain: names to remove */
     /* an upload */
     struct upload_path upload_path;
+    char object[NAME_SIZE]; /* that it is stored as */
     struct object_writer *writer;
     struct object_facts facts;
     unsigned char content_md5[16];
@@ -104,6 +111,11 @@ void exchange_resume(struct exchange *ex);
 void exchange_suspend(struct exchange *ex);
 /* Suspends it for a while, or until the service stops. */
 void exchange_pause(struct exchange *ex, uint64_t ms);
+
+/* service.c. Removes a file that no job needs any more, on the objects worker; NULL is allowed. Any thread. */
+void service_remove_object(struct local *service, const char *object);
+/* Calls `finish(ex)` when the ingestion of its job has ended, and so has been written down. Loop's thread. */
+void service_await_end(struct exchange *ex, void (*finish)(void *ex));
 
 /* listener.c */
 struct listener *listener_new(struct local *service, const char *host, int port, struct err *err) MUST_CHECK;

@@ -1,12 +1,19 @@
 #include "local/sql.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <unistd.h>
+
+#define BUSY_MS 10000
 
 bool sql_fail(sqlite3 *db, struct err *err)
 {
-    int code = sqlite3_errcode(db);
-    if (code == SQLITE_FULL)
-        return err_set(err, ERR_SYSTEM, "the disk is full: %s", sqlite3_errmsg(db));
+    int code = sqlite3_errcode(db), system_error = sqlite3_system_errno(db);
+    bool full = code == SQLITE_FULL || (code == SQLITE_IOERR && (system_error == ENOSPC || system_error == EDQUOT));
+    err->retryable = full;
+    if (full)
+        return err_set(err, ERR_SYSTEM, "the disk is full: %s cannot be written", sqlite3_db_filename(db, NULL));
     return err_set(err, ERR_SYSTEM, "the database %s failed: %s", sqlite3_db_filename(db, NULL), sqlite3_errmsg(db));
 }
 
@@ -48,23 +55,40 @@ static int user_version(sqlite3 *db)
     return version;
 }
 
+static bool check_version(const char *path, int found, int version, struct err *err)
+{
+    if (found > version)
+        return err_set(err, ERR_CONFIG, "%s is of version %d, made by a newer upjob; this one knows version %d", path, found, version);
+    return found == version ||
+           err_set(err, ERR_CONFIG, "%s is of version %d, made by an older upjob; this one knows version %d: remove the data "
+                   "directory, or use another", path, found, version);
+}
+
 /* The schema and its version in one transaction: a database is made whole or not at all. */
 static bool prepare_schema(sqlite3 *db, const char *path, int version, const char *schema, struct err *err)
 {
     char pragma[64];
+    struct err ignored;
     int found = user_version(db);
     if (found < 0)
         return sql_fail(db, err);
-    if (found > version)
-        return err_set(err, ERR_CONFIG, "%s is of version %d, made by a newer upjob; this one knows version %d", path,
-                       found, version);
-    if (found == version)
-        return true;
     if (found > 0)
-        return err_set(err, ERR_CONFIG, "%s is of version %d, made by an older upjob; this one knows version %d: remove the "
-                       "data directory, or use another", path, found, version);
+        return check_version(path, found, version, err);
     snprintf(pragma, sizeof pragma, "PRAGMA user_version = %d; COMMIT", version);
-    return sql_exec(db, "BEGIN IMMEDIATE", err) && sql_exec(db, schema, err) && sql_exec(db, pragma, err);
+    if (sql_exec(db, "BEGIN IMMEDIATE", err) && sql_exec(db, schema, err) && sql_exec(db, pragma, err))
+        return true;
+    err_clear(&ignored);
+    (void)!sql_exec(db, "ROLLBACK", &ignored);
+    return false;
+}
+
+/* SQLite gives the files beside it the mode of the database. Never opened here when it is there: closing it would drop the
+ * locks that other connections of this process have on it. */
+static void make_private(const char *path)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd >= 0)
+        close(fd);
 }
 
 sqlite3 *sql_open(const char *path, int version, const char *schema, int cache_kib, bool ephemeral, struct err *err)
@@ -74,26 +98,35 @@ sqlite3 *sql_open(const char *path, int version, const char *schema, int cache_k
     snprintf(pragmas, sizeof pragmas,
              "PRAGMA journal_mode = WAL; PRAGMA synchronous = %s; PRAGMA foreign_keys = ON; PRAGMA cache_size = -%d;",
              ephemeral ? "OFF" : "FULL", cache_kib);
+    make_private(path);
     if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) {
         err_set(err, ERR_CONFIG, "cannot open the database %s: %s", path, db ? sqlite3_errmsg(db) : "out of memory");
         sqlite3_close(db);
         return NULL;
     }
-    sqlite3_busy_timeout(db, 10000);
+    sqlite3_busy_timeout(db, BUSY_MS);
     if (sql_exec(db, pragmas, err) && prepare_schema(db, path, version, schema, err))
         return db;
     sqlite3_close(db);
     return NULL;
 }
 
-sqlite3 *sql_open_reader(const char *path, struct err *err)
+sqlite3 *sql_open_reader(const char *path, int version, struct err *err)
 {
     sqlite3 *db = NULL;
+    if (access(path, F_OK) != 0 && errno == ENOENT)
+        return NULL;
     if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) {
-        err_set(err, ERR_FILE, "there is no database %s", path);
+        err_set(err, ERR_SYSTEM, "cannot open the database %s: %s", path, db ? sqlite3_errmsg(db) : "out of memory");
         sqlite3_close(db);
         return NULL;
     }
-    sqlite3_busy_timeout(db, 10000);
-    return db;
+    sqlite3_busy_timeout(db, BUSY_MS);
+    int found = user_version(db);
+    if (found < 0)
+        sql_fail(db, err);
+    else if (found > 0 && check_version(path, found, version, err))
+        return db;
+    sqlite3_close(db);
+    return NULL;
 }

@@ -7,13 +7,14 @@
 
 #include "core/err.h"
 
-/* Opens or makes a database: WAL, foreign keys, a busy timeout, the page cache in KiB; synced unless `ephemeral`. `version`
+/* Opens or makes a database, mode 0600: WAL, foreign keys, a busy timeout, the page cache in KiB; synced unless `ephemeral`. `version`
  * is kept in user_version: `schema` makes a new database; a newer one is ERR_CONFIG. NULL with *err. */
 sqlite3 *sql_open(const char *path, int version, const char *schema, int cache_kib, bool ephemeral,
                   struct err *err) MUST_CHECK;
-/* Read only, for searches; NULL with *err (absent: code ERR_FILE). */
-sqlite3 *sql_open_reader(const char *path, struct err *err) MUST_CHECK;
-/* Fills *err from the connection: a full disk is told as such. Always false. */
+/* For searches, of a database that a writer made or is about to. NULL without *err when there is none yet, or it is still empty;
+ * ERR_CONFIG for another version. */
+sqlite3 *sql_open_reader(const char *path, int version, struct err *err) MUST_CHECK;
+/* Fills *err from the connection: a full disk is told as such, and is retryable. Always false. */
 bool sql_fail(sqlite3 *db, struct err *err);
 bool sql_exec(sqlite3 *db, const char *text, struct err *err) MUST_CHECK;
 /* A prepared statement, the caller's to finalize; NULL with *err. */

@@ -20,7 +20,6 @@ static const char schema[] =
     "  expiry INTEGER, object TEXT, size INTEGER, utf8 INTEGER, utf8_error_at INTEGER,"
     "  n_created INTEGER NOT NULL DEFAULT 0, n_updated INTEGER NOT NULL DEFAULT 0, n_failed INTEGER NOT NULL DEFAULT 0);"
     "CREATE INDEX job_of_domain ON job(domain, number);"
-    "CREATE INDEX job_running ON job(status) WHERE status = 'IN_PROGRESS';"
     "CREATE TABLE path (id TEXT PRIMARY KEY, job TEXT NOT NULL REFERENCES job(id) ON DELETE CASCADE,"
     "  wrapped BLOB NOT NULL, expires REAL NOT NULL);"
     "CREATE INDEX path_of_job ON path(job);";
@@ -57,7 +56,6 @@ bool state_refuse(struct err *err, int status, const char *code, const char *mes
     return false;
 }
 
-/* An empty statement of the right kind is closed by its caller; NULL with *err. */
 bool state_find_domain(struct state *s, const char *name, int64_t *id, struct err *err)
 {
     bool found = false;
@@ -200,6 +198,17 @@ bool state_list_domains(struct state *s, long max_results, const char *next_toke
         *reply = NULL;
     }
     return ok;
+}
+
+bool state_has_domain(struct state *s, int64_t id)
+{
+    struct err ignored;
+    err_clear(&ignored);
+    sqlite3_stmt *q = sql_prepare(s->db, "SELECT 1 FROM domain WHERE id = ?", &ignored);
+    sqlite3_bind_int64(q, 1, id);
+    bool there = !q || sqlite3_step(q) != SQLITE_DONE; /* when in doubt it is */
+    sqlite3_finalize(q);
+    return there;
 }
 
 bool state_delete_domain(struct state *s, const char *name, int64_t *id, cJSON **objects, cJSON **reply, struct err *err)

@@ -16,8 +16,7 @@
 
 struct state;
 
-/* Opens or makes the database; refuses a newer version (ERR_CONFIG); migrates an older one after a copy. */
-/* `objects` seals page tokens; it must outlive the state. */
+/* Opens or makes the database; ERR_CONFIG for another version. `objects` seals page tokens; it must outlive the state. */
 struct state *state_open(const char *data_dir, const struct objects *objects, bool ephemeral, struct err *err) MUST_CHECK;
 void state_close(struct state *state);
 
@@ -34,8 +33,10 @@ bool state_list_jobs(struct state *s, const char *domain, long max_results, cons
 bool state_get_job(struct state *s, const char *domain, const char *job_id, cJSON **reply, struct err *err) MUST_CHECK;
 /* CREATED → IN_PROGRESS; 400 otherwise. */
 bool state_start_job(struct state *s, const char *domain, const char *job_id, double now, struct err *err) MUST_CHECK;
-/* CREATED or IN_PROGRESS → STOPPED; 400 otherwise. *was_running says that an ingestion must be told. */
-bool state_stop_job(struct state *s, const char *domain, const char *job_id, double now, bool *was_running, struct err *err) MUST_CHECK;
+/* CREATED → STOPPED: the name of its object, to be removed, goes to *object (owned by the caller, NULL when none). IN_PROGRESS: it
+ * becomes STOPPED with state_end_job, and *was_running says that the ingestion must be told. 400 otherwise. */
+bool state_stop_job(struct state *s, const char *domain, const char *job_id, double now, bool *was_running, char **object,
+                    struct err *err) MUST_CHECK;
 
 /* Upload paths: a URL and a data key that were given out for a job that is still CREATED. */
 struct upload_path {
@@ -48,9 +49,13 @@ struct upload_path {
 bool state_add_path(struct state *s, const struct upload_path *path, struct err *err) MUST_CHECK;
 /* ResourceNotFoundException when it is not known; 400 when its job has left CREATED. */
 bool state_get_path(struct state *s, const char *path_id, struct upload_path *path, struct err *err) MUST_CHECK;
-/* A confirmed PUT: the job's object is now that of `path_id`; the name of the one it replaces goes to
+/* A confirmed PUT to the path: the job's object is now `object`; the name of the one it replaces goes to
  * *replaced (owned by the caller, NULL when none). */
-bool state_set_object(struct state *s, const char *path_id, const struct object_facts *facts, char **replaced, struct err *err) MUST_CHECK;
+bool state_set_object(struct state *s, const char *path_id, const char *object, const struct object_facts *facts, char **replaced,
+                      struct err *err) MUST_CHECK;
+/* Whether a job, a domain, is there that needs the files of this name or number. */
+bool state_has_object(struct state *s, const char *object) MUST_CHECK;
+bool state_has_domain(struct state *s, int64_t id) MUST_CHECK;
 
 /* What an ingestion needs of a job. Freed by job_plan_free. */
 struct job_plan {
@@ -61,21 +66,22 @@ struct job_plan {
     char *unique_key;
     int expiry_days;
     double started;
+    bool stop;           /* it was told to stop before its ingestion had ended */
     char *object;        /* NULL when nothing was uploaded */
     struct object_facts facts;
 };
 void job_plan_free(struct job_plan *plan);
 bool state_job_plan(struct state *s, const char *job_id, struct job_plan *plan, struct err *err) MUST_CHECK;
-/* Ids of all jobs IN_PROGRESS, oldest start first: what a restarted service goes on with. */
+/* Ids of all jobs whose ingestion has not ended, oldest start first: what a restarted service goes on with. */
 bool state_running_jobs(struct state *s, cJSON **ids, struct err *err) MUST_CHECK;
 
 struct job_counts {
     int64_t created, updated, failed;
 };
-/* Counts so far of a running (or just stopped) job. */
+/* Counts so far of a running job; they never go down, whatever order they come in. */
 bool state_set_counts(struct state *s, const char *job_id, const struct job_counts *counts, struct err *err) MUST_CHECK;
 /* The end of an ingestion: `status` is SUCCEEDED, PARTIALLY_SUCCEEDED or FAILED (with `reason`, else NULL).
- * A job that was stopped meanwhile stays STOPPED and takes the counts. The job lets its uploaded file go: its name in
+ * A job that was told to stop meanwhile becomes STOPPED, whatever `status` says. The job lets its uploaded file go: its name in
  * *object (NULL when there is none, owned by the caller), to be removed now that nothing needs it. */
 bool state_end_job(struct state *s, const char *job_id, const char *status, const char *reason,
                    const struct job_counts *counts, double now, char **object, struct err *err) MUST_CHECK;

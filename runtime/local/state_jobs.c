@@ -2,9 +2,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "local/facts.h"
+#include "local/names.h"
 #include "local/state_private.h"
 
 #define JOB_COLUMNS                                                                                                  \
@@ -14,15 +14,9 @@
 enum { ID, NAME, STATUS, REASON, CREATED, COMPLETED, FIELDS, UNIQUE_KEY, EXPIRY, N_CREATED, N_UPDATED, N_FAILED, STARTED,
        OBJECT, SIZE, UTF8, UTF8_ERROR_AT, DOMAIN_ID, NUMBER };
 
-static bool random_hex(char out[33])
-{
-    unsigned char bytes[16];
-    if (getrandom(bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes)
-        return false;
-    for (size_t i = 0; i < sizeof bytes; i++)
-        snprintf(out + 2 * i, 3, "%02x", bytes[i]);
-    return true;
-}
+/* A job that was told to stop while its ingestion runs: to the outside it is IN_PROGRESS until the ingestion has ended, so that
+ * nobody takes counts for final that still change. */
+#define STOPPING "STOPPING"
 
 static const char *text_of(const cJSON *params, const char *name)
 {
@@ -32,11 +26,9 @@ static const char *text_of(const cJSON *params, const char *name)
 bool state_create_job(struct state *s, const cJSON *params, double now, cJSON **reply, struct err *err)
 {
     int64_t domain;
-    char id[33];
-    if (!state_find_domain(s, text_of(params, "DomainName"), &domain, err))
+    char id[NAME_SIZE];
+    if (!state_find_domain(s, text_of(params, "DomainName"), &domain, err) || !name_new(id, err))
         return false;
-    if (!random_hex(id))
-        return err_set(err, ERR_INTERNAL, "no random bytes are to be had");
     char *fields = cJSON_PrintUnformatted(cJSON_GetObjectItemCaseSensitive(params, "Fields"));
     const cJSON *expiry = cJSON_GetObjectItemCaseSensitive(params, "DataExpiry");
     sqlite3_stmt *q = sql_prepare(s->db, "INSERT INTO job(id, domain, name, status, created, fields, unique_key, expiry)"
@@ -68,7 +60,8 @@ static cJSON *job_item(sqlite3_stmt *q)
     cJSON *item = cJSON_CreateObject();
     cJSON_AddStringToObject(item, "JobId", sql_text(q, ID));
     cJSON_AddStringToObject(item, "DisplayName", sql_text(q, NAME));
-    cJSON_AddStringToObject(item, "Status", sql_text(q, STATUS));
+    bool stopping = strcmp(sql_text(q, STATUS), STOPPING) == 0;
+    cJSON_AddStringToObject(item, "Status", stopping ? "IN_PROGRESS" : sql_text(q, STATUS));
     if (sqlite3_column_type(q, REASON) != SQLITE_NULL)
         cJSON_AddStringToObject(item, "StatusReason", sql_text(q, REASON));
     cJSON_AddNumberToObject(item, "CreatedAt", sqlite3_column_double(q, CREATED));
@@ -163,13 +156,16 @@ bool state_get_job(struct state *s, const char *domain, const char *job_id, cJSO
     return true;
 }
 
-/* The job's status; false with 404. */
-static bool job_status(struct state *s, const char *domain, const char *job_id, char *out, size_t size, struct err *err)
+/* The job's status, and its object's name where `object` is asked for; false with 404. */
+static bool job_status(struct state *s, const char *domain, const char *job_id, char *out, size_t size, char **object,
+                       struct err *err)
 {
     sqlite3_stmt *q = find_job(s, domain, job_id, err);
     if (!q)
         return false;
     snprintf(out, size, "%s", sql_text(q, STATUS));
+    if (object)
+        *object = sqlite3_column_type(q, OBJECT) == SQLITE_NULL ? NULL : strdup(sql_text(q, OBJECT));
     sqlite3_finalize(q);
     return true;
 }
@@ -184,7 +180,7 @@ static bool wrong_state(struct err *err, const char *job_id, const char *status,
 bool state_start_job(struct state *s, const char *domain, const char *job_id, double now, struct err *err)
 {
     char status[32];
-    if (!job_status(s, domain, job_id, status, sizeof status, err))
+    if (!job_status(s, domain, job_id, status, sizeof status, NULL, err))
         return false;
     if (strcmp(status, "CREATED") != 0)
         return wrong_state(err, job_id, status, "started");
@@ -198,22 +194,28 @@ bool state_start_job(struct state *s, const char *domain, const char *job_id, do
     return ok;
 }
 
-bool state_stop_job(struct state *s, const char *domain, const char *job_id, double now, bool *was_running,
+bool state_stop_job(struct state *s, const char *domain, const char *job_id, double now, bool *was_running, char **object,
                     struct err *err)
 {
     char status[32];
-    if (!job_status(s, domain, job_id, status, sizeof status, err))
+    if (!job_status(s, domain, job_id, status, sizeof status, object, err))
         return false;
-    *was_running = strcmp(status, "IN_PROGRESS") == 0;
-    if (!*was_running && strcmp(status, "CREATED") != 0)
-        return wrong_state(err, job_id, status, "stopped");
-    sqlite3_stmt *q = sql_prepare(s->db, "UPDATE job SET status = 'STOPPED', completed = ? WHERE id = ?", err);
-    if (!q)
-        return false;
-    sqlite3_bind_double(q, 1, now);
-    sqlite3_bind_text(q, 2, job_id, -1, SQLITE_STATIC);
-    bool ok = sql_run(q, err);
-    sqlite3_finalize(q);
+    *was_running = strcmp(status, "IN_PROGRESS") == 0 || strcmp(status, STOPPING) == 0;
+    bool created = strcmp(status, "CREATED") == 0, ok = *was_running || created || wrong_state(err, job_id, status, "stopped");
+    sqlite3_stmt *q = !ok ? NULL : sql_prepare(s->db, created ? "UPDATE job SET status = 'STOPPED', completed = ?2, object = NULL WHERE id = ?1"
+                                                              : "UPDATE job SET status = '" STOPPING "' WHERE id = ?1", err);
+    if (q) {
+        sqlite3_bind_text(q, 1, job_id, -1, SQLITE_STATIC);
+        if (created)
+            sqlite3_bind_double(q, 2, now);
+        ok = sql_run(q, err);
+        sqlite3_finalize(q);
+    }
+    ok = ok && q;
+    if (!ok || !created) {
+        free(*object);
+        *object = NULL;
+    }
     return ok;
 }
 
@@ -222,7 +224,7 @@ bool state_stop_job(struct state *s, const char *domain, const char *job_id, dou
 bool state_add_path(struct state *s, const struct upload_path *path, struct err *err)
 {
     char status[32];
-    if (!job_status(s, path->domain, path->job_id, status, sizeof status, err))
+    if (!job_status(s, path->domain, path->job_id, status, sizeof status, NULL, err))
         return false;
     if (strcmp(status, "CREATED") != 0)
         return wrong_state(err, path->job_id, status, "uploaded to");
@@ -264,8 +266,8 @@ bool state_get_path(struct state *s, const char *path_id, struct upload_path *pa
     return ok;
 }
 
-bool state_set_object(struct state *s, const char *path_id, const struct object_facts *facts, char **replaced,
-                      struct err *err)
+bool state_set_object(struct state *s, const char *path_id, const char *object, const struct object_facts *facts,
+                      char **replaced, struct err *err)
 {
     struct upload_path path;
     *replaced = NULL;
@@ -276,10 +278,10 @@ bool state_set_object(struct state *s, const char *path_id, const struct object_
     bool ok = false;
     if (old && q) {
         sqlite3_bind_text(old, 1, path.job_id, -1, SQLITE_STATIC);
-        if (sqlite3_step(old) == SQLITE_ROW && strcmp(sql_text(old, 0), path_id) != 0)
+        if (sqlite3_step(old) == SQLITE_ROW)
             *replaced = strdup(sql_text(old, 0));
         sqlite3_reset(old);
-        sqlite3_bind_text(q, 1, path_id, -1, SQLITE_STATIC);
+        sqlite3_bind_text(q, 1, object, -1, SQLITE_STATIC);
         sqlite3_bind_int64(q, 2, (int64_t)facts->size);
         sqlite3_bind_int(q, 3, facts->utf8);
         sqlite3_bind_int64(q, 4, (int64_t)facts->utf8_error_at);
@@ -322,6 +324,7 @@ bool state_job_plan(struct state *s, const char *job_id, struct job_plan *plan, 
         plan->unique_key = strdup(sql_text(q, UNIQUE_KEY));
         plan->expiry_days = sqlite3_column_type(q, EXPIRY) == SQLITE_NULL ? FACT_DEFAULT_EXPIRY_DAYS : sqlite3_column_int(q, EXPIRY);
         plan->started = sqlite3_column_double(q, STARTED);
+        plan->stop = strcmp(sql_text(q, STATUS), STOPPING) == 0;
         if (sqlite3_column_type(q, OBJECT) != SQLITE_NULL)
             plan->object = strdup(sql_text(q, OBJECT));
         plan->facts.size = (uint64_t)sqlite3_column_int64(q, SIZE);
@@ -339,14 +342,28 @@ bool state_job_plan(struct state *s, const char *job_id, struct job_plan *plan, 
 
 bool state_running_jobs(struct state *s, cJSON **ids, struct err *err)
 {
-    sqlite3_stmt *q = sql_prepare(s->db, "SELECT id FROM job WHERE status = 'IN_PROGRESS' ORDER BY started", err);
+    sqlite3_stmt *q = sql_prepare(s->db, "SELECT id FROM job WHERE status IN ('IN_PROGRESS', '" STOPPING "') ORDER BY started", err);
     if (!q)
         return false;
     *ids = cJSON_CreateArray();
-    while (sqlite3_step(q) == SQLITE_ROW)
+    int status;
+    while ((status = sqlite3_step(q)) == SQLITE_ROW)
         cJSON_AddItemToArray(*ids, cJSON_CreateString(sql_text(q, 0)));
+    bool ok = status == SQLITE_DONE || sql_fail(s->db, err);
     sqlite3_finalize(q);
-    return true;
+    return ok;
+}
+
+bool state_has_object(struct state *s, const char *object)
+{
+    struct err ignored;
+    err_clear(&ignored);
+    sqlite3_stmt *q = sql_prepare(s->db, "SELECT 1 FROM job WHERE object = ?", &ignored);
+    sqlite3_bind_text(q, 1, object, -1, SQLITE_STATIC);
+    /* When in doubt it is needed. */
+    bool needed = !q || sqlite3_step(q) != SQLITE_DONE;
+    sqlite3_finalize(q);
+    return needed;
 }
 
 static void bind_counts(sqlite3_stmt *q, const struct job_counts *counts)
@@ -358,7 +375,8 @@ static void bind_counts(sqlite3_stmt *q, const struct job_counts *counts)
 
 bool state_set_counts(struct state *s, const char *job_id, const struct job_counts *counts, struct err *err)
 {
-    sqlite3_stmt *q = sql_prepare(s->db, "UPDATE job SET n_created = ?1, n_updated = ?2, n_failed = ?3 WHERE id = ?4", err);
+    sqlite3_stmt *q = sql_prepare(s->db, "UPDATE job SET n_created = max(n_created, ?1), n_updated = max(n_updated, ?2),"
+                                         " n_failed = max(n_failed, ?3) WHERE id = ?4", err);
     if (!q)
         return false;
     bind_counts(q, counts);
@@ -373,9 +391,9 @@ bool state_end_job(struct state *s, const char *job_id, const char *status, cons
 {
     sqlite3_stmt *q = sql_prepare(s->db,
         "UPDATE job SET n_created = ?1, n_updated = ?2, n_failed = ?3,"
-        " reason = CASE status WHEN 'IN_PROGRESS' THEN ?5 ELSE reason END,"
-        " completed = CASE status WHEN 'IN_PROGRESS' THEN ?6 ELSE completed END,"
-        " status = CASE status WHEN 'IN_PROGRESS' THEN ?7 ELSE status END, object = NULL WHERE id = ?4", err);
+        " reason = CASE status WHEN 'IN_PROGRESS' THEN ?5 ELSE reason END, completed = coalesce(completed, ?6),"
+        " status = CASE status WHEN 'IN_PROGRESS' THEN ?7 WHEN '" STOPPING "' THEN 'STOPPED' ELSE status END,"
+        " object = NULL WHERE id = ?4", err);
     sqlite3_stmt *old = sql_prepare(s->db, "SELECT object FROM job WHERE id = ? AND object IS NOT NULL", err);
     bool ok = false;
     *object = NULL;

@@ -108,14 +108,16 @@ static void ask_path(void *arg)
         ex->upload_path = given;
 }
 
-/* The key that came must be the one that was given out for this path; the object is written under it. */
+/* The key that came must be the one that was given out for this path; the object is written under it. Each PUT writes an object
+ * of its own, so that one which is cut or refused leaves alone what another has stored. */
 static void open_object(struct exchange *ex)
 {
     unsigned char given[DATA_KEY_SIZE], sent[DATA_KEY_SIZE];
-    if (objects_unwrap(ex->service->objects, ex->upload_path.id, ex->upload_path.wrapped_key, given, &ex->err) &&
+    if (name_new(ex->object, &ex->err) &&
+        objects_unwrap(ex->service->objects, ex->upload_path.id, ex->upload_path.wrapped_key, given, &ex->err) &&
         decode(exchange_header(ex, SSE "key"), sent, sizeof sent)) {
         if (secret_equal(given, sent, sizeof given))
-            ex->writer = object_writer_new(ex->service->objects, ex->upload_path.id, given, &ex->err);
+            ex->writer = object_writer_new(ex->service->objects, ex->object, given, &ex->err);
         else
             exchange_refuse(ex, 403, "AccessDenied", "Access Denied");
     }
@@ -194,29 +196,41 @@ size_t uploads_body(struct exchange *ex, const void *bytes, size_t len)
     return len;
 }
 
-/* Syncs and renames, then the job knows its file: on the state worker's thread. */
-static void keep_object(void *arg)
+/* An upload is kept in two steps: on the objects worker, which syncs and renames; then the state worker notes it in the job. */
+static void answer(struct exchange *ex)
+{
+    ex->phase = PHASE_READY;
+    exchange_resume(ex);
+}
+
+static void note_object(void *arg)
 {
     struct exchange *ex = arg;
     char *replaced = NULL;
-    struct err ignored;
-    err_clear(&ignored);
-    if (!object_writer_finish(ex->writer, &ex->err))
-        return;
-    if (state_set_object(ex->service->state, ex->upload_path.id, &ex->facts, &replaced, &ex->err)) {
-        if (replaced)
-            (void)!objects_remove(ex->service->objects, replaced, &ignored);
-    } else {
-        (void)!objects_remove(ex->service->objects, ex->upload_path.id, &ignored);
-    }
+    bool noted = state_set_object(ex->service->state, ex->upload_path.id, ex->object, &ex->facts, &replaced, &ex->err);
+    service_remove_object(ex->service, noted ? replaced : ex->object);
     free(replaced);
 }
 
-static void object_kept(void *arg)
+static void object_noted(void *arg)
+{
+    answer(arg);
+}
+
+static void store_object(void *arg)
 {
     struct exchange *ex = arg;
-    ex->phase = PHASE_READY;
-    exchange_resume(ex);
+    (void)!object_writer_finish(ex->writer, &ex->err);
+}
+
+static void object_stored(void *arg)
+{
+    struct exchange *ex = arg;
+    if (!ex->err.code[0] && worker_post(ex->service->state_worker, note_object, object_noted, ex))
+        return;
+    if (!ex->err.code[0])
+        err_set(&ex->err, ERR_MEMORY, "out of memory");
+    answer(ex);
 }
 
 void uploads_finish(struct exchange *ex)
@@ -229,8 +243,8 @@ void uploads_finish(struct exchange *ex)
         return;
     }
     /* Under SSE-C the ETag is not the MD5 of the file. */
-    snprintf(ex->etag, sizeof ex->etag, "\"%s\"", ex->upload_path.id);
-    if (!worker_post(ex->service->state_worker, keep_object, object_kept, ex)) {
+    snprintf(ex->etag, sizeof ex->etag, "\"%s\"", ex->object);
+    if (!worker_post(ex->service->objects_worker, store_object, object_stored, ex)) {
         err_set(&ex->err, ERR_MEMORY, "out of memory");
         return;
     }

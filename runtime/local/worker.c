@@ -126,13 +126,18 @@ bool worker_post(struct worker *worker, void (*run)(void *arg), void (*done)(voi
         return false;
     *job = (struct job){.run = run, .done = done, .arg = arg};
     pthread_mutex_lock(&worker->lock);
-    push(&worker->waiting, job);
-    pthread_cond_signal(&worker->wake);
+    bool taken = !worker->stopping;
+    if (taken) {
+        push(&worker->waiting, job);
+        pthread_cond_signal(&worker->wake);
+    }
     pthread_mutex_unlock(&worker->lock);
-    return true;
+    if (!taken)
+        free(job);
+    return taken;
 }
 
-void worker_stop(struct worker *worker)
+void worker_halt(struct worker *worker)
 {
     if (!worker)
         return;
@@ -142,6 +147,12 @@ void worker_stop(struct worker *worker)
     pthread_mutex_unlock(&worker->lock);
     pthread_join(worker->thread, NULL);
     tell_finished(worker);
+}
+
+void worker_free(struct worker *worker)
+{
+    if (!worker)
+        return;
     uv_close((uv_handle_t *)worker->async, async_closed);
     pthread_mutex_destroy(&worker->lock);
     pthread_cond_destroy(&worker->wake);

@@ -12,9 +12,11 @@
 struct worker;
 
 struct worker *worker_new(struct loop *loop, const char *name, struct err *err) MUST_CHECK;
-/* False when memory is out; then neither is called. `done` may be NULL. */
+/* False when memory is out or the worker was halted; then neither is called. `done` may be NULL. */
 bool worker_post(struct worker *worker, void (*run)(void *arg), void (*done)(void *arg), void *arg) MUST_CHECK;
-/* Runs what is queued, joins the thread, calls the outstanding `done`s, frees. NULL is allowed. */
-void worker_stop(struct worker *worker);
+/* Runs what is queued, joins the thread, calls the outstanding `done`s. NULL is allowed. */
+void worker_halt(struct worker *worker);
+/* Frees a halted worker. NULL is allowed. */
+void worker_free(struct worker *worker);
 
 #endif

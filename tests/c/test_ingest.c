@@ -111,6 +111,7 @@ static struct job_plan make_job(struct fixture *f, const char *fields, const cha
     job.fields = cJSON_Parse(fields);
     job.unique_key = strdup("id");
     job.expiry_days = expiry_days;
+    job.started = f->now;
     if (!text)
         return job;
     struct object_writer *w = object_writer_new(f->objects, name, KEY, &e);

@@ -1,0 +1,226 @@
+"""What the tests of the embedded service as a process share: the process, a client of its own (urllib-free, signing by itself),
+and a runner that prints TAP."""
+import base64, datetime, hashlib, hmac, http.client, json, os, shutil, signal, sqlite3, subprocess, sys, tempfile, time
+import traceback, urllib.parse
+
+UPJOB = os.environ.get("UPJOB", os.path.join(os.path.dirname(__file__), "../../build/upjob"))
+SSE = "x-amz-server-side-encryption-customer-"
+FIELDS = {"id": {"Source": "_source.Id", "Target": "_profile.Attributes.id"},
+          "mail": {"Source": "_source.Mail", "Target": "_profile.EmailAddress"},
+          "name": {"Source": "_source.Name", "Target": "_profile.LastName"}}
+
+
+class Refused(Exception):
+    def __init__(self, status, code, message):
+        super().__init__(f"{status} {code}: {message}")
+        self.status, self.code, self.message = status, code, message
+
+
+def sign(method, host, path, query, body):
+    """Headers of a call, signed as AWS's documentation of Signature Version 4 says."""
+    now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+    day, digest = now[:8], hashlib.sha256(body).hexdigest()
+    pairs = sorted(urllib.parse.parse_qsl(query, keep_blank_values=True))
+    canonical_query = "&".join(f"{urllib.parse.quote(k, safe='-_.~')}={urllib.parse.quote(v, safe='-_.~')}" for k, v in pairs)
+    canonical_path = urllib.parse.quote(path, safe="/-_.~")
+    request = "\n".join([method, canonical_path, canonical_query, f"host:{host}", f"x-amz-date:{now}", "", "host;x-amz-date", digest])
+    scope = f"{day}/us-east-1/profile/aws4_request"
+    text = "\n".join(["AWS4-HMAC-SHA256", now, scope, hashlib.sha256(request.encode()).hexdigest()])
+    key = b"AWS4local"
+    for part in scope.split("/"):
+        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
+    signature = hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+    return {"Host": host, "X-Amz-Date": now, "Authorization":
+            f"AWS4-HMAC-SHA256 Credential=local/{scope}, SignedHeaders=host;x-amz-date, Signature={signature}"}
+
+
+class Service:
+    """`upjob local` on a data directory; killed and started again at will."""
+
+    def __init__(self, data=None, args=()):
+        self.parent = None if data else tempfile.mkdtemp(prefix="upjob-service-")
+        self.data, self.args, self.process = data or os.path.join(self.parent, "data"), list(args), None
+        self.start()
+
+    def start(self, expect=0):
+        self.log = tempfile.TemporaryFile()
+        self.process = subprocess.Popen([UPJOB, "local", "--port", "0", "--data", self.data, *self.args], stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.PIPE, stderr=self.log)
+        line = self.process.stdout.readline().decode()
+        if not line.startswith("ready "):
+            self.status = self.process.wait()
+            raise Refused(self.status, "NotStarted", self.messages())
+        self.host = line.split("//")[1].strip()
+        return self
+
+    def messages(self):
+        self.log.seek(0)
+        return self.log.read().decode(errors="replace")
+
+    def kill(self, how=signal.SIGKILL):
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(how)
+            self.process.wait()
+        return self.process.returncode
+
+    def restart(self, how=signal.SIGKILL):
+        self.kill(how)
+        return self.start()
+
+    def close(self):
+        self.kill()
+        if self.parent:
+            shutil.rmtree(self.parent, ignore_errors=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *ignored):
+        self.close()
+
+    # -- calls
+
+    def connect(self, timeout=30):
+        return http.client.HTTPConnection(self.host, timeout=timeout)
+
+    def call(self, method, path, body=None, query="", timeout=30, raw=None):
+        data = raw if raw is not None else b"" if body is None else json.dumps(body).encode()
+        connection = self.connect(timeout)
+        try:
+            connection.request(method, path + ("?" + query if query else ""), data, sign(method, self.host, path, query, data))
+            reply = connection.getresponse()
+            text = reply.read()
+        finally:
+            connection.close()
+        answer = json.loads(text) if text else {}
+        if reply.status != 200:
+            raise Refused(reply.status, reply.getheader("x-amzn-ErrorType"), answer.get("Message"))
+        return answer
+
+    def create_domain(self, name):
+        return self.call("POST", f"/domains/{name}", {"DefaultExpirationDays": 30})
+
+    def create_job(self, domain, fields=FIELDS, **members):
+        return self.call("POST", f"/domains/{domain}/upload-jobs",
+                         {"DisplayName": "job", "UniqueKey": "id", "Fields": fields, **members})["JobId"]
+
+    def path(self, domain, job):
+        return self.call("GET", f"/domains/{domain}/upload-jobs/{job}/path")
+
+    def put_head(self, path, length, timeout=30):
+        """A connection whose PUT has sent its head only."""
+        url, key = urllib.parse.urlsplit(path["Url"]), path["ClientToken"]
+        connection = self.connect(timeout)
+        connection.putrequest("PUT", url.path + "?" + url.query)
+        connection.putheader("Content-Length", str(length))
+        connection.putheader(SSE + "algorithm", "AES256")
+        connection.putheader(SSE + "key", key)
+        connection.putheader(SSE + "key-MD5", base64.b64encode(hashlib.md5(base64.b64decode(key)).digest()).decode())
+        connection.endheaders()
+        return connection
+
+    def put(self, path, data, timeout=120):
+        connection = self.put_head(path, len(data), timeout)
+        try:
+            connection.send(data)
+            reply = connection.getresponse()
+            text = reply.read().decode()
+        finally:
+            connection.close()
+        if reply.status != 200:
+            raise Refused(reply.status, text.split("<Code>")[-1].split("<")[0], text)
+
+    def start_job(self, domain, job):
+        return self.call("PUT", f"/domains/{domain}/upload-jobs/{job}")
+
+    def stop_job(self, domain, job):
+        return self.call("PUT", f"/domains/{domain}/upload-jobs/{job}/stop")
+
+    def get_job(self, domain, job, timeout=30):
+        return self.call("GET", f"/domains/{domain}/upload-jobs/{job}", timeout=timeout)
+
+    def begin(self, domain, data, **members):
+        """A job that was created, uploaded and started."""
+        job = self.create_job(domain, **members)
+        self.put(self.path(domain, job), data)
+        self.start_job(domain, job)
+        return job
+
+    def wait(self, domain, job, seconds=60):
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            got = self.get_job(domain, job)
+            if got["Status"] not in ("CREATED", "IN_PROGRESS"):
+                return got
+            time.sleep(0.02)
+        raise AssertionError(f"job {job} has not ended: {got}\n{self.messages()}")
+
+    def search(self, domain, key, *values, **members):
+        return self.call("POST", f"/domains/{domain}/profiles/search", {"KeyName": key, "Values": list(values), **members})
+
+    def failures(self, domain, job, query=""):
+        return self.call("GET", f"/_local/domains/{domain}/upload-jobs/{job}/failures", query=query)
+
+    # -- its files
+
+    def objects(self):
+        directory = os.path.join(self.data, "objects")
+        return sorted(os.listdir(directory)) if os.path.isdir(directory) else []
+
+    def check_integrity(self):
+        stores = [os.path.join(self.data, "jobs.db")]
+        profiles = os.path.join(self.data, "profiles")
+        stores += [os.path.join(profiles, name) for name in sorted(os.listdir(profiles)) if name.endswith(".db")] \
+            if os.path.isdir(profiles) else []
+        for store in stores:
+            if os.path.exists(store):
+                db = sqlite3.connect(store)
+                found = db.execute("PRAGMA integrity_check").fetchall()
+                db.close()
+                assert found == [("ok",)], f"{store}: {found}"
+
+
+def counts(job):
+    summary = job["ResultsSummary"]
+    return tuple(summary[name] for name in ("CreatedRecords", "UpdatedRecords", "FailedRecords"))
+
+
+def rows(count, keys=None, start=0):
+    """A CSV file of `count` records over `keys` keys; every 97th has no key, and fails."""
+    keys = keys or count
+    out = ["Id,Mail,Name"]
+    for i in range(start, start + count):
+        key = "" if i % 97 == 96 else f"k{i * 7919 % keys}"
+        out.append(f"{key},user{i}@example.com,Name {i}")
+    return ("\n".join(out) + "\n").encode()
+
+
+def eventually(true, seconds=10, what="it"):
+    until = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > until:
+            raise AssertionError(f"{what} has not come true in {seconds} s")
+        time.sleep(0.02)
+
+
+class Skip(Exception):
+    pass
+
+
+def run(namespace):
+    """Runs the functions test_… of a module in their order, and prints TAP."""
+    tests = [(name, value) for name, value in namespace.items() if name.startswith("test_")]
+    failed = 0
+    print(f"1..{len(tests)}", flush=True)
+    for number, (name, test) in enumerate(tests, 1):
+        title = (test.__doc__ or name[5:].replace("_", " ")).strip()
+        try:
+            test()
+            print(f"ok {number} - {title}", flush=True)
+        except Skip as reason:
+            print(f"ok {number} - {title} # SKIP {reason}", flush=True)
+        except Exception:
+            failed += 1
+            print(f"not ok {number} - {title}", flush=True)
+            print("".join("# " + line + "\n" for line in traceback.format_exc().splitlines()), end="", flush=True)
+    sys.exit(1 if failed else 0)

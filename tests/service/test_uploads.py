@@ -1,0 +1,98 @@
+"""Uploads to the embedded service that come twice, too late, or not whole."""
+import socket
+from kit import Refused, Service, counts, eventually, rows, run
+
+
+def parts(service):
+    return [name for name in service.objects() if name.endswith(".part")]
+
+
+def test_twice_to_one_url():
+    """a second upload to one URL that is cut leaves the first, confirmed one alone"""
+    with Service() as service:
+        service.create_domain("acme")
+        job = service.create_job("acme")
+        path = service.path("acme", job)
+        slow = service.put_head(path, 10_000_000)
+        slow.send(b"x" * 200_000)
+        service.put(path, rows(100))
+        slow.close()
+        eventually(lambda: not parts(service), what="the cut upload's file being removed")
+        service.start_job("acme", job)
+        assert counts(service.wait("acme", job)) == (99, 0, 1), service.get_job("acme", job)
+
+
+def test_after_the_start():
+    """an upload that ends after the job was started is refused, and the job keeps its file"""
+    with Service() as service:
+        service.create_domain("acme")
+        job = service.create_job("acme")
+        path = service.path("acme", job)
+        late = service.put_head(path, 8)
+        late.send(b"Id,")
+        eventually(lambda: parts(service), what="the late upload's beginning")
+        service.put(path, rows(20_000))
+        service.start_job("acme", job)
+        late.send(b"Mail\n")
+        assert late.getresponse().status == 400
+        assert counts(service.wait("acme", job)) == (19794, 0, 206), service.get_job("acme", job)
+        eventually(lambda: service.objects() == [], what="no file being left")
+
+
+def test_cut():
+    """an upload whose client is gone is noticed at once, and nothing of it is left"""
+    with Service() as service:
+        service.create_domain("acme")
+        path = service.path("acme", service.create_job("acme"))
+        for size, reset in ((0, False), (1, False), (131_072, False), (131_073, False), (1_000_000, False), (1_000_000, True)):
+            connection = service.put_head(path, 50_000_000)
+            eventually(lambda: parts(service), what="the upload's beginning")
+            connection.send(b"x" * size)
+            if reset:
+                connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            connection.close()
+            eventually(lambda: not parts(service), 5, f"the upload that was cut after {size} bytes being noticed")
+
+
+def test_replaced():
+    """a second upload replaces the first, whose file is removed"""
+    with Service() as service:
+        service.create_domain("acme")
+        job = service.create_job("acme")
+        service.put(service.path("acme", job), rows(10))
+        first = service.objects()
+        service.put(service.path("acme", job), rows(50))
+        eventually(lambda: len(service.objects()) == 1 and service.objects() != first, what="the first file being removed")
+        service.start_job("acme", job)
+        assert counts(service.wait("acme", job)) == (50, 0, 0)
+
+
+def test_stopped():
+    """a job that is stopped before its start leaves no file, and takes none"""
+    with Service() as service:
+        service.create_domain("acme")
+        job = service.create_job("acme")
+        path = service.path("acme", job)
+        service.put(path, rows(10))
+        late = service.put_head(path, 8)
+        late.send(b"Id,")
+        service.stop_job("acme", job)
+        late.send(b"Mail\n")
+        assert late.getresponse().status == 400
+        eventually(lambda: service.objects() == [], what="no file being left")
+
+
+def test_text_with_nul():
+    """a call with the character U+0000 in a text is refused rather than cut"""
+    with Service() as service:
+        service.create_domain("acme")
+        try:
+            service.create_job("acme", DisplayName="a\0b")
+        except Refused as error:
+            assert (error.status, error.code) == (400, "SerializationException"), error
+        else:
+            raise AssertionError("it was taken")
+        assert service.get_job("acme", service.create_job("acme", DisplayName="a\\u0000b"))["DisplayName"] == "a\\u0000b"
+
+
+run(globals())
