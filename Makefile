@@ -47,7 +47,7 @@ BUILD_PACKAGES := gcc libc6-dev make lua5.4 liblua5.4-dev libuv1-dev libcurl4-op
                   libssl-dev libcsv-dev libsqlite3-dev libmicrohttpd-dev libedit-dev libxxhash-dev lua-argparse ca-certificates
 TEST_PACKAGES  := libcmocka-dev lua-busted bats lua-check curl openssl python3 tmux procps
 
-.PHONY: all deps deps-build demo test install uninstall clean lint format bench
+.PHONY: all deps deps-build demo test torture install uninstall clean lint format bench
 all: $(BUILD)/upjob $(MODULES:%=$(BUILD)/%.so)
 
 # -- set-up ----------------------------------------------------------------------------------------
@@ -120,6 +120,12 @@ c-tests: $(patsubst tests/c/%.c,$(BUILD)/tests/%,$(C_TESTS))
 $(BUILD)/tests/%: $(BUILD)/o/tests/c/%.o $(call object,$(CORE) $(LOCAL))
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ -lcmocka -luv -lcjson -lcsv $(CLIENT_LIBS) $(LOCAL_LIBS) -lm -lpthread
+
+# Thousands of kills, which take some twenty minutes.
+KILLS ?= 5000
+torture: deps
+	@$(MAKE) --no-print-directory -s -j$$(nproc) all
+	@UPJOB=$(BUILD)/upjob python3 tests/service/kill.py $(KILLS)
 
 lint: deps
 	@tests/lint

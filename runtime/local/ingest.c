@@ -1,70 +1,13 @@
-#include "local/ingest.h"
+#include "local/ingest_private.h"
 
-#include <limits.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "core/log.h"
-#include "local/facts.h"
-#include "local/ingest_plan.h"
+/* ---- domains ---- */
 
-/* A batch ends at the first of these. Its commit stays under half a second. */
-#define BATCH_ROWS 50000
-#define BATCH_BYTES ((size_t)8 << 20)
-#define BATCH_SECONDS 0.3
-#define LATER_SECONDS 1.0 /* until a job that found the disk full is tried again */
-
-/* A domain's store, shared by its jobs. */
-struct domain {
-    int64_t id;
-    struct profiles *profiles;
-    int jobs;
-    struct domain *next;
-};
-
-struct active {
-    struct job_plan job;
-    struct domain *domain;
-    struct ingest_plan *plan;
-    struct object_reader *object;
-    struct csv_reader *csv;
-    struct profile_batch *batch;
-    struct ingest_position position;
-    size_t header_count;
-    double expires;
-    bool opened, purged;
-    bool at_end;         /* of the file: what was collected is its last batch */
-    bool uncommitted;    /* the batch was collected, and found the disk full */
-    bool ended;          /* its end was told; it stays while its domain's index has runs to merge */
-    bool waits;          /* for room on the disk, and has said so */
-    double not_before;   /* steady time of its next turn */
-    atomic_bool stop;    /* StopUploadJob */
-    struct active *next;
-};
-
-struct ingest {
-    char data_dir[PATH_MAX];
-    struct objects *objects;
-    bool ephemeral;
-    const struct clock *clock;
-    struct ingest_events events;
-    pthread_t thread;
-    bool running;
-    pthread_mutex_t lock;
-    pthread_cond_t changed; /* the list, or `current` */
-    struct active *jobs;    /* those that wait for their turn, in order */
-    struct active *current;
-    struct domain *domains; /* the thread's own, but under the lock while ingest_close_domain looks */
-    bool halt;
-};
-
-/* ---- opening a job ---- */
-
-static struct domain *open_domain(struct ingest *ingest, int64_t id, struct err *err)
+struct domain *ingest_open_domain(struct ingest *ingest, int64_t id, struct err *err)
 {
     for (struct domain *d = ingest->domains; d; d = d->next)
         if (d->id == id)
@@ -87,7 +30,7 @@ static struct domain *open_domain(struct ingest *ingest, int64_t id, struct err 
     return d;
 }
 
-static void close_domain(struct ingest *ingest, struct domain *domain)
+void ingest_close_store(struct ingest *ingest, struct domain *domain)
 {
     profiles_close(domain->profiles);
     domain->profiles = NULL;
@@ -101,270 +44,6 @@ static void close_domain(struct ingest *ingest, struct domain *domain)
     pthread_cond_broadcast(&ingest->changed);
     pthread_mutex_unlock(&ingest->lock);
     free(domain);
-}
-
-/* Undoes open_job. */
-static void close_parts(struct ingest *ingest, struct active *a)
-{
-    profile_batch_free(a->batch);
-    csv_reader_free(a->csv);
-    object_reader_free(a->object);
-    ingest_plan_free(a->plan);
-    a->batch = NULL;
-    a->csv = NULL;
-    a->object = NULL;
-    a->plan = NULL;
-    if (a->domain && --a->domain->jobs == 0)
-        close_domain(ingest, a->domain);
-    a->domain = NULL;
-}
-
-static void close_job(struct ingest *ingest, struct active *a)
-{
-    close_parts(ingest, a);
-    job_plan_free(&a->job);
-    free(a);
-}
-
-static long read_object(void *arg, char *into, size_t size, struct err *err)
-{
-    return object_reader_read(arg, into, size, err);
-}
-
-static bool open_reader(struct ingest *ingest, struct active *a, uint64_t offset, const struct csv_options *options,
-                        struct err *err)
-{
-    csv_reader_free(a->csv);
-    object_reader_free(a->object);
-    a->csv = NULL;
-    a->object = object_reader_open(ingest->objects, a->job.object, offset, err);
-    a->csv = a->object ? csv_reader_new(read_object, a->object, "the uploaded file", options, err) : NULL;
-    return a->csv != NULL;
-}
-
-static void tell(struct ingest *ingest, struct active *a, const char *status, const char *reason)
-{
-    ingest->events.report(ingest->events.arg, a->job.job_id, &a->position.counts, status, reason);
-}
-
-/* What is wrong is the file or the mapping, not the service that reads them. */
-static bool is_fault_of_input(const struct err *e)
-{
-    return !err_is(e, ERR_SYSTEM) && !err_is(e, ERR_MEMORY) && !err_is(e, ERR_INTERNAL) && !err_is(e, ERR_CONFIG);
-}
-
-#define VALIDATION_FAILURE "VALIDATION_FAILURE"
-
-/* What makes the real service fail a job with VALIDATION_FAILURE, before any record is looked at. */
-static bool check_object(const struct job_plan *job, struct err *err)
-{
-    if (!job->object)
-        return err_set(err, VALIDATION_FAILURE, "no file was uploaded");
-    if (job->facts.size == 0)
-        return err_set(err, VALIDATION_FAILURE, "the file is empty");
-    if (!job->facts.utf8)
-        return err_set(err, VALIDATION_FAILURE, "the file is not UTF-8");
-    return (double)job->facts.size < FACT_MAX_FILE_BYTES || err_set(err, VALIDATION_FAILURE, "the file has 1 GB or more");
-}
-
-static bool bind_header(struct ingest *ingest, struct active *a, struct err *err)
-{
-    struct csv_options options = {.keep_bom = true};
-    const struct csv_row *header;
-    if (!open_reader(ingest, a, 0, &options, err) || !csv_reader_header(a->csv, &header, err) ||
-        !ingest_plan_bind(a->plan, header, a->domain->profiles, err))
-        return false;
-    a->header_count = header->count;
-    a->position.offset = header->end;
-    a->position.line = csv_reader_line(a->csv) + 1;
-    return true;
-}
-
-/* An ingestion that was under way goes on behind its last commit. */
-static bool go_to_position(struct ingest *ingest, struct active *a, struct err *err)
-{
-    struct csv_options options = {.keep_bom = true, .no_header = true, .start_offset = a->position.offset,
-                                  .start_line = a->position.line};
-    a->purged = true;
-    tell(ingest, a, NULL, NULL);
-    return open_reader(ingest, a, a->position.offset, &options, err);
-}
-
-static bool open_job(struct ingest *ingest, struct active *a, struct err *err)
-{
-    bool found = false;
-    a->expires = a->job.started + a->job.expiry_days * 86400.0;
-    memset(&a->position, 0, sizeof a->position);
-    a->domain = open_domain(ingest, a->job.domain_id, err);
-    if (!a->domain)
-        return false;
-    a->domain->jobs++;
-    if (a->stop)
-        return profiles_position(a->domain->profiles, a->job.job_id, &a->position, &found, err);
-    if (!check_object(&a->job, err) || !(a->plan = ingest_plan_new(a->job.fields, a->job.unique_key, err)) ||
-        !bind_header(ingest, a, err))
-        return false;
-    a->batch = profile_batch_new(a->domain->profiles, err);
-    return a->batch && profiles_position(a->domain->profiles, a->job.job_id, &a->position, &found, err) &&
-           (!found || go_to_position(ingest, a, err));
-}
-
-/* ---- a batch ---- */
-
-static bool take_row(struct active *a, const struct csv_row *row, struct err *err)
-{
-    struct csv_slice key = {"", 0};
-    struct plan_fault fault;
-    size_t count;
-    if (!ingest_plan_apply(a->plan, row, a->header_count, &count, &key, &fault))
-        return profile_batch_fail(a->batch, row->line, fault.column, fault.column_name, fault.value, fault.reason, err);
-    return profile_batch_add(a->batch, a->plan->fields[a->plan->key].target, key, a->plan->values, count, err);
-}
-
-/* What cannot be read as CSV at all (a line without an end) ends the file there: a failed record says so. */
-static bool give_up_reading(struct active *a, const struct err *bad, struct err *err)
-{
-    struct csv_slice nothing = {"", 0};
-    if (!is_fault_of_input(bad)) {
-        *err = *bad;
-        return false;
-    }
-    a->at_end = true;
-    a->position.offset = a->job.facts.size;
-    return profile_batch_fail(a->batch, bad->line ? bad->line : csv_reader_line(a->csv) + 1, 0, "", nothing, bad->message, err);
-}
-
-/* Collects a batch; a->at_end when the file has no more. */
-static bool collect(struct active *a, struct err *err)
-{
-    double until = clock_steady() + BATCH_SECONDS;
-    struct csv_slice nothing = {"", 0};
-    while (profile_batch_rows(a->batch) < BATCH_ROWS && profile_batch_bytes(a->batch) < BATCH_BYTES && !a->stop) {
-        const struct csv_row *row = NULL;
-        struct err bad;
-        err_clear(&bad);
-        enum csv_status status = csv_reader_next(a->csv, &row, &bad);
-        a->at_end = status == CSV_END;
-        if (a->at_end)
-            return true;
-        if (status == CSV_FAILED)
-            return give_up_reading(a, &bad, err);
-        bool ok = status == CSV_ROW ? take_row(a, row, err)
-                                    : profile_batch_fail(a->batch, row->line, 0, "", nothing, bad.message, err);
-        if (!ok)
-            return false;
-        a->position.offset = row->end;
-        if ((profile_batch_rows(a->batch) & 127) == 0 && clock_steady() > until)
-            break;
-    }
-    return true;
-}
-
-static void end_status(const struct job_counts *counts, const char **status, const char **reason)
-{
-    *reason = NULL;
-    if (counts->failed == 0 && counts->created + counts->updated > 0) {
-        *status = "SUCCEEDED";
-    } else if (counts->created + counts->updated > 0) {
-        *status = "PARTIALLY_SUCCEEDED";
-    } else {
-        *status = FACT_ALL_FAILED_STATUS;
-        *reason = "VALIDATION_FAILURE";
-    }
-}
-
-static bool commit(struct ingest *ingest, struct active *a, struct err *err)
-{
-    return profile_batch_commit(a->batch, a->job.job_id, &a->position, clock_now(ingest->clock), a->expires, err);
-}
-
-/* Some of what is to be done for a job: rows of it, or some thousand expired profiles that are in their way. What was
- * collected and could not be committed is committed before anything else. */
-static bool go_on(struct ingest *ingest, struct active *a, struct err *err)
-{
-    bool more = false;
-    if (a->stop)
-        return true;
-    if (!a->purged) {
-        if (!profiles_purge(a->domain->profiles, clock_now(ingest->clock), &more, err))
-            return false;
-        a->purged = !more;
-        if (more)
-            return true;
-    }
-    if (!a->uncommitted) {
-        if (!collect(a, err))
-            return false;
-        a->position.line = csv_reader_line(a->csv) + 1;
-    }
-    a->uncommitted = true;
-    if (!commit(ingest, a, err))
-        return false;
-    a->uncommitted = false;
-    return !profiles_merge_due(a->domain->profiles, true) || profiles_merge(a->domain->profiles, err);
-}
-
-/* After a job's end: a slice of what is due on the search index. */
-static bool tidy(struct active *a)
-{
-    struct err e;
-    err_clear(&e);
-    if (!a->domain || a->stop || !profiles_merge_due(a->domain->profiles, false))
-        return false;
-    if (profiles_merge(a->domain->profiles, &e))
-        return true;
-    log_write(LOG_WARN, "the search index of domain %s was not tidied: %s", a->job.domain, e.message);
-    return false;
-}
-
-static void tell_end(struct ingest *ingest, struct active *a)
-{
-    const char *status = "STOPPED", *reason = NULL;
-    if (!a->stop)
-        end_status(&a->position.counts, &status, &reason);
-    tell(ingest, a, status, reason);
-}
-
-/* A full disk ends no job: it is tried again until there is room, or the job is stopped. */
-static bool wait_for_room(struct ingest *ingest, struct active *a, const struct err *e)
-{
-    if (!e->retryable || a->stop)
-        return false;
-    if (!a->opened)
-        close_parts(ingest, a);
-    if (!a->waits)
-        log_write(LOG_ERROR, "upload job %s waits: %s (tried again every second)", a->job.job_id, e->message);
-    a->waits = true;
-    a->not_before = clock_steady() + LATER_SECONDS;
-    return true;
-}
-
-/* A turn of a job: false when nothing is left to be done for it. */
-static bool turn(struct ingest *ingest, struct active *a)
-{
-    struct err e;
-    err_clear(&e);
-    if (a->ended)
-        return tidy(a);
-    bool ok = a->opened || open_job(ingest, a, &e);
-    a->opened = ok;
-    ok = ok && go_on(ingest, a, &e);
-    if (!ok && wait_for_room(ingest, a, &e))
-        return true;
-    a->waits = false;
-    if (ok && !a->at_end && !a->stop) {
-        tell(ingest, a, NULL, NULL);
-        return true;
-    }
-    if (ok || a->stop) {
-        tell_end(ingest, a);
-    } else {
-        bool is_invalid = is_fault_of_input(&e);
-        log_write(is_invalid ? LOG_DEBUG : LOG_ERROR, "upload job %s: %s", a->job.job_id, e.message);
-        tell(ingest, a, "FAILED", is_invalid ? VALIDATION_FAILURE : "INTERNAL_FAILURE");
-    }
-    a->ended = true;
-    return tidy(a);
 }
 
 /* ---- the thread ---- */
@@ -427,7 +106,7 @@ static void put_back(struct ingest *ingest, struct active *a, bool goes_on)
     pthread_cond_broadcast(&ingest->changed);
     pthread_mutex_unlock(&ingest->lock);
     if (!goes_on)
-        close_job(ingest, a);
+        ingest_free_job(ingest, a);
 }
 
 static void *work(void *arg)
@@ -435,7 +114,7 @@ static void *work(void *arg)
     struct ingest *ingest = arg;
     struct active *a;
     while ((a = next_job(ingest)))
-        put_back(ingest, a, turn(ingest, a));
+        put_back(ingest, a, ingest_turn(ingest, a));
     return NULL;
 }
 
@@ -539,7 +218,7 @@ void ingest_free(struct ingest *ingest)
     while (ingest->jobs) {
         struct active *a = ingest->jobs;
         ingest->jobs = a->next;
-        close_job(ingest, a);
+        ingest_free_job(ingest, a);
     }
     pthread_mutex_destroy(&ingest->lock);
     pthread_cond_destroy(&ingest->changed);

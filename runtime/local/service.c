@@ -281,6 +281,9 @@ struct local *local_start(struct loop *loop, const struct local_options *options
     if (open_parts(service, options, err))
         return service;
     local_stop(service);
+    /* Whatever is the matter with it, another data directory or more room mends it. */
+    if (err_is(err, ERR_SYSTEM))
+        snprintf(err->code, sizeof err->code, "%s", ERR_CONFIG);
     return NULL;
 }
 

@@ -39,13 +39,13 @@ class Service:
 
     def __init__(self, data=None, args=()):
         self.parent = None if data else tempfile.mkdtemp(prefix="upjob-service-")
-        self.data, self.args, self.process = data or os.path.join(self.parent, "data"), list(args), None
+        self.data, self.process = data or os.path.join(self.parent, "data"), None
+        self.command = [UPJOB, "local", "--port", "0", "--data", self.data, *args]
         self.start()
 
-    def start(self, expect=0):
+    def start(self):
         self.log = tempfile.TemporaryFile()
-        self.process = subprocess.Popen([UPJOB, "local", "--port", "0", "--data", self.data, *self.args], stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.PIPE, stderr=self.log)
+        self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log)
         line = self.process.stdout.readline().decode()
         if not line.startswith("ready "):
             self.status = self.process.wait()

@@ -1,0 +1,140 @@
+"""A full disk: a small tmpfs, with a file of ballast that takes the room and gives it back."""
+import os, shutil, subprocess, sys, tempfile, time
+from kit import Refused, Service, Skip, counts, eventually, rows, run
+
+
+class Small:
+    """A file system of some MiB; needs the right to mount, of root or in a namespace of its own (see the end of the file)."""
+
+    def __init__(self, mib):
+        self.at = tempfile.mkdtemp(prefix="upjob-small-")
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={mib}m", "tmpfs", self.at], capture_output=True).returncode != 0:
+            os.rmdir(self.at)
+            raise Skip("nothing can be mounted here")
+        self.ballast = os.path.join(self.at, "ballast")
+
+    def fill(self, leave=0):
+        with open(self.ballast, "wb", buffering=0) as file:
+            try:
+                while True:
+                    file.write(b"\0" * 65536)
+            except OSError:
+                pass
+            file.truncate(max(0, file.tell() - leave))
+
+    def empty(self):
+        os.unlink(self.ballast)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *ignored):
+        subprocess.run(["umount", "-l", self.at], check=True)
+        os.rmdir(self.at)
+
+
+def refused(call, status, *words):
+    try:
+        call()
+    except Refused as error:
+        assert error.status == status and all(word in str(error) for word in words), error
+    else:
+        raise AssertionError("it was taken")
+
+
+def test_upload():
+    """an upload that the disk has no room for is refused and leaves nothing; a smaller one is taken"""
+    with Small(16) as disk, Service(os.path.join(disk.at, "data")) as service:
+        service.create_domain("acme")
+        job = service.create_job("acme")
+        path = service.path("acme", job)
+        refused(lambda: service.put(path, b"Id\n" + b"x" * 30_000_000), 500, "No space left on device")
+        eventually(lambda: service.objects() == [], what="no file being left")
+        service.put(path, rows(1000))
+        service.start_job("acme", job)
+        assert counts(service.wait("acme", job)) == (990, 0, 10)
+        service.check_integrity()
+
+
+def test_profiles():
+    """an ingestion that finds the disk full waits, and goes on to the same counts when there is room, also after a kill"""
+    for kill in (False, True):
+        with Small(64) as disk, Service(os.path.join(disk.at, "data")) as service:
+            service.create_domain("acme")
+            job = service.create_job("acme")
+            service.put(service.path("acme", job), rows(60_000))
+            disk.fill(leave=3 << 20)
+            service.start_job("acme", job)
+            eventually(lambda: "the disk is full" in service.messages(), 30, "the disk being full")
+            time.sleep(1.5)
+            assert service.get_job("acme", job)["Status"] == "IN_PROGRESS"
+            assert service.messages().count("the disk is full") < 5, service.messages()
+            if kill:
+                service.kill()
+            disk.empty()
+            if kill:
+                service.start()
+            assert counts(service.wait("acme", job)) == (59382, 0, 618)
+            service.check_integrity()
+            eventually(lambda: service.objects() == [], what="no file being left")
+
+
+def test_stopped_while_full():
+    """a stop that cannot be written down is refused, and is taken when there is room"""
+    with Small(64) as disk, Service(os.path.join(disk.at, "data")) as service:
+        service.create_domain("acme")
+        job = service.create_job("acme")
+        service.put(service.path("acme", job), rows(60_000))
+        disk.fill(leave=3 << 20)
+        service.start_job("acme", job)
+        eventually(lambda: "the disk is full" in service.messages(), 30, "the disk being full")
+        refused(lambda: service.stop_job("acme", job), 500, "the disk is full")
+        assert service.get_job("acme", job)["Status"] == "IN_PROGRESS"
+        disk.empty()
+        service.stop_job("acme", job)
+        assert service.get_job("acme", job)["Status"] == "STOPPED"
+        assert counts(service.wait("acme", service.begin("acme", rows(100))))[2] == 1
+
+
+def test_jobs():
+    """calls that the disk has no room for say so and are taken when there is room"""
+    with Small(16) as disk, Service(os.path.join(disk.at, "data")) as service:
+        service.create_domain("acme")
+        disk.fill()
+        made = []
+        def create_many():
+            for _ in range(2000):
+                made.append(service.create_job("acme"))
+        refused(create_many, 500, "the disk is full")
+        assert service.call("GET", "/domains/acme")["DomainName"] == "acme"
+        disk.empty()
+        made.append(service.create_job("acme"))
+        service.restart()
+        for job in made:
+            assert service.get_job("acme", job)["Status"] == "CREATED"
+        service.check_integrity()
+
+
+def test_start():
+    """a service that is started on a full disk says so and exits, or runs; what is there is not harmed"""
+    with Small(16) as disk, Service(os.path.join(disk.at, "data")) as service:
+        service.create_domain("acme")
+        service.wait("acme", service.begin("acme", rows(500)))
+        service.kill()
+        disk.fill()
+        try:
+            service.start()
+        except Refused as error:
+            assert error.status == 3 and ("full" in error.message or "No space" in error.message), error
+        service.kill()
+        disk.empty()
+        service.start()
+        assert service.search("acme", "id", "k0")["Items"]
+        service.check_integrity()
+
+
+if __name__ == "__main__" and os.geteuid() != 0 and "--inside" not in sys.argv:
+    inside = ["unshare", "-Urm", sys.executable, *sys.argv, "--inside"]
+    if subprocess.run(["unshare", "-Urm", "true"], capture_output=True).returncode == 0:
+        os.execvp("unshare", inside)
+run(globals())

@@ -1,0 +1,85 @@
+"""Many jobs, many clients, slow clients."""
+import socket, threading, time
+from kit import Service, counts, eventually, rows, run
+
+
+def resident(service):
+    """KiB."""
+    with open(f"/proc/{service.process.pid}/status") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("VmRSS"))
+
+
+def test_many_jobs():
+    """500 jobs that are created, uploaded and started at once all end, each with its own counts"""
+    with Service() as service:
+        service.create_domain("acme")
+        results, errors, lock = [], [], threading.Lock()
+
+        def import_some(worker):
+            try:
+                for i in range(worker, 500, 20):
+                    job = service.begin("acme", b"Id,Mail,Name\n" + b"".join(b"j%dr%d,a@example.com,N\n" % (i, r) for r in range(i % 7 + 1)))
+                    with lock:
+                        results.append((job, i % 7 + 1))
+            except Exception as error:
+                errors.append(error)
+
+        threads = [threading.Thread(target=import_some, args=(worker,)) for worker in range(20)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert not errors, errors[0]
+        for job, count in results:
+            assert counts(service.wait("acme", job, 120)) == (count, 0, 0)
+        listed, token = 0, None
+        while True:
+            page = service.call("GET", "/domains/acme/upload-jobs", query="max-results=100" + (f"&next-token={token}" if token else ""))
+            listed, token = listed + len(page["Items"]), page.get("NextToken")
+            if not token:
+                break
+        assert listed == 500, listed
+        eventually(lambda: service.objects() == [], what="no file being left")
+
+
+def test_fair():
+    """a small job that is started behind a large one does not wait for its end"""
+    with Service() as service:
+        for domain in ("large", "small"):
+            service.create_domain(domain)
+        large = service.begin("large", rows(400_000))
+        eventually(lambda: counts(service.get_job("large", large))[0] > 0, 20, "the large job's first batch")
+        for domain in ("small", "large"):
+            job = service.begin(domain, b"Id,Mail,Name\nnew,a@example.com,N\n")
+            assert counts(service.wait(domain, job)) == (1, 0, 0)
+            assert service.get_job("large", large)["Status"] == "IN_PROGRESS", "the large job has ended before the small one"
+        service.stop_job("large", large)
+
+
+def test_idle_connections():
+    """a thousand slow and idle connections cost bounded memory, and others are answered"""
+    with Service() as service:
+        service.create_domain("acme")
+        job = service.create_job("acme")
+        path = service.path("acme", job)
+        service.get_job("acme", job)
+        before = resident(service)
+        idle = [socket.create_connection(service.host.split(":")) for _ in range(900)]
+        for i, connection in enumerate(idle):
+            connection.sendall(b"GET /domains/acme HTTP/1.1\r\nHost: x\r\n"[:i % 30])
+        slow = [service.put_head(path, 10_000_000) for _ in range(100)]
+        for connection in slow:
+            connection.send(b"x" * 1000)
+        time.sleep(0.5)
+        grown = resident(service) - before
+        print(f"# 1,000 connections cost {grown} KiB")
+        assert grown < 60 * 1024, f"{grown} KiB"
+        service.put(path, rows(100))
+        service.start_job("acme", job)
+        assert counts(service.wait("acme", job)) == (99, 0, 1)
+        for connection in idle + slow:
+            connection.close()
+        eventually(lambda: service.objects() == [], what="no file being left")
+
+
+run(globals())
