@@ -135,7 +135,7 @@ bench: deps deps-bench
 	@tests/bench/run
 .PHONY: deps-bench
 deps-bench:
-	$(call install_missing,sqlite3 time)
+	$(call install_missing,sqlite3)
 
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h')

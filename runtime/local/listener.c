@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <microhttpd.h>
 #include <netdb.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -116,6 +117,13 @@ void exchange_pause(struct exchange *ex, uint64_t ms)
 }
 
 /* ---- clients that are gone ---- */
+
+bool exchange_client_closed(const struct exchange *ex)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(ex->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    struct pollfd socket = {info ? info->connect_fd : -1, POLLRDHUP, 0};
+    return poll(&socket, 1, 0) > 0;
+}
 
 /* Under edge-triggered epoll microhttpd misses an end that comes together with the last bytes of a piece, and would keep what
  * was uploaded so far until the connection has been idle for long. Shut down, the socket tells it once more. */

@@ -117,6 +117,9 @@ void service_remove_object(struct local *service, const char *object);
 /* Calls `finish(ex)` when the ingestion of its job has ended, and so has been written down. Loop's thread. */
 void service_await_end(struct exchange *ex, void (*finish)(void *ex));
 
+/* Whether the client has closed its side, whatever it sent before that is still unread. */
+bool exchange_client_closed(const struct exchange *ex);
+
 /* listener.c */
 struct listener *listener_new(struct local *service, const char *host, int port, struct err *err) MUST_CHECK;
 int listener_port(const struct listener *listener);

@@ -174,7 +174,7 @@ static size_t taken_of(struct exchange *ex, size_t len)
     if (ex->received + len > ex->stall_at) {
         double now = clock_steady();
         ex->stalled_since = ex->stalled_since > 0 ? ex->stalled_since : now;
-        ex->dropped = now - ex->stalled_since > STALL_SECONDS;
+        ex->dropped = now - ex->stalled_since > STALL_SECONDS || exchange_client_closed(ex);
         if (!ex->dropped)
             exchange_pause(ex, STALL_LOOK_MS);
         return 0;

@@ -1,6 +1,6 @@
 """What the tests of the embedded service as a process share: the process, a client of its own (urllib-free, signing by itself),
 and a runner that prints TAP."""
-import base64, datetime, hashlib, hmac, http.client, json, os, shutil, signal, sqlite3, subprocess, sys, tempfile, time
+import base64, datetime, hashlib, hmac, http.client, json, os, shutil, signal, socket, sqlite3, subprocess, sys, tempfile, time
 import traceback, urllib.parse
 
 UPJOB = os.environ.get("UPJOB", os.path.join(os.path.dirname(__file__), "../../build/upjob"))
@@ -37,10 +37,10 @@ def sign(method, host, path, query, body):
 class Service:
     """`upjob local` on a data directory; killed and started again at will."""
 
-    def __init__(self, data=None, args=()):
+    def __init__(self, data=None, args=(), port=0):
         self.parent = None if data else tempfile.mkdtemp(prefix="upjob-service-")
         self.data, self.process = data or os.path.join(self.parent, "data"), None
-        self.command = [UPJOB, "local", "--port", "0", "--data", self.data, *args]
+        self.command = [UPJOB, "local", "--port", str(port), "--data", self.data, *args]
         self.start()
 
     def start(self):
@@ -161,6 +161,19 @@ class Service:
     def failures(self, domain, job, query=""):
         return self.call("GET", f"/_local/domains/{domain}/upload-jobs/{job}/failures", query=query)
 
+    # -- the command line as its client
+
+    def popen(self, *arguments):
+        environment = {**os.environ, "AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_REGION": "us-east-1"}
+        return subprocess.Popen([UPJOB, *arguments, "--endpoint-url", f"http://{self.host}"], env=environment, text=True,
+                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def upjob(self, *arguments, timeout=120):
+        """Exit status, standard output, standard error."""
+        process = self.popen(*arguments)
+        out, messages = process.communicate(timeout=timeout)
+        return process.returncode, out, messages
+
     # -- its files
 
     def objects(self):
@@ -185,12 +198,12 @@ def counts(job):
     return tuple(summary[name] for name in ("CreatedRecords", "UpdatedRecords", "FailedRecords"))
 
 
-def rows(count, keys=None, start=0):
-    """A CSV file of `count` records over `keys` keys; every 97th has no key, and fails."""
+def rows(count, keys=None, fail=97):
+    """A CSV file of `count` records over `keys` keys; every 97th has no key, and fails (fail=0: none)."""
     keys = keys or count
     out = ["Id,Mail,Name"]
-    for i in range(start, start + count):
-        key = "" if i % 97 == 96 else f"k{i * 7919 % keys}"
+    for i in range(count):
+        key = "" if fail and i % fail == fail - 1 else f"k{i * 7919 % keys}"
         out.append(f"{key},user{i}@example.com,Name {i}")
     return ("\n".join(out) + "\n").encode()
 
@@ -201,6 +214,12 @@ def eventually(true, seconds=10, what="it"):
         if time.monotonic() > until:
             raise AssertionError(f"{what} has not come true in {seconds} s")
         time.sleep(0.02)
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
 
 
 class Skip(Exception):

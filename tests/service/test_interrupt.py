@@ -1,0 +1,86 @@
+"""Signals to an import, at each of its stages."""
+import base64, os, signal, socket, subprocess, tempfile, time
+from kit import UPJOB, Service, counts, eventually, rows, run
+
+work = tempfile.TemporaryDirectory()
+PATH = os.path.join(work.name, "customers.csv")
+with open(PATH, "wb") as file_:
+    file_.write(rows(60_000, fail=0))
+
+
+def jobs(service):
+    return service.call("GET", "/domains/acme/upload-jobs")["Items"]
+
+
+def test_during_the_upload():
+    """SIGINT and SIGTERM during an upload stop the job on the service, leave nothing behind, and exit 130 and 143"""
+    for sent, status in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+        with Service(args=["--fault", "slow=500000", "--domain", "acme"]) as service:
+            client = service.popen("import", PATH, "--domain", "acme", "--key", "Id")
+            eventually(lambda: any(name.endswith(".part") for name in service.objects()), 20, "the upload's beginning")
+            time.sleep(0.2)
+            client.send_signal(sent)
+            out, messages = client.communicate(timeout=15)
+            assert client.returncode == status, (client.returncode, messages)
+            assert [job["Status"] for job in jobs(service)] == ["STOPPED"], jobs(service)
+            eventually(lambda: service.objects() == [], 5, "the upload's file being removed")
+            assert "stopped" in messages, messages
+            assert out == "", out
+            assert [name for name in os.listdir(work.name) if name != "customers.csv"] == []
+
+
+def test_after_the_start():
+    """a signal after the start leaves the job running, and prints the command that picks it up again, which works"""
+    for sent, status in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+        with Service(args=["--domain", "acme"]) as service:
+            blocker = service.begin("acme", rows(300_000))
+            client = service.popen("import", PATH, "--domain", "acme", "--key", "Id", "--name", "second")
+
+            def started():
+                return any(job["DisplayName"] == "second" and job["Status"] == "IN_PROGRESS" for job in jobs(service))
+            eventually(started, 20, "the start")
+            time.sleep(0.3)
+            client.send_signal(sent)
+            _, messages = client.communicate(timeout=15)
+            job = next(job for job in jobs(service) if job["DisplayName"] == "second")
+            if job["Status"] == "SUCCEEDED":
+                continue  # it was quicker than the signal
+            assert client.returncode == status, (client.returncode, messages)
+            assert "job watch " + job["JobId"] in messages, messages
+            service.stop_job("acme", blocker)
+            code, out, _ = service.upjob("job", "watch", job["JobId"], "--domain", "acme", "--json")
+            assert code == 0, (code, out)
+            assert sum(counts(service.get_job("acme", job["JobId"]))) == 60_000
+
+
+def test_cancelled_transfer():
+    """a transfer that is cancelled closes its socket at once"""
+    script = os.path.join(work.name, "cancel.lua")
+    with open(script, "w") as file:
+        file.write('''
+local url, key, path = ...
+local done, err = task.timeout(0.5, function() return upload.put { url = url, key = key, file = path } end)
+assert(not done and err.code == "TimeoutError", tostring(err))
+print "cancelled"
+io.stdout:flush()
+task.sleep(20)
+''')
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/object"
+        key = base64.b64encode(bytes(range(32))).decode()
+        client = subprocess.Popen([UPJOB, "run", script, url, key, PATH], stdout=subprocess.PIPE, text=True)
+        connection, _ = listener.accept()
+        connection.recv(1000)
+        assert client.stdout.readline() == "cancelled\n"
+        connection.settimeout(10)
+        try:
+            while connection.recv(1 << 20):
+                pass
+        except ConnectionResetError:
+            pass
+        assert client.poll() is None, "the client has ended, and its socket with it"
+        client.kill()
+        client.wait()
+
+
+run(globals())
