@@ -97,13 +97,19 @@ static int native_stat(lua_State *L)
     const char *path = luaL_checkstring(L, 1);
     if (stat(path, &info) != 0)
         return fail_errno(L, "cannot open the file", path);
-    lua_createtable(L, 0, 3);
+    lua_createtable(L, 0, 6);
     lua_pushstring(L, S_ISDIR(info.st_mode) ? "directory" : S_ISREG(info.st_mode) ? "file" : "other");
     lua_setfield(L, -2, "type");
     lua_pushinteger(L, info.st_size);
     lua_setfield(L, -2, "size");
     lua_pushnumber(L, (lua_Number)info.st_mtim.tv_sec + (lua_Number)info.st_mtim.tv_nsec / 1e9);
     lua_setfield(L, -2, "mtime");
+    lua_pushinteger(L, (lua_Integer)info.st_dev);
+    lua_setfield(L, -2, "device");
+    lua_pushinteger(L, (lua_Integer)info.st_ino);
+    lua_setfield(L, -2, "inode");
+    lua_pushboolean(L, access(path, W_OK) == 0);
+    lua_setfield(L, -2, "writable");
     return 1;
 }
 

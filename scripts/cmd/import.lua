@@ -19,7 +19,8 @@ local function parser()
   p:option("--run-key", "Ends the DisplayName, so that a later run can find this job."):argname("KEY")
   p:option("--expires", "Days until imported profiles vanish, 1 to 1098; 14 otherwise."):argname("DAYS"):convert(math.tointeger)
   p:option("--max-failed", "Up to that many rows (or that share) may be rejected or fail."):argname("N|P%")
-  p:option("--rejects", "Where rejected rows are written; FILE.rejects.csv otherwise."):argname("FILE")
+  p:option("--rejects", "Where rejected rows are written; FILE.rejects.csv otherwise. An earlier rejects file there is kept "
+    .. "as FILE~; nothing else is overwritten."):argname("FILE")
   p:option("--timeout", "Seconds to wait for the outcome; the job goes on after that."):argname("S"):convert(tonumber)
   p:option("--stall-timeout", "Seconds without a byte moved after which an upload is begun anew (60)."):argname("S")
     :convert(tonumber)
@@ -127,8 +128,12 @@ local function announce(run, options)
   local progress = report.progress(options)
   progress:follow(run)
   run:on("checked", function(checked)
-    if #checked.problems == 0 or options.quiet then return end
+    if options.quiet then return end
     progress:clear()
+    if checked.rejects_kept then
+      io.stderr:write(("upjob: the rejected rows of an earlier run are in %s now%s\n"):format(
+        report.safe(checked.rejects_kept), checked.rejects_written and "" or "; this run rejected none"))
+    end
     print_problems(options, checked)
   end)
   if run.mapping_made and not options.quiet and not options.json then

@@ -3,6 +3,7 @@ local errors = require "upjob.errors"
 local exit = require "upjob.exit"
 local mapping = require "upjob.mapping"
 local native = require "upjob.native.task"
+local rejects = require "upjob.rejects"
 local system = require "upjob.native.system"
 
 local job = {}
@@ -107,13 +108,17 @@ local function check(self)
   self.step = "check"
   check_names(self)
   local map = self.mapping
-  local result, err = require("upjob.native.check").run {
+  local kept, err = rejects.keep_earlier(self.rejects)
+  must(self, kept ~= false or nil, err)
+  local result
+  result, err = require("upjob.native.check").run {
     file = self.file, fields = map:check_fields(), keys = { map.key_field.column },
-    reject = map.on_invalid == "reject" and not self.dry_run, rejects = not self.dry_run and self.rejects or nil,
+    reject = map.on_invalid == "reject", rejects = self.rejects,
   }
   self.checked = must(self, result, err)
   self.outgoing_fd = result.outgoing_fd
   self.rejected = result.bad_rows
+  result.rejects_kept = kept
   emit(self, "checked", result)
   local limit = self.max_failed
   if type(limit) == "table" then limit = math.floor(result.rows * limit.percent / 100) end
@@ -382,8 +387,10 @@ function job.import(options)
   self.request = { DomainName = self.domain, DisplayName = display_name(self), Fields = map:api_fields(),
                    UniqueKey = map.unique_key,
                    DataExpiry = options.expires and math.tointeger(options.expires) or options.expires }
-  -- What the service would refuse is told before the file is read.
+  -- What the service would refuse is told before the file is read, and what would be lost.
   local ok
+  ok, err = rejects.check(self.rejects, { self.file, map.file })
+  if not ok then return nil, err end
   ok, err = require("upjob.native.profiles").validate("CreateUploadJob", self.request)
   if not ok then return nil, err end
   if options.expires and options.expires > 90 then

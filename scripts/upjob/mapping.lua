@@ -1,5 +1,6 @@
 --- upjob.mapping: which column goes where in a profile. A mapping file returns mapping.define{…}.
 local errors = require "upjob.errors"
+local rejects = require "upjob.rejects"
 local targets = require "upjob.targets"
 
 local mapping = {}
@@ -198,7 +199,7 @@ end
 function mapping.from_header(header, key_column, file)
   local definition, taken, key_field = {}, {}, nil
   for i, column in ipairs(header) do
-    if column ~= "" and column ~= "upjob_reason" then
+    if column ~= "" and column ~= rejects.REASON_COLUMN then
       local target = targets.equal(column)
       if not target or taken[target] then
         local base = mapping.slug(column) or ("column_" .. i)
@@ -246,6 +247,7 @@ function mapping.load(path)
     return nil, errors.new { code = "InvalidMapping", message =
       ("%s: a mapping file returns mapping.define{…}, this one returns a %s"):format(path, type(result)) }
   end
+  result.file = path
   return result
 end
 
