@@ -66,6 +66,12 @@ void push_secret(lua_State *L, struct secret *secret);
 /* The secret at `index` (a secret or a string, of which a secret is made and left on the stack in its place). */
 const struct secret *check_secret(lua_State *L, int index, const char *what);
 
+/* ---- temporary directories (bindings/temporary.c), for the Lua half ---- */
+
+int native_temporary_directory(lua_State *L);
+int native_remove_tree(lua_State *L);
+int native_sweep_temporary(lua_State *L);
+
 /* Each opens one native module: pushes its table. Those of http, profiles, upload and check are in client.so (modules.h). */
 int open_native_task(lua_State *L);
 int open_native_json(lua_State *L);

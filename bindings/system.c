@@ -1,8 +1,6 @@
 /* system: upjob.native.system: what the Lua half needs of the operating system. */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,36 +35,6 @@ static int native_width(lua_State *L)
     struct winsize size;
     bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
     lua_pushinteger(L, known ? size.ws_col : 80);
-    return 1;
-}
-
-/* temporary_directory(prefix) → path, mode 0700 | nil, err */
-static int native_temporary_directory(lua_State *L)
-{
-    const char *tmp = getenv("TMPDIR");
-    char path[PATH_MAX];
-    snprintf(path, sizeof path, "%s/%s-XXXXXX", tmp && *tmp ? tmp : "/tmp", luaL_checkstring(L, 1));
-    if (!mkdtemp(path))
-        return fail_errno(L, "cannot make a temporary directory", path);
-    lua_pushstring(L, path);
-    return 1;
-}
-
-static int remove_one(const char *path, const struct stat *info, int type, struct FTW *walk)
-{
-    (void)info;
-    (void)type;
-    (void)walk;
-    return remove(path);
-}
-
-/* remove_tree(path): deletes a directory with all that is in it; links are not followed */
-static int native_remove_tree(lua_State *L)
-{
-    const char *path = luaL_checkstring(L, 1);
-    if (nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS) != 0 && errno != ENOENT)
-        return fail_errno(L, "cannot remove the directory", path);
-    lua_pushboolean(L, 1);
     return 1;
 }
 
@@ -167,6 +135,7 @@ int open_native_system(lua_State *L)
                                          {"width", native_width},
                                          {"temporary_directory", native_temporary_directory},
                                          {"remove_tree", native_remove_tree},
+                                         {"sweep_temporary", native_sweep_temporary},
                                          {"make_directory", native_make_directory},
                                          {"stat", native_stat},
                                          {"write_private", native_write_private},

@@ -36,7 +36,7 @@ struct err {
 #define ERR_CONNECTION "ConnectionError"       /* no reply: refused, reset, name not found */
 #define ERR_TIMEOUT "TimeoutError"             /* 124 */
 #define ERR_CANCELLED "Cancelled"              /* a wait was given up */
-#define ERR_INTERRUPTED "Interrupted"          /* 130 or 143 */
+#define ERR_INTERRUPTED "Interrupted"          /* 128 and the signal's number */
 #define ERR_FILE "FileError"                   /* 7 in an import: cannot be opened or read */
 #define ERR_CSV "CsvError"                     /* 7: not readable as CSV at a line */
 #define ERR_INVALID_FILE "InvalidFile"         /* 7: readable, but cannot be imported */

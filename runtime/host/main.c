@@ -14,7 +14,8 @@
 #include "core/secret.h"
 #include "host/state.h"
 
-/* ---- interruption: SIGINT and SIGTERM raise Interrupted in the main task, the second one ends the process ---- */
+/* ---- interruption: the signals that ask a program to end raise Interrupted in the main task, the second one ends the
+ * process ---- */
 
 /* A signal handler is called with nothing else; written before the handlers are set. */
 static struct interruption {
@@ -26,9 +27,11 @@ static struct interruption {
 
 static void fill_interrupted(struct err *e)
 {
+    int number = interruption.signal;
     err_clear(e);
-    err_set(e, ERR_INTERRUPTED, "%s", interruption.signal == SIGTERM ? "terminated" : "interrupted");
-    e->status = interruption.signal == SIGTERM ? 143 : 130;
+    err_set(e, ERR_INTERRUPTED, "%s",
+            number == SIGTERM ? "terminated" : number == SIGHUP ? "the terminal has gone" : "interrupted");
+    e->status = 128 + number;
 }
 
 /* In a script that computes and never waits. */
@@ -71,13 +74,17 @@ static void on_signal(int number)
 
 static void catch_signals(struct app *app)
 {
-    struct sigaction action = {.sa_handler = on_signal};
+    struct sigaction action = {.sa_handler = on_signal}, before;
     interruption.app = app;
     uv_async_init(loop_uv(app->loop), &interruption.wake, interrupt_wakes);
     uv_unref((uv_handle_t *)&interruption.wake);
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGQUIT, &action, NULL);
+    /* nohup has it ignored, and it stays so. */
+    if (sigaction(SIGHUP, NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+        sigaction(SIGHUP, &action, NULL);
     signal(SIGPIPE, SIG_IGN);
 }
 

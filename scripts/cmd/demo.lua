@@ -6,6 +6,7 @@ local mapping = require "upjob.mapping"
 local profile = require "upjob.cmd.profile"
 local profiles = require "upjob.profiles"
 local report = require "upjob.report"
+local shell = require "upjob.shell"
 local system = require "upjob.native.system"
 
 local demo = { summary = "see it work: real files, the embedded service, no AWS account" }
@@ -95,10 +96,15 @@ local function find_someone(client)
   return client:search_profiles { DomainName = DOMAIN, KeyName = "_email", Values = { "luisg@embraer.com.br" } }
 end
 
-function demo.main(arguments)
+function demo.parser()
   local p = cli.parser("demo", "Imports real sample files into an embedded service and shows what became of them.")
-  p:option("--expires", "Days until imported profiles vanish, 1 to 1098."):argname("DAYS"):convert(math.tointeger)
-  local options, status = cli.parse(p, arguments)
+  cli.number_option(p, "--expires", "Days until imported profiles vanish, 1 to 1098.", "DAYS", "days, from 1 to 1098",
+    { integer = true, least = 1, most = 1098 })
+  return p
+end
+
+function demo.main(arguments)
+  local options, status = cli.parse(demo.parser(), arguments)
   if not options then return status end
   local began = system.time()
   local say = (options.json or options.quiet) and function() end or print
@@ -113,10 +119,10 @@ function demo.main(arguments)
   local reply
   reply, err = client:create_domain { DomainName = DOMAIN, DefaultExpirationDays = 366 }
   if not reply and not (options.data and err.status == 400) then return cli.fail(err) end
-  local directory
-  directory, err = system.temporary_directory("upjob-demo")
-  if not directory then return cli.fail(err) end
-  require("upjob.exit").add(function() system.remove_tree(directory) end)
+  local directory = embedded.directory() .. "/samples"
+  local made
+  made, err = system.make_directory(directory)
+  if not made then return cli.fail(err) end
   local results = {}
   for i, sample in ipairs(SAMPLES) do
     results[i], err = import_sample(client, directory, sample, options, say)
@@ -139,7 +145,7 @@ function demo.main(arguments)
     end
   end
   say(("\nDone in %s. Next, your own file, still without an account:\n"):format(report.seconds(system.time() - began)))
-  say("  build/upjob import FILE.csv --key COLUMN --local --domain demo")
+  say("  " .. shell.command { "import", "FILE.csv", "--key", "COLUMN", "--local", "--domain", "demo" })
   for _, result in ipairs(results) do
     if result.Status ~= "SUCCEEDED" then return cli.JOB_FAILED end
   end

@@ -38,10 +38,14 @@ local function check_state(add, options)
   add("state", ok ~= nil, ok and directory or tostring(err))
 end
 
-function command.main(arguments)
+function command.parser()
   local p = cli.parser("doctor", "Tells what is configured, what is wrong, and how to mend it.")
   p:option("--domain", "Look at this domain too (or set UPJOB_DOMAIN)."):argname("NAME")
-  local options, status = cli.parse(p, arguments)
+  return p
+end
+
+function command.main(arguments)
+  local options, status = cli.parse(command.parser(), arguments)
   if not options then return status end
   local checks, bad = {}, 0
   local function add(name, ok, text)

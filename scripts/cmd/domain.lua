@@ -3,12 +3,15 @@ local cli = require "upjob.cli"
 local json = require "upjob.json"
 local report = require "upjob.report"
 
-local command = { summary = "list the domains of the account" }
+local words, parsers = {}, {}
 
-local words = {}
+local command = { name = "domain", summary = "list the domains of the account", order = { "list" }, words = words,
+                  parsers = parsers }
+
+function parsers.list() return cli.parser("domain list", "Lists the domains.") end
 
 function words.list(arguments)
-  local options, status = cli.parse(cli.parser("domain list", "Lists the domains."), arguments)
+  local options, status = cli.parse(parsers.list(), arguments)
   if not options then return status end
   local client, err = cli.client(options)
   if not client then return cli.fail(err) end
@@ -31,7 +34,7 @@ function words.list(arguments)
 end
 
 function command.main(arguments)
-  return cli.words("domain", command.summary, { "list" }, words, arguments)
+  return cli.words(command, arguments)
 end
 
 return command

@@ -8,7 +8,7 @@ local report = require "upjob.report"
 
 local import = { summary = "create, upload, start, watch, report, in one command" }
 
-local function parser()
+function import.parser()
   local p = cli.parser("import", "Loads a CSV file into a domain of Customer Profiles and waits for the outcome.")
   p:argument("file", "The CSV file: UTF-8, with a header row."):argname("FILE")
   p:option("--domain", "The domain (or set UPJOB_DOMAIN)."):argname("NAME")
@@ -17,28 +17,21 @@ local function parser()
     .. "and the rest become custom attributes."):argname("COLUMN")
   p:option("--name", "DisplayName of the job; the file's name otherwise."):argname("NAME")
   p:option("--run-key", "Ends the DisplayName, so that a later run can find this job."):argname("KEY")
-  p:option("--expires", "Days until imported profiles vanish, 1 to 1098; 14 otherwise."):argname("DAYS"):convert(math.tointeger)
+  cli.number_option(p, "--expires", "Days until imported profiles vanish, 1 to 1098; 14 otherwise.", "DAYS",
+    "days, from 1 to 1098", { integer = true, least = 1, most = 1098 })
   p:option("--max-failed", "Up to that many rows (or that share) may be rejected or fail."):argname("N|P%")
+    :convert(function(text)
+      if text:find("^%d+$") or text:find("^%d+%.?%d*%%$") then return text end
+      return nil, ("option '--max-failed' takes a number of rows, or a share such as 2%%, not '%s'"):format(text)
+    end)
   p:option("--rejects", "Where rejected rows are written; FILE.rejects.csv otherwise. An earlier rejects file there is kept "
     .. "as FILE~; nothing else is overwritten."):argname("FILE")
-  p:option("--timeout", "Seconds to wait for the outcome; the job goes on after that."):argname("S"):convert(tonumber)
-  p:option("--stall-timeout", "Seconds without a byte moved after which an upload is begun anew (60)."):argname("S")
-    :convert(tonumber)
+  cli.number_option(p, "--timeout", "Seconds to wait for the outcome; then a job that was started goes on, one that was not "
+    .. "is stopped.", "S", "seconds, 0 or more", {})
+  cli.number_option(p, "--stall-timeout", "Seconds without a byte moved after which an upload is begun anew (60).", "S",
+    "seconds, 1 or more", { least = 1, most = 1e6 })
   p:flag("--no-wait", "Return as soon as the job was started.")
   return p
-end
-
--- With --local a domain that is not there is made; elsewhere that is the service's word.
-local function ensure_domain(client, options)
-  if not options.embedded then return true end
-  local domain, err = client:get_domain { DomainName = options.domain }
-  if domain or err.status ~= 404 then return domain, err end
-  local made
-  made, err = client:create_domain { DomainName = options.domain, DefaultExpirationDays = 366 }
-  if made and not options.quiet then
-    io.stderr:write(("upjob: domain %s did not exist in the embedded service: created\n"):format(options.domain))
-  end
-  return made, err
 end
 
 local function print_problems(options, checked)
@@ -104,22 +97,16 @@ local function start(options)
   if not client then return nil, err end
   return job.import { client = client, domain = options.domain, file = options.file, mapping = map, key = options.key,
                       name = options.name, run_key = options.run_key, expires = options.expires,
-                      rejects = options.rejects, max_failed = options.max_failed, stall_timeout = options.stall_timeout,
-                      prepare = function() return ensure_domain(client, options) end }
+                      rejects = options.rejects, max_failed = options.max_failed, stall_timeout = options.stall_timeout }
 end
 
 local function check_options(options)
   if not options.map and not options.key then
     return cli.usage("import", "give --map FILE, or --key COLUMN for the column that tells profiles apart")
   end
-  if options.max_failed and not options.max_failed:find("^%d+$") and not options.max_failed:find("^%d+%.?%d*%%$") then
-    return cli.usage("import", "--max-failed takes a number, or a share such as 2%")
-  end
-  if options.stall_timeout and options.stall_timeout < 1 then
-    return cli.usage("import", "--stall-timeout takes seconds, 1 or more")
-  end
-  if options.timeout and options.timeout < 0 then
-    return cli.usage("import", "--timeout takes seconds")
+  if options.no_wait and options.embedded and not options.data then
+    return cli.usage("import", "--no-wait with --local needs --data DIR: the embedded service ends with this program, and "
+      .. "without a directory that keeps its data the job ends with it")
   end
 end
 
@@ -146,14 +133,40 @@ end
 local function failed(err, run, options)
   if errors.is(err) and err.problems then print_problems(options, { problems = err.problems }) end
   local status = cli.fail(err)
-  if status == cli.TIMED_OUT and run.job_id and not options.quiet then
-    io.stderr:write("upjob: to watch it again: ", run:resume_command(), "\n")
-  end
+  local resume = err.step == "watch" and run:resume_command()
+  if resume and not options.quiet then io.stderr:write("upjob: to watch it again: ", resume, "\n") end
   return status
 end
 
+-- Waits for the start only: an exit status, nil when the run ended before it.
+local function leave_running(run, progress, options)
+  local waiting = require("upjob.native.task").signal()
+  run:on("*", function() waiting:set() end)
+  while not run.started and not run.ended do waiting:wait() end
+  progress:clear()
+  if run.ended then return nil end
+  run:interrupt()
+  local left = { JobId = run.job_id, DomainName = run.domain, Status = "IN_PROGRESS", rejected = run.rejected or 0 }
+  print(options.json and json.encode(left) or ("started  job %s in domain %s"):format(run.job_id, run.domain))
+  if not options.quiet then io.stderr:write("upjob: to watch it: ", run:resume_command(), "\n") end
+  return (run.rejected or 0) > 0 and not options.max_failed and cli.ROWS_FAILED or cli.OK
+end
+
+local function finish(run, progress, options)
+  local result, err = run:wait { timeout = options.timeout }
+  progress:clear()
+  if not result and run.ended then return failed(err, run, options) end
+  local status
+  if not result then
+    result, status = cli.give_up(run, options.timeout)
+    if not result then return status end
+  end
+  if options.json then print(json.encode(json_result(result))) elseif not options.quiet then print_result(options, result) end
+  return import.status_of(result, options.max_failed)
+end
+
 function import.main(arguments)
-  local options, status = cli.parse(parser(), arguments)
+  local options, status = cli.parse(import.parser(), arguments)
   if not options then return status end
   status = check_options(options)
   if status then return status end
@@ -163,33 +176,7 @@ function import.main(arguments)
   local run, err = start(options)
   if not run then return cli.fail(err) end
   local progress = announce(run, options)
-  if options.no_wait then
-    local waiting = require("upjob.native.task").signal()
-    local started = false
-    run:on("*", function(name)
-      started = started or name == "started"
-      if started or run.ended then waiting:set() end
-    end)
-    while not started and not run.ended do waiting:wait() end
-    progress:clear()
-    if started then
-      local left = { JobId = run.job_id, DomainName = run.domain, Status = "IN_PROGRESS", rejected = run.rejected or 0 }
-      print(options.json and json.encode(left) or ("started  job %s in domain %s"):format(run.job_id, run.domain))
-      if not options.quiet then io.stderr:write("upjob: to watch it: ", run:resume_command(), "\n") end
-      run:interrupt()
-      return (run.rejected or 0) > 0 and not options.max_failed and cli.ROWS_FAILED or cli.OK
-    end
-  end
-  local result
-  result, err = run:wait { timeout = options.timeout }
-  progress:clear()
-  if not result then
-    local code = failed(err, run, options)
-    run:interrupt()
-    return code
-  end
-  if options.json then print(json.encode(json_result(result))) elseif not options.quiet then print_result(options, result) end
-  return import.status_of(result, options.max_failed)
+  return options.no_wait and leave_running(run, progress, options) or finish(run, progress, options)
 end
 
 import.print_result = print_result

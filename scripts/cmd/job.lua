@@ -3,9 +3,10 @@ local cli = require "upjob.cli"
 local json = require "upjob.json"
 local report = require "upjob.report"
 
-local command = { summary = "list, get, start, stop and watch upload jobs, and list failed records" }
+local words, parsers = {}, {}
 
-local words = {}
+local command = { name = "job", summary = "list, get, start, stop and watch upload jobs, and list failed records",
+                  order = { "list", "get", "start", "stop", "watch", "failures" }, words = words, parsers = parsers }
 
 local function parser(word, description, with_job)
   local p = cli.parser("job " .. word, description)
@@ -15,8 +16,8 @@ local function parser(word, description, with_job)
 end
 
 -- Options, domain and client of a word | nil, exit status
-local function open(word, p, arguments)
-  local options, status = cli.parse(p, arguments)
+local function open(word, arguments)
+  local options, status = cli.parse(parsers[word](), arguments)
   if not options then return nil, status end
   local domain
   domain, status = cli.need_domain("job " .. word, options)
@@ -31,10 +32,14 @@ local function counts(job)
   return s and next(s) and report.summary(s) or ""
 end
 
-function words.list(arguments)
+function parsers.list()
   local p = parser("list", "Lists the upload jobs of a domain, newest first.")
-  p:option("--max", "At most that many."):argname("N"):convert(math.tointeger)
-  local options, client = open("list", p, arguments)
+  cli.number_option(p, "--max", "At most that many.", "N", "a whole number, 1 or more", { integer = true, least = 1 })
+  return p
+end
+
+function words.list(arguments)
+  local options, client = open("list", arguments)
   if not options then return client end
   local jobs = {}
   local ok, err = pcall(function()
@@ -64,8 +69,10 @@ function words.list(arguments)
   return cli.OK
 end
 
+function parsers.get() return parser("get", "Shows an upload job.", true) end
+
 function words.get(arguments)
-  local options, client = open("get", parser("get", "Shows an upload job.", true), arguments)
+  local options, client = open("get", arguments)
   if not options then return client end
   local found, err = client:get_upload_job { DomainName = options.domain, JobId = options.job_id }
   if not found then return cli.fail(err) end
@@ -100,8 +107,9 @@ function words.get(arguments)
 end
 
 local function simple(word, operation, done)
-  return function(arguments)
-    local options, client = open(word, parser(word, done.description, true), arguments)
+  parsers[word] = function() return parser(word, done.description, true) end
+  words[word] = function(arguments)
+    local options, client = open(word, arguments)
     if not options then return client end
     local reply, err = client[operation](client, { DomainName = options.domain, JobId = options.job_id })
     if not reply then return cli.fail(err) end
@@ -114,15 +122,19 @@ local function simple(word, operation, done)
   end
 end
 
-words.start = simple("start", "start_upload_job",
+simple("start", "start_upload_job",
   { description = "Starts an upload job whose file was uploaded.", word = "started", status = "IN_PROGRESS" })
-words.stop = simple("stop", "stop_upload_job",
+simple("stop", "stop_upload_job",
   { description = "Stops an upload job; what it has imported stays.", word = "stopped", status = "STOPPED" })
 
-function words.watch(arguments)
+function parsers.watch()
   local p = parser("watch", "Watches an upload job until it has ended.", true)
-  p:option("--timeout", "Seconds to wait; the job goes on after that."):argname("S"):convert(tonumber)
-  local options, client = open("watch", p, arguments)
+  cli.number_option(p, "--timeout", "Seconds to wait; the job goes on after that.", "S", "seconds, 0 or more", {})
+  return p
+end
+
+function words.watch(arguments)
+  local options, client = open("watch", arguments)
   if not options then return client end
   local run = require("upjob.job").attach { client = client, domain = options.domain, job_id = options.job_id }
   local progress = report.progress(options)
@@ -132,9 +144,11 @@ function words.watch(arguments)
   end)
   local result, err = run:wait { timeout = options.timeout }
   progress:clear()
+  if not result and run.ended then return cli.fail(err) end
   if not result then
-    run:interrupt()
-    return cli.fail(err)
+    local status
+    result, status = cli.give_up(run, options.timeout)
+    if not result then return status end
   end
   if options.json then
     print(json.encode { JobId = result.JobId, Status = result.Status, StatusReason = result.StatusReason,
@@ -147,9 +161,13 @@ function words.watch(arguments)
   return (result.ResultsSummary.FailedRecords or 0) > 0 and cli.ROWS_FAILED or cli.OK
 end
 
+function parsers.failures()
+  return parser("failures",
+    "Lists the failed records of a job: the embedded service keeps them; the real one tells only their number.", true)
+end
+
 function words.failures(arguments)
-  local options, client = open("failures", parser("failures",
-    "Lists the failed records of a job: the embedded service keeps them; the real one tells only their number.", true), arguments)
+  local options, client = open("failures", arguments)
   if not options then return client end
   local request = { DomainName = options.domain, JobId = options.job_id, MaxResults = 100 }
   local shown = 0
@@ -178,10 +196,8 @@ function words.failures(arguments)
   return cli.OK
 end
 
-local ORDER = { "list", "get", "start", "stop", "watch", "failures" }
-
 function command.main(arguments)
-  return cli.words("job", command.summary, ORDER, words, arguments)
+  return cli.words(command, arguments)
 end
 
 return command

@@ -11,17 +11,21 @@ local function default_data()
   return home and home ~= "" and home .. "/.local/share/upjob/local" or nil
 end
 
-function command.main(arguments)
+function command.parser()
   local p = cli.parser("local", "Runs the embedded service until it is interrupted. Prints \"ready URL\" when it listens.")
-  p:option("--port", "Port to listen on; 0 picks a free one."):argname("N"):convert(math.tointeger):default("0")
+  cli.number_option(p, "--port", "Port to listen on; 0 picks a free one.", "N", "a port, from 0 to 65535",
+    { integer = true, most = 65535 }):default("0")
   p:option("--host", "Address to listen on."):argname("ADDRESS"):default("127.0.0.1")
   p:option("--domain", "Create this domain if it does not exist; may be repeated."):argname("NAME"):count("*")
   p:option("--fault", "Rehearse bad days: shares of requests that are struck (throttle, error, expire-url, drop-upload, "
     .. "stall-upload), slow=BYTES a second, seed=N to repeat a run."):argname("NAME=VALUE,…")
   p:flag("--throttle", "Answer no more calls than the real service's rates allow.")
-  local options, status = cli.parse(p, arguments)
+  return p
+end
+
+function command.main(arguments)
+  local options, status = cli.parse(command.parser(), arguments)
   if not options then return status end
-  if options.port < 0 or options.port > 65535 then return cli.usage("local", "--port is from 0 to 65535") end
   local data = options.data or default_data()
   if not data then return cli.usage("local", "HOME is not set: say with --data DIR where data is kept") end
   local embedded = require "upjob.embedded"

@@ -3,9 +3,10 @@ local cli = require "upjob.cli"
 local json = require "upjob.json"
 local report = require "upjob.report"
 
-local command = { summary = "find profiles by e-mail, phone, name, account or custom attribute" }
+local words, parsers = {}, {}
 
-local words = {}
+local command = { name = "profile", summary = "find profiles by e-mail, phone, name, account or custom attribute",
+                  order = { "find" }, words = words, parsers = parsers }
 
 -- Short names for the predefined search keys: Customer Profiles developer guide, "Key definition details".
 local KEYS = { email = "_email", phone = "_phone", name = "_fullName", account = "_account", id = "_profileId" }
@@ -50,14 +51,19 @@ function command.lines(profile)
   return lines
 end
 
-function words.find(arguments)
+function parsers.find()
   local p = cli.parser("profile find", "Finds profiles: upjob profile find email=luisg@embraer.com.br")
   p:argument("terms", "KEY=VALUE, 1 to 5 of them: email, phone, name, account, id, or a custom attribute's name."):args("1-5")
     :argname("KEY=VALUE")
   p:option("--domain", "The domain (or set UPJOB_DOMAIN)."):argname("NAME")
   p:flag("--all", "A profile must have all of the values (any of them is enough otherwise).")
-  p:option("--max", "At most that many profiles."):argname("N"):convert(math.tointeger):default("20")
-  local options, status = cli.parse(p, arguments)
+  cli.number_option(p, "--max", "At most that many profiles.", "N", "a whole number, 1 or more", { integer = true, least = 1 })
+    :default("20")
+  return p
+end
+
+function words.find(arguments)
+  local options, status = cli.parse(parsers.find(), arguments)
   if not options then return status end
   local domain
   domain, status = cli.need_domain("profile find", options)
@@ -96,7 +102,7 @@ function words.find(arguments)
 end
 
 function command.main(arguments)
-  return cli.words("profile", command.summary, { "find" }, words, arguments)
+  return cli.words(command, arguments)
 end
 
 return command

@@ -64,7 +64,7 @@ local function evaluate(chunk, paint)
   end
   local err = results[2]
   if errors.has_code(err, "Interrupted") then
-    if err.status == 143 then error(err, 0) end
+    if err.status ~= 130 then error(err, 0) end -- only Ctrl-C is for the line
     io.stderr:write("interrupted\n")
     return
   end
@@ -72,8 +72,12 @@ local function evaluate(chunk, paint)
   io.stderr:write(paint("red", text), "\n")
 end
 
+function repl.parser()
+  return cli.parser("repl", "A prompt: Lua, with the modules of upjob as globals.")
+end
+
 function repl.main(arguments)
-  local options, status = cli.parse(cli.parser("repl", "A prompt: Lua, with the modules of upjob as globals."), arguments)
+  local options, status = cli.parse(repl.parser(), arguments)
   if not options then return status end
   local paint = report.painter("stderr", options.color)
   local client, err = cli.client(options)

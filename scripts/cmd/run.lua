@@ -4,23 +4,20 @@ local errors = require "upjob.errors"
 
 local run = { summary = "run a workflow script (or -e CODE, or - for standard input)" }
 
-local HELP = [[
-Usage: upjob run [-q] [-v] SCRIPT [ARG…]
-       upjob run [-q] [-v] -e CODE [ARG…]
-       upjob run [-q] [-v] - [ARG…]
+function run.parser()
+  local p = cli.parser("run", "Runs a Lua script. The modules profiles, upload, csv, mapping, job, task, http, json and log are "
+    .. "globals. Options before SCRIPT are upjob's: they are what profiles.client{} uses where it is told nothing else, and the "
+    .. "script finds them in arg.options. What follows SCRIPT is the script's: in the table arg and in \"...\". A whole number "
+    .. "that it returns is the exit status; nil and an error are told as the error of a command.")
+  p:usage("Usage: upjob run [OPTION…] SCRIPT [ARG…]\n       upjob run [OPTION…] -e CODE [ARG…]\n"
+    .. "       upjob run [OPTION…] - [ARG…]")
+  p:option("-e", "Run this code; - instead of SCRIPT runs standard input."):argname("CODE"):target("code")
+  p:option("--domain", "For the script, in arg.options.domain (or set UPJOB_DOMAIN)."):argname("NAME")
+  return p
+end
 
-Runs a Lua script. The modules profiles, upload, csv, mapping, job, task, http, json and log are globals;
-the arguments are in the table arg and in "...". A number that the script returns is the exit status.
-
-  -e CODE        run this code
-  -              run standard input
-  -q, --quiet    print errors only
-  -v, --verbose  trace requests and replies on standard error, secrets left out
-  -h, --help     this text]]
-
-local function load_script(arguments, at, code)
+local function load_script(name, code)
   if code then return load(code, "=(command line)") end
-  local name = arguments[at]
   if name == "-" then return load(io.read("a"), "=stdin") end
   local chunk, message = loadfile(name)
   if not chunk and message:find("^cannot open") then
@@ -29,42 +26,31 @@ local function load_script(arguments, at, code)
   return chunk, message
 end
 
+-- The exit status that a script's results stand for.
+local function status_of(results)
+  local first, second = results[1], results[2]
+  if math.type(first) == "integer" and first >= 0 and first <= 255 then return first end
+  if errors.is(first) then return cli.fail(first) end
+  if first == nil and second ~= nil then return cli.fail(second) end
+  return cli.OK
+end
+
 function run.main(arguments)
-  local i, code = 1, nil
-  while arguments[i] and arguments[i]:sub(1, 1) == "-" and arguments[i] ~= "-" do
-    local option = arguments[i]
-    if option == "-h" or option == "--help" then
-      print(HELP)
-      return cli.OK
-    elseif option == "-v" or option == "--verbose" then
-      require("upjob.log").level("trace")
-    elseif option == "-q" or option == "--quiet" then
-      require("upjob.log").level("error")
-    elseif option == "-e" then
-      i = i + 1
-      code = arguments[i]
-      if not code then return cli.usage("run", "-e needs the code to run") end
-    elseif option == "--" then
-      i = i + 1
-      break
-    else
-      return cli.usage("run", ("unknown option %s (the script's own arguments come after its name)"):format(option))
-    end
-    i = i + 1
-    if code then break end
-  end
-  if not code and not arguments[i] then return cli.usage("run", "which script?") end
-  local chunk, message = load_script(arguments, i, code)
+  local before, name, rest = cli.split(arguments, function() return { run.parser() } end, "-e")
+  local options, status = cli.parse(run.parser(), before)
+  if not options then return status end
+  if not options.code and not name then return cli.usage("run", "which script?") end
+  if options.code and name then table.insert(rest, 1, name) end -- "-eCODE" is one word
+  local ok, err = cli.use_service(options)
+  if not ok then return cli.fail(err) end
+  local chunk, message = load_script(name, options.code)
   if not chunk then
     io.stderr:write("upjob: ", message, "\n")
     return cli.FAILED
   end
-  local first = code and i or i + 1
-  _G.arg = table.move(arguments, first, #arguments, 1, { [0] = code and "-e" or arguments[i] })
-  local result = chunk(table.unpack(arg))
-  if math.type(result) == "integer" and result >= 0 and result <= 255 then return result end
-  if errors.is(result) then return cli.fail(result) end
-  return cli.OK
+  rest[0], rest.options = options.code and "-e" or name, options
+  _G.arg = rest
+  return status_of(table.pack(chunk(table.unpack(rest))))
 end
 
 return run

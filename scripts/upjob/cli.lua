@@ -1,12 +1,13 @@
 --- The command line: finds the subcommand, gives it its options, turns its outcome into an exit status.
 local errors = require "upjob.errors"
+local shell = require "upjob.shell"
 local system = require "upjob.native.system"
 
 local cli = {}
 
 --- Exit statuses: README.md, "Exit status".
 cli.OK, cli.FAILED, cli.USAGE, cli.CONFIG, cli.REFUSED, cli.JOB_FAILED, cli.ROWS_FAILED, cli.INVALID_FILE = 0, 1, 2, 3, 4, 5, 6, 7
-cli.TIMED_OUT, cli.INTERRUPTED, cli.TERMINATED = 124, 130, 143
+cli.TIMED_OUT = 124 -- those of signals are 128 and the signal's number: Interrupted errors carry them
 
 -- In the order of the help; a file in scripts/cmd each.
 cli.commands = { "demo", "run", "repl", "import", "job", "domain", "profile", "local", "doctor" }
@@ -31,6 +32,14 @@ function cli.fail(err)
   return cli.status_of(err)
 end
 
+--- A run that has not ended in time is given up: its result when it ended meanwhile | nil, exit status
+function cli.give_up(run, seconds)
+  run:interrupt()
+  if run.result then return run.result end
+  io.stderr:write(("upjob: not done within %g s: %s\n"):format(seconds, run:left() or "no job was created"))
+  return nil, cli.TIMED_OUT
+end
+
 --- A usage error of a subcommand.
 function cli.usage(command, message)
   io.stderr:write("upjob ", command, ": ", message, "\nTry 'upjob ", command, " --help'.\n")
@@ -53,6 +62,16 @@ local function add_common(parser)
   parser:option("--color", "auto, always or never."):choices({ "auto", "always", "never" }):default("auto")
 end
 
+--- An option that takes a number: `takes` says so in words, and is what an error tells. most: 1e9 when not given.
+function cli.number_option(parser, name, description, argname, takes, limits)
+  return parser:option(name, description):argname(argname):convert(function(text)
+    local number = tonumber(text)
+    if number and limits.integer then number = math.tointeger(number) end
+    if number and number >= (limits.least or 0) and number <= (limits.most or 1e9) then return number end
+    return nil, ("option '%s' takes %s, not '%s'"):format(name, takes, text)
+  end)
+end
+
 --- A parser with the common options for a subcommand, or for one word of it ("job watch").
 function cli.parser(name, description)
   local argparse = require "argparse"
@@ -61,9 +80,53 @@ function cli.parser(name, description)
   return parser
 end
 
+-- The names of the options of these parsers that take the next word along, as a set.
+local function taking_value(parsers)
+  local names = {}
+  for _, parser in ipairs(parsers) do
+    for _, option in ipairs(parser._options) do
+      for _, name in ipairs(option._aliases) do names[name] = option._maxargs > 0 or nil end
+    end
+  end
+  return names
+end
+
+--- Parts a list of words before the first that is no option: the options with their values, that word, the rest. Which
+-- options take a value the parsers know. The option `last`, and "--", end the options.
+function cli.split(arguments, parsers, last)
+  local before, i = {}, 1
+  local takes_value = arguments[1] and arguments[1]:find("^%-.") and taking_value(parsers()) or {}
+  while arguments[i] and arguments[i]:find("^%-.") do
+    local option = arguments[i]
+    i = i + 1
+    if option == "--" then break end
+    before[#before + 1] = option
+    if takes_value[option] and arguments[i] then
+      before[#before + 1] = arguments[i]
+      i = i + 1
+    end
+    if option == last then return before, nil, table.move(arguments, i, #arguments, 1, {}) end
+  end
+  return before, arguments[i], table.move(arguments, i + 1, #arguments, 1, {})
+end
+
+-- "--max-failed -1": a number is the option's value, not an option.
+local function join_numbers(parser, arguments)
+  local takes_value, joined = taking_value { parser }, {}
+  for _, word in ipairs(arguments) do
+    local option = joined[#joined]
+    if word:find("^%-%.?%d") and takes_value[option] and option:find("^%-%-") then
+      joined[#joined] = option .. "=" .. word
+    else
+      joined[#joined + 1] = word
+    end
+  end
+  return joined
+end
+
 --- Parses; prints help or the usage error itself. Returns options | nil, exit status.
 function cli.parse(parser, arguments)
-  local ok, result = parser:pparse(arguments)
+  local ok, result = parser:pparse(join_numbers(parser, arguments))
   if not ok then
     io.stderr:write((parser:get_usage():gsub("^Usage: ", "usage: ")), "\n\nupjob: ", tostring(result), "\n")
     return nil, cli.USAGE
@@ -71,7 +134,6 @@ function cli.parse(parser, arguments)
   if result.verbose then require("upjob.log").level("trace") elseif result.quiet then require("upjob.log").level("error") end
   result.domain = result.domain or os.getenv("UPJOB_DOMAIN")
   if result.domain == "" then result.domain = nil end
-  cli.options = result
   return result
 end
 
@@ -81,19 +143,28 @@ function cli.need_domain(command, options)
   return nil, cli.usage(command, "which domain? give --domain NAME, or set UPJOB_DOMAIN")
 end
 
---- An API client as the common options say | nil, err
-function cli.client(options)
-  local profiles = require "upjob.profiles"
-  if options.embedded then
-    if options.endpoint_url then
-      return nil, errors.new { code = "UsageError", message = "--local and --endpoint-url do not go together" }
-    end
+--- Makes the common options what profiles.client{} uses where it is told nothing else: true | nil, err
+function cli.use_service(options)
+  if options.embedded and options.endpoint_url then
+    return nil, errors.new { code = "UsageError", message = "--local and --endpoint-url do not go together" }
+  end
+  if options.data and not options.embedded then
+    return nil, errors.new { code = "UsageError", message = "--data goes with --local" }
+  end
+  if options.data then
     local url, err = require("upjob.embedded").start { data_dir = options.data }
     if not url then return nil, err end
-    return profiles.client { embedded = true, region = options.region }
   end
-  if options.data then return nil, errors.new { code = "UsageError", message = "--data goes with --local" } end
-  return profiles.client { profile = options.profile, region = options.region, endpoint_url = options.endpoint_url }
+  require("upjob.profiles").defaults = { embedded = options.embedded, profile = options.profile, region = options.region,
+                                         endpoint_url = options.endpoint_url }
+  return true
+end
+
+--- An API client as the common options say | nil, err
+function cli.client(options)
+  local ok, err = cli.use_service(options)
+  if not ok then return nil, err end
+  return require("upjob.profiles").client {}
 end
 
 --- upjob's own state: --state, else $XDG_STATE_HOME/upjob, else ~/.local/state/upjob; nil when there is no home.
@@ -110,22 +181,31 @@ function cli.show_values(options)
   return options.show_values or system.isatty("stderr")
 end
 
---- Commands of two words: "job list". Options may stand between them.
-function cli.words(command, summary, order, words, arguments)
-  local before, word, rest = cli.split(arguments)
-  if word and words[word] then
-    return words[word](table.move(rest, 1, #rest, #before + 1, before))
+--- Commands of two words: "job list". Options may stand between them. command: { name =, summary =, order = { word, … },
+-- parsers = { word = function() → parser }, words = { word = function(arguments) → exit status } }
+function cli.words(command, arguments)
+  local before, word, rest = cli.split(arguments, function() return cli.parsers_of(command) end)
+  if word and command.words[word] then
+    return command.words[word](table.move(rest, 1, #rest, #before + 1, before))
   end
   local help = not word and (#arguments == 0 or arguments[1] == "--help" or arguments[1] == "-h")
   local out = help and #arguments > 0 and io.stdout or io.stderr
   if word then
-    local near = require("upjob.native.profiles").nearest(word, order)
-    out:write(("upjob %s: there is no \"%s\"%s\n"):format(command, word,
+    local near = require("upjob.native.profiles").nearest(word, command.order)
+    out:write(("upjob %s: there is no \"%s\"%s\n"):format(command.name, word,
       near and (" (did you mean \"%s\"?)"):format(near) or ""))
   end
-  out:write(("Usage: upjob %s %s [OPTION…]\n%s: %s.\n'upjob %s %s --help' tells more.\n"):format(command,
-    table.concat(order, "|"), command, summary, command, order[1]))
+  out:write(("Usage: upjob %s %s [OPTION…]\n%s: %s.\n'upjob %s %s --help' tells more.\n"):format(command.name,
+    table.concat(command.order, "|"), command.name, command.summary, command.name, command.order[1]))
   return out == io.stdout and cli.OK or cli.USAGE
+end
+
+--- The parsers of a command: its own, or those of its words.
+function cli.parsers_of(command)
+  if command.parser then return { command.parser() } end
+  local list = {}
+  for i, word in ipairs(command.order) do list[i] = command.parsers[word]() end
+  return list
 end
 
 -- ---- main ----
@@ -147,21 +227,14 @@ local function print_help()
   print(table.concat(lines, "\n"))
 end
 
--- Options may stand before the command: upjob --local import …; those with a value take the next word along.
-local TAKES_VALUE = { ["--profile"] = true, ["--region"] = true, ["--endpoint-url"] = true, ["--data"] = true,
-                      ["--state"] = true, ["--color"] = true }
-
-function cli.split(arguments)
-  local before, i = {}, 1
-  while arguments[i] and arguments[i]:sub(1, 1) == "-" and arguments[i] ~= "-" do
-    before[#before + 1] = arguments[i]
-    if (TAKES_VALUE[arguments[i]] or arguments[i] == "--domain") and arguments[i + 1] then
-      i = i + 1
-      before[#before + 1] = arguments[i]
-    end
-    i = i + 1
+-- Options may stand before the command: upjob --local import …
+local function all_parsers()
+  local all = {}
+  for _, name in ipairs(cli.commands) do
+    local list = cli.parsers_of(require("upjob.cmd." .. name))
+    table.move(list, 1, #list, #all + 1, all)
   end
-  return before, arguments[i], table.move(arguments, i + 1, #arguments, 1, {})
+  return all
 end
 
 local function has_value(list, value)
@@ -178,7 +251,7 @@ local function is_script(name)
 end
 
 local function dispatch(arguments)
-  local before, name, rest = cli.split(arguments)
+  local before, name, rest = cli.split(arguments, all_parsers)
   if has_value(before, "--version") then
     print("upjob " .. system.version)
     return cli.OK
@@ -211,12 +284,12 @@ local function dispatch(arguments)
   return command.main(table.move(rest, 1, #rest, #before + 1, before)) or cli.OK
 end
 
--- The error of a script: its traceback; that of the program's own parts: a line.
+-- The error of a script: its traceback; that of the program's own parts: a line. Returns the reason of the end.
 local function report(err)
   if errors.has_code(err, "Interrupted") then
     if system.isatty("stderr") then io.stderr:write("\r\27[K") end -- the progress line
     io.stderr:write("upjob: ", err.message, "\n")
-    return err.status == 143 and "TERM" or "INT"
+    return "interrupted"
   end
   local message = type(err) == "table" and err.traceback or err
   io.stderr:write("upjob: ", tostring(message), "\n")
@@ -230,6 +303,7 @@ local function with_traceback(err)
 end
 
 function cli.main(arguments)
+  shell.program = arguments[0] or shell.program
   local list = table.move(arguments, 1, #arguments, 1, {})
   local reason = "done"
   local ok, status = xpcall(function()
@@ -242,10 +316,6 @@ function cli.main(arguments)
   if not ok then
     reason = report(status)
     status = errors.is(status) and status.status or cli.FAILED
-  elseif status == cli.INTERRUPTED then
-    reason = "INT"
-  elseif status == cli.TERMINATED then
-    reason = "TERM"
   end
   require("upjob.exit").run(reason)
   if not system.flush() and status == cli.OK then

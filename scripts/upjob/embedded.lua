@@ -6,14 +6,15 @@ local embedded = { region = "us-east-1" }
 local running
 
 --- Starts it (once) and returns its URL | nil, err. Without `data_dir` it works in a fresh directory of mode 0700 that is
--- deleted at exit.
+-- deleted at exit, as is what earlier runs could not delete because they were killed.
 function embedded.start(options)
   if running then return running.url end
   options = options or {}
   local native = require "upjob.native.local"
   local directory, err = options.data_dir
   if not directory then
-    directory, err = system.temporary_directory("upjob")
+    system.sweep_temporary()
+    directory, err = system.temporary_directory()
     if not directory then return nil, err end
   end
   local service
@@ -43,12 +44,16 @@ function embedded.stop()
   end
 end
 
---- A directory for files of this run, deleted at exit.
+--- The directory of the service's data.
 function embedded.directory()
   return running and running.directory
 end
 
-embedded.credentials = { access_key_id = "local", secret_access_key = "local" }
+--- The directory that keeps the service's data when this program has ended; nil when it is deleted.
+function embedded.kept_directory()
+  return running and not running.temporary and running.directory or nil
+end
 
+embedded.credentials = { access_key_id = "local", secret_access_key = "local" }
 
 return embedded

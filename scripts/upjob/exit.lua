@@ -1,15 +1,21 @@
 --- What must be done before the program ends, however it ends. Hooks run last in, first out, and may wait.
 local exit = { hooks = {} }
 
---- fn(reason) with reason "done", "error", "INT" or "TERM".
+--- fn(reason) with reason "done", "error" or "interrupted". Returns a function that takes the hook away again.
 function exit.add(fn)
-  table.insert(exit.hooks, fn)
+  local hook = { run = fn }
+  table.insert(exit.hooks, hook)
+  return function()
+    for i, other in ipairs(exit.hooks) do
+      if other == hook then return table.remove(exit.hooks, i) end
+    end
+  end
 end
 
 function exit.run(reason)
   while #exit.hooks > 0 do
     local hook = table.remove(exit.hooks)
-    local ok, err = pcall(hook, reason)
+    local ok, err = pcall(hook.run, reason)
     if not ok then io.stderr:write("upjob: while ending: ", tostring(err), "\n") end
   end
 end

@@ -4,6 +4,7 @@ local exit = require "upjob.exit"
 local mapping = require "upjob.mapping"
 local native = require "upjob.native.task"
 local rejects = require "upjob.rejects"
+local shell = require "upjob.shell"
 local system = require "upjob.native.system"
 
 local job = {}
@@ -18,8 +19,6 @@ local DEFAULT_EXPIRY = 14             -- days, when DataExpiry is not given: the
 
 local run = {}
 run.__index = run
-
-local live = {} -- runs that have not ended: what an interrupted program must see to
 
 -- ---- events ----
 
@@ -70,6 +69,21 @@ end
 
 -- ---- the steps ----
 
+-- What an error at this step means for the job: what exists on the service, and how to find out.
+local function consequence(self, err)
+  if self.step == "check" then return nil end
+  if err.outcome == "unknown" and not self.job_id then
+    return ("whether the job was created is not known: look with %s"):format(self:list_command())
+  end
+  if not self.job_id then return "no job was created" end
+  if self.step == "watch" then
+    return self.started and err.status ~= 404 and ("job %s in domain %s was started and goes on"):format(self.job_id, self.domain)
+      or nil
+  end
+  return ("job %s exists in domain %s and was not started: %s"):format(self.job_id, self.domain,
+    self.step == "start" and "look at it with " .. self:command("get") or "it imports nothing as it is")
+end
+
 -- An error with the step at which it came, and what exists on the service because of it.
 local function step_failed(self, err)
   if not errors.is(err) then error(err, 0) end
@@ -77,15 +91,8 @@ local function step_failed(self, err)
   local failed = {}
   for k, v in pairs(err) do failed[k] = v end
   failed.step, failed.job_id = self.step, self.job_id
-  if self.job_id and self.step ~= "watch" then
-    failed.message = ("%s [step \"%s\"; job %s exists in domain %s and was not started: %s]"):format(err.message, self.step,
-      self.job_id, self.domain, self.step == "start" and "look at it with upjob job get" or "it imports nothing as it is")
-  elseif self.job_id then
-    failed.message = ("%s [step \"watch\"; job %s in domain %s was started and goes on]"):format(err.message, self.job_id,
-      self.domain)
-  elseif self.step ~= "check" then
-    failed.message = ("%s [step \"%s\"; no job was created]"):format(err.message, self.step)
-  end
+  local what = consequence(self, err)
+  if what then failed.message = ("%s [step \"%s\"; %s]"):format(err.message, self.step, what) end
   return errors.new(failed)
 end
 
@@ -159,10 +166,31 @@ local function persist(self, step)
   end
 end
 
+-- In the embedded service a domain that is not there is made; elsewhere that is for the service to say.
+local function ensure_domain(self)
+  if not self.client.embedded then return true end
+  local domain, err = self.client:get_domain { DomainName = self.domain }
+  if domain or err.status ~= 404 then return domain, err end
+  local made
+  made, err = self.client:create_domain { DomainName = self.domain, DefaultExpirationDays = 366 }
+  if made and require("upjob.log").level() ~= "error" then
+    io.stderr:write(("upjob: domain %s did not exist in the embedded service: created\n"):format(self.domain))
+  end
+  return made, err
+end
+
+-- Given up while the call is under way, it leaves open whether there is a job: `creating` stays.
+local function create_once(self)
+  self.creating = true
+  local reply, err = self.client:create_upload_job(self.request)
+  self.creating = false
+  return reply, err
+end
+
 local function create(self)
   self.step = "create"
-  if self.prepare then must(self, self.prepare()) end
-  local reply, err = persist(self, function() return self.client:create_upload_job(self.request) end)
+  must(self, ensure_domain(self))
+  local reply, err = persist(self, create_once)
   must(self, reply, err)
   self.job_id = reply.JobId
   self.created_at = system.time()
@@ -276,8 +304,9 @@ local function result_of(self, reply)
   }
 end
 
--- Before the start the job is stopped on the service; after it the job is left running.
+-- Before the start the job is stopped on the service; after it, or when it is another's, the job is left as it is.
 local function given_up(self)
+  if self.attached then return end
   if self.job_id and self.starting and not self.started then
     local reply = self.client:get_upload_job { DomainName = self.domain, JobId = self.job_id }
     self.started = reply ~= nil and reply.Status ~= "CREATED"
@@ -290,18 +319,26 @@ end
 
 local function finish(self, result, err)
   close_outgoing(self)
-  live[self] = nil
+  self.unhook()
   self.result, self.error, self.ended = result, err, true
   if result then emit(self, "done", result) else emit(self, "error", err) end
   for _, queue in ipairs(self.queues) do queue.changed:set() end
   self.ended_signal:set()
 end
 
+-- A program that ends before the run has ended gives it up, and says what is left.
+local function end_with_program(self, reason)
+  if reason == "done" then return end
+  self:interrupt()
+  local left = self:left()
+  if left and not self.result then io.stderr:write("upjob: ", left, "\n") end
+end
+
 local function begin(self, steps)
   self.handlers, self.queues, self.ended_signal = {}, {}, native.signal()
   self.began = system.time()
   setmetatable(self, run)
-  live[self] = true
+  self.unhook = exit.add(function(reason) end_with_program(self, reason) end)
   self.task = native.spawn(function()
     local reply
     local ok, err = pcall(function()
@@ -325,7 +362,7 @@ end
 
 local IMPORT_OPTIONS = { client = "any", domain = "string", file = "string", mapping = "table", key = "string",
                          name = "string", run_key = "string", expires = "number", rejects = "string",
-                         max_failed = "any", stall_timeout = "number", prepare = "function" }
+                         max_failed = "any", stall_timeout = "number" }
 
 local function read_max_failed(value)
   if value == nil or type(value) == "number" then return value end
@@ -358,8 +395,7 @@ local function mapping_of(options)
 end
 
 --- job.import{ client=, domain=, file=, mapping= or key=, name=, run_key=, expires=, rejects=, max_failed=, stall_timeout= }
--- → run | nil, err. Starts at once; run:wait() gives the result. prepare() is called when the file was found good, before
--- the job is created: what returns nil, err ends the import.
+-- → run | nil, err. Starts at once; run:wait() gives the result. In the embedded service a missing domain is created.
 function job.import(options)
   errors.check_options("job.import", options, IMPORT_OPTIONS)
   for _, name in ipairs { "client", "domain", "file" } do
@@ -381,7 +417,7 @@ function job.import(options)
   if not map then return nil, err end
   local self = { client = options.client, domain = options.domain, file = options.file, mapping = map,
                  mapping_made = made or false, name = options.name, run_key = options.run_key, max_failed = max_failed,
-                 prepare = options.prepare, stall_timeout = options.stall_timeout,
+                 stall_timeout = options.stall_timeout,
                  rejects = options.rejects or options.file .. ".rejects.csv",
                  status = "CREATED" }
   self.request = { DomainName = self.domain, DisplayName = display_name(self), Fields = map:api_fields(),
@@ -409,7 +445,7 @@ function job.attach(options)
   for _, name in ipairs { "client", "domain", "job_id" } do
     if options[name] == nil then error(("job.attach: option \"%s\" is required"):format(name), 2) end
   end
-  return begin({ client = options.client, domain = options.domain, job_id = options.job_id, started = true }, { watch })
+  return begin({ client = options.client, domain = options.domain, job_id = options.job_id, attached = true }, { watch })
 end
 
 --- Waits until the job has ended: its result, FAILED too; nil, err when the outcome is not known (the file cannot be sent,
@@ -430,14 +466,14 @@ function run:wait(options)
   end
   if not self.ended then
     return nil, errors.new { code = "TimeoutError", job_id = self.job_id, step = self.step, retryable = true, message =
-      ("job %s has not ended after %g s: it goes on"):format(self.job_id or "(not yet created)", options.timeout) }
+      ("job %s has not ended after %g s"):format(self.job_id or "(not yet created)", options.timeout) }
   end
   return self.result, self.error
 end
 
 --- Gives the import up: a job that was not started is stopped on the service; one that was started, too.
 function run:stop()
-  if self.started and self.job_id and not self.ended then
+  if (self.started or self.attached) and not self.ended then
     return self.client:stop_upload_job { DomainName = self.domain, JobId = self.job_id }
   end
   return self:interrupt()
@@ -451,29 +487,36 @@ function run:interrupt()
   return true
 end
 
---- The command that goes on with a job where this program left it.
-function run:resume_command()
-  if not self.job_id then return nil end
-  return ("upjob job watch %s --domain %s"):format(self.job_id, self.domain)
+--- A command line about this job ("watch", "get"), nil when there will be nothing to ask.
+function run:command(word)
+  if not self.job_id or not self.client.command_options then return nil end
+  return shell.command({ "job", word, self.job_id, "--domain", self.domain }, self.client.command_options)
 end
 
-exit.add(function(reason)
-  if reason ~= "INT" and reason ~= "TERM" and reason ~= "error" then return end
-  local runs = {}
-  for r in pairs(live) do runs[#runs + 1] = r end
-  for _, r in ipairs(runs) do
-    r:interrupt()
-    if r.stopped then
-      io.stderr:write(("upjob: job %s was not started: it was stopped\n"):format(r.job_id))
-    elseif r.job_id and r.started and r.client.embedded then
-      io.stderr:write(("upjob: job %s was not finished; the embedded service ends with this program\n"):format(r.job_id))
-    elseif r.job_id and r.started then
-      io.stderr:write(("upjob: job %s goes on; to watch it again: %s\n"):format(r.job_id, r:resume_command()))
-    elseif r.stop_error then
-      io.stderr:write(("upjob: job %s was not started, and could not be stopped: %s\n"):format(r.job_id,
-        tostring(r.stop_error)))
-    end
+--- The command that goes on with a job where this program left it; nil when nothing can.
+function run:resume_command()
+  return self:command("watch")
+end
+
+--- The command that lists the jobs of the domain.
+function run:list_command()
+  return shell.command({ "job", "list", "--domain", self.domain }, self.client.command_options or {})
+end
+
+--- What is left of a run that was given up: a sentence, nil when it is nothing.
+function run:left()
+  local resume = self:resume_command()
+  if not self.job_id then
+    return self.creating and self.client.command_options
+      and ("whether a job was created is not known: look with %s"):format(self:list_command()) or nil
+  elseif self.stopped then
+    return ("job %s was not started: it was stopped"):format(self.job_id)
+  elseif self.stop_error then
+    return ("job %s was not started, and could not be stopped: %s"):format(self.job_id, tostring(self.stop_error))
+  elseif not resume then
+    return ("job %s was not finished; the embedded service ends with this program"):format(self.job_id)
   end
-end)
+  return ("job %s %s; to watch it again: %s"):format(self.job_id, self.attached and "is left as it is" or "goes on", resume)
+end
 
 return job

@@ -8,31 +8,64 @@ local profiles = {}
 local methods = {}
 local client_meta = {}
 
+--- What the command line says, for clients that are told nothing else: embedded, profile, region, endpoint_url.
+profiles.defaults = {}
+
+-- The options, and the defaults where they say nothing. A rehearsal (--local) reaches no other service than a script names by
+-- its URL.
+local function with_defaults(options)
+  local settings, defaults = {}, profiles.defaults
+  for k, v in pairs(options) do settings[k] = v end
+  if settings.embedded == nil and settings.endpoint_url == nil then settings.embedded = defaults.embedded end
+  if settings.embedded then
+    settings.profile, settings.credentials = nil, nil
+    settings.region = settings.region or defaults.region
+    return settings
+  end
+  for _, name in ipairs { "profile", "region", "endpoint_url" } do
+    if settings[name] == nil then settings[name] = defaults[name] end
+  end
+  return settings
+end
+
+-- The options of the command line that make such a client again; false when none do: its service ends with this program.
+local function command_options(options)
+  if options.embedded then
+    local directory = require("upjob.embedded").kept_directory()
+    return directory ~= nil and { "--local", "--data", directory }
+  end
+  local words = {}
+  for _, name in ipairs { "profile", "region", "endpoint_url" } do
+    if options[name] then table.move({ "--" .. name:gsub("_", "-"), options[name] }, 1, 2, #words + 1, words) end
+  end
+  return words
+end
+
 --- profiles.client{ region=, profile=, endpoint_url=, credentials={access_key_id=, secret_access_key=, session_token=},
 -- max_attempts=, connect_timeout=, read_timeout=, use_fips=, use_dual_stack= } → client | nil, err. What is not given comes
 -- from the environment and the shared files, as in the AWS CLI. embedded=true uses the service inside this process.
 function profiles.client(options)
-  local settings = {}
   if options ~= nil and type(options) ~= "table" then
     error(("profiles.client: a table of options is needed, not a %s"):format(type(options)), 2)
   end
-  for k, v in pairs(options or {}) do settings[k] = v end
+  local settings = with_defaults(options or {})
   if settings.embedded ~= nil and type(settings.embedded) ~= "boolean" then
     error("profiles.client: option \"embedded\" must be a boolean", 2)
   end
-  if settings.embedded then
+  local is_embedded = settings.embedded or false
+  if is_embedded then
     local embedded = require "upjob.embedded"
     local url, err = embedded.start()
     if not url then return nil, err end
     settings.endpoint_url = url
     settings.region = settings.region or embedded.region
-    settings.credentials = settings.credentials or embedded.credentials
+    settings.credentials = embedded.credentials
   end
-  local is_embedded = settings.embedded or false
+  local words = command_options(settings)
   settings.embedded = nil
   local handle, err = errors.at_caller(native.client, settings)
   if not handle then return nil, err end
-  return setmetatable({ handle = handle, embedded = is_embedded }, client_meta)
+  return setmetatable({ handle = handle, embedded = is_embedded, command_options = words }, client_meta)
 end
 
 --- The URL for a region: profiles.endpoint{ region=, use_fips=, use_dual_stack=, endpoint_url= } → url | nil, err

@@ -223,3 +223,82 @@ teardown() { stop_local; }
     run grep "could not be written" "$ERR"
     [ "$status" = 1 ]
 }
+
+@test "run: options before the script are upjob's, those after it the script's" {
+    cat >s.lua <<'L'
+local client = assert(profiles.client {})
+print(client.embedded, client:about().region, arg.options.json, arg.options.domain, ...)
+L
+    upjob run --local --json --domain acme --region eu-west-1 s.lua --json --local
+    expect_status 0
+    [ "$output" = "$(printf 'true\teu-west-1\ttrue\tacme\t--json\t--local')" ]
+    upjob run --endpoint-url http://127.0.0.1:9 --region eu-west-2 -e 'print(profiles.client{ credentials = { access_key_id = "a", secret_access_key = "b" } }:about().endpoint, ...)' --json
+    [ "$output" = "$(printf 'http://127.0.0.1:9\t--json')" ]
+    upjob run --local -q s.lua
+    expect_status 0
+    upjob run --nonsense s.lua
+    expect_status 2
+    expect_error "--nonsense"
+}
+
+@test "run --local: a script that asks for a region or a profile stays in the rehearsal" {
+    upjob run --local -e 'local c = assert(profiles.client { region = "us-west-2", profile = "nosuch" }) print(c.embedded, c:about().endpoint)'
+    expect_status 0
+    expect_output "true	http://127.0.0.1:"
+}
+
+@test "the script of the README runs in a rehearsal" {
+    customers customers.csv
+    sed -n '/^local client = assert(profiles.client/,/^```/p' "$BATS_TEST_DIRNAME/../../README.md" |
+        sed -e '/^```/d' -e 's/{ region = "us-east-1" }/{ embedded = true }/' -e '/^http.post/d' >s.lua
+    grep -q 'run:wait' s.lua
+    echo 'print(result.Status)' >>s.lua
+    upjob run s.lua
+    expect_status 0
+    expect_output SUCCEEDED
+    expect_error "domain acme did not exist in the embedded service: created"
+    upjob run -q s.lua
+    expect_no "did not exist"
+}
+
+@test "run: nil and an error from a script are told as those of a command" {
+    upjob run -e 'return csv.open "nowhere.csv"'
+    expect_status 7
+    expect_error "nowhere.csv"
+    expect_no traceback
+    upjob run -e 'return nil, "it did not work"'
+    expect_status 1
+    expect_error "upjob: it did not work"
+    upjob run -e 'return nil'
+    expect_status 0
+}
+
+@test "usage errors of options name the option" {
+    for words in "job list --max x" "job list --max 0" "import f --max-failed -1" "import f --max-failed=-1" \
+        "import f --expires soon" "import f --expires 1.5" "import f --stall-timeout 0" "local --port 70000" \
+        "profile find a=b --max -2" "demo --expires x"; do
+        upjob $words
+        expect_status 2
+        option=$(grep -o -- '--[a-z-]*' <<<"$words")
+        expect_error "option '$option' takes"
+    done
+}
+
+@test "an option with a value may stand before any word" {
+    start_local --domain acme
+    upjob job --max 1 --domain acme list
+    expect_status 0
+    customers c.csv
+    upjob --timeout 60 --key CustomerId --domain acme import c.csv
+    expect_status 0
+    upjob --max 1 profile --domain acme find email=bob@example.com
+    expect_status 0
+    expect_output Bob
+}
+
+@test "an installed demo prints the name that it was called by" {
+    mkdir bin && ln -s "$UPJOB" bin/upjob-9
+    output=$(cd bin && PATH=$PWD:$PATH upjob-9 demo)
+    expect_output "  upjob-9 import FILE.csv"
+    expect_no build/upjob
+}

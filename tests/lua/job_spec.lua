@@ -1,0 +1,55 @@
+-- Runs of upload jobs, as scripts see them.
+local errors = require "upjob.errors"
+local job = require "upjob.job"
+local profiles = require "upjob.profiles"
+
+local path = os.tmpname()
+local file = io.open(path, "w")
+file:write("id,name\n1,Ann\n2,Bob\n")
+file:close()
+
+local client = assert(profiles.client { embedded = true })
+
+local function import(extra)
+  local options = { client = client, domain = "acme", file = path, key = "id", rejects = path .. ".rejects.csv" }
+  for k, v in pairs(extra or {}) do options[k] = v end
+  return assert(job.import(options))
+end
+
+describe("an import", function()
+  teardown(function() os.remove(path) end)
+
+  it("says that the outcome is not known when the creation was not answered", function()
+    local broken = assert(profiles.client { endpoint_url = "http://127.0.0.1:9", region = "us-east-1",
+      credentials = { access_key_id = "a", secret_access_key = "b" } })
+    rawset(broken, "create_upload_job", function()
+      return nil, errors.new { code = "TimeoutError", message = "no reply", outcome = "unknown" }
+    end)
+    local result, err = import { client = broken }:wait()
+    assert.is_nil(result)
+    assert.matches("whether the job was created is not known", err.message)
+    assert.matches("job list --domain acme --region us-east-1 --endpoint-url http://127.0.0.1:9", err.message, 1, true)
+    assert.equals("unknown", err.outcome)
+  end)
+
+  it("creates a missing domain of the embedded service", function()
+    assert.equals("SUCCEEDED", assert(import { domain = "fresh" }:wait()).Status)
+  end)
+
+  it("goes on when a wait for it has timed out", function()
+    local run = import()
+    local result, err = run:wait { timeout = 0 }
+    assert.is_nil(result)
+    assert.equals("TimeoutError", err.code)
+    assert.equals("SUCCEEDED", assert(run:wait()).Status)
+  end)
+
+  it("leaves nothing to do at exit once it has ended", function()
+    local exit = require "upjob.exit"
+    local before = #exit.hooks
+    local run = import()
+    assert.equals(before + 1, #exit.hooks)
+    assert(run:wait())
+    assert.equals(before, #exit.hooks)
+  end)
+end)
