@@ -1,6 +1,8 @@
 /* check: upjob.native.check: the pass over a file before it is imported. */
 #include "core/check.h"
 
+#include <stdatomic.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -8,17 +10,29 @@
 #include "bindings/app.h"
 #include "bindings/wait.h"
 
+#define PROGRESS_EVERY_MS 100
+
 struct checking {
     struct wait wait;
     struct check *check;
     struct loop_work *work;
     int self_ref; /* until the work has ended: a slice cannot be cut short */
+    /* How far it is: written by the slice's thread, told by a timer of the loop. */
+    _Atomic uint64_t rows, bytes, total;
+    int progress_ref; /* the script's function, or LUA_NOREF */
+    struct loop_timer *timer;
+    struct posted report;
 };
 
 static bool slice(void *arg)
 {
     struct checking *checking = arg;
-    return check_slice(checking->check);
+    bool more = check_slice(checking->check);
+    const struct check_result *result = check_result(checking->check);
+    atomic_store(&checking->rows, result->rows);
+    atomic_store(&checking->bytes, result->bytes);
+    atomic_store(&checking->total, result->total);
+    return more;
 }
 
 static void unref(struct checking *checking, int *ref)
@@ -27,10 +41,38 @@ static void unref(struct checking *checking, int *ref)
     *ref = LUA_NOREF;
 }
 
+static void stop_reporting(struct checking *checking)
+{
+    loop_timer_stop(checking->timer);
+    checking->timer = NULL;
+    scheduler_unpost(checking->wait.app->scheduler, &checking->report);
+    unref(checking, &checking->progress_ref);
+}
+
+/* In a turn of the loop: the script's function is called between turns. */
+static void progress_due(void *arg)
+{
+    struct checking *checking = arg;
+    checking->timer = loop_timer_start(checking->wait.app->loop, PROGRESS_EVERY_MS, progress_due, checking);
+    scheduler_post(checking->wait.app->scheduler, &checking->report);
+}
+
+static void report_progress(lua_State *L, struct posted *posted)
+{
+    struct checking *checking = (struct checking *)((char *)posted - offsetof(struct checking, report));
+    lua_rawgeti(L, LUA_REGISTRYINDEX, checking->progress_ref);
+    lua_pushinteger(L, (lua_Integer)atomic_load(&checking->bytes));
+    lua_pushinteger(L, (lua_Integer)atomic_load(&checking->total));
+    lua_pushinteger(L, (lua_Integer)atomic_load(&checking->rows));
+    task_spawn(L, 3, true);
+    lua_pop(L, 1);
+}
+
 static void done(void *arg)
 {
     struct checking *checking = arg;
     checking->work = NULL;
+    stop_reporting(checking);
     wait_finish(&checking->wait);
     unref(checking, &checking->self_ref);
 }
@@ -38,6 +80,7 @@ static void done(void *arg)
 static void cancel(struct wait *w)
 {
     struct checking *checking = (struct checking *)w;
+    stop_reporting(checking);
     if (checking->work)
         loop_work_cancel(checking->work);
 }
@@ -165,10 +208,22 @@ static const char **read_keys(lua_State *L)
     return keys;
 }
 
-/* run{file, fields, keys, reject, rejects, max_problems} → result | nil, err */
+/* Keeps the function, if one was given, and begins to call it. */
+static void start_reporting(lua_State *L, struct checking *checking, const char *what)
+{
+    checking->progress_ref = LUA_NOREF;
+    checking->report.run = report_progress;
+    if (!option_function(L, 1, what, "progress"))
+        return;
+    checking->progress_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+    checking->timer = loop_timer_start(app_of(L)->loop, PROGRESS_EVERY_MS, progress_due, checking);
+}
+
+/* run{file, fields, keys, reject, rejects, max_problems, progress = function(bytes, total, rows) end} → result | nil, err */
 static int native_run(lua_State *L)
 {
-    static const char *const known[] = {"file", "fields", "keys", "reject", "rejects", "max_problems", NULL};
+    static const char *const known[] = {"file", "fields", "keys", "reject", "rejects", "max_problems",
+                                        "progress", NULL};
     const char *what = "check";
     struct err e;
     err_clear(&e);
@@ -196,8 +251,10 @@ static int native_run(lua_State *L)
     lua_pushvalue(L, -2);
     lua_rawseti(L, -2, 2);
     checking->self_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+    start_reporting(L, checking, what);
     checking->work = loop_work_start(app_of(L)->loop, slice, done, checking);
     if (!checking->work) {
+        stop_reporting(checking);
         unref(checking, &checking->self_ref);
         return luaL_error(L, "out of memory");
     }

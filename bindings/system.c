@@ -29,11 +29,13 @@ static int native_isatty(lua_State *L)
     return 1;
 }
 
-/* width() → columns of the terminal on standard error, 80 when it is none */
+/* width("stdout" | "stderr") → columns of that terminal, 80 when it is none */
 static int native_width(lua_State *L)
 {
+    static const char *const names[] = {"stdout", "stderr", NULL};
+    static const int files[] = {STDOUT_FILENO, STDERR_FILENO};
     struct winsize size;
-    bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+    bool known = ioctl(files[luaL_checkoption(L, 1, NULL, names)], TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
     lua_pushinteger(L, known ? size.ws_col : 80);
     return 1;
 }

@@ -5,6 +5,7 @@ local job = require "upjob.job"
 local mapping = require "upjob.mapping"
 local profile = require "upjob.cmd.profile"
 local profiles = require "upjob.profiles"
+local progress_line = require "upjob.progress"
 local report = require "upjob.report"
 local shell = require "upjob.shell"
 local system = require "upjob.native.system"
@@ -56,7 +57,7 @@ local function import_sample(client, directory, sample, options, say)
   run, err = job.import { client = client, domain = DOMAIN, file = path, name = sample.file, mapping = sample.mapping,
                           expires = options.expires }
   if not run then return nil, err end
-  local progress = report.progress(options)
+  local progress = progress_line.new(options)
   progress:follow(run)
   local function line(text)
     progress:clear()

@@ -4,6 +4,7 @@ local errors = require "upjob.errors"
 local job = require "upjob.job"
 local json = require "upjob.json"
 local mapping = require "upjob.mapping"
+local progress_line = require "upjob.progress"
 local report = require "upjob.report"
 
 local import = { summary = "create, upload, start, watch, report, in one command" }
@@ -112,7 +113,7 @@ end
 
 -- Follows the events while the main task waits.
 local function announce(run, options)
-  local progress = report.progress(options)
+  local progress = progress_line.new(options)
   progress:follow(run)
   run:on("checked", function(checked)
     if options.quiet then return end

@@ -1,6 +1,7 @@
 --- upjob job: list, get, start, stop, watch, failures.
 local cli = require "upjob.cli"
 local json = require "upjob.json"
+local progress_line = require "upjob.progress"
 local report = require "upjob.report"
 
 local words, parsers = {}, {}
@@ -137,7 +138,7 @@ function words.watch(arguments)
   local options, client = open("watch", arguments)
   if not options then return client end
   local run = require("upjob.job").attach { client = client, domain = options.domain, job_id = options.job_id }
-  local progress = report.progress(options)
+  local progress = progress_line.new(options)
   progress:follow(run)
   run:on("status", function(change)
     if options.json then print(json.encode(change)) end

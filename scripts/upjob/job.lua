@@ -23,6 +23,7 @@ run.__index = run
 -- ---- events ----
 
 --- run:on("status", function(change) … end): checked created progress retrying uploaded started status counts done error.
+-- progress has step "check" or "upload", done and total in bytes; retrying has step, attempt, delay in seconds, error.
 -- Each handler runs in a coroutine of its own; an error in one is logged and stops nothing else. "*" gets (name, event).
 function run:on(name, handler)
   if type(name) ~= "string" or type(handler) ~= "function" then
@@ -121,6 +122,9 @@ local function check(self)
   result, err = require("upjob.native.check").run {
     file = self.file, fields = map:check_fields(), keys = { map.key_field.column },
     reject = map.on_invalid == "reject", rejects = self.rejects,
+    progress = function(done, total, rows)
+      emit(self, "progress", { step = "check", done = done, total = total, rows = rows })
+    end,
   }
   self.checked = must(self, result, err)
   self.outgoing_fd = result.outgoing_fd
@@ -213,7 +217,7 @@ local function put_once(self, attempt)
   sent, err = require("upjob.upload").put {
     url = path.Url, key = token, file = self.file, fd = self.outgoing_fd, content_md5 = self.checked.md5,
     identity = self.checked.identity, stall_timeout = self.stall_timeout,
-    progress = function(done, total) emit(self, "progress", { done = done, total = total }) end,
+    progress = function(done, total) emit(self, "progress", { step = "upload", done = done, total = total }) end,
   }
   -- A byte may have fallen over on the way once; twice, the file is not what was checked.
   if err and err.code == "BadDigest" and attempt > 1 then

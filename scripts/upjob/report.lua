@@ -1,4 +1,4 @@
---- What a person reads: numbers, tables, the progress line, the end of an import.
+--- What a person reads: numbers, tables, the end of an import.
 local system = require "upjob.native.system"
 
 local report = {}
@@ -119,69 +119,6 @@ end
 
 function report.time(epoch)
   return epoch and os.date("%Y-%m-%d %H:%M:%S", math.floor(epoch)) or ""
-end
-
--- ---- progress: one line on a terminal, a log line every 10 seconds elsewhere ----
-
-local progress = {}
-progress.__index = progress
-
-local LOG_EVERY, DRAW_EVERY = 10, 0.1
-
-function report.progress(options)
-  return setmetatable({ quiet = options.quiet, terminal = system.isatty("stderr") and not options.json
-    and os.getenv("TERM") ~= "dumb", began = system.time(), told = system.time(), drawn = 0 }, progress)
-end
-
-local function bar(share, columns)
-  local full = math.floor(share * columns + 0.5)
-  return ("█"):rep(full) .. ("░"):rep(columns - full)
-end
-
---- text: what is going on; done and total: how far, when known.
-function progress:show(text, done, total)
-  if self.quiet then return end
-  local now = system.time()
-  local line = text
-  if done and total and total > 0 then
-    local share = math.min(done / total, 1)
-    line = self.terminal and ("%s %s %3.0f %%  %s of %s"):format(text, bar(share, 24), share * 100, report.bytes(done),
-      report.bytes(total)) or ("%s: %.0f %% of %s"):format(text, share * 100, report.bytes(total))
-  end
-  if self.terminal then
-    if now - self.drawn < DRAW_EVERY and text == self.text and (not done or done < (total or 0)) then return end
-    self.drawn, self.text = now, text
-    io.stderr:write("\r\27[K", cut(line, system.width() - 1))
-    io.stderr:flush()
-    self.shown = true
-  elseif now - self.told >= LOG_EVERY then
-    self.told = now
-    io.stderr:write(("upjob: %s (%s)\n"):format(line, report.seconds(now - self.began)))
-  end
-end
-
-function progress:clear()
-  if self.shown then
-    io.stderr:write("\r\27[K")
-    io.stderr:flush()
-    self.shown = false
-  end
-end
-
---- Shows a run's events until it ends.
-function progress:follow(run)
-  run:on("progress", function(p) self:show("uploading", p.done, p.total) end)
-  run:on("retrying", function(retry)
-    self:clear()
-    if not self.quiet then
-      io.stderr:write(("upjob: %s: trying again in %.1f s\n"):format(report.safe(tostring(retry.error)), retry.delay))
-    end
-  end)
-  run:on("status", function(change) self:show(change.to == "IN_PROGRESS" and "ingesting" or change.to) end)
-  run:on("counts", function(s)
-    self:show(("ingesting: %s created, %s updated, %s failed"):format(report.count(s.CreatedRecords or 0),
-      report.count(s.UpdatedRecords or 0), report.count(s.FailedRecords or 0)))
-  end)
 end
 
 -- ---- the end of an import ----

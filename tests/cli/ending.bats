@@ -152,3 +152,11 @@ L
     expect_no "goes on"
     expect_no "started"
 }
+
+@test "a watch whose service is gone says that it tries again" {
+    AWS_MAX_ATTEMPTS=1 AWS_ACCESS_KEY_ID=a AWS_SECRET_ACCESS_KEY=b upjob job watch 00000000000000000000000000000000 \
+        --domain acme --region us-east-1 --endpoint-url http://127.0.0.1:9 --timeout 1
+    expect_status 124
+    expect_error "trying again in"
+    expect_error "to watch it again: "
+}

@@ -53,3 +53,20 @@ describe("an import", function()
     assert.equals(before, #exit.hooks)
   end)
 end)
+
+describe("the check of a large file", function()
+  it("tells how far it is", function()
+    local large = os.tmpname()
+    local out <close> = io.open(large, "w")
+    out:write("id,name\n")
+    for i = 1, 300000 do out:write(i, ",", ("x"):rep(200), "\n") end
+    out:flush()
+    local run, seen = import { file = large }, nil
+    run:on("progress", function(p) seen = seen or p.step == "check" and p end)
+    while not seen and not run.ended do require("upjob.task").sleep(0.01) end
+    run:interrupt()
+    os.remove(large)
+    assert.equals(out:seek("end"), seen.total)
+    assert.is_true(seen.rows >= 0 and seen.done <= seen.total)
+  end)
+end)

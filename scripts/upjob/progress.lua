@@ -1,0 +1,88 @@
+--- How far a run is, on standard error: one line on a terminal, a log line every 10 seconds elsewhere.
+local native = require "upjob.native.task"
+local report = require "upjob.report"
+local system = require "upjob.native.system"
+
+local progress = {}
+progress.__index = progress
+
+local LOG_EVERY, DRAW_EVERY = 10, 0.1 -- seconds
+
+--- options: quiet and json of the command line; log_every in seconds, 10 when not given.
+function progress.new(options)
+  return setmetatable({ quiet = options.quiet, log_every = options.log_every or LOG_EVERY, began = native.now(), drawn = 0,
+    terminal = system.isatty("stderr") and not options.json and os.getenv("TERM") ~= "dumb", line = "waiting" }, progress)
+end
+
+local function bar(share, columns)
+  local full = math.floor(share * columns + 0.5)
+  return ("█"):rep(full) .. ("░"):rep(columns - full)
+end
+
+local function line_of(self, text, done, total)
+  if not total or total <= 0 then return text end
+  local share = math.min(done / total, 1)
+  if not self.terminal then
+    return ("%s: %.0f %%, %s of %s"):format(text, share * 100, report.bytes(done), report.bytes(total))
+  end
+  return ("%s %s %3.0f %%  %s of %s"):format(text, bar(share, 24), share * 100, report.bytes(done), report.bytes(total))
+end
+
+--- text: what is going on; done and total: how many bytes of it, when known.
+function progress:show(text, done, total)
+  if self.quiet then return end
+  self.line = line_of(self, text, done, total)
+  if not self.terminal then return end
+  local now = native.now()
+  if now - self.drawn < DRAW_EVERY and text == self.text and (not done or done < (total or 0)) then return end
+  self.drawn, self.text = now, text
+  io.stderr:write("\r\27[K", report.cut(self.line, system.width("stderr") - 1))
+  io.stderr:flush()
+  self.shown = true
+end
+
+--- Takes the line away, so that something else can be printed.
+function progress:clear()
+  if self.shown then
+    io.stderr:write("\r\27[K")
+    io.stderr:flush()
+    self.shown = false
+  end
+end
+
+-- A timer and not the events says that the run is still there: when the service has gone there are none.
+local function log_lines(self, run)
+  local ticker = native.handler(function()
+    while true do
+      native.sleep(self.log_every)
+      io.stderr:write(("upjob: %s (%s)\n"):format(self.line, report.seconds(native.now() - self.began)))
+    end
+  end)
+  local function stop() ticker:cancel() end
+  run:on("done", stop)
+  run:on("error", stop)
+end
+
+--- Shows a run's events until it ends.
+function progress:follow(run)
+  local rows -- that are ingested, once it is known
+  run:on("progress", function(p)
+    self:show(p.step == "check" and ("checking, %s"):format(report.plural(p.rows, "row")) or "uploading", p.done, p.total)
+  end)
+  run:on("checked", function(checked) rows = checked.rows - checked.bad_rows end)
+  run:on("retrying", function(retry)
+    self:clear()
+    if not self.quiet then
+      io.stderr:write(("upjob: %s: trying again in %.1f s\n"):format(report.safe(tostring(retry.error)), retry.delay))
+    end
+  end)
+  run:on("status", function(change) self:show(change.to == "IN_PROGRESS" and "ingesting" or change.to) end)
+  run:on("counts", function(s)
+    local done = (s.CreatedRecords or 0) + (s.UpdatedRecords or 0) + (s.FailedRecords or 0)
+    self:show(("ingesting: %s%s, %s"):format(report.count(done), rows and " of " .. report.plural(rows, "row") or "",
+      report.summary(s)))
+  end)
+  if not self.quiet and not self.terminal then log_lines(self, run) end
+end
+
+return progress
