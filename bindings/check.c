@@ -262,6 +262,32 @@ static int native_run(lua_State *L)
     return wait_for(L, lua_gettop(L));
 }
 
+/* header{file, keys} → names, line | nil, err: what the check would say of the header */
+static int native_header(lua_State *L)
+{
+    static const char *const known[] = {"file", "keys", NULL};
+    const char *what = "header";
+    struct err e;
+    long line;
+    err_clear(&e);
+    lua_settop(L, 1);
+    check_options(L, 1, what, known);
+    struct check_options options = {.path = need_string(L, 1, what, "file")};
+    options.keys = read_keys(L);
+    struct check **held = new_holder(L);
+    *held = check_new(&options, &e);
+    if (!*held || !check_open(*held, &e))
+        return fail_with(L, &e);
+    const char *const *names = check_header_names(*held, &line);
+    lua_newtable(L);
+    for (lua_Integer i = 0; names[i]; i++) {
+        lua_pushstring(L, names[i]);
+        lua_rawseti(L, -2, i + 1);
+    }
+    lua_pushinteger(L, line);
+    return 2;
+}
+
 /* close_fd(fd) */
 static int native_close_fd(lua_State *L)
 {
@@ -271,7 +297,7 @@ static int native_close_fd(lua_State *L)
 
 int open_native_check(lua_State *L)
 {
-    static const luaL_Reg functions[] = {{"run", native_run}, {"close_fd", native_close_fd}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"run", native_run}, {"header", native_header}, {"close_fd", native_close_fd}, {NULL, NULL}};
     luaL_newlib(L, functions);
     return 1;
 }

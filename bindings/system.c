@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "bindings/app.h"
+#include "core/printable.h"
 
 static int fail_errno(lua_State *L, const char *what, const char *path)
 {
@@ -131,6 +132,27 @@ static int native_pid(lua_State *L)
     return 1;
 }
 
+/* printable(text, keep_lines) → the text as it may go to a terminal; line ends and tabs as they are with keep_lines */
+static int native_printable(lua_State *L)
+{
+    size_t len, at = 0;
+    const char *text = luaL_checklstring(L, 1, &len);
+    bool keep_lines = lua_toboolean(L, 2);
+    char character[PRINTABLE_SIZE];
+    luaL_Buffer out;
+    luaL_buffinitsize(L, &out, len);
+    while (at < len) {
+        if (keep_lines && (text[at] == '\n' || text[at] == '\t')) {
+            luaL_addchar(&out, text[at++]);
+            continue;
+        }
+        at += printable_character(text + at, len - at, character);
+        luaL_addstring(&out, character);
+    }
+    luaL_pushresult(&out);
+    return 1;
+}
+
 int open_native_system(lua_State *L)
 {
     static const luaL_Reg functions[] = {{"isatty", native_isatty},
@@ -143,6 +165,7 @@ int open_native_system(lua_State *L)
                                          {"write_private", native_write_private},
                                          {"time", native_time},
                                          {"flush", native_flush},
+                                         {"printable", native_printable},
                                          {"pid", native_pid},
                                          {"error_object", native_error_object},
                                          {"is_error", native_is_error},

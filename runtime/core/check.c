@@ -11,6 +11,7 @@
 
 #include "core/buf.h"
 #include "core/operations.h"
+#include "core/printable.h"
 #include "core/rejects.h"
 #include "core/utf8.h"
 
@@ -179,24 +180,14 @@ int check_take_outgoing(struct check *check)
 
 /* ---- problems of a row ---- */
 
-/* A value as it can be shown: shortened, what is no character as \xNN. */
+/* A value as it can be shown, shortened. */
 static void shorten(char *out, size_t size, struct csv_slice value)
 {
-    size_t used = 0, shown = 0, at = 0;
-    while (at < value.len && shown < SHOWN_CHARACTERS && used + 8 < size) {
-        unsigned char c = (unsigned char)value.data[at];
-        size_t left = value.len - at, n = 1;
-        while (n < 4 && n < left && ((unsigned char)value.data[at + n] & 0xC0) == 0x80)
-            n++;
-        if (c >= ' ' && c != 0x7F && utf8_valid(value.data + at, n, NULL)) {
-            memcpy(out + used, value.data + at, n);
-            used += n;
-        } else {
-            n = 1;
-            used += (size_t)snprintf(out + used, size - used, "\\x%02X", c);
-        }
-        at += n;
-        shown++;
+    char character[PRINTABLE_SIZE];
+    size_t used = 0, at = 0;
+    for (int shown = 0; at < value.len && shown < SHOWN_CHARACTERS && used + PRINTABLE_SIZE < size; shown++) {
+        at += printable_character(value.data + at, value.len - at, character);
+        used += (size_t)snprintf(out + used, size - used, "%s", character);
     }
     snprintf(out + used, size - used, "%s", at < value.len ? "…" : "");
 }
@@ -367,17 +358,33 @@ static bool copy_names(struct check *check, struct err *err)
     return true;
 }
 
+/* A column that is not there: because the cells are separated by something else, or which one was meant. */
+static bool refuse_column(const struct check *check, const char *what, const char *column, struct err *err)
+{
+    const char *separator = check->header->count == 1 ? strpbrk(check->names[0], ";\t|") : NULL;
+    if (separator)
+        return err_set(err, ERR_INVALID_FILE,
+                       "the header is a single column: its cells seem to be separated by %s%.*s%s, and the service takes "
+                       "commas only: save the file with commas",
+                       *separator == '\t' ? "tabs" : "\"", *separator != '\t', separator, *separator == '\t' ? "" : "\"");
+    const char *nearest = nearest_name(column, (const char *const *)check->names);
+    if (nearest)
+        return err_set(err, ERR_INVALID_FILE, "%s \"%s\" is not in the header (did you mean \"%s\"?)", what, column, nearest);
+    char first[128];
+    shorten(first, sizeof first, check->header->cells[0]);
+    return err_set(err, ERR_INVALID_FILE, "%s \"%s\" is not in the header, which begins with \"%s\"", what, column, first);
+}
+
 static bool find_column(struct check *check, struct rule *rule, struct err *err)
 {
     const char *what = rule->key ? "the key column" : "the column";
     rule->index = csv_reader_column(check->reader, rule->column, strlen(rule->column));
-    if (rule->index < 0) {
-        const char *nearest = nearest_name(rule->column, (const char *const *)check->names);
-        if (nearest)
-            return err_set(err, ERR_INVALID_FILE, "%s \"%s\" is not in the header; did you mean \"%s\"?",
-                           what, rule->column, nearest);
-        return err_set(err, ERR_INVALID_FILE, "%s \"%s\" is not in the header", what, rule->column);
-    }
+    if (rule->index < 0)
+        return refuse_column(check, what, rule->column, err);
+    if (strchr(rule->column, '.'))
+        return err_set(err, ERR_INVALID_FILE,
+                       "%s \"%s\" has a dot in its name: the service does not find such columns; rename it in the file",
+                       what, rule->column);
     for (size_t i = (size_t)rule->index + 1; i < check->header->count; i++)
         if (strcmp(check->names[i], rule->column) == 0)
             return err_set(err, ERR_INVALID_FILE,
@@ -521,6 +528,21 @@ static bool step(struct check *check, struct err *err)
     if (check->rejects && rejects_pending(check->rejects))
         return rejects_copy(check->rejects, err);
     return check->phase == ROWS ? read_rows(check, err) : finish(check, err);
+}
+
+bool check_open(struct check *check, struct err *err)
+{
+    if (begin(check, err))
+        return true;
+    if (!err->file[0])
+        err_at(err, check->path, err->line, err->column, NULL);
+    return false;
+}
+
+const char *const *check_header_names(const struct check *check, long *line)
+{
+    *line = check->header->line;
+    return (const char *const *)check->names;
 }
 
 bool check_slice(struct check *check)

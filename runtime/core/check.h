@@ -95,6 +95,10 @@ struct check;
 
 /* Copies the options. Nothing is opened before the first slice. */
 struct check *check_new(const struct check_options *options, struct err *err) MUST_CHECK;
+/* What the first slice begins with, for a look at the header only: opens the file and finds what would be wrong with every row. */
+bool check_open(struct check *check, struct err *err) MUST_CHECK;
+/* The header's names, NULL-terminated, owned by the check, and its line. After check_open. */
+const char *const *check_header_names(const struct check *check, long *line);
 /* Does some milliseconds of work. False when the check is finished. */
 bool check_slice(struct check *check) MUST_CHECK;
 /* Valid until check_free; may be looked at between slices. */

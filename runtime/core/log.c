@@ -5,6 +5,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/printable.h"
+
 /* The one setting of the process that a library function cannot be handed. */
 static enum log_level threshold = LOG_WARN;
 
@@ -23,12 +25,23 @@ bool log_enabled(enum log_level level)
     return level <= threshold;
 }
 
-/* One fprintf per line: lines of several threads do not mix. */
+/* One fprintf per line: lines of several threads do not mix. What is told may come from elsewhere: only line ends and tabs
+ * in it are obeyed. */
 static void write_line(const char *prefix, const char *format, va_list args)
 {
-    char line[2048];
-    vsnprintf(line, sizeof line, format, args);
-    fprintf(stderr, "%s%s\n", prefix, line);
+    char line[2048], shown[sizeof line * 2];
+    size_t used = 0;
+    int length = vsnprintf(line, sizeof line, format, args);
+    size_t end = length < 0 ? 0 : (size_t)length < sizeof line ? (size_t)length : sizeof line - 1;
+    for (size_t at = 0; at < end && used + PRINTABLE_SIZE < sizeof shown;) {
+        if (line[at] == '\n' || line[at] == '\t') {
+            shown[used++] = line[at++];
+            continue;
+        }
+        at += printable_character(line + at, end - at, shown + used);
+        used += strlen(shown + used);
+    }
+    fprintf(stderr, "%s%.*s\n", prefix, (int)used, shown);
 }
 
 void log_write(enum log_level level, const char *format, ...)

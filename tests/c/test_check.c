@@ -152,11 +152,17 @@ static void files_that_cannot_be_imported(void **state)
                  ": begins with a byte-order mark, with which the service does not find the first column "
                  "\"Id\": save it as "
                  "UTF-8 without one, or remove it with: tail -c +4 FILE > NEWFILE");
-    expect_fatal(DATA("Id,Note\n1,x\n"), ERR_INVALID_FILE, ":1: the column \"Email\" is not in the header");
+    expect_fatal(DATA("Id,Note\n1,x\n"), ERR_INVALID_FILE, ":1: the column \"Email\" is not in the header, which begins with \"Id\"");
     expect_fatal(DATA("Id,Emial,Note\n1,x,\n"), ERR_INVALID_FILE,
-                 ":1: the column \"Email\" is not in the header; did you mean \"Emial\"?");
+                 ":1: the column \"Email\" is not in the header (did you mean \"Emial\"?)");
     expect_fatal(DATA("\nCustomer,Email,Note\n1,x,\n"), ERR_INVALID_FILE,
-                 ":2: the key column \"Id\" is not in the header");
+                 ":2: the key column \"Id\" is not in the header, which begins with \"Customer\"");
+    expect_fatal(DATA("Id;Email;Note\n1;x;\n"), ERR_INVALID_FILE,
+                 ":1: the header is a single column: its cells seem to be separated by \";\", and the service takes commas "
+                 "only: save the file with commas");
+    expect_fatal(DATA("Id\tEmail\tNote\n1\tx\t\n"), ERR_INVALID_FILE,
+                 ":1: the header is a single column: its cells seem to be separated by tabs, and the service takes commas "
+                 "only: save the file with commas");
     expect_fatal(DATA("Id,Email,Note,Email\n1,x,,\n"), ERR_INVALID_FILE,
                  ":1: the column \"Email\" occurs twice in the header (cells 2 and 4): rename or remove one");
     expect_fatal(DATA("Id,Email,Note,Pr\xE9nom\n1,x,,\n"), ERR_INVALID_FILE,
@@ -165,6 +171,47 @@ static void files_that_cannot_be_imported(void **state)
                  ":1: cell 1 of the header holds a NUL byte: if the file is UTF-16, save it as UTF-8");
     expect_fatal(DATA("Id,\"Email\n1,x,,\n"), ERR_CSV,
                  ":1: the header cannot be read: the quote that opens cell 2 is never closed");
+}
+
+static void a_mapped_column_with_a_dot_is_refused(void **state)
+{
+    (void)state;
+    static const struct check_field dotted[] = {{"Home.City", false, 0}};
+    struct check_options options = usual();
+    char got[1024], expected[1024];
+    options.fields = dotted;
+    options.field_count = 1;
+    write_input(DATA("Id,Home.City\n1,x\n"));
+    struct check *check = run(&options);
+    snprintf(expected, sizeof expected, "%s:1: the column \"Home.City\" has a dot in its name: the service does not find such "
+             "columns; rename it in the file", input);
+    assert_string_equal(err_text(&check_result(check)->err, got, sizeof got), expected);
+    check_free(check);
+}
+
+static void the_header_alone_can_be_looked_at(void **state)
+{
+    (void)state;
+    static const char *const id[] = {"Id", NULL};
+    struct check_options options = {.path = input, .keys = id};
+    struct err err;
+    long line;
+    write_input(DATA("\nId,Name\n"));
+    err_clear(&err);
+    struct check *check = check_new(&options, &err);
+    assert_true(check_open(check, &err));
+    const char *const *names = check_header_names(check, &line);
+    assert_int_equal(line, 2);
+    assert_string_equal(names[0], "Id");
+    assert_string_equal(names[1], "Name");
+    assert_null(names[2]);
+    check_free(check);
+    write_input(DATA("I\0d\n"));
+    check = check_new(&options, &err);
+    assert_false(check_open(check, &err));
+    assert_string_equal(err.file, input);
+    assert_int_equal(err.line, 1);
+    check_free(check);
 }
 
 static void an_unmapped_header_may_occur_twice(void **state)
@@ -582,6 +629,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_good_file_has_no_problems),
         cmocka_unit_test(files_that_cannot_be_imported),
+        cmocka_unit_test(a_mapped_column_with_a_dot_is_refused),
+        cmocka_unit_test(the_header_alone_can_be_looked_at),
         cmocka_unit_test(an_unmapped_header_may_occur_twice),
         cmocka_unit_test(files_that_cannot_be_read),
         cmocka_unit_test(a_gigabyte_is_too_much),
