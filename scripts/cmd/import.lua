@@ -38,7 +38,7 @@ end
 local function print_problems(options, checked)
   local shown = cli.show_values(options)
   for _, problem in ipairs(checked.problems) do
-    io.stderr:write(shown and problem.text or problem.masked, "\n")
+    io.stderr:write(report.safe(shown and problem.text or problem.masked), "\n")
   end
   local total = 0
   for _, n in pairs(checked.counts or {}) do total = total + n end
@@ -51,16 +51,16 @@ local function print_result(options, result)
   local paint = report.painter("stdout", options.color)
   local good = result.Status == "SUCCEEDED" and result.rejected == 0
   local color = good and "green" or (result.Status == "FAILED" or result.Status == "STOPPED") and "red" or "yellow"
-  print(("%s  %s"):format(paint(color, result.Status), report.summary(result.ResultsSummary)))
+  print(("%s  %s"):format(paint(color, report.safe(result.Status)), report.summary(result.ResultsSummary)))
   print(("  file      %s (%s, %s sent)"):format(report.safe(result.file), report.plural(result.rows, "row"),
     report.bytes(result.bytes)))
-  print(("  job       %s in domain %s"):format(result.JobId, result.DomainName))
+  print(("  job       %s in domain %s"):format(report.safe(result.JobId), result.DomainName))
   print(("  took      %s, of it %s uploading"):format(report.seconds(result.seconds), report.seconds(result.upload_seconds)))
   if result.rejected > 0 then
     print(("  rejected  %s before sending%s"):format(report.plural(result.rejected, "row"),
       result.rejects and ": see " .. report.safe(result.rejects) or ""))
   end
-  if result.StatusReason then print("  reason    " .. result.StatusReason) end
+  if result.StatusReason then print("  reason    " .. report.safe(result.StatusReason)) end
   if (result.ResultsSummary.FailedRecords or 0) > 0 and options.embedded and not options.data then
     print("  The embedded service's list of failed records is gone with it: keep it with --data DIR.")
   end
@@ -79,12 +79,12 @@ function import.status_of(result, max_failed)
   return failed > limit and cli.ROWS_FAILED or cli.OK
 end
 
--- Only what the contract names, in a stable shape.
+-- Only what the contract names, in a stable shape. A path need not be text, which JSON is.
 local function json_result(result)
   return { JobId = result.JobId, DomainName = result.DomainName, DisplayName = result.DisplayName, Status = result.Status,
            StatusReason = result.StatusReason, ResultsSummary = result.ResultsSummary, rejected = result.rejected,
-           rejects = result.rejects, rows = result.rows, bytes = result.bytes, seconds = result.seconds,
-           DataExpiry = result.DataExpiry }
+           rejects = result.rejects and report.safe(result.rejects), rows = result.rows, bytes = result.bytes,
+           seconds = result.seconds, DataExpiry = result.DataExpiry }
 end
 
 local function start(options)
@@ -105,6 +105,10 @@ local function check_options(options)
   if not options.map and not options.key then
     return cli.usage("import", "give --map FILE, or --key COLUMN for the column that tells profiles apart")
   end
+  local problem = options.name and job.problem_of_name(options.name, job.NAME_MAX)
+  if problem then return cli.usage("import", "--name " .. problem) end
+  problem = options.run_key and job.problem_of_name(options.run_key, job.RUN_KEY_MAX)
+  if problem then return cli.usage("import", "--run-key " .. problem) end
   if options.no_wait and options.embedded and not options.data then
     return cli.usage("import", "--no-wait with --local needs --data DIR: the embedded service ends with this program, and "
       .. "without a directory that keeps its data the job ends with it")
@@ -119,8 +123,8 @@ local function announce(run, options)
     if options.quiet then return end
     progress:clear()
     if checked.rejects_kept then
-      io.stderr:write(("upjob: the rejected rows of an earlier run are in %s now%s\n"):format(
-        report.safe(checked.rejects_kept), checked.rejects_written and "" or "; this run rejected none"))
+      report.say(("the rejected rows of an earlier run are in %s now%s"):format(checked.rejects_kept,
+        checked.rejects_written and "" or "; this run rejected none"))
     end
     print_problems(options, checked)
   end)
@@ -135,7 +139,7 @@ local function failed(err, run, options)
   if errors.is(err) and err.problems then print_problems(options, { problems = err.problems }) end
   local status = cli.fail(err)
   local resume = err.step == "watch" and run:resume_command()
-  if resume and not options.quiet then io.stderr:write("upjob: to watch it again: ", resume, "\n") end
+  if resume and not options.quiet then report.say("to watch it again: " .. resume) end
   return status
 end
 
@@ -149,7 +153,7 @@ local function leave_running(run, progress, options)
   run:interrupt()
   local left = { JobId = run.job_id, DomainName = run.domain, Status = "IN_PROGRESS", rejected = run.rejected or 0 }
   print(options.json and json.encode(left) or ("started  job %s in domain %s"):format(run.job_id, run.domain))
-  if not options.quiet then io.stderr:write("upjob: to watch it: ", run:resume_command(), "\n") end
+  if not options.quiet then report.say("to watch it: " .. run:resume_command()) end
   return (run.rejected or 0) > 0 and not options.max_failed and cli.ROWS_FAILED or cli.OK
 end
 

@@ -155,8 +155,8 @@ function words.watch(arguments)
     print(json.encode { JobId = result.JobId, Status = result.Status, StatusReason = result.StatusReason,
                         ResultsSummary = result.ResultsSummary, seconds = result.seconds })
   elseif not options.quiet then
-    print(("%s  %s"):format(result.Status, report.summary(result.ResultsSummary)))
-    if result.StatusReason then print("  reason    " .. result.StatusReason) end
+    print(("%s  %s"):format(report.safe(result.Status), report.summary(result.ResultsSummary)))
+    if result.StatusReason then print("  reason    " .. report.safe(result.StatusReason)) end
   end
   if result.Status == "FAILED" or result.Status == "STOPPED" then return cli.JOB_FAILED end
   return (result.ResultsSummary.FailedRecords or 0) > 0 and cli.ROWS_FAILED or cli.OK
@@ -187,7 +187,7 @@ function words.failures(arguments)
         print(json.encode(item))
       else
         print(("line %d%s: %s%s"):format(item.Line, (item.ColumnName or "") ~= "" and (", column \"%s\" (%d)"):format(
-          report.safe(item.ColumnName), item.Column) or "", item.Reason,
+          report.safe(item.ColumnName), item.Column) or "", report.safe(item.Reason),
           (item.Value or "") ~= "" and (": \"%s\""):format(report.cut(report.safe(item.Value), 60)) or ""))
       end
     end

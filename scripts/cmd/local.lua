@@ -1,5 +1,6 @@
 --- upjob local: the embedded service for other programs.
 local cli = require "upjob.cli"
+local report = require "upjob.report"
 local native = require "upjob.native.task"
 
 local command = { summary = "run the embedded service for other programs" }
@@ -35,7 +36,7 @@ function command.main(arguments)
   local url, err = embedded.start(start)
   if not url then return cli.fail(err) end
   if not options.quiet then
-    io.stderr:write(("upjob: data in %s\nTo point an AWS SDK or CLI at it:\n"):format(data),
+    io.stderr:write(("upjob: data in %s\nTo point an AWS SDK or CLI at it:\n"):format(report.safe(data)),
       ("  export AWS_ENDPOINT_URL_CUSTOMER_PROFILES=%s\n"):format(url),
       "  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_REGION=us-east-1\n")
   end

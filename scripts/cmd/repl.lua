@@ -69,7 +69,7 @@ local function evaluate(chunk, paint)
     return
   end
   local text = tostring(err):gsub("\n%s*%[C%]: in function 'xpcall'.*$", ""):gsub("\nstack traceback:$", "")
-  io.stderr:write(paint("red", text), "\n")
+  io.stderr:write(paint("red", report.safe(text, true)), "\n")
 end
 
 function repl.parser()
@@ -87,7 +87,7 @@ function repl.main(arguments)
   if system.isatty("stdin") and not options.quiet then
     print("upjob " .. system.version .. ": Lua 5.4, with profiles, upload, csv, mapping, job, task, http, json and log.")
     print(client and ("client is " .. tostring(client) .. ".")
-      or ("No client: " .. tostring(err) .. ". Try 'upjob repl --local'."))
+      or ("No client: " .. report.safe(err) .. ". Try 'upjob repl --local'."))
     print("Ctrl-C gives up a line or a wait, Ctrl-D ends.")
   end
   local lines = open_lines(options)
@@ -98,7 +98,7 @@ function repl.main(arguments)
       io.stderr:write("^C\n")
     elseif text:find("%S") then
       lines:remember(text)
-      if chunk then evaluate(chunk, paint) else io.stderr:write(paint("red", message), "\n") end
+      if chunk then evaluate(chunk, paint) else io.stderr:write(paint("red", report.safe(message, true)), "\n") end
     end
   end
   if system.isatty("stdin") then

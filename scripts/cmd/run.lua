@@ -1,6 +1,7 @@
 --- upjob run: a workflow script, a piece of code, or standard input.
 local cli = require "upjob.cli"
 local errors = require "upjob.errors"
+local report = require "upjob.report"
 
 local run = { summary = "run a workflow script (or -e CODE, or - for standard input)" }
 
@@ -45,7 +46,7 @@ function run.main(arguments)
   if not ok then return cli.fail(err) end
   local chunk, message = load_script(name, options.code)
   if not chunk then
-    io.stderr:write("upjob: ", message, "\n")
+    report.say(message)
     return cli.FAILED
   end
   rest[0], rest.options = options.code and "-e" or name, options

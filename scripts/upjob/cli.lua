@@ -1,5 +1,6 @@
 --- The command line: finds the subcommand, gives it its options, turns its outcome into an exit status.
 local errors = require "upjob.errors"
+local report = require "upjob.report"
 local shell = require "upjob.shell"
 local system = require "upjob.native.system"
 
@@ -28,7 +29,7 @@ end
 
 --- Prints an error for a person and returns its exit status.
 function cli.fail(err)
-  io.stderr:write("upjob: ", tostring(err), "\n")
+  report.say(err)
   return cli.status_of(err)
 end
 
@@ -36,13 +37,13 @@ end
 function cli.give_up(run, seconds)
   run:interrupt()
   if run.result then return run.result end
-  io.stderr:write(("upjob: not done within %g s: %s\n"):format(seconds, run:left() or "no job was created"))
+  report.say(("not done within %g s: %s"):format(seconds, run:left() or "no job was created"))
   return nil, cli.TIMED_OUT
 end
 
 --- A usage error of a subcommand.
 function cli.usage(command, message)
-  io.stderr:write("upjob ", command, ": ", message, "\nTry 'upjob ", command, " --help'.\n")
+  io.stderr:write("upjob ", command, ": ", report.safe(message), "\nTry 'upjob ", command, " --help'.\n")
   return cli.USAGE
 end
 
@@ -128,7 +129,8 @@ end
 function cli.parse(parser, arguments)
   local ok, result = parser:pparse(join_numbers(parser, arguments))
   if not ok then
-    io.stderr:write((parser:get_usage():gsub("^Usage: ", "usage: ")), "\n\nupjob: ", tostring(result), "\n")
+    io.stderr:write((parser:get_usage():gsub("^Usage: ", "usage: ")), "\n\n")
+    report.say(result)
     return nil, cli.USAGE
   end
   if result.verbose then require("upjob.log").level("trace") elseif result.quiet then require("upjob.log").level("error") end
@@ -192,7 +194,7 @@ function cli.words(command, arguments)
   local out = help and #arguments > 0 and io.stdout or io.stderr
   if word then
     local near = require("upjob.native.profiles").nearest(word, command.order)
-    out:write(("upjob %s: there is no \"%s\"%s\n"):format(command.name, word,
+    out:write(("upjob %s: there is no \"%s\"%s\n"):format(command.name, report.safe(word),
       near and (" (did you mean \"%s\"?)"):format(near) or ""))
   end
   out:write(("Usage: upjob %s %s [OPTION…]\n%s: %s.\n'upjob %s %s --help' tells more.\n"):format(command.name,
@@ -277,7 +279,7 @@ local function dispatch(arguments)
   end
   if not command then
     local near = require("upjob.native.profiles").nearest(name, cli.commands)
-    io.stderr:write(("upjob: there is no command \"%s\"%s: try 'upjob --help'\n"):format(name,
+    report.say(("there is no command \"%s\"%s: try 'upjob --help'"):format(name,
       near and (" (did you mean \"%s\"?)"):format(near) or ""))
     return cli.USAGE
   end
@@ -285,14 +287,14 @@ local function dispatch(arguments)
 end
 
 -- The error of a script: its traceback; that of the program's own parts: a line. Returns the reason of the end.
-local function report(err)
+local function report_end(err)
   if errors.has_code(err, "Interrupted") then
     if system.isatty("stderr") then io.stderr:write("\r\27[K") end -- the progress line
     io.stderr:write("upjob: ", err.message, "\n")
     return "interrupted"
   end
   local message = type(err) == "table" and err.traceback or err
-  io.stderr:write("upjob: ", tostring(message), "\n")
+  io.stderr:write("upjob: ", report.safe(message, true), "\n")
   return "error"
 end
 
@@ -314,7 +316,7 @@ function cli.main(arguments)
     return code
   end, with_traceback)
   if not ok then
-    reason = report(status)
+    reason = report_end(status)
     status = errors.is(status) and status.status or cli.FAILED
   end
   require("upjob.exit").run(reason)

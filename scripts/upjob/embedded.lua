@@ -1,5 +1,6 @@
 --- The embedded service inside this process: one, started when first asked for, stopped and removed at the end.
 local exit = require "upjob.exit"
+local report = require "upjob.report"
 local system = require "upjob.native.system"
 
 local embedded = { region = "us-east-1" }
@@ -40,7 +41,7 @@ function embedded.stop()
   was.service:stop()
   if was.temporary then
     local ok, err = system.remove_tree(was.directory)
-    if not ok then io.stderr:write("upjob: ", tostring(err), "\n") end
+    if not ok then report.say(err) end
   end
 end
 

@@ -1,4 +1,6 @@
 --- What must be done before the program ends, however it ends. Hooks run last in, first out, and may wait.
+local report = require "upjob.report"
+
 local exit = { hooks = {} }
 
 --- fn(reason) with reason "done", "error" or "interrupted". Returns a function that takes the hook away again.
@@ -16,7 +18,7 @@ function exit.run(reason)
   while #exit.hooks > 0 do
     local hook = table.remove(exit.hooks)
     local ok, err = pcall(hook.run, reason)
-    if not ok then io.stderr:write("upjob: while ending: ", tostring(err), "\n") end
+    if not ok then report.say("while ending: " .. tostring(err)) end
   end
 end
 

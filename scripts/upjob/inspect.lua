@@ -1,9 +1,17 @@
 --- Values as the prompt shows them: tables with their fields in order, strings quoted, secrets never.
+local system = require "upjob.native.system"
+
 local MAX_DEPTH, MAX_ITEMS, MAX_WIDTH = 6, 200, 90
+
+local NAMED = { ["\n"] = "\\n", ["\t"] = "\\t", ["\r"] = "\\r", ['"'] = '\\"', ["\\"] = "\\\\" }
+
+local function quoted(text)
+  return '"' .. system.printable((text:gsub('[\n\t\r"\\]', NAMED))) .. '"'
+end
 
 local function key_text(key)
   if type(key) == "string" and key:find("^[%a_][%w_]*$") then return key end
-  return type(key) == "string" and ("[%q]"):format(key) or ("[%s]"):format(tostring(key))
+  return ("[%s]"):format(type(key) == "string" and quoted(key) or tostring(key))
 end
 
 local function by_key(a, b)
@@ -37,16 +45,10 @@ local function render_table(value, depth, seen)
 end
 
 function render(value, depth, seen)
-  if type(value) == "string" then
-    return '"' .. value:gsub('[%c"\\\127]', function(c)
-      local named = { ["\n"] = "\\n", ["\t"] = "\\t", ["\r"] = "\\r", ['"'] = '\\"', ["\\"] = "\\\\" }
-      return named[c] or ("\\%03d"):format(c:byte())
-    end) .. '"'
-  end
-  if type(value) ~= "table" then return tostring(value) end
-  local meta = getmetatable(value)
-  if type(meta) == "table" and rawget(meta, "__tostring") then return tostring(value) end
-  return render_table(value, depth, seen)
+  if type(value) == "string" then return quoted(value) end
+  local meta = debug.getmetatable(value) -- a script's own may hide it
+  if type(value) == "table" and not (meta and rawget(meta, "__tostring")) then return render_table(value, depth, seen) end
+  return system.printable(tostring(value), true)
 end
 
 return function(value)

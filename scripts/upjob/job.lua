@@ -4,6 +4,7 @@ local exit = require "upjob.exit"
 local mapping = require "upjob.mapping"
 local native = require "upjob.native.task"
 local rejects = require "upjob.rejects"
+local report = require "upjob.report"
 local shell = require "upjob.shell"
 local system = require "upjob.native.system"
 
@@ -15,6 +16,7 @@ local ENDED = { SUCCEEDED = true, PARTIALLY_SUCCEEDED = true, FAILED = true, STO
 -- A step that failed for a passing reason is taken again: the service, or the way to it, may be away for a while.
 local STEP_ATTEMPTS, FIRST_PAUSE, LAST_PAUSE = 6, 0.5, 10 -- seconds; with jitter, some 15 in all
 local WATCH_PATIENCE = 600 -- seconds without one answered look
+job.NAME_MAX, job.RUN_KEY_MAX = 1000, 200 -- characters; of a name as many are taken as there is room for
 local DEFAULT_EXPIRY = 14             -- days, when DataExpiry is not given: the service's documentation
 
 local run = {}
@@ -102,19 +104,8 @@ local function must(self, value, err)
   return value
 end
 
-local function check_names(self)
-  for _, f in ipairs(self.mapping.fields) do
-    if f.column:find(".", 1, true) then
-      must(self, nil, errors.new { code = "InvalidFile", file = self.file, line = 1, message =
-        ("column \"%s\" has a dot in its name: the service does not find such columns; rename it in the file")
-        :format(f.column) })
-    end
-  end
-end
-
 local function check(self)
   self.step = "check"
-  check_names(self)
   local map = self.mapping
   local kept, err = rejects.keep_earlier(self.rejects)
   must(self, kept ~= false or nil, err)
@@ -145,16 +136,14 @@ local function check(self)
   end
 end
 
--- The name given (or the file's), then the run key, within 255 characters: the key is never cut.
+-- The name given (or the file's), then the run key, within 255 characters: the key is never cut. The bytes of a file's name
+-- need not be text.
 local function display_name(self)
-  local name = self.name or self.file:match("[^/]+$")
-  if not self.run_key then
-    local cut = utf8.len(name) and utf8.len(name) > 255 and utf8.offset(name, 256)
-    return cut and name:sub(1, cut - 1) or name
-  end
-  local room = 255 - utf8.len(self.run_key) - 1
+  local name = self.name or report.safe(self.file:match("[^/]+$") or self.file)
+  local ending = self.run_key and " " .. self.run_key or ""
+  local room = 255 - utf8.len(ending)
   local cut = utf8.len(name) > room and utf8.offset(name, room + 1)
-  return (cut and name:sub(1, cut - 1) or name) .. " " .. self.run_key
+  return (cut and name:sub(1, cut - 1) or name) .. ending
 end
 
 -- Takes a step until it succeeds, fails for good, or has been taken often enough: its value | nil, err
@@ -178,7 +167,7 @@ local function ensure_domain(self)
   local made
   made, err = self.client:create_domain { DomainName = self.domain, DefaultExpirationDays = 366 }
   if made and require("upjob.log").level() ~= "error" then
-    io.stderr:write(("upjob: domain %s did not exist in the embedded service: created\n"):format(self.domain))
+    report.say(("domain %s did not exist in the embedded service: created"):format(self.domain))
   end
   return made, err
 end
@@ -335,7 +324,7 @@ local function end_with_program(self, reason)
   if reason == "done" then return end
   self:interrupt()
   local left = self:left()
-  if left and not self.result then io.stderr:write("upjob: ", left, "\n") end
+  if left and not self.result then report.say(left) end
 end
 
 local function begin(self, steps)
@@ -377,6 +366,18 @@ local function read_max_failed(value)
   error("job.import: option \"max_failed\" is a number or a share such as \"2%\"", 3)
 end
 
+--- What is wrong with a name or a run key, which go into the DisplayName: nil when nothing is.
+function job.problem_of_name(value, most)
+  local length = utf8.len(value)
+  if not length then return "must be UTF-8 text" end
+  if length < 1 or length > most then return ("must have 1 to %d characters"):format(most) end
+end
+
+local function check_name(options, name, most)
+  local problem = options[name] and job.problem_of_name(options[name], most)
+  if problem then error(("job.import: option \"%s\" %s"):format(name, problem), 3) end
+end
+
 -- The mapping made of the header when none was given.
 local function mapping_of(options)
   if options.mapping then
@@ -386,15 +387,9 @@ local function mapping_of(options)
     end
     return options.mapping
   end
-  local csv = require "upjob.csv"
-  local reader, err = csv.open(options.file)
-  if not reader then return nil, err end
-  local header
-  header, err = reader:header()
-  reader:close()
-  if not header then return nil, err end
-  local map
-  map, err = mapping.from_header(header, options.key, options.file)
+  local header, line = require("upjob.native.check").header { file = options.file, keys = { options.key } }
+  if not header then return nil, line end
+  local map, err = mapping.from_header(header, options.key, { file = options.file, line = line })
   return map, err, map ~= nil
 end
 
@@ -412,10 +407,12 @@ function job.import(options)
     error("job.import: option \"mapping\" must be what mapping.define returns", 2)
   end
   local max_failed = read_max_failed(options.max_failed)
+  check_name(options, "name", job.NAME_MAX)
+  check_name(options, "run_key", job.RUN_KEY_MAX)
   local info = system.stat(options.file)
-  if info and info.type == "other" then
-    return nil, errors.new { code = "FileError", file = options.file, message =
-      "is not a regular file: its size must be known, and it is read more than once" }
+  if options.file == "-" or info and info.type == "other" then
+    return nil, errors.new { code = "FileError", file = options.file == "-" and "standard input" or options.file, message =
+      "is not a regular file: its size must be known, and it is read more than once: save the data in a file first" }
   end
   local map, err, made = mapping_of(options)
   if not map then return nil, err end

@@ -1,19 +1,49 @@
 --- upjob.mapping: which column goes where in a profile. A mapping file returns mapping.define{…}.
 local errors = require "upjob.errors"
 local rejects = require "upjob.rejects"
+local report = require "upjob.report"
 local targets = require "upjob.targets"
 
 local mapping = {}
 
 local KEY_PATTERN, KEY_MAX = "^[%w_.-]+$", 64 -- of a key of Fields: the service model, FieldMap
 
+local methods = {}
+-- What a field may have beside its methods.
+local PROPERTIES = { column = true, content_type = true, where = true, target = true, key = true, is_required = true }
+
+local function did_you_mean(name, names)
+  local near = type(name) == "string" and require("upjob.native.profiles").nearest(name, names)
+  return near and (" (did you mean \"%s\"?)"):format(near) or ""
+end
+
+local function names_of(set)
+  local names = {}
+  for name in pairs(set) do names[#names + 1] = name end
+  table.sort(names)
+  return names
+end
+
 local field = {}
-field.__index = field
+
+function field.__index(_, name)
+  local method = methods[name]
+  if method or PROPERTIES[name] then return method end
+  error(("a field of a mapping has no \"%s\"%s"):format(tostring(name), did_you_mean(name, names_of(methods))), 2)
+end
+
+-- Raises misuse at the line that called our caller. A tail call ("return mapping.define{…}") leaves no such line: then it is
+-- told at `where`, the line of the field that it is about.
+local function misuse(where, format, ...)
+  local message = format:format(...)
+  if debug.getinfo(2, "t").istailcall and where then error(("%s: %s"):format(where, message), 0) end
+  error(message, 3)
+end
 
 -- Where the script called us: for errors about the mapping that only show when it is defined.
 local function caller_line(level)
   local info = debug.getinfo(level + 1, "Sl")
-  return info and ("%s:%d"):format(info.short_src, info.currentline) or "?"
+  return info and info.currentline > 0 and ("%s:%d"):format(info.short_src, info.currentline) or nil
 end
 
 local function new_field(kind)
@@ -34,26 +64,26 @@ for _, kind in ipairs {
 end
 
 --- Where the value goes: "EmailAddress", "Address.City", "Attributes.tier".
-function field:to(target)
-  if type(target) ~= "string" then error("to: the name of a target is needed", 2) end
+function methods:to(target)
+  if type(target) ~= "string" then misuse(self.where, "to: the name of a target is needed") end
   local problem = targets.check(target)
-  if problem then error(("column \"%s\": %s"):format(self.column, problem), 2) end
+  if problem then misuse(self.where, "column \"%s\": %s", self.column, problem) end
   self.target = target
   return self
 end
 
 --- The key of the field in the job's Fields; without it, the column's name, or a slug of it.
-function field:as(key)
+function methods:as(key)
   if type(key) ~= "string" or not key:find(KEY_PATTERN) or #key > KEY_MAX then
-    error(("column \"%s\": as(): 1 to %d of a-z A-Z 0-9 _ . -, not %s"):format(self.column, KEY_MAX,
-      type(key) == "string" and ("%q"):format(key) or type(key)), 2)
+    misuse(self.where, "column \"%s\": as(): 1 to %d of a-z A-Z 0-9 _ . -, not %s", self.column, KEY_MAX,
+      type(key) == "string" and ("%q"):format(key) or type(key))
   end
   self.key = key
   return self
 end
 
 --- A row whose cell is empty here is rejected.
-function field:required()
+function methods:required()
   self.is_required = true
   return self
 end
@@ -90,38 +120,35 @@ local function find_unique_key(fields, name)
   end
 end
 
---- mapping.define{ unique_key = "customer_id", mapping.email "E-mail" : to "EmailAddress", …, on_invalid = "reject" }
--- on_invalid says what becomes of a row that the service would fail: "reject" (it is kept back and written to the rejects
--- file; the default) or "stop" (nothing is sent).
-function mapping.define(definition)
-  local level = 2
-  if type(definition) ~= "table" then error("mapping.define: a table is needed", level) end
+local OPTIONS = { "unique_key", "on_invalid" }
+
+-- What is wrong with the options of a definition: a message and the place that it is about, or nil.
+local function problem_of_options(definition)
   for name in pairs(definition) do
-    if type(name) == "string" and name ~= "unique_key" and name ~= "on_invalid" then
-      local near = require("upjob.native.profiles").nearest(name, { "unique_key", "on_invalid" })
-      error(("mapping.define: unknown option \"%s\"%s"):format(name,
-        near and (" (did you mean \"%s\"?)"):format(near) or ""), level)
+    if type(name) ~= "number" and name ~= "unique_key" and name ~= "on_invalid" then
+      return ("mapping.define: unknown option \"%s\"%s"):format(tostring(name), did_you_mean(name, OPTIONS))
     end
   end
-  local on_invalid = definition.on_invalid or "reject"
-  if on_invalid ~= "reject" and on_invalid ~= "stop" then
-    error("mapping.define: on_invalid is \"reject\" or \"stop\"", level)
+  local on_invalid = definition.on_invalid
+  if on_invalid ~= nil and on_invalid ~= "reject" and on_invalid ~= "stop" then
+    return "mapping.define: on_invalid is \"reject\" or \"stop\""
   end
-  if #definition == 0 then error("mapping.define: a mapping needs at least one field", level) end
+  if #definition == 0 then return "mapping.define: a mapping needs at least one field" end
+end
+
+local function problem_of_fields(definition)
   local used, taken = {}, {}
   for i, f in ipairs(definition) do
     if getmetatable(f) ~= field then
-      error(("mapping.define: item %d is not a field: mapping.string \"Column\" : to \"Target\""):format(i), level)
+      return ("mapping.define: item %d is not a field: mapping.string \"Column\" : to \"Target\""):format(i)
     end
-    if not f.target then
-      error(("%s: column \"%s\" has no target: add :to \"…\""):format(f.where, f.column), level)
-    end
+    if not f.target then return ("column \"%s\" has no target: add :to \"…\""):format(f.column), f.where end
     if f.key and used[f.key] then
-      error(("%s: two fields have the key \"%s\": give one another name with :as"):format(f.where, f.key), level)
+      return ("two fields have the key \"%s\": give one another name with :as"):format(f.key), f.where
     end
     if f.key then used[f.key] = true end
     if taken[f.target] then
-      error(("%s: two columns go to %s: \"%s\" and \"%s\""):format(f.where, f.target, taken[f.target], f.column), level)
+      return ("two columns go to %s: \"%s\" and \"%s\""):format(f.target, taken[f.target], f.column), f.where
     end
     taken[f.target] = f.column
   end
@@ -129,19 +156,36 @@ function mapping.define(definition)
     f.key = give_key(f, used)
     used[f.key] = true
   end
+end
+
+local function problem_of_key(definition)
   if type(definition.unique_key) ~= "string" then
-    error("mapping.define: unique_key is required: the key of the field that tells profiles apart", level)
+    return "mapping.define: unique_key is required: the key of the field that tells profiles apart"
+  end
+  if find_unique_key(definition, definition.unique_key) then return nil end
+  local names = {}
+  for i, f in ipairs(definition) do names[i] = f.key end
+  local near = did_you_mean(definition.unique_key, names)
+  return ("mapping.define: unique_key \"%s\" is none of the fields%s"):format(definition.unique_key,
+    near ~= "" and near or ": " .. table.concat(names, ", "))
+end
+
+--- mapping.define{ unique_key = "customer_id", mapping.email "E-mail" : to "EmailAddress", …, on_invalid = "reject" }
+-- on_invalid says what becomes of a row that the service would fail: "reject" (it is kept back and written to the rejects
+-- file; the default) or "stop" (nothing is sent).
+function mapping.define(definition)
+  if type(definition) ~= "table" then error("mapping.define: a table is needed", 2) end
+  local problem, where = problem_of_options(definition)
+  if not problem then problem, where = problem_of_fields(definition) end
+  if not problem then problem = problem_of_key(definition) end
+  if problem and where then error(("%s: %s"):format(where, problem), 0) end
+  if problem then
+    local first = definition[1]
+    misuse(getmetatable(first) == field and first.where or nil, "%s", problem)
   end
   local key_field = find_unique_key(definition, definition.unique_key)
-  if not key_field then
-    local names = {}
-    for _, f in ipairs(definition) do names[#names + 1] = f.key end
-    local near = require("upjob.native.profiles").nearest(definition.unique_key, names)
-    error(("mapping.define: unique_key \"%s\" is none of the fields%s"):format(definition.unique_key,
-      near and (" (did you mean \"%s\"?)"):format(near) or ": " .. table.concat(names, ", ")), level)
-  end
-  local fields = table.move(definition, 1, #definition, 1, {})
-  return setmetatable({ fields = fields, key_field = key_field, unique_key = key_field.key, on_invalid = on_invalid }, map)
+  return setmetatable({ fields = table.move(definition, 1, #definition, 1, {}), key_field = key_field,
+                        unique_key = key_field.key, on_invalid = definition.on_invalid or "reject" }, map)
 end
 
 --- True for what mapping.define returned.
@@ -167,10 +211,9 @@ function map:check_fields()
   return fields
 end
 
+-- As Lua reads it back: what would not be safe on a terminal is in Lua's own escapes.
 local function quoted(text)
-  return '"' .. text:gsub('[%c"\\]', function(c)
-    return c == '"' and '\\"' or c == "\\" and "\\\\" or ("\\%03d"):format(c:byte())
-  end) .. '"'
+  return '"' .. report.safe((text:gsub('["\\]', "\\%0"))) .. '"'
 end
 
 local function spoken_kind(content_type)
@@ -194,40 +237,44 @@ function map:to_lua()
     :format(quoted(self.unique_key), table.concat(lines, "\n"))
 end
 
+-- The service takes that much of a Source, which begins with "_source.": the service model.
+local COLUMN_MAX = 1000 - #"_source."
+
+local function free_attribute(column, index, taken)
+  local base = mapping.slug(column) or ("column_" .. index)
+  local slug, n = base, 1
+  while taken["Attributes." .. slug] do
+    n = n + 1
+    slug = base .. "_" .. n
+  end
+  return "Attributes." .. slug
+end
+
 --- A mapping of every column of a header: those that equal a profile's target go there, the rest to Attributes.<slug>.
--- `key_column` is the unique key. Returns nil, err when the key is not in the header.
-function mapping.from_header(header, key_column, file)
-  local definition, taken, key_field = {}, {}, nil
+-- `key_column` is the unique key; `place` has the header's file and line, for errors. Returns nil, err when the key is not in
+-- the header, or a name is longer than the service takes.
+function mapping.from_header(header, key_column, place)
+  local definition, taken, has_key = {}, {}, false
+  local function refuse(message)
+    return nil, errors.new { code = "InvalidFile", file = place and place.file, line = place and place.line, message = message }
+  end
   for i, column in ipairs(header) do
     if column ~= "" and column ~= rejects.REASON_COLUMN then
-      local target = targets.equal(column)
-      if not target or taken[target] then
-        local base = mapping.slug(column) or ("column_" .. i)
-        local slug, n = base, 1
-        while taken["Attributes." .. slug] do
-          n = n + 1
-          slug = base .. "_" .. n
-        end
-        target = "Attributes." .. slug
+      local length = utf8.len(column) or #column
+      if length > COLUMN_MAX then
+        return refuse(("cell %d of the header has %d characters, the service takes %d of a column's name: is it a header?")
+          :format(i, length, COLUMN_MAX))
       end
+      local target = targets.equal(column)
+      if not target or taken[target] then target = free_attribute(column, i, taken) end
       taken[target] = true
-      local f = setmetatable({ column = column, target = target, content_type = targets.kind[target] or "STRING",
-                               where = "column " .. i }, field)
-      definition[#definition + 1] = f
-      if column == key_column then key_field = key_field or f end
+      definition[#definition + 1] = setmetatable({ column = column, target = target,
+        content_type = targets.kind[target] or "STRING", where = "column " .. i }, field)
+      has_key = has_key or column == key_column
     end
   end
-  if not key_field then
-    local near = require("upjob.native.profiles").nearest(key_column, header)
-    local other = #header == 1 and header[1]:match("[;\t|]")
-    if other then
-      return nil, errors.new { code = "InvalidFile", file = file, line = 1, message =
-        ("the header is a single column: its cells seem to be separated by %s, and the service takes commas only: "
-          .. "save the file with commas"):format(other == "\t" and "tabs" or ("\"%s\""):format(other)) }
-    end
-    return nil, errors.new { code = "InvalidFile", file = file, line = 1, message =
-      ("the key column \"%s\" is not in the header%s"):format(key_column,
-        near and (" (did you mean \"%s\"?)"):format(near) or ": " .. table.concat(header, ", ")) }
+  if not has_key then
+    return refuse(("the key column \"%s\" is not in the header%s"):format(key_column, did_you_mean(key_column, header)))
   end
   definition.unique_key = key_column
   return mapping.define(definition)
@@ -242,7 +289,12 @@ function mapping.load(path)
                              message = missing and ("%s: the mapping file cannot be opened"):format(path) or message }
   end
   local ok, result = pcall(chunk)
-  if not ok then return nil, errors.new { code = "InvalidMapping", message = tostring(result) } end
+  if not ok then
+    local text = tostring(result)
+    -- What was raised in a tail call and is about no field has no place of its own.
+    if not text:find(":%d+: ") then text = ("%s: %s"):format(path, text) end
+    return nil, errors.new { code = "InvalidMapping", message = text }
+  end
   if not mapping.is(result) then
     return nil, errors.new { code = "InvalidMapping", message =
       ("%s: a mapping file returns mapping.define{…}, this one returns a %s"):format(path, type(result)) }
@@ -250,5 +302,9 @@ function mapping.load(path)
   result.file = path
   return result
 end
+
+setmetatable(mapping, { __index = function(_, name)
+  error(("there is no mapping.%s%s"):format(tostring(name), did_you_mean(name, names_of(mapping))), 2)
+end })
 
 return mapping

@@ -55,7 +55,7 @@ local function log_lines(self, run)
   local ticker = native.handler(function()
     while true do
       native.sleep(self.log_every)
-      io.stderr:write(("upjob: %s (%s)\n"):format(self.line, report.seconds(native.now() - self.began)))
+      report.say(("%s (%s)"):format(self.line, report.seconds(native.now() - self.began)))
     end
   end)
   local function stop() ticker:cancel() end
@@ -72,9 +72,7 @@ function progress:follow(run)
   run:on("checked", function(checked) rows = checked.rows - checked.bad_rows end)
   run:on("retrying", function(retry)
     self:clear()
-    if not self.quiet then
-      io.stderr:write(("upjob: %s: trying again in %.1f s\n"):format(report.safe(tostring(retry.error)), retry.delay))
-    end
+    if not self.quiet then report.say(("%s: trying again in %.1f s"):format(tostring(retry.error), retry.delay)) end
   end)
   run:on("status", function(change) self:show(change.to == "IN_PROGRESS" and "ingesting" or change.to) end)
   run:on("counts", function(s)

@@ -65,11 +65,14 @@ local function width(text)
   return columns
 end
 
---- Text that is safe on a terminal: control characters shown, never obeyed.
-function report.safe(text)
-  text = tostring(text)
-  if not utf8.len(text) then text = text:gsub("[\128-\255]", "?") end
-  return (text:gsub("[%c\127]", function(c) return ("\\x%02X"):format(c:byte()) end))
+--- Text that is safe on a terminal: what a terminal would obey is shown; with keep_lines, line ends and tabs are as they are.
+function report.safe(text, keep_lines)
+  return system.printable(tostring(text), keep_lines)
+end
+
+--- Tells a person on standard error: text from elsewhere may be in it.
+function report.say(text)
+  io.stderr:write("upjob: ", report.safe(text), "\n")
 end
 
 local function cut(text, columns)

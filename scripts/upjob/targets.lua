@@ -35,7 +35,10 @@ function targets.check(name)
     if #attribute >= 1 and utf8.len(attribute) and utf8.len(attribute) <= 255 then return nil end
     return "a custom attribute's name has 1 to 255 characters"
   end
-  local near = require("upjob.native.profiles").nearest(name, targets.list)
+  local nearest = require("upjob.native.profiles").nearest
+  local near = nearest(name, targets.list)
+  local group, rest = name:match("^([^.]+)%.(.+)$")
+  if not near and group and nearest(group, { "Attributes" }) then near = "Attributes." .. rest end
   return ("\"%s\" is no place in a profile%s; anything else goes to Attributes.<name>"):format(name,
     near and (" (did you mean \"%s\"?)"):format(near) or "")
 end

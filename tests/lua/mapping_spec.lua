@@ -63,6 +63,63 @@ describe("a mapping", function()
     end, "two columns go to FirstName")
   end)
 
+  it("suggests the nearest for a misspelt kind, method or group of targets", function()
+    local function fails(fn, text)
+      local ok, message = pcall(fn)
+      assert.is_false(ok)
+      assert.matches(text, message, 1, true)
+      assert.matches("mapping_spec.lua:%d+: ", message)
+    end
+    fails(function() return mapping.strin "x" end, 'there is no mapping.strin (did you mean "string"?)')
+    fails(function() return mapping.string "x" : requird() end, '"requird" (did you mean "required"?)')
+    fails(function() local _ = mapping.string "x" : to "Attribute.tier" end, 'did you mean "Attributes.tier"')
+    fails(function() local _ = mapping.string "x" : to "attributes.tier" end, 'did you mean "Attributes.tier"')
+    fails(function() local _ = mapping.string "x" : to "Adress.City" end, 'did you mean "Address.City"')
+    assert.is_nil(mapping.string "x".target)
+  end)
+
+  it("that is misused in a tail call is told with the line of the field", function()
+    for _, definition in ipairs {
+      'unique_key = "a",\n mapping.string "a" : to "Attributes.a",\n on_invlid = "stop"',
+      'unique_key = "b",\n mapping.string "a" : to "Attributes.a"',
+      'unique_key = "a",\n mapping.string "a"',
+    } do
+      local chunk = assert(load("local mapping = ...\nreturn mapping.define {\n " .. definition .. " }", "=map.lua"))
+      local ok, message = pcall(chunk, mapping)
+      assert.is_false(ok)
+      assert.matches("^map.lua:4: ", message)
+    end
+    local ok, message = pcall(assert(load('local m = ...\nreturn m.string "a" : to "Frst"', "=map.lua")), mapping)
+    assert.is_false(ok)
+    assert.matches("^map.lua:2: ", message)
+  end)
+
+  it("without any field is told with its file", function()
+    local path = os.tmpname()
+    local file = io.open(path, "w")
+    file:write('return require("upjob.mapping").define {}\n')
+    file:close()
+    local _, err = mapping.load(path)
+    os.remove(path)
+    assert.matches(path, tostring(err), 1, true)
+  end)
+
+  it("is printed so that nothing in a header reaches the terminal", function()
+    local header = { "id", "a\27[2Jb", "c\u{9b}d", "e\u{202e}f", 'g"h\\i' }
+    local text = mapping.from_header(header, "id"):to_lua()
+    assert.is_nil(text:find("[\0-\9\11-\31\127]"))
+    assert.is_nil(text:find("\u{9b}", 1, true) or text:find("\u{202e}", 1, true))
+    local again = load(text, "=again")()
+    for i, f in ipairs(again.fields) do assert.equals(header[i], f.column) end
+  end)
+
+  it("of a header refuses a name that the service would not take", function()
+    local map, err = mapping.from_header({ "id", ("x"):rep(2000) }, "id", { file = "f.csv", line = 3 })
+    assert.is_nil(map)
+    assert.equals("InvalidFile", err.code)
+    assert.matches("^f.csv:3: cell 2 of the header has 2000 characters", tostring(err))
+  end)
+
   it("is printed as a file that gives the same mapping", function()
     local map = define()
     local path = os.tmpname()
