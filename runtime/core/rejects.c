@@ -112,9 +112,29 @@ static int open_nameless(struct err *err)
     return fd;
 }
 
+static char delimiter_of(const struct rejects *rejects)
+{
+    return rejects->csv.delimiter ? (char)rejects->csv.delimiter : ',';
+}
+
+/* True when the input is itself a rejects file: its last column is the reason, which gives way to the new one. */
+static bool has_reason(const struct csv_row *header)
+{
+    const struct csv_slice *last = header->count > 0 ? &header->cells[header->count - 1] : NULL;
+    return last && last->len == sizeof CHECK_REASON_COLUMN - 1 && memcmp(last->data, CHECK_REASON_COLUMN, last->len) == 0;
+}
+
+static bool write_header(struct rejects *rejects, const struct csv_row *header, struct err *err)
+{
+    const char end[] = {delimiter_of(rejects), '\0'};
+    return csv_writer_raw(rejects->writer, header->raw.data, header->raw.len, err) &&
+           (has_reason(header) || (csv_writer_raw(rejects->writer, end, 1, err) &&
+                                   csv_writer_raw(rejects->writer, CHECK_REASON_COLUMN, sizeof CHECK_REASON_COLUMN - 1, err))) &&
+           csv_writer_raw(rejects->writer, "\n", 1, err);
+}
+
 static bool open_rejects(struct rejects *rejects, const struct csv_row *header, struct err *err)
 {
-    static const struct csv_slice reason = {CHECK_REASON_COLUMN, sizeof CHECK_REASON_COLUMN - 1};
     size_t size = strlen(rejects->path) + sizeof ".XXXXXX";
     char *name = malloc(size);
     if (!name)
@@ -128,10 +148,7 @@ static bool open_rejects(struct rejects *rejects, const struct csv_row *header, 
     }
     rejects->temporary = name;
     rejects->writer = csv_writer_new(write_reject, rejects, &rejects->csv, err);
-    const char delimiter = rejects->csv.delimiter ? (char)rejects->csv.delimiter : ',';
-    return rejects->writer && csv_writer_raw(rejects->writer, header->raw.data, header->raw.len, err) &&
-           csv_writer_raw(rejects->writer, &delimiter, 1, err) &&
-           csv_writer_row(rejects->writer, &reason, 1, err);
+    return rejects->writer && write_header(rejects, header, err);
 }
 
 static bool open_files(struct rejects *rejects, const struct csv_row *header, struct err *err)
@@ -146,16 +163,16 @@ static bool open_files(struct rejects *rejects, const struct csv_row *header, st
     return rejects->outgoing >= 0 && (!rejects->path || open_rejects(rejects, header, err));
 }
 
-/* The row as it stood, and the reason in quotes, so that a quote left open before it at least
+/* The row as it stood, cells for those that it lacks, and the reason in quotes, so that a quote left open before it at least
  * ends on its own line. */
-static bool write_row(struct rejects *rejects, struct csv_slice raw, const char *reason, struct err *err)
+static bool write_row(struct rejects *rejects, struct csv_slice raw, size_t lacking, const char *reason, struct err *err)
 {
-    size_t len = strlen(reason);
-    char *cell = malloc(len * 2 + 4);
+    size_t len = strlen(reason), n = lacking + 1;
+    char *cell = malloc(n + len * 2 + 3);
     if (!cell)
         return err_set(err, ERR_MEMORY, "no memory for rejected rows");
-    cell[0] = rejects->csv.delimiter ? (char)rejects->csv.delimiter : ',';
-    size_t n = 1 + csv_quote(cell + 1, reason, len, rejects->csv.quote ? rejects->csv.quote : '"');
+    memset(cell, delimiter_of(rejects), n);
+    n += csv_quote(cell + n, reason, len, rejects->csv.quote ? rejects->csv.quote : '"');
     cell[n++] = '\n';
     bool done = csv_writer_raw(rejects->writer, raw.data, raw.len, err) &&
                 csv_writer_raw(rejects->writer, cell, n, err);
@@ -163,12 +180,36 @@ static bool write_row(struct rejects *rejects, struct csv_slice raw, const char 
     return done;
 }
 
+/* The row of a rejects file: the new reason in the place of the old. */
+static bool write_again(struct rejects *rejects, const struct csv_row *row, const char *reason, struct err *err)
+{
+    struct csv_slice *cells = calloc(row->count, sizeof *cells);
+    if (!cells)
+        return err_set(err, ERR_MEMORY, "no memory for rejected rows");
+    memcpy(cells, row->cells, row->count * sizeof *cells);
+    cells[row->count - 1] = (struct csv_slice){reason, strlen(reason)};
+    bool done = csv_writer_row(rejects->writer, cells, row->count, err);
+    free(cells);
+    return done;
+}
+
+static bool write_reject_row(struct rejects *rejects, const struct csv_row *header, const struct csv_row *row,
+                             const char *reason, struct err *err)
+{
+    size_t data = header->count - has_reason(header);
+    if (row->count > 0 && row->count == header->count && data < header->count)
+        return write_again(rejects, row, reason, err);
+    /* A row that could not be read has no cells to be counted. */
+    size_t lacking = row->count > 0 && row->count < data ? data - row->count : 0;
+    return write_row(rejects, row->raw, lacking, reason, err);
+}
+
 bool rejects_add(struct rejects *rejects, const struct csv_row *header, const struct csv_row *row,
                  const char *reason, struct err *err)
 {
     if (rejects->outgoing < 0 && !open_files(rejects, header, err))
         return false;
-    if (rejects->path && !write_row(rejects, row->raw, reason, err))
+    if (rejects->path && !write_reject_row(rejects, header, row, reason, err))
         return false;
     rejects->until = row->offset;
     rejects->skip_to = row->end;

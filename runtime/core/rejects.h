@@ -1,6 +1,7 @@
 /* rejects: parts the rows of a file that is being checked in two.
  *
- * Rejected rows go to the rejects file as they stood, with the reason as one more cell; it is
+ * Rejected rows go to the rejects file as they stood, with the reason as one more cell, under its own column: the cells that
+ * a short row lacks are added. The reason of an input that is itself a rejects file gives way to the new one. The file is
  * written beside its place and renamed at the end. What is left of the input goes to a
  * nameless outgoing file. Neither exists before the first row is rejected. Copying is done
  * in steps, because the first rejected row may stand at the end of a gigabyte.

@@ -443,7 +443,7 @@ static void rejected_rows_stay_as_they_were(void **state)
                   HEADER "1, a ,\"x\",\r\n3,b,,\r5,c,,",
                   REJECTS_HEADER
                   "2,,\"q\"\"q\",,\"column \"\"Email\"\" (2): is empty, and the mapping requires it\"\n"
-                  "4,\"the row has 1 cell, the header has 4\"\n");
+                  "4,,,,\"the row has 1 cell, the header has 4\"\n");
     /* The first and the last, and what no reader can read. */
     expect_parted(DATA(HEADER ",a,,\n1,a,,\n\"abc\" ,x,,\n\n2,\"x"), HEADER "1,a,,\n\n",
                   REJECTS_HEADER
@@ -460,6 +460,19 @@ static void rejected_rows_stay_as_they_were(void **state)
         "1,\"a\nb\",,,,\"the row has 5 cells, the header has 4\"\n"
         ",,,,\"column \"\"Id\"\" (1): is empty, and it is the unique key; column \"\"Email\"\" (2): "
         "is empty, and the mapping requires it\"\n");
+    unlink(rejects);
+}
+
+static void rows_rejected_again_have_one_reason(void **state)
+{
+    (void)state;
+    expect_parted(DATA(REJECTS_HEADER "1,a,,,old\n2,,\"q,q\",,\"old, too\"\n3,,,\n4,a,,,x,y\n5,\"a\n"),
+                  REJECTS_HEADER "1,a,,,old\n",
+                  REJECTS_HEADER
+                  "2,,\"q,q\",,\"column \"\"Email\"\" (2): is empty, and the mapping requires it\"\n"
+                  "3,,,,\"the row has 4 cells, the header has 5\"\n"
+                  "4,a,,,x,y,\"the row has 6 cells, the header has 5\"\n"
+                  "5,\"a,\"column \"\"Email\"\" (2): the quote that opens cell 2 is never closed\"\n");
     unlink(rejects);
 }
 
@@ -641,6 +654,7 @@ int main(void)
         cmocka_unit_test(each_of_several_key_columns_is_needed),
         cmocka_unit_test(values_are_left_out_unless_asked_for),
         cmocka_unit_test(rejected_rows_stay_as_they_were),
+        cmocka_unit_test(rows_rejected_again_have_one_reason),
         cmocka_unit_test(nothing_rejected_makes_no_files),
         cmocka_unit_test(mended_rejects_are_an_input_like_any),
         cmocka_unit_test(a_fatal_end_leaves_no_rejects_behind),

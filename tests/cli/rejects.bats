@@ -86,3 +86,18 @@ import() { upjob import r.csv --local --domain acme --key id "$@"; }
     expect_status 6
     grep -q upjob_reason mine
 }
+
+@test "rows that are rejected again have one column of reasons, the new one, under its header" {
+    import
+    expect_status 6
+    [ "$(cat r.csv.rejects.csv)" = "$(printf 'id,name,upjob_reason\n2,,"the row has 1 cell, the header has 2"')" ]
+    printf 'id,name,upjob_reason\n,b,old\n2,b,\n' >mended.csv
+    upjob import mended.csv --local --domain acme --key id --rejects again.csv
+    expect_status 6
+    python3 - <<'P'
+import csv
+header, row = csv.reader(open("again.csv"))
+assert header == ["id", "name", "upjob_reason"], header
+assert row[:2] == ["", "b"] and "unique key" in row[2], row
+P
+}
