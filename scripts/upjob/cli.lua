@@ -193,9 +193,8 @@ function cli.words(command, arguments)
   local help = not word and (#arguments == 0 or arguments[1] == "--help" or arguments[1] == "-h")
   local out = help and #arguments > 0 and io.stdout or io.stderr
   if word then
-    local near = require("upjob.native.profiles").nearest(word, command.order)
     out:write(("upjob %s: there is no \"%s\"%s\n"):format(command.name, report.safe(word),
-      near and (" (did you mean \"%s\"?)"):format(near) or ""))
+      errors.did_you_mean(word, command.order)))
   end
   out:write(("Usage: upjob %s %s [OPTION…]\n%s: %s.\n'upjob %s %s --help' tells more.\n"):format(command.name,
     table.concat(command.order, "|"), command.name, command.summary, command.name, command.order[1]))
@@ -278,9 +277,7 @@ local function dispatch(arguments)
     command, rest = command_of("run"), table.move(rest, 1, #rest, 2, { name })
   end
   if not command then
-    local near = require("upjob.native.profiles").nearest(name, cli.commands)
-    report.say(("there is no command \"%s\"%s: try 'upjob --help'"):format(name,
-      near and (" (did you mean \"%s\"?)"):format(near) or ""))
+    report.say(("there is no command \"%s\"%s: try 'upjob --help'"):format(name, errors.did_you_mean(name, cli.commands)))
     return cli.USAGE
   end
   return command.main(table.move(rest, 1, #rest, #before + 1, before)) or cli.OK

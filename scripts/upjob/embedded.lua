@@ -6,6 +6,11 @@ local system = require "upjob.native.system"
 local embedded = { region = "us-east-1" }
 local running
 
+-- Where this machine reaches what listens at an address: that of every interface is none to connect to.
+local function url_of(host, port)
+  return ("http://%s:%d"):format(host == "0.0.0.0" and "127.0.0.1" or host, port)
+end
+
 --- Starts it (once) and returns its URL | nil, err. Without `data_dir` it works in a fresh directory of mode 0700 that is
 -- deleted at exit, as is what earlier runs could not delete because they were killed.
 function embedded.start(options)
@@ -28,7 +33,7 @@ function embedded.start(options)
     return nil, err
   end
   if options.faults then options.faults_seed = service:fault_seed() end
-  running = { service = service, url = ("http://127.0.0.1:%d"):format(service:port()), directory = directory,
+  running = { service = service, url = url_of(options.host or "127.0.0.1", service:port()), directory = directory,
               temporary = not options.data_dir }
   exit.add(embedded.stop)
   return running.url

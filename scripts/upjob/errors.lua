@@ -25,6 +25,20 @@ function errors.at_caller(fn, ...)
   error(message:gsub("^[^\n]-:%d+: ", "", 1), 3)
 end
 
+--- " (did you mean …?)" with the one of the names that was probably meant, else "".
+function errors.did_you_mean(name, names)
+  local near = type(name) == "string" and require("upjob.native.profiles").nearest(name, names)
+  return near and (" (did you mean \"%s\"?)"):format(near) or ""
+end
+
+--- The names of a table's fields, in order.
+function errors.names_of(set)
+  local names = {}
+  for name in pairs(set) do names[#names + 1] = name end
+  table.sort(names)
+  return names
+end
+
 --- Checks a table of options for a function of the Lua half: names and types.
 -- known: { name = "string" | "number" | "boolean" | "table" | "function" | "any", … }; level as in error().
 function errors.check_options(what, options, known, level)
@@ -35,12 +49,8 @@ function errors.check_options(what, options, known, level)
   for name, value in pairs(options) do
     local kind = known[name]
     if not kind then
-      local names = {}
-      for k in pairs(known) do names[#names + 1] = k end
-      table.sort(names)
-      local near = type(name) == "string" and require("upjob.native.profiles").nearest(name, names)
       error(("%s: unknown option \"%s\"%s"):format(what, tostring(name),
-        near and (" (did you mean \"%s\"?)"):format(near) or ""), level)
+        errors.did_you_mean(name, errors.names_of(known))), level)
     end
     if kind ~= "any" and type(value) ~= kind then
       error(("%s: option \"%s\" must be a %s, not a %s"):format(what, name, kind, type(value)), level)

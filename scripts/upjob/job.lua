@@ -32,10 +32,9 @@ function run:on(name, handler)
     error("on: the name of an event and a function are needed", 2)
   end
   if not job.events[name] and name ~= "*" then
-    local names = {}
-    for known in pairs(job.events) do names[#names + 1] = known end
-    table.sort(names)
-    error(("on: there is no event \"%s\": %s"):format(name, table.concat(names, ", ")), 2)
+    local names = errors.names_of(job.events)
+    local near = errors.did_you_mean(name, names)
+    error(("on: there is no event \"%s\"%s"):format(name, near ~= "" and near or ": " .. table.concat(names, ", ")), 2)
   end
   self.handlers[name] = self.handlers[name] or {}
   table.insert(self.handlers[name], handler)
@@ -366,6 +365,18 @@ local function read_max_failed(value)
   error("job.import: option \"max_failed\" is a number or a share such as \"2%\"", 3)
 end
 
+-- Checks the options of a function of this module, at the line of its caller: those that there are, and those that must be.
+local function check_options(what, options, known, required)
+  errors.check_options(what, options, known, 3)
+  for _, name in ipairs(required) do
+    if options[name] == nil then error(("%s: option \"%s\" is required"):format(what, name), 3) end
+    if options[name] == "" then error(("%s: option \"%s\" is empty"):format(what, name), 3) end
+  end
+  if not require("upjob.profiles").is_client(options.client) then
+    error(("%s: option \"client\" must be what profiles.client returns, not a %s"):format(what, type(options.client)), 3)
+  end
+end
+
 --- What is wrong with a name or a run key, which go into the DisplayName: nil when nothing is.
 function job.problem_of_name(value, most)
   local length = utf8.len(value)
@@ -396,10 +407,7 @@ end
 --- job.import{ client=, domain=, file=, mapping= or key=, name=, run_key=, expires=, rejects=, max_failed=, stall_timeout= }
 -- → run | nil, err. Starts at once; run:wait() gives the result. In the embedded service a missing domain is created.
 function job.import(options)
-  errors.check_options("job.import", options, IMPORT_OPTIONS)
-  for _, name in ipairs { "client", "domain", "file" } do
-    if options[name] == nil then error(("job.import: option \"%s\" is required"):format(name), 2) end
-  end
+  check_options("job.import", options, IMPORT_OPTIONS, { "client", "domain", "file" })
   if not options.mapping and not options.key then
     error("job.import: option \"mapping\" or \"key\" is required", 2)
   end
@@ -442,10 +450,8 @@ end
 
 --- job.attach{ client=, domain=, job_id= } → run: watches a job that exists already.
 function job.attach(options)
-  errors.check_options("job.attach", options, { client = "any", domain = "string", job_id = "string" })
-  for _, name in ipairs { "client", "domain", "job_id" } do
-    if options[name] == nil then error(("job.attach: option \"%s\" is required"):format(name), 2) end
-  end
+  check_options("job.attach", options, { client = "any", domain = "string", job_id = "string" },
+    { "client", "domain", "job_id" })
   return begin({ client = options.client, domain = options.domain, job_id = options.job_id, attached = true }, { watch })
 end
 
@@ -453,8 +459,9 @@ end
 -- the service refuses, TimeoutError after `timeout` seconds, while the run goes on).
 function run:wait(options)
   if options ~= nil then errors.check_options("wait", options, { timeout = "number" }) end
+  local timeout = options and options.timeout
+  if timeout and (timeout < 0 or timeout ~= timeout) then error("wait: option \"timeout\" is in seconds, 0 or more", 2) end
   if not self.ended then
-    local timeout = options and options.timeout
     if timeout then
       local task = native.spawn(function()
         while not self.ended do self.ended_signal:wait() end
@@ -467,7 +474,7 @@ function run:wait(options)
   end
   if not self.ended then
     return nil, errors.new { code = "TimeoutError", job_id = self.job_id, step = self.step, retryable = true, message =
-      ("job %s has not ended after %g s"):format(self.job_id or "(not yet created)", options.timeout) }
+      ("job %s has not ended after %g s"):format(self.job_id or "(not yet created)", timeout) }
   end
   return self.result, self.error
 end

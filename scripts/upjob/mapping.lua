@@ -12,24 +12,12 @@ local methods = {}
 -- What a field may have beside its methods.
 local PROPERTIES = { column = true, content_type = true, where = true, target = true, key = true, is_required = true }
 
-local function did_you_mean(name, names)
-  local near = type(name) == "string" and require("upjob.native.profiles").nearest(name, names)
-  return near and (" (did you mean \"%s\"?)"):format(near) or ""
-end
-
-local function names_of(set)
-  local names = {}
-  for name in pairs(set) do names[#names + 1] = name end
-  table.sort(names)
-  return names
-end
-
 local field = {}
 
 function field.__index(_, name)
   local method = methods[name]
   if method or PROPERTIES[name] then return method end
-  error(("a field of a mapping has no \"%s\"%s"):format(tostring(name), did_you_mean(name, names_of(methods))), 2)
+  error(("a field of a mapping has no \"%s\"%s"):format(tostring(name), errors.did_you_mean(name, errors.names_of(methods))), 2)
 end
 
 -- Raises misuse at the line that called our caller. A tail call ("return mapping.define{…}") leaves no such line: then it is
@@ -126,7 +114,7 @@ local OPTIONS = { "unique_key", "on_invalid" }
 local function problem_of_options(definition)
   for name in pairs(definition) do
     if type(name) ~= "number" and name ~= "unique_key" and name ~= "on_invalid" then
-      return ("mapping.define: unknown option \"%s\"%s"):format(tostring(name), did_you_mean(name, OPTIONS))
+      return ("mapping.define: unknown option \"%s\"%s"):format(tostring(name), errors.did_you_mean(name, OPTIONS))
     end
   end
   local on_invalid = definition.on_invalid
@@ -165,7 +153,7 @@ local function problem_of_key(definition)
   if find_unique_key(definition, definition.unique_key) then return nil end
   local names = {}
   for i, f in ipairs(definition) do names[i] = f.key end
-  local near = did_you_mean(definition.unique_key, names)
+  local near = errors.did_you_mean(definition.unique_key, names)
   return ("mapping.define: unique_key \"%s\" is none of the fields%s"):format(definition.unique_key,
     near ~= "" and near or ": " .. table.concat(names, ", "))
 end
@@ -274,7 +262,7 @@ function mapping.from_header(header, key_column, place)
     end
   end
   if not has_key then
-    return refuse(("the key column \"%s\" is not in the header%s"):format(key_column, did_you_mean(key_column, header)))
+    return refuse(("the key column \"%s\" is not in the header%s"):format(key_column, errors.did_you_mean(key_column, header)))
   end
   definition.unique_key = key_column
   return mapping.define(definition)
@@ -304,7 +292,7 @@ function mapping.load(path)
 end
 
 setmetatable(mapping, { __index = function(_, name)
-  error(("there is no mapping.%s%s"):format(tostring(name), did_you_mean(name, names_of(mapping))), 2)
+  error(("there is no mapping.%s%s"):format(tostring(name), errors.did_you_mean(name, errors.names_of(mapping))), 2)
 end })
 
 return mapping

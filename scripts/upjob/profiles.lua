@@ -68,6 +68,11 @@ function profiles.client(options)
   return setmetatable({ handle = handle, embedded = is_embedded, command_options = words }, client_meta)
 end
 
+--- True for what profiles.client returned.
+function profiles.is_client(value)
+  return getmetatable(value) == client_meta
+end
+
 --- The URL for a region: profiles.endpoint{ region=, use_fips=, use_dual_stack=, endpoint_url= } → url | nil, err
 function profiles.endpoint(options)
   local url, err = errors.at_caller(native.endpoint, options)
@@ -99,7 +104,7 @@ client_meta.__index = function(_, name)
       near and (" (did you mean \"%s\"?)"):format(near) or ""), 2)
   end
   local function method(client, params, options)
-    if getmetatable(client) ~= client_meta then
+    if not profiles.is_client(client) then
       error(("%s: call it with a colon: client:%s{…}"):format(name, name), 2)
     end
     local reply, err = call(client, name, params, options, 2) -- no tail call: the error names our caller's line

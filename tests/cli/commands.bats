@@ -302,3 +302,22 @@ L
     expect_output "  upjob-9 import FILE.csv"
     expect_no build/upjob
 }
+
+@test "local announces the address that it listens on" {
+    start_local --host 127.0.0.2 --domain acme
+    [[ $URL == http://127.0.0.2:* ]]
+    grep -q "AWS_ENDPOINT_URL_CUSTOMER_PROFILES=$URL" service.log
+    customers c.csv
+    upjob import c.csv --domain acme --key CustomerId
+    expect_status 0
+    stop_local
+    start_local --host 0.0.0.0
+    [[ $URL == http://127.0.0.1:* ]]
+    upjob domain list
+    expect_status 0
+    for host in ::1 localhost nonsense; do
+        upjob local --host $host --data "$PWD/other"
+        expect_status 3
+        expect_error "$host is not an IPv4 address"
+    done
+}

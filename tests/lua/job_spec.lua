@@ -9,6 +9,7 @@ file:write("id,name\n1,Ann\n2,Bob\n")
 file:close()
 
 local client = assert(profiles.client { embedded = true })
+require("upjob.exit").add(function() os.remove(path) end)
 
 local function import(extra)
   local options = { client = client, domain = "acme", file = path, key = "id", rejects = path .. ".rejects.csv" }
@@ -17,8 +18,6 @@ local function import(extra)
 end
 
 describe("an import", function()
-  teardown(function() os.remove(path) end)
-
   it("says that the outcome is not known when the creation was not answered", function()
     local broken = assert(profiles.client { endpoint_url = "http://127.0.0.1:9", region = "us-east-1",
       credentials = { access_key_id = "a", secret_access_key = "b" } })
@@ -68,5 +67,46 @@ describe("the check of a large file", function()
     os.remove(large)
     assert.equals(out:seek("end"), seen.total)
     assert.is_true(seen.rows >= 0 and seen.done <= seen.total)
+  end)
+end)
+
+describe("misuse of job", function()
+  local function fails(fn, text)
+    local ok, message = pcall(fn)
+    assert.is_false(ok)
+    assert.matches(text, message, 1, true)
+    assert.matches("^tests/lua/job_spec.lua:%d+: ", message)
+  end
+  local function changed(fn, base, changes)
+    local options = {}
+    for k, v in pairs(base) do options[k] = v end
+    for k, v in pairs(changes) do options[k] = v end
+    return function() local _ = fn(options) end
+  end
+
+  it("is told at the caller's line and names the field", function()
+    local base = { client = client, domain = "acme", file = path, key = "id" }
+    fails(changed(job.import, base, { client = {} }),
+      'job.import: option "client" must be what profiles.client returns, not a table')
+    fails(changed(job.import, base, { client = "x" }), 'option "client" must be what profiles.client returns, not a string')
+    fails(changed(job.import, base, { domain = 7 }), 'job.import: option "domain" must be a string, not a number')
+    fails(changed(job.import, base, { file = "" }), 'job.import: option "file" is empty')
+    fails(changed(job.import, base, { expire = 7 }), 'unknown option "expire" (did you mean "expires"?)')
+    fails(changed(job.import, base, { max_failed = "some" }), 'option "max_failed" is a number or a share')
+    fails(changed(job.import, base, { mapping = {} }), 'option "mapping" must be what mapping.define returns')
+    fails(function() local _ = job.import() end, "job.import: a table of options is needed")
+    base = { client = client, domain = "acme", job_id = ("0"):rep(32) }
+    fails(changed(job.attach, base, { client = true }), 'job.attach: option "client" must be what profiles.client returns')
+    fails(changed(job.attach, base, { job_id = false }), 'job.attach: option "job_id" must be a string, not a boolean')
+    fails(changed(job.attach, base, { jobid = "x" }), 'unknown option "jobid" (did you mean "job_id"?)')
+    fails(function() local _ = job.attach { client = client, domain = "acme" } end, 'job.attach: option "job_id" is required')
+  end)
+
+  it("of a run is told at the caller's line and names what was meant", function()
+    local run = import()
+    fails(function() run:on("stauts", print) end, 'there is no event "stauts" (did you mean "status"?)')
+    fails(function() run:wait { timeout = -1 } end, 'option "timeout" is in seconds')
+    fails(function() run:wait { timeuot = 1 } end, '(did you mean "timeout"?)')
+    assert(run:wait())
   end)
 end)

@@ -5,9 +5,9 @@ local task = require "upjob.task"
 -- Runs fn with what is written to standard error gathered; returns the texts.
 local function gathering(fn)
   local texts, stderr = {}, io.stderr
-  io.stderr = { write = function(_, ...) texts[#texts + 1] = table.concat({ ... }) end, flush = function() end }
+  rawset(io, "stderr", { write = function(_, ...) texts[#texts + 1] = table.concat({ ... }) end, flush = function() end })
   local ok, err = pcall(fn, texts)
-  io.stderr = stderr
+  rawset(io, "stderr", stderr)
   assert(ok, err)
   return texts
 end
