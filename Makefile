@@ -152,6 +152,11 @@ install: all
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/upjob
 	rm -rf $(DESTDIR)$(PREFIX)/lib/upjob $(DESTDIR)$(PREFIX)/share/upjob $(DESTDIR)$(PREFIX)/share/doc/upjob
+	@# The directories that install made, where they are empty now; the system's own prefixes have theirs without us.
+	@prefix="$(DESTDIR)$(PREFIX)"; rmdir "$$prefix/share/doc" 2>/dev/null; \
+	case "$$prefix" in /usr|/usr/local) ;; *) \
+	    for directory in share lib bin ""; do rmdir "$$prefix/$$directory" 2>/dev/null; done ;; \
+	esac; true
 
 clean:
 	rm -rf build

@@ -28,14 +28,26 @@ local function check_client(add, options)
   return client
 end
 
+-- What stands in the way of a directory's being made or written to: nil when nothing does. Nothing is made.
+local function obstacle(directory)
+  local info = system.stat(directory)
+  while not info do
+    local parent = directory:match("^(.*)/[^/]+/*$")
+    directory = parent == nil and "." or parent == "" and "/" or parent
+    info = system.stat(directory)
+  end
+  if info.type ~= "directory" then return directory .. " is not a directory: move it away, or say --state DIR" end
+  return not info.writable and directory .. " cannot be written to: say --state DIR" or nil
+end
+
 local function check_state(add, options)
   local directory = cli.state_directory(options)
   if not directory then
     add("state", false, "HOME is not set: say with --state DIR where upjob keeps its state")
     return
   end
-  local ok, err = system.make_directory(directory)
-  add("state", ok ~= nil, ok and directory or tostring(err))
+  local problem = obstacle(directory)
+  add("state", not problem, problem or directory .. (system.stat(directory) and "" or " (made when it is first needed)"))
 end
 
 function command.parser()

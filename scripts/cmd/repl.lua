@@ -19,7 +19,8 @@ local function is_incomplete(message)
   return message ~= nil and message:find("<eof>'?$") ~= nil
 end
 
--- A whole statement, over several lines if need be: text | nil at the end of input | false when interrupted.
+-- A whole statement, over several lines if need be: text | nil at the end of input | false when interrupted. One that the end
+-- of the input cuts off comes with its error.
 local function read(lines)
   local text = lines:read("upjob> ")
   if not text then return text end
@@ -27,6 +28,7 @@ local function read(lines)
     local chunk, message = compile(text)
     if chunk or not is_incomplete(message) then return text, chunk, message end
     local more = lines:read("   … ")
+    if more == nil then return text, nil, message end
     if not more then return more end
     text = text .. "\n" .. more
   end

@@ -3,7 +3,10 @@
 local file, domain, country = ...
 assert(country, "usage: import_one_country.lua FILE DOMAIN COUNTRY")
 
+-- Customer data: it goes however this script ends.
 local path = os.tmpname()
+local _ <close> = setmetatable({}, { __close = function() os.remove(path) end })
+
 local reader <close> = assert(csv.open(file))
 local writer = assert(csv.writer(path))
 assert(writer:write(reader:header()))
@@ -26,7 +29,7 @@ local map = mapping.define {
 }
 
 local client = assert(profiles.client {})
-local run = assert(job.import { client = client, domain = domain, file = path, name = country, mapping = map })
+local run = assert(job.import { client = client, domain = domain, file = path, name = country, mapping = map,
+                                rejects = country .. ".rejects.csv" })
 local result = assert(run:wait())
-os.remove(path)
 print(("%d of the rows are of %s: %s, %d created"):format(kept, country, result.Status, result.ResultsSummary.CreatedRecords))

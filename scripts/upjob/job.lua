@@ -284,6 +284,11 @@ local function close_outgoing(self)
   end
 end
 
+-- To a millisecond: more is noise.
+local function rounded(seconds)
+  return seconds and math.floor(seconds * 1000 + 0.5) / 1000
+end
+
 local function result_of(self, reply)
   local sent = self.sent or {}
   return {
@@ -292,7 +297,7 @@ local function result_of(self, reply)
     DataExpiry = reply.DataExpiry or DEFAULT_EXPIRY, CreatedAt = reply.CreatedAt, CompletedAt = reply.CompletedAt,
     file = self.file, rows = self.checked and self.checked.rows, rejected = self.rejected or 0,
     rejects = self.checked and self.checked.rejects_written and self.rejects or nil,
-    bytes = sent.bytes, upload_seconds = sent.seconds, seconds = system.time() - self.began,
+    bytes = sent.bytes, upload_seconds = rounded(sent.seconds), seconds = rounded(system.time() - self.began),
   }
 end
 

@@ -163,8 +163,10 @@ function methods:local_failures(params)
       return ("%%%02X"):format(c:byte())
     end)
   end
-  return native.get(self.handle, ("/_local/domains/%s/upload-jobs/%s/failures"):format(params.DomainName, params.JobId),
-    query)
+  local path = ("/_local/domains/%s/upload-jobs/%s/failures"):format(params.DomainName, params.JobId)
+  local page, err = native.get(self.handle, path, query)
+  if not page then err.operation = "ListFailedRecords" end -- no operation of the API: what it would be called
+  return page, err
 end
 
 return profiles

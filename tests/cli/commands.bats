@@ -209,6 +209,61 @@ teardown() { stop_local; }
     expect_status 0
 }
 
+@test "uninstall leaves nothing of what install made, and what is others'" {
+    local make=(make -C "$BATS_TEST_DIRNAME/../.." -s DESTDIR="$PWD/root" PREFIX=/opt/up SANITIZER="$(sed -n 's/^build\///p' <<<"${BUILD:-build}" | tr - ,)")
+    "${make[@]}" install 2>&1
+    "${make[@]}" uninstall
+    [ ! -e root/opt/up ]
+    "${make[@]}" install 2>&1
+    : >root/opt/up/lib/others
+    "${make[@]}" uninstall
+    [ "$(cd root/opt/up && find . -type f)" = ./lib/others ]
+}
+
+@test "no temporary directory ends with 3 and says where it is looked for" {
+    TMPDIR=/nonexistent upjob demo
+    expect_status 3
+    expect_error "/nonexistent (TMPDIR says where)"
+}
+
+@test "a statement that the end of piped input cuts off is told as an error" {
+    output=$(printf '1 + 1\nfor i = 1, 2 do\nprint(i)\n' | "$UPJOB" repl --local 2>&1)
+    expect_output "2"
+    expect_output "'end' expected"
+}
+
+@test "doctor makes no directory, and says what is in the way of one" {
+    export XDG_STATE_HOME=$PWD/state
+    upjob doctor --local
+    expect_status 0
+    expect_output "$PWD/state/upjob (made when it is first needed)"
+    [ ! -e state ]
+    : >state
+    upjob doctor --local
+    expect_status 3
+    expect_output "$PWD/state is not a directory"
+}
+
+@test "an error of job failures names what was asked for" {
+    start_local --domain acme
+    upjob job failures 00000000000000000000000000000000 --domain acme
+    expect_status 4
+    expect_error "ListFailedRecords: "
+    expect_no "GET:"
+}
+
+@test "seconds in results are rounded to milliseconds" {
+    customers c.csv
+    upjob import c.csv --local --domain acme --key CustomerId --json
+    [[ $output =~ \"seconds\":[0-9]+(\.[0-9]{1,3})?[,}] ]]
+}
+
+@test "a value of a script's own type is printed as it says at the prompt" {
+    output=$(printf 'setmetatable({}, { __tostring = function() return "mine" end, __metatable = "hidden" })\n{ profiles.client { region = "eu-west-1", credentials = { access_key_id = "a", secret_access_key = "b" } } }\n' | "$UPJOB" repl --local 2>&1)
+    expect_output mine
+    expect_output "upjob client: "
+}
+
 @test "a result that cannot be written is an error, a reader that left is none" {
     local import=("$UPJOB" import "$DATA/chinook-customers.csv" --local --domain d --key CustomerId --json)
     export ERR=$BATS_TEST_TMPDIR/err

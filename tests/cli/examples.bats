@@ -47,3 +47,11 @@ L
     expect_status 0
     expect_output "5 of the rows are of Brazil: SUCCEEDED, 5 created"
 }
+
+@test "import_one_country leaves no customer data behind when it fails" {
+    upjob run "$EXAMPLES/import_one_country.lua" "$DATA/chinook-customers.csv" acme Atlantis
+    expect_status 1
+    path=$(grep -o '/[^ ]*lua_[A-Za-z0-9]*' <<<"$errors" | head -1)
+    [ -n "$path" ]
+    [ ! -e "$path" ]
+}
