@@ -115,6 +115,16 @@ local function check_options(options)
   end
 end
 
+-- The mapping that was made of the header, and what a person would perhaps have mapped otherwise.
+local function print_mapping(map)
+  io.stderr:write("upjob: the mapping used, made of the header (save it, and pass it with --map):\n\n",
+    map:to_lua():gsub("([^\n]+)", "    %1"), "\n")
+  local hints = map:hints()
+  if #hints == 0 then return end
+  io.stderr:write("upjob: these columns became custom attributes, but look like places in a profile; if they are, have these "
+    .. "lines in the saved mapping instead of theirs:\n\n    ", table.concat(hints, "\n    "), "\n\n")
+end
+
 -- Follows the events while the main task waits.
 local function announce(run, options)
   local progress = progress_line.new(options)
@@ -128,10 +138,7 @@ local function announce(run, options)
     end
     print_problems(options, checked)
   end)
-  if run.mapping_made and not options.quiet and not options.json then
-    io.stderr:write("upjob: the mapping used, made of the header (save it, and pass it with --map):\n\n",
-      run.mapping:to_lua():gsub("([^\n]+)", "    %1"), "\n")
-  end
+  if run.mapping_made and not options.quiet and not options.json then print_mapping(run.mapping) end
   return progress
 end
 

@@ -63,7 +63,7 @@ function words.list(arguments)
     rows[i] = { item.JobId, item.Status .. (item.StatusReason and (" (" .. item.StatusReason .. ")") or ""),
                 report.time(item.CreatedAt), item.DisplayName }
   end
-  for _, line in ipairs(report.table({ { title = "JobId" }, { title = "Status" }, { title = "Created" },
+  for _, line in ipairs(report.table({ { title = "JobId", whole = true }, { title = "Status" }, { title = "Created" },
                                        { title = "DisplayName" } }, rows)) do
     print(line)
   end

@@ -208,19 +208,39 @@ local function spoken_kind(content_type)
   return ({ STRING = "string", NUMBER = "number", PHONE_NUMBER = "phone", EMAIL_ADDRESS = "email", NAME = "name" })[content_type]
 end
 
---- The mapping as the text of a mapping file.
-function map:to_lua()
+-- Fields as lines of a mapping file, in columns.
+local function field_lines(fields)
   local kinds, columns, lines = 0, 0, {}
-  for _, f in ipairs(self.fields) do
+  for _, f in ipairs(fields) do
     kinds = math.max(kinds, #spoken_kind(f.content_type))
     columns = math.max(columns, #quoted(f.column))
   end
-  for _, f in ipairs(self.fields) do
+  for i, f in ipairs(fields) do
     local kind, column = spoken_kind(f.content_type), quoted(f.column)
-    lines[#lines + 1] = ("  mapping.%s%s %s%s : to %s%s%s,"):format(kind, (" "):rep(kinds - #kind), column,
-      (" "):rep(columns - #column), quoted(f.target), f.key ~= f.column and " : as " .. quoted(f.key) or "",
+    lines[i] = ("  mapping.%s%s %s%s : to %s%s%s,"):format(kind, (" "):rep(kinds - #kind), column,
+      (" "):rep(columns - #column), quoted(f.target), f.key and f.key ~= f.column and " : as " .. quoted(f.key) or "",
       f.is_required and " : required()" or "")
   end
+  return lines
+end
+
+--- Lines of a mapping file for columns that became attributes and look like a place in a profile that no column goes to.
+function map:hints()
+  local taken, fields = {}, {}
+  for _, f in ipairs(self.fields) do taken[f.target] = true end
+  for _, f in ipairs(self.fields) do
+    local target = f.target:find("^Attributes%.") and targets.alike(f.column)
+    if target and not taken[target] then
+      taken[target] = true
+      fields[#fields + 1] = { column = f.column, target = target, content_type = targets.kind[target], key = f.key }
+    end
+  end
+  return field_lines(fields)
+end
+
+--- The mapping as the text of a mapping file.
+function map:to_lua()
+  local lines = field_lines(self.fields)
   return ("local mapping = require \"upjob.mapping\"\n\nreturn mapping.define {\n  unique_key = %s,\n%s\n}\n")
     :format(quoted(self.unique_key), table.concat(lines, "\n"))
 end

@@ -3,6 +3,8 @@ local system = require "upjob.native.system"
 
 local report = {}
 
+local LEAST_WIDTH = 8 -- to which a column of a table is made narrower
+
 local COLORS = { bold = "1", dim = "2", red = "31", green = "32", yellow = "33", cyan = "36" }
 
 --- Whether to colour what goes to `stream` ("stdout" or "stderr"); https://no-color.org.
@@ -93,8 +95,24 @@ local function pad(text, columns, right)
   return right and space .. text or text .. space
 end
 
---- A table as lines. columns: { { title=, right=bool, max= }, … }; rows: lists of strings.
-function report.table(columns, rows)
+-- Makes the widest columns narrower until a line fits; those to be copied stay whole.
+local function fit(columns, widths, room)
+  local total = 2 * (#columns - 1)
+  for _, columns_wide in ipairs(widths) do total = total + columns_wide end
+  while total > room do
+    local widest
+    for i, column in ipairs(columns) do
+      if not column.whole and widths[i] > LEAST_WIDTH and (not widest or widths[i] > widths[widest]) then widest = i end
+    end
+    if not widest then return end
+    widths[widest] = widths[widest] - 1
+    total = total - 1
+  end
+end
+
+--- A table as lines. columns: { { title=, right=bool, max=, whole=bool }, … }; rows: lists of strings. It fits `room` columns,
+-- those of the terminal when standard output is one; `whole` columns are not made narrower.
+function report.table(columns, rows, room)
   local widths, lines = {}, {}
   for i, column in ipairs(columns) do
     widths[i] = width(column.title)
@@ -103,9 +121,10 @@ function report.table(columns, rows)
       widths[i] = math.max(widths[i], width(row[i]))
     end
   end
+  fit(columns, widths, room or system.isatty("stdout") and system.width("stdout") or math.huge)
   local function line(row)
     local cells = {}
-    for i, column in ipairs(columns) do cells[i] = pad(row[i], widths[i], column.right) end
+    for i, column in ipairs(columns) do cells[i] = pad(cut(row[i], widths[i]), widths[i], column.right) end
     return (table.concat(cells, "  "):gsub("%s+$", ""))
   end
   local titles, rules = {}, {}

@@ -43,15 +43,42 @@ function targets.check(name)
     near and (" (did you mean \"%s\"?)"):format(near) or "")
 end
 
-local plain
+-- A name without its spelling: case, spaces and punctuation.
+local function plain(name)
+  return (name:lower():gsub("[^%w]", ""))
+end
+
+local by_plain_name
 
 --- The target that a header equals, spelling and case aside ("first name", "FIRST_NAME" → FirstName), or nil.
 function targets.equal(header)
-  if not plain then
-    plain = {}
-    for _, name in ipairs(targets.list) do plain[name:lower():gsub("[^%w]", "")] = name end
+  if not by_plain_name then
+    by_plain_name = {}
+    for _, name in ipairs(targets.list) do by_plain_name[plain(name)] = name end
   end
-  return plain[header:lower():gsub("[^%w]", "")]
+  return by_plain_name[plain(header)]
+end
+
+-- Headers that are often met, and what they mostly mean. Nothing is mapped by them: a person is told.
+local ALIKE = {
+  EmailAddress = "email mail emailid", PhoneNumber = "phone telephone tel phoneno",
+  MobilePhoneNumber = "mobile mobilephone cell cellphone", HomePhoneNumber = "homephone",
+  BusinessPhoneNumber = "workphone businessphone officephone", FirstName = "givenname forename",
+  LastName = "surname familyname", BusinessName = "company companyname organization organisation",
+  BirthDate = "birthday dateofbirth dob", Gender = "sex", AccountNumber = "account accountno accountid",
+  ["Address.Address1"] = "address street streetaddress addressline1", ["Address.Address2"] = "addressline2",
+  ["Address.City"] = "city town", ["Address.State"] = "state", ["Address.Province"] = "province",
+  ["Address.County"] = "county", ["Address.Country"] = "country", ["Address.PostalCode"] = "zip zipcode postcode postalcode",
+}
+
+--- The target that a header looks like ("E-mail", "Zip"), or nil.
+function targets.alike(header)
+  local name = plain(header)
+  for target, headers in pairs(ALIKE) do
+    for word in headers:gmatch("%w+") do
+      if word == name then return target end
+    end
+  end
 end
 
 return targets

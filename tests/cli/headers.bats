@@ -110,3 +110,13 @@ by_mapping() {
         expect_no "$evil"
     done
 }
+
+@test "columns that look like places in a profile are hinted at, before the check" {
+    printf 'id,E-mail,Colour\n,a@example.com,red\n' >h.csv
+    by_key
+    expect_status 7
+    expect_error 'mapping.string "E-mail" : to "Attributes.e_mail"'
+    expect_error 'mapping.email "E-mail" : to "EmailAddress"'
+    # the mapping stands before what the check found
+    [[ $errors == *'return mapping.define'*'look like places'*'h.csv:2:'* ]]
+}

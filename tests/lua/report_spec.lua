@@ -1,0 +1,46 @@
+-- What a person reads.
+local mapping = require "upjob.mapping"
+local report = require "upjob.report"
+
+describe("a table", function()
+  local columns = { { title = "JobId", whole = true }, { title = "Status" }, { title = "DisplayName" } }
+  local function rows()
+    return { { ("0"):rep(32), "SUCCEEDED", ("a long name "):rep(4) }, { ("1"):rep(32), "FAILED", "日本語の名前" } }
+  end
+
+  it("fits the terminal, and leaves whole what is to be copied", function()
+    for room = 53, 120 do
+      for i, line in ipairs(report.table(columns, rows(), room)) do
+        local _, wide_ones = line:gsub("[\227-\233]", "")
+        local wide = utf8.len(line) + wide_ones
+        assert.is_true(wide <= room, ("line %d has %d columns of %d"):format(i, wide, room))
+      end
+      assert.matches(("0"):rep(32), report.table(columns, rows(), room)[3], 1, true)
+    end
+  end)
+
+  it("is as wide as it must be where there is no terminal", function()
+    assert.matches(("a long name "):rep(4):sub(1, -2), report.table(columns, rows(), math.huge)[3], 1, true)
+  end)
+end)
+
+describe("the mapping of a header", function()
+  it("hints at columns that look like places in a profile, and maps none of them so", function()
+    local header = { "id", "E-mail", "Phone", "Zip", "Mobile", "Colour", "FirstName", "Given name" }
+    local map = assert(mapping.from_header(header, "id"))
+    local hints = table.concat(map:hints(), "\n")
+    for _, line in ipairs { 'mapping.email  "E-mail" : to "EmailAddress"', 'mapping.phone  "Phone"  : to "PhoneNumber"',
+      'mapping.string "Zip"    : to "Address.PostalCode"', 'mapping.phone  "Mobile" : to "MobilePhoneNumber"' } do
+      assert.matches(line, hints, 1, true)
+    end
+    assert.is_nil(hints:find("Colour") or hints:find("Given"))
+    for _, f in ipairs(map.fields) do
+      if f.column ~= "FirstName" then assert.matches("^Attributes%.", f.target) end
+    end
+  end)
+
+  it("has no hints where another column goes there already", function()
+    local map = assert(mapping.from_header({ "id", "EmailAddress", "Email" }, "id"))
+    assert.same({}, map:hints())
+  end)
+end)
