@@ -4,6 +4,7 @@ local errors = require "upjob.errors"
 local job = require "upjob.job"
 local json = require "upjob.json"
 local mapping = require "upjob.mapping"
+local native = require "upjob.native.task"
 local progress_line = require "upjob.progress"
 local report = require "upjob.report"
 
@@ -150,16 +151,31 @@ local function failed(err, run, options)
   return status
 end
 
--- Waits for the start only: an exit status, nil when the run ended before it.
+-- Waits until the run was started or has ended, or the time is over.
+local function wait_for_start(run, seconds)
+  local changed, late = native.signal(), false
+  run:on("*", function() changed:set() end)
+  local clock = seconds and native.handler(function()
+    native.sleep(seconds)
+    late = true
+    changed:set()
+  end)
+  while not run.started and not run.ended and not late do changed:wait() end
+  if clock then clock:cancel() end
+end
+
+-- Returns once the job was started: an exit status, nil when the run has ended before it.
 local function leave_running(run, progress, options)
-  local waiting = require("upjob.native.task").signal()
-  run:on("*", function() waiting:set() end)
-  while not run.started and not run.ended do waiting:wait() end
+  wait_for_start(run, options.timeout)
   progress:clear()
   if run.ended then return nil end
+  if not run.started then
+    local _, status = cli.give_up(run, options.timeout)
+    return status
+  end
   run:interrupt()
   local left = { JobId = run.job_id, DomainName = run.domain, Status = "IN_PROGRESS", rejected = run.rejected or 0 }
-  print(options.json and json.encode(left) or ("started  job %s in domain %s"):format(run.job_id, run.domain))
+  print(options.json and json.encode(left) or ("started  job %s in domain %s"):format(report.safe(run.job_id), run.domain))
   if not options.quiet then report.say("to watch it: " .. run:resume_command()) end
   return (run.rejected or 0) > 0 and not options.max_failed and cli.ROWS_FAILED or cli.OK
 end

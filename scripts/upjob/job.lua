@@ -71,11 +71,16 @@ end
 
 -- ---- the steps ----
 
+-- The end of a sentence about what is not known; nothing where there will be nothing to ask.
+local function then_look(command)
+  return command and ": look with " .. command or ""
+end
+
 -- What an error at this step means for the job: what exists on the service, and how to find out.
 local function consequence(self, err)
   if self.step == "check" then return nil end
   if err.outcome == "unknown" and not self.job_id then
-    return ("whether the job was created is not known: look with %s"):format(self:list_command())
+    return "whether the job was created is not known" .. then_look(self:list_command())
   end
   if not self.job_id then return "no job was created" end
   if self.step == "watch" then
@@ -83,7 +88,7 @@ local function consequence(self, err)
       or nil
   end
   return ("job %s exists in domain %s and was not started: %s"):format(self.job_id, self.domain,
-    self.step == "start" and "look at it with " .. self:command("get") or "it imports nothing as it is")
+    self.step == "start" and "it may have begun" .. then_look(self:command("get")) or "it imports nothing as it is")
 end
 
 -- An error with the step at which it came, and what exists on the service because of it.
@@ -496,6 +501,9 @@ end
 function run:interrupt()
   if self.ended then return true end
   self.task:cancel("the import was given up")
+  if self.task:status() == "failed" and not self.ended then -- it had not begun
+    finish(self, nil, errors.new { code = "Cancelled", message = "the import was given up" })
+  end
   while not self.ended do self.ended_signal:wait() end
   return true
 end
@@ -511,17 +519,18 @@ function run:resume_command()
   return self:command("watch")
 end
 
---- The command that lists the jobs of the domain.
+--- The command that lists the jobs of the domain, nil when there will be nothing to ask.
 function run:list_command()
-  return shell.command({ "job", "list", "--domain", self.domain }, self.client.command_options or {})
+  if not self.client.command_options then return nil end
+  return shell.command({ "job", "list", "--domain", self.domain }, self.client.command_options)
 end
 
 --- What is left of a run that was given up: a sentence, nil when it is nothing.
 function run:left()
   local resume = self:resume_command()
   if not self.job_id then
-    return self.creating and self.client.command_options
-      and ("whether a job was created is not known: look with %s"):format(self:list_command()) or nil
+    local list = self.creating and self:list_command()
+    return list and "whether a job was created is not known" .. then_look(list) or nil
   elseif self.stopped then
     return ("job %s was not started: it was stopped"):format(self.job_id)
   elseif self.stop_error then

@@ -43,6 +43,14 @@ L
     expect_error "$UPJOB job watch $job --domain acme --region eu-west-1 --endpoint-url $URL"
 }
 
+@test "--timeout holds for --no-wait too" {
+    rows big.csv
+    start_local --domain acme --fault slow=2000
+    upjob import big.csv --domain acme --key id --timeout 1 --no-wait
+    expect_status 124
+    expect_error "was not started: it was stopped"
+}
+
 @test "--timeout takes seconds" {
     customers c.csv
     for value in 1e400 nan -1 many ""; do

@@ -43,6 +43,15 @@ describe("an import", function()
     assert.equals("SUCCEEDED", assert(run:wait()).Status)
   end)
 
+  it("that is given up before it has begun ends, and leaves nothing", function()
+    local run = import()
+    assert.is_true(run:interrupt())
+    local result, err = run:wait()
+    assert.is_nil(result)
+    assert.equals("Cancelled", err.code)
+    assert.is_nil(run:left())
+  end)
+
   it("leaves nothing to do at exit once it has ended", function()
     local exit = require "upjob.exit"
     local before = #exit.hooks
