@@ -1,11 +1,11 @@
 --- upjob.job: one import from file to profiles: check, create, path, upload, start, watch; with events on the way.
+local aftermath = require "upjob.aftermath"
 local errors = require "upjob.errors"
 local exit = require "upjob.exit"
 local mapping = require "upjob.mapping"
 local native = require "upjob.native.task"
 local rejects = require "upjob.rejects"
 local report = require "upjob.report"
-local shell = require "upjob.shell"
 local system = require "upjob.native.system"
 
 local job = {}
@@ -71,26 +71,6 @@ end
 
 -- ---- the steps ----
 
--- The end of a sentence about what is not known; nothing where there will be nothing to ask.
-local function then_look(command)
-  return command and ": look with " .. command or ""
-end
-
--- What an error at this step means for the job: what exists on the service, and how to find out.
-local function consequence(self, err)
-  if self.step == "check" then return nil end
-  if err.outcome == "unknown" and not self.job_id then
-    return "whether the job was created is not known" .. then_look(self:list_command())
-  end
-  if not self.job_id then return "no job was created" end
-  if self.step == "watch" then
-    return self.started and err.status ~= 404 and ("job %s in domain %s was started and goes on"):format(self.job_id, self.domain)
-      or nil
-  end
-  return ("job %s exists in domain %s and was not started: %s"):format(self.job_id, self.domain,
-    self.step == "start" and "it may have begun" .. then_look(self:command("get")) or "it imports nothing as it is")
-end
-
 -- An error with the step at which it came, and what exists on the service because of it.
 local function step_failed(self, err)
   if not errors.is(err) then error(err, 0) end
@@ -98,7 +78,7 @@ local function step_failed(self, err)
   local failed = {}
   for k, v in pairs(err) do failed[k] = v end
   failed.step, failed.job_id = self.step, self.job_id
-  local what = consequence(self, err)
+  local what = aftermath.of_failure(self, err)
   if what then failed.message = ("%s [step \"%s\"; %s]"):format(err.message, self.step, what) end
   return errors.new(failed)
 end
@@ -508,37 +488,14 @@ function run:interrupt()
   return true
 end
 
---- A command line about this job ("watch", "get"), nil when there will be nothing to ask.
-function run:command(word)
-  if not self.job_id or not self.client.command_options then return nil end
-  return shell.command({ "job", word, self.job_id, "--domain", self.domain }, self.client.command_options)
-end
-
 --- The command that goes on with a job where this program left it; nil when nothing can.
 function run:resume_command()
-  return self:command("watch")
-end
-
---- The command that lists the jobs of the domain, nil when there will be nothing to ask.
-function run:list_command()
-  if not self.client.command_options then return nil end
-  return shell.command({ "job", "list", "--domain", self.domain }, self.client.command_options)
+  return aftermath.command(self, "watch")
 end
 
 --- What is left of a run that was given up: a sentence, nil when it is nothing.
 function run:left()
-  local resume = self:resume_command()
-  if not self.job_id then
-    local list = self.creating and self:list_command()
-    return list and "whether a job was created is not known" .. then_look(list) or nil
-  elseif self.stopped then
-    return ("job %s was not started: it was stopped"):format(self.job_id)
-  elseif self.stop_error then
-    return ("job %s was not started, and could not be stopped: %s"):format(self.job_id, tostring(self.stop_error))
-  elseif not resume then
-    return ("job %s was not finished; the embedded service ends with this program"):format(self.job_id)
-  end
-  return ("job %s %s; to watch it again: %s"):format(self.job_id, self.attached and "is left as it is" or "goes on", resume)
+  return aftermath.left(self)
 end
 
 return job
