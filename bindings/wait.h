@@ -78,10 +78,4 @@ void scheduler_unpost(struct scheduler *scheduler, struct posted *posted);
 
 /* Replaces resume and wrap in the coroutine library. */
 void wait_patch_coroutines(lua_State *L);
-/* Writes a message with its traceback (of `co`) to standard error; the message is at `co`'s top. */
-void report_error(lua_State *L, lua_State *co, const char *prefix);
-
-/* upjob.native.task: spawn, sleep, wait, cancel, running, signal, … */
-int open_native_task(lua_State *L);
-
 #endif
