@@ -97,25 +97,30 @@ void wait_finish(struct wait *w)
 }
 
 /* Raises what the task was interrupted with, once. */
-static void raise_interrupt(lua_State *L, struct task *t, struct wait *w)
+static int raise_interrupt(lua_State *L, struct task *t)
+{
+    t->has_interrupt = false;
+    return raise_err(L, &t->interrupt);
+}
+
+/* The work is not waited for any longer. */
+static void give_up(struct wait *w)
 {
     if (w->started && !w->done && w->class->cancel)
         w->class->cancel(w);
     w->started = false;
     w->done = true;
     w->task = NULL;
-    t->has_interrupt = false;
-    raise_err(L, &t->interrupt);
 }
 
 static int wait_results(lua_State *L, int index)
 {
     struct wait *w = lua_touserdata(L, index);
     struct task *t = w->app->scheduler->current;
-    if (t && t->has_interrupt)
-        raise_interrupt(L, t, w);
-    if (!w->done)
-        return luaL_error(L, "this coroutine waits in another task: it cannot be resumed from here");
+    if (t && t->has_interrupt) {
+        give_up(w);
+        return raise_interrupt(L, t);
+    }
     w->started = false;
     return w->class->results(L, w, index);
 }
@@ -182,13 +187,11 @@ int wait_for(lua_State *L, int index)
 
 /* ---- tasks ---- */
 
-/* A coroutine that passes its wait outwards, or a task itself, has yielded: is it a wait? Pops the tag if so. */
-static bool yielded_wait(lua_State *co, int nresults)
+/* Whether a coroutine, or a task itself, stands in a wait: the tag that it yielded stays on its stack until it goes on. */
+static bool stands_in_wait(lua_State *co)
 {
-    if (nresults != 1 || lua_touserdata(co, -1) != &wait_tag || !lua_islightuserdata(co, -1))
-        return false;
-    lua_pop(co, 1);
-    return true;
+    return lua_status(co) == LUA_YIELD && lua_gettop(co) > 0 && lua_islightuserdata(co, -1) &&
+           lua_touserdata(co, -1) == &wait_tag;
 }
 
 static void resume_task(struct scheduler *s, struct task *t, lua_State *from)
@@ -196,6 +199,8 @@ static void resume_task(struct scheduler *s, struct task *t, lua_State *from)
     struct task *previous = s->current;
     lua_State *previous_running = s->running;
     int nargs = t->started ? 0 : t->nargs, nresults = 0;
+    if (stands_in_wait(t->co))
+        lua_pop(t->co, 1);
     t->started = true;
     t->state = TASK_RUNNING;
     s->current = t;
@@ -208,7 +213,7 @@ static void resume_task(struct scheduler *s, struct task *t, lua_State *from)
         return;
     }
     t->state = TASK_WAITING;
-    if (!yielded_wait(t->co, nresults)) {
+    if (!stands_in_wait(t->co)) {
         /* coroutine.yield at the top of a task lets the others run. */
         lua_pop(t->co, nresults);
         scheduler_enqueue(t);
@@ -263,6 +268,16 @@ static int resume_finished(lua_State *L, lua_State *co, int status, int nresults
 
 static int resume_passed(lua_State *L, int status, lua_KContext wrap);
 
+/* Not yieldable here: the scheduler runs until the wait that a coroutine of ours stands in is over. It is no longer one that
+ * the task yielded for. */
+static void wait_in_place(lua_State *L, struct task *t)
+{
+    struct wait *w = t->waiting;
+    w->task = NULL;
+    t->waiting = NULL;
+    run_nested(L, w, t);
+}
+
 /* Resumes the coroutine at index 1 with the nargs values on its stack, for as long as it waits. */
 static int resume_through(lua_State *L, int nargs, bool wrap)
 {
@@ -274,24 +289,22 @@ static int resume_through(lua_State *L, int nargs, bool wrap)
         s->running = co;
         int status = lua_resume(co, L, nargs, &nresults);
         s->running = running;
-        if (status != LUA_YIELD || !yielded_wait(co, nresults))
+        if (!stands_in_wait(co))
             return resume_finished(L, co, status, nresults, wrap);
-        nargs = 0;
         if (lua_isyieldable(L)) {
             lua_pushlightuserdata(L, (void *)&wait_tag);
             return lua_yieldk(L, 1, wrap, resume_passed);
         }
-        /* Not yieldable here: run the scheduler until the wait is over, then go on in the coroutine. */
-        struct task *t = s->current;
-        struct wait *w = t ? t->waiting : NULL;
-        if (w && !w->done)
-            run_nested(L, w, t);
+        wait_in_place(L, s->current);
+        lua_pop(co, 1);
+        nargs = 0;
     }
 }
 
 static int resume_passed(lua_State *L, int status, lua_KContext wrap)
 {
     (void)status;
+    lua_pop(lua_tothread(L, 1), 1);
     return resume_through(L, 0, wrap != 0);
 }
 
@@ -323,6 +336,9 @@ static int resume_finished(lua_State *L, lua_State *co, int status, int nresults
     return lua_error(L);
 }
 
+/* What a coroutine that waits is to others: one that runs. It goes on by itself. */
+#define WAITS "a coroutine that waits: it goes on by itself when its wait is over"
+
 static int move_arguments(lua_State *L, lua_State *co, int nargs)
 {
     if (!lua_checkstack(co, nargs))
@@ -340,6 +356,11 @@ static int patched_resume(lua_State *L)
         lua_pushliteral(L, "cannot resume non-suspended coroutine");
         return 2;
     }
+    if (stands_in_wait(co)) {
+        lua_pushboolean(L, 0);
+        lua_pushliteral(L, "cannot resume " WAITS);
+        return 2;
+    }
     return resume_through(L, move_arguments(L, co, lua_gettop(L) - 1), false);
 }
 
@@ -347,6 +368,8 @@ static int wrap_call(lua_State *L)
 {
     lua_State *co = lua_tothread(L, lua_upvalueindex(1));
     int nargs = lua_gettop(L);
+    if (stands_in_wait(co))
+        return luaL_error(L, "cannot resume " WAITS);
     move_arguments(L, co, nargs);
     lua_pushvalue(L, lua_upvalueindex(1));
     return resume_through(L, nargs, true);
@@ -362,11 +385,58 @@ static int patched_wrap(lua_State *L)
     return 1;
 }
 
+/* Lua's own function, the upvalue, does the rest. */
+static int call_original(lua_State *L)
+{
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_insert(L, 1);
+    lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
+    return lua_gettop(L);
+}
+
+static int patched_close(lua_State *L)
+{
+    if (lua_isthread(L, 1) && stands_in_wait(lua_tothread(L, 1)))
+        return luaL_error(L, "cannot close " WAITS);
+    return call_original(L);
+}
+
+static int patched_status(lua_State *L)
+{
+    if (!lua_isthread(L, 1) || !stands_in_wait(lua_tothread(L, 1)))
+        return call_original(L);
+    lua_pushliteral(L, "normal");
+    return 1;
+}
+
+/* At the top of a task a yield is a wait as well: what interrupts the task is raised there. */
+static int yield_over(lua_State *L, int status, lua_KContext context)
+{
+    struct task *t = app_of(L)->scheduler->current;
+    (void)status;
+    (void)context;
+    if (t && t->co == L && t->has_interrupt)
+        return raise_interrupt(L, t);
+    return lua_gettop(L);
+}
+
+static int patched_yield(lua_State *L)
+{
+    return lua_yieldk(L, lua_gettop(L), 0, yield_over);
+}
+
 void wait_patch_coroutines(lua_State *L)
 {
-    static const luaL_Reg patched[] = {{"resume", patched_resume}, {"wrap", patched_wrap}, {NULL, NULL}};
+    static const luaL_Reg patched[] = {{"resume", patched_resume}, {"wrap", patched_wrap}, {"yield", patched_yield},
+                                       {NULL, NULL}};
+    static const luaL_Reg around[] = {{"close", patched_close}, {"status", patched_status}, {NULL, NULL}};
     lua_getglobal(L, "coroutine");
     luaL_setfuncs(L, patched, 0);
+    for (const luaL_Reg *f = around; f->name; f++) {
+        lua_getfield(L, -1, f->name);
+        lua_pushcclosure(L, f->func, 1);
+        lua_setfield(L, -2, f->name);
+    }
     lua_pop(L, 1);
 }
 

@@ -81,6 +81,18 @@ describe("a wait", function()
     assert.same({ 1, 2 }, list)
   end)
 
+  it("works after one in a coroutine that was resumed where nothing can yield", function()
+    local list = { 3, 1, 2 }
+    table.sort(list, function(a, b)
+      coroutine.wrap(wait)()
+      return a < b
+    end)
+    local other = task.spawn(function() wait() return "other" end)
+    assert.is_true(wait())
+    assert.same({ 1, 2, 3 }, list)
+    assert.equals("other", other:wait())
+  end)
+
   it("lets other tasks go on, also where it cannot yield", function()
     local ticks = 0
     local ticker = task.spawn(function() for _ = 1, 5 do task.sleep(0.002) ticks = ticks + 1 end end)
@@ -237,7 +249,87 @@ describe("task.timeout", function()
   end)
 end)
 
+describe("a coroutine that waits", function()
+  local co, waiting
+  before_each(function()
+    co = coroutine.create(function() task.sleep(0.01) return "its end" end)
+    waiting = task.spawn(coroutine.resume, co)
+    task.sleep(0)
+    assert.equals("normal", coroutine.status(co))
+  end)
+  after_each(function()
+    -- What was refused did it no harm.
+    assert.same({ true, "its end" }, { waiting:wait() })
+    assert.equals("dead", coroutine.status(co))
+  end)
+
+  it("is not resumed from another task", function()
+    local ok, message = coroutine.resume(co)
+    assert.is_false(ok)
+    assert.matches("cannot resume a coroutine that waits", message)
+  end)
+
+  it("is not closed from another task", function()
+    assert.has_error(function() coroutine.close(co) end,
+      "cannot close a coroutine that waits: it goes on by itself when its wait is over")
+  end)
+
+  it("is not resumed from another task through coroutine.wrap", function()
+    local step = coroutine.wrap(function() task.sleep(0.01) return "its end" end)
+    local first = task.spawn(step)
+    task.sleep(0)
+    local ok, message = pcall(step)
+    assert.is_false(ok)
+    assert.matches("cannot resume a coroutine that waits", message)
+    assert.equals("its end", first:wait())
+  end)
+end)
+
+describe("an error object", function()
+  local function passes(run)
+    local object = setmetatable({}, { __tostring = function() return "shown" end })
+    local ok, err = run(function() wait() error(object) end)
+    assert.is_falsy(ok)
+    assert.equals(object, err)
+  end
+
+  it("is the same behind a wait in a task", function()
+    passes(function(f) return task.spawn(f):wait() end)
+  end)
+
+  it("is the same behind a wait in task.all and task.timeout", function()
+    passes(function(f) return task.all { f } end)
+    passes(function(f) return pcall(task.timeout, 1, f) end)
+  end)
+
+  it("is the same behind a wait in a coroutine, also where nothing can yield", function()
+    passes(function(f) return coroutine.resume(coroutine.create(f)) end)
+    passes(function(f) return pcall(coroutine.wrap(f)) end)
+    passes(function(f) return pcall(table.sort, { 2, 1 }, coroutine.wrap(f)) end)
+  end)
+
+  it("may be nil", function()
+    assert.equals(2, select("#", task.spawn(function() wait() error() end):wait()))
+    assert.same({ false }, { pcall(coroutine.wrap(function() wait() error() end)) })
+  end)
+end)
+
 describe("coroutines of scripts", function()
+  it("are closed, and have a status, as Lua's own", function()
+    local closed = false
+    local co = coroutine.create(function()
+      local _ <close> = setmetatable({}, { __close = function() wait() closed = true end })
+      coroutine.yield()
+    end)
+    coroutine.resume(co)
+    assert.equals("suspended", coroutine.status(co))
+    assert.is_true(coroutine.close(co))
+    assert.is_true(closed)
+    assert.equals("dead", coroutine.status(co))
+    assert.equals("running", coroutine.status((coroutine.running())))
+    assert.has_error(function() coroutine.close(1) end)
+  end)
+
   it("behave as Lua's own where nothing waits", function()
     local co = coroutine.create(function() error("x", 0) end)
     assert.same({ false, "x" }, { coroutine.resume(co) })
