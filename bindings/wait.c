@@ -198,16 +198,29 @@ static void resume_task(struct scheduler *s, struct task *t, lua_State *from)
 {
     struct task *previous = s->current;
     lua_State *previous_running = s->running;
+    bool previous_pinned = s->pinned;
     int nargs = t->started ? 0 : t->nargs, nresults = 0;
+    if (!t->started && t->has_interrupt) { /* it never runs */
+        lua_settop(t->co, 0);
+        push_err(t->co, &t->interrupt);
+        task_end(t, LUA_ERRRUN, 1);
+        return;
+    }
     if (stands_in_wait(t->co))
         lua_pop(t->co, 1);
     t->started = true;
     t->state = TASK_RUNNING;
     s->current = t;
     s->running = t->co;
+    s->pinned = false;
+    if (previous)
+        previous->above = t;
     int status = lua_resume(t->co, from, nargs, &nresults);
+    if (previous)
+        previous->above = NULL;
     s->current = previous;
     s->running = previous_running;
+    s->pinned = previous_pinned;
     if (status != LUA_YIELD) {
         task_end(t, status, nresults);
         return;
@@ -255,8 +268,7 @@ static void run_ready(struct scheduler *s, lua_State *from)
     struct task *last = s->ready_last;
     while (s->ready_first) {
         struct task *t = dequeue(s);
-        if (t->state != TASK_RUNNING && t->state != TASK_ENDED)
-            resume_task(s, t, from);
+        resume_task(s, t, from);
         if (t == last)
             break;
     }
@@ -286,9 +298,12 @@ static int resume_through(lua_State *L, int nargs, bool wrap)
     for (;;) {
         int nresults = 0;
         lua_State *running = s->running;
+        bool pinned = s->pinned;
         s->running = co;
+        s->pinned = pinned || !lua_isyieldable(L);
         int status = lua_resume(co, L, nargs, &nresults);
         s->running = running;
+        s->pinned = pinned;
         if (!stands_in_wait(co))
             return resume_finished(L, co, status, nresults, wrap);
         if (lua_isyieldable(L)) {
@@ -463,13 +478,9 @@ int scheduler_run(lua_State *L, int index, int *count)
         }
     }
     s->main = NULL;
-    int n = t->nresults, base = lua_gettop(t->co) - n + 1;
-    luaL_checkstack(L, n + 1, NULL);
-    for (int i = 0; i < n; i++) {
-        lua_pushvalue(t->co, base + i);
-        lua_xmove(t->co, L, 1);
-    }
-    *count = n;
+    *count = t->nresults;
+    luaL_checkstack(L, *count, NULL);
+    lua_xmove(t->co, L, *count);
     return t->failed ? LUA_ERRRUN : LUA_OK;
 }
 

@@ -50,7 +50,7 @@ bool wait_quietly(lua_State *L, struct wait *wait);
 void wait_finish(struct wait *wait);
 
 /* Starts the function with `nargs` arguments on top of the stack as a task; pops them, pushes the task's handle. A
- * handler's error is logged and ends nothing else. */
+ * handler's error is told at once and ends nothing else. */
 void task_spawn(lua_State *L, int nargs, bool handler);
 /* Runs the scheduler until the task at `index` has ended and, when `all`, every other one too. From the host only,
  * outside of any task. Returns LUA_OK or an error status, with the results or the error pushed, *count of them. */
@@ -61,7 +61,9 @@ void scheduler_drain(lua_State *L);
 void scheduler_interrupt(struct scheduler *scheduler, const struct err *e);
 /* Gives up every task but the running one. */
 void scheduler_cancel_all(lua_State *L);
-/* True when a task died of an error that nobody waited for. */
+/* Tells the errors of tasks that nobody waited for: when the program ends. */
+void scheduler_tell_errors(struct scheduler *scheduler);
+/* True when such an error was told. */
 bool scheduler_had_errors(const struct scheduler *scheduler);
 /* The coroutine that runs now: for the signal handler's hook. */
 lua_State *scheduler_running(const struct scheduler *scheduler);

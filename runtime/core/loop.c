@@ -106,6 +106,12 @@ struct loop_timer *loop_timer_start(struct loop *loop, uint64_t ms, void (*fire)
     return timer;
 }
 
+void loop_timer_unref(struct loop_timer *timer)
+{
+    if (timer)
+        uv_unref((uv_handle_t *)&timer->uv);
+}
+
 void loop_timer_stop(struct loop_timer *timer)
 {
     if (timer && !uv_is_closing((uv_handle_t *)&timer->uv))

@@ -36,6 +36,8 @@ uint64_t loop_now(void);
 /* Calls `fire(arg)` once after `ms`. The loop owns the timer; it is gone once it
  * has fired or been stopped. NULL when memory is out. */
 struct loop_timer *loop_timer_start(struct loop *loop, uint64_t ms, void (*fire)(void *arg), void *arg);
+/* It does not count as something that could call back: loop_turn may say that nothing is left. NULL is allowed. */
+void loop_timer_unref(struct loop_timer *timer);
 /* Stops a timer that has not fired; NULL is allowed. */
 void loop_timer_stop(struct loop_timer *timer);
 

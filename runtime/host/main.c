@@ -114,6 +114,7 @@ static int run(lua_State *L)
     }
     task_spawn(L, 1, false);
     int status = scheduler_run(L, lua_gettop(L), &count);
+    scheduler_tell_errors(app_of(L)->scheduler);
     if (status != LUA_OK) {
         /* The error, then its text with the traceback. */
         fprintf(stderr, "upjob: %s\n", lua_tostring(L, -1));

@@ -92,6 +92,7 @@ function repl.main(arguments)
       or ("No client: " .. report.safe(err) .. ". Try 'upjob repl --local'."))
     print("Ctrl-C gives up a line or a wait, Ctrl-D ends.")
   end
+  require("upjob.native.task").at_prompt()
   local lines = open_lines(options)
   while true do
     local text, chunk, message = read(lines)

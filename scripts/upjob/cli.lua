@@ -309,7 +309,7 @@ function cli.main(arguments)
     local code = dispatch(list)
     -- Tasks that were started and not waited for are part of the program.
     local native = require "upjob.native.task"
-    while native.join_one() do end
+    while native.join_any() do end
     return code
   end, with_traceback)
   if not ok then

@@ -77,6 +77,46 @@ teardown() { stop_local; }
     expect_error "nowhere.lua"
 }
 
+@test "a task's error is not reported when it is waited for later, or through task.all" {
+    upjob run -e 'local h = task.spawn(function() error("late") end) task.sleep(0.2) local _, err = h:wait() print(err)'
+    expect_status 0
+    expect_output late
+    [ -z "$errors" ]
+    upjob run -e 'local function f() error("now") end print(select(2, task.all { f, f, f }))'
+    expect_status 0
+    expect_output now
+    [ -z "$errors" ]
+    upjob run -e 'local h = task.spawn(error, "given") task.sleep(0.01) print(select(2, task.all { h }))'
+    expect_status 0
+    [ -z "$errors" ]
+}
+
+@test "a task's error that nobody waits for is told while the script goes on, once its handle is gone" {
+    echo 'do local h = task.spawn(function() task.sleep(0.01) error("forgotten") end) h = nil end task.sleep(60)' >s.lua
+    "$UPJOB" run s.lua 2>err 3>&- &
+    local pid=$! i
+    for ((i = 0; i < 500; i++)); do grep -q 'stack traceback' err && break; sleep 0.02; done
+    kill $pid
+    wait $pid || true
+    grep -q 'error in a task: s.lua:1: forgotten' err
+    [ "$(grep -c forgotten err)" = 1 ]
+}
+
+@test "a task's error whose handle is kept is told when the program ends, and makes it fail" {
+    upjob run -e 'kept = task.spawn(function() error("kept") end) task.sleep(0.01) print("end")'
+    expect_status 1
+    expect_error "error in a task: (command line):1: kept"
+    upjob run -e 'kept = task.spawn(error, setmetatable({}, { __tostring = function() error("worse") end })) print("end")'
+    expect_status 1
+    expect_output end
+    expect_error "error in a task: (an error object that does not become a string)"
+}
+
+@test "a prompt does not fail because of a task's error" {
+    output=$(printf 'task.spawn(function() error("seen") end)\ntask.sleep(0.01)\n' | "$UPJOB" repl --local 2>&1)
+    expect_output "seen"
+}
+
 @test "a script's tasks are waited for" {
     upjob run -e 'task.spawn(function() task.sleep(0.05) print("late") end)'
     expect_status 0
@@ -86,9 +126,10 @@ teardown() { stop_local; }
 @test "SIGINT ends a script that waits, and one that computes, with 130; SIGTERM with 143" {
     for code in 'task.sleep(60)' 'while true do end' 'pcall(task.sleep, 60) task.sleep(0)'; do
         for signal in INT TERM; do
+            rm -f err
             "$UPJOB" run -e "io.stderr:write('go\n') $code" 2>err 3>&- &
             pid=$!
-            for ((i = 0; i < 100; i++)); do grep -q go err && break; sleep 0.02; done
+            for ((i = 0; i < 500; i++)); do grep -qs go err && break; sleep 0.02; done
             kill -$signal $pid
             status=0; wait $pid || status=$?
             case "$code/$signal" in
