@@ -129,10 +129,35 @@ static int native_cancel(lua_State *L)
     return 0;
 }
 
-void scheduler_interrupt(struct scheduler *scheduler, const struct err *e)
+void scheduler_halt(struct scheduler *scheduler)
 {
-    if (scheduler->main)
-        task_interrupt(scheduler->main, e);
+    scheduler->halted = 1;
+}
+
+bool scheduler_interrupt(struct scheduler *scheduler, const struct err *e)
+{
+    struct task *main = scheduler->main;
+    if (!main)
+        return false;
+    task_interrupt(main, e);
+    if (main->state == TASK_WAITING)
+        scheduler_enqueue_first(main);
+    for (struct task *t = main->above; t; t = t->above) {
+        t->pardoned = true;
+        task_interrupt(t, e);
+    }
+    return true;
+}
+
+bool scheduler_interrupts_main(struct scheduler *scheduler)
+{
+    if (scheduler->current == scheduler->main) {
+        scheduler->halted = 0;
+        return true;
+    }
+    if (scheduler->current)
+        scheduler->current->pardoned = true;
+    return false;
 }
 
 void scheduler_cancel_all(lua_State *L)

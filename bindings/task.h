@@ -4,6 +4,7 @@
 #define UPJOB_BINDINGS_TASK_H
 
 #include <lua.h>
+#include <signal.h>
 #include <stdbool.h>
 
 #include "bindings/wait.h"
@@ -46,6 +47,8 @@ struct scheduler {
     struct task *tasks;
     struct posted *posted;
     lua_State *running;
+    volatile sig_atomic_t halted; /* by a signal: no task is resumed before on_halt was called */
+    void (*on_halt)(struct scheduler *scheduler);
     struct task *untold;
     struct posted look;          /* for handles that are gone */
     struct loop_timer *look_timer;
@@ -58,8 +61,10 @@ struct scheduler {
 
 /* ---- of wait.c ---- */
 
-/* The task is to be resumed between turns. Twice is once. */
+/* The task is to be resumed between turns, after those that are. Twice is once. */
 void scheduler_enqueue(struct task *t);
+/* As the first of all. */
+void scheduler_enqueue_first(struct task *t);
 
 /* ---- of task.c ---- */
 

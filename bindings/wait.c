@@ -12,11 +12,13 @@
 /* What a waiting coroutine yields: no script can have this pointer, so none can forge a wait. */
 static const char wait_tag;
 
-struct scheduler *scheduler_new(struct app *app)
+struct scheduler *scheduler_new(struct app *app, void (*on_halt)(struct scheduler *scheduler))
 {
     struct scheduler *s = calloc(1, sizeof *s);
-    if (s)
-        s->app = app;
+    if (!s)
+        return NULL;
+    s->app = app;
+    s->on_halt = on_halt;
     return s;
 }
 
@@ -43,6 +45,22 @@ void scheduler_enqueue(struct task *t)
     else
         s->ready_first = t;
     s->ready_last = t;
+}
+
+void scheduler_enqueue_first(struct task *t)
+{
+    struct scheduler *s = t->app->scheduler;
+    struct task **p = &s->ready_first, *before = NULL;
+    scheduler_enqueue(t);
+    for (; *p != t; p = &(*p)->next_ready)
+        before = *p;
+    if (!before)
+        return;
+    *p = t->next_ready;
+    if (s->ready_last == t)
+        s->ready_last = before;
+    t->next_ready = s->ready_first;
+    s->ready_first = t;
 }
 
 static struct task *dequeue(struct scheduler *s)
@@ -133,15 +151,26 @@ static int wait_continue(lua_State *L, int status, lua_KContext context)
 
 static void run_ready(struct scheduler *s, lua_State *from);
 
+/* A turn of the loop, which sleeps only when there is nothing to do between turns. False when nothing is left that could ever
+ * go on. */
+static bool turn(struct scheduler *s)
+{
+    bool alive = loop_turn(s->app->loop, !s->ready_first && !s->posted && !s->halted);
+    return alive || s->ready_first || s->posted || s->halted;
+}
+
+static bool is_over(const struct wait *w, const struct task *t)
+{
+    return w->done || (t && t->has_interrupt);
+}
+
 /* Runs everything else until the wait is over or its task is interrupted. False when nothing could ever end it. */
 static bool run_until(lua_State *L, struct wait *w, struct task *t)
 {
     struct scheduler *s = w->app->scheduler;
-    while (!w->done && !(t && t->has_interrupt)) {
+    while (!is_over(w, t)) {
         run_ready(s, L);
-        if (w->done || (t && t->has_interrupt))
-            break;
-        if (!loop_turn(s->app->loop, !s->ready_first) && !s->ready_first && !s->posted && !w->done)
+        if (!is_over(w, t) && !turn(s) && !is_over(w, t))
             return false;
     }
     return true;
@@ -200,7 +229,7 @@ static void resume_task(struct scheduler *s, struct task *t, lua_State *from)
     lua_State *previous_running = s->running;
     bool previous_pinned = s->pinned;
     int nargs = t->started ? 0 : t->nargs, nresults = 0;
-    if (!t->started && t->has_interrupt) { /* it never runs */
+    if (!t->started && t->has_interrupt && t != s->main) { /* it never runs */
         lua_settop(t->co, 0);
         push_err(t->co, &t->interrupt);
         task_end(t, LUA_ERRRUN, 1);
@@ -258,6 +287,10 @@ void scheduler_unpost(struct scheduler *scheduler, struct posted *posted)
 
 static void run_ready(struct scheduler *s, lua_State *from)
 {
+    if (s->halted) {
+        s->halted = 0;
+        s->on_halt(s);
+    }
     while (s->posted) {
         struct posted *posted = s->posted;
         s->posted = posted->next;
@@ -266,10 +299,10 @@ static void run_ready(struct scheduler *s, lua_State *from)
     }
     /* Those that become ready meanwhile run after the next turn of the loop, so that none starves it. */
     struct task *last = s->ready_last;
-    while (s->ready_first) {
+    while (s->ready_first && !s->halted) {
         struct task *t = dequeue(s);
         resume_task(s, t, from);
-        if (t == last)
+        if (t == last || (t == s->main && t->state == TASK_ENDED))
             break;
     }
 }
@@ -457,20 +490,13 @@ void wait_patch_coroutines(lua_State *L)
 
 /* ---- running it all ---- */
 
-static bool turn(struct scheduler *s)
-{
-    run_ready(s, s->app->L);
-    bool alive = loop_turn(s->app->loop, !s->ready_first);
-    return alive || s->ready_first || s->posted;
-}
-
 int scheduler_run(lua_State *L, int index, int *count)
 {
     struct scheduler *s = app_of(L)->scheduler;
     struct task *t = task_check(L, index);
     s->main = t;
-    while (t->state != TASK_ENDED) {
-        if (!turn(s) && t->state != TASK_ENDED) {
+    for (run_ready(s, L); t->state != TASK_ENDED; run_ready(s, L)) {
+        if (!turn(s)) {
             struct err e;
             err_clear(&e);
             err_set(&e, ERR_INTERNAL, "this wait can never end: nothing is under way that could end it");
@@ -487,6 +513,7 @@ int scheduler_run(lua_State *L, int index, int *count)
 void scheduler_drain(lua_State *L)
 {
     struct scheduler *s = app_of(L)->scheduler;
-    while (s->tasks && turn(s))
-        ;
+    do
+        run_ready(s, L);
+    while (s->tasks && turn(s));
 }

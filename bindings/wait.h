@@ -36,7 +36,8 @@ struct wait {
 };
 
 struct scheduler;
-struct scheduler *scheduler_new(struct app *app);
+/* `on_halt` is called between turns after scheduler_halt, which may come from a signal handler. */
+struct scheduler *scheduler_new(struct app *app, void (*on_halt)(struct scheduler *scheduler));
 void scheduler_free(struct scheduler *scheduler);
 
 /* Makes a userdata of `size` bytes, zeroed, with a struct wait at its head; its metatable cancels on collection. */
@@ -57,8 +58,14 @@ void task_spawn(lua_State *L, int nargs, bool handler);
 int scheduler_run(lua_State *L, int index, int *count);
 /* Runs the tasks that are left until they have ended. */
 void scheduler_drain(lua_State *L);
-/* Makes `e` be raised at the wait of the main task. From between turns or a callback. */
-void scheduler_interrupt(struct scheduler *scheduler, const struct err *e);
+/* Between turns no task is resumed before `on_halt` was called. */
+void scheduler_halt(struct scheduler *scheduler);
+/* Makes `e` be raised at the wait of the main task, before any other goes on, and in the tasks that stand on the C stack above
+ * it. False when the main task has ended. From between turns. */
+bool scheduler_interrupt(struct scheduler *scheduler, const struct err *e);
+/* From the hook of a coroutine that computes and is about to raise: true when the main task runs it, and so has been
+ * interrupted. Any other task is given up, and the main one is still to be interrupted. */
+bool scheduler_interrupts_main(struct scheduler *scheduler);
 /* Gives up every task but the running one. */
 void scheduler_cancel_all(lua_State *L);
 /* Tells the errors of tasks that nobody waited for: when the program ends. */

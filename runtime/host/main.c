@@ -34,7 +34,8 @@ static void fill_interrupted(struct err *e)
     e->status = 128 + number;
 }
 
-/* In a script that computes and never waits. */
+/* In a script that computes and never waits. A task that is not the main one is only made to make way: what it was asked is
+ * still to be raised in the main task. */
 static void interrupt_hook(lua_State *L, lua_Debug *debug)
 {
     struct err e;
@@ -42,20 +43,28 @@ static void interrupt_hook(lua_State *L, lua_Debug *debug)
     lua_sethook(L, NULL, 0, 0);
     if (!interruption.pending)
         return;
-    interruption.pending = 0;
     fill_interrupted(&e);
+    if (scheduler_interrupts_main(interruption.app->scheduler))
+        interruption.pending = 0;
     raise_err(L, &e);
 }
 
-static void interrupt_wakes(uv_async_t *wake)
+/* Between turns. */
+static void interrupt_main(struct scheduler *scheduler)
 {
     struct err e;
-    (void)wake;
     if (!interruption.pending)
         return;
-    interruption.pending = 0;
     fill_interrupted(&e);
-    scheduler_interrupt(interruption.app->scheduler, &e);
+    if (scheduler_interrupt(scheduler, &e))
+        interruption.pending = 0;
+}
+
+/* The turn of the loop ends; what is to be done is done between turns. */
+static void interrupt_wakes(uv_async_t *wake)
+{
+    (void)wake;
+    loop_wake(interruption.app->loop);
 }
 
 static void on_signal(int number)
@@ -66,6 +75,7 @@ static void on_signal(int number)
     }
     interruption.signal = number;
     interruption.pending = 1;
+    scheduler_halt(interruption.app->scheduler);
     lua_State *running = scheduler_running(interruption.app->scheduler);
     if (running)
         lua_sethook(running, interrupt_hook, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
@@ -198,7 +208,7 @@ int main(int argc, char **argv)
     if (app.library_path && !*app.library_path)
         app.library_path = NULL;
     app.loop = loop_new(&e);
-    app.scheduler = scheduler_new(&app);
+    app.scheduler = scheduler_new(&app, interrupt_main);
     if (!app.loop || !app.scheduler) {
         fprintf(stderr, "upjob: %s\n", e.code[0] ? e.message : "out of memory");
         return 1;
