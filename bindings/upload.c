@@ -127,8 +127,6 @@ static int native_put(lua_State *L)
     put->L = app_of(L)->L;
     put->progress_ref = LUA_NOREF;
     put->report.run = put_report;
-    lua_pushvalue(L, 2); /* the secret lives as long as the upload */
-    lua_setiuservalue(L, -2, 1);
     if (option_function(L, 1, what, "progress"))
         put->progress_ref = luaL_ref(L, LUA_REGISTRYINDEX);
     put->upload = upload_start(app_http(L), app_of(L)->loop, &options, put_done, put, &e);

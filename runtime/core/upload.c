@@ -30,7 +30,7 @@ struct upload {
     struct curl_slist *headers;
     char *url;
     char *path;
-    const struct secret *key;
+    struct secret *key; /* a copy: the digest pass may outlast the caller's */
     int fd;
     struct file_identity identity; /* of the file: it must not change under us */
     bool named;                    /* `path` is the name of the file that is sent */
@@ -75,6 +75,7 @@ static void upload_free(struct upload *upload)
         secret_cleanse(upload->url, strlen(upload->url));
     free(upload->url);
     free(upload->path);
+    secret_free(upload->key);
     buf_cleanse(&upload->reply);
     free(upload);
 }
@@ -466,7 +467,6 @@ struct upload *upload_start(struct http *http, struct loop *loop, const struct u
     upload->fd = -1;
     upload->http = http;
     upload->loop = loop;
-    upload->key = options->key;
     upload->content_md5 = !options->no_content_md5;
     snprintf(upload->md5, sizeof upload->md5, "%s", options->content_md5 ? options->content_md5 : "");
     upload->connect_timeout_ms = options->connect_timeout_ms;
@@ -477,7 +477,8 @@ struct upload *upload_start(struct http *http, struct loop *loop, const struct u
     buf_init(&upload->reply, MAX_ERROR_BODY);
     upload->url = strdup(options->url);
     upload->path = strdup(options->path ? options->path : "the file");
-    if (!upload->url || !upload->path) {
+    upload->key = secret_new(secret_bytes(options->key), secret_len(options->key));
+    if (!upload->url || !upload->path || !upload->key) {
         err_set(e, ERR_MEMORY, "out of memory");
         goto failed;
     }

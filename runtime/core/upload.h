@@ -14,7 +14,7 @@
 #include "core/http.h"
 #include "core/secret.h"
 
-/* Borrowed for the time of upload_start, but for `key`, which must last as long as the upload. */
+/* Borrowed for the time of upload_start. */
 struct upload_options {
     const char *url;
     const struct secret *key; /* ClientToken: base64 of the 32-byte data key */

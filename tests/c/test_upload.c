@@ -259,6 +259,23 @@ static void sends_the_three_headers_and_nothing_unsigned(void **state)
     assert_int_equal(f->outcome.last_total, 1000);
 }
 
+static void a_key_that_is_freed_while_the_file_is_digested_is_sent(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const replies[] = {OK_REPLY, NULL};
+    struct upload_options options = {0};
+    struct err e;
+    server_start(&f->server, replies);
+    assert_non_null(start(f, NULL, &options, &e));
+    secret_free(f->key);
+    f->key = NULL;
+    while (!f->outcome.done)
+        loop_turn(f->loop, true);
+    server_stop(&f->server);
+    assert_string_equal(f->outcome.err.message, "");
+    assert_has(f->server.head[0], "\r\nx-amz-server-side-encryption-customer-key: " KEY "\r\n");
+}
+
 static void content_md5_is_that_of_the_file(void **state)
 {
     struct fixture *f = *state;
@@ -469,6 +486,7 @@ int main(void)
 #define WITH_FILE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         WITH_FILE(sends_the_three_headers_and_nothing_unsigned),
+        WITH_FILE(a_key_that_is_freed_while_the_file_is_digested_is_sent),
         WITH_FILE(content_md5_is_that_of_the_file),
         WITH_FILE(content_md5_is_an_option),
         WITH_FILE(a_refused_content_md5_is_left_out_and_the_body_sent_again_from_its_beginning),
