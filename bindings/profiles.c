@@ -12,32 +12,51 @@
 #define CLIENT_TYPE "upjob.client"
 
 struct client {
-    struct api_client *api; /* NULL once closed */
+    struct api_client *api; /* NULL once closed and no call is under way */
+    size_t calls;           /* under way: they end as they would have */
+    bool closed;
 };
 
 static struct client *check_client(lua_State *L, int index)
 {
     struct client *client = luaL_checkudata(L, index, CLIENT_TYPE);
-    if (!client->api)
+    if (client->closed)
         luaL_error(L, "the client was closed");
     return client;
+}
+
+static void free_unused(struct client *client)
+{
+    if (!client->closed || client->calls > 0)
+        return;
+    api_client_free(client->api);
+    client->api = NULL;
 }
 
 /* ---- a call ---- */
 
 struct calling {
     struct wait wait;
-    struct api_call *call;
+    struct client *client; /* its user value, so that it lives as long as its calls */
+    struct api_call *call; /* under way, or NULL */
     struct api_reply reply;
     struct err error;
 };
 
+static void call_ended(struct calling *calling)
+{
+    calling->call = NULL;
+    calling->client->calls--;
+    free_unused(calling->client);
+}
+
 static void calling_cancel(struct wait *w)
 {
     struct calling *calling = (struct calling *)w;
-    if (calling->call)
+    if (calling->call) {
         api_call_cancel(calling->call);
-    calling->call = NULL;
+        call_ended(calling);
+    }
     cJSON_Delete(calling->reply.output);
     calling->reply.output = NULL;
 }
@@ -72,11 +91,22 @@ static const struct wait_class calling_class = {calling_results, calling_cancel}
 static void calling_done(void *arg, struct api_reply *reply, const struct err *e)
 {
     struct calling *calling = arg;
-    calling->call = NULL;
     calling->reply = *reply;
     reply->output = NULL;
     calling->error = *e;
+    call_ended(calling);
     wait_finish(&calling->wait);
+}
+
+/* The call has started; it is on top of the stack, the client at 1. */
+static int wait_for_reply(lua_State *L, struct calling *calling, struct client *client)
+{
+    calling->client = client;
+    client->calls++;
+    calling->wait.started = true;
+    lua_pushvalue(L, 1);
+    lua_setiuservalue(L, -2, 1);
+    return wait_for(L, lua_gettop(L));
 }
 
 /* call(client, operation name, params, {timeout=}) → reply | nil, err; a breach of the model raises at `level`. */
@@ -104,10 +134,7 @@ static int native_call(lua_State *L)
     cJSON_Delete(params);
     if (!calling->call)
         return fail_with(L, &e);
-    calling->wait.started = true;
-    lua_pushvalue(L, 1); /* the client lives as long as its calls */
-    lua_setiuservalue(L, -2, 1);
-    return wait_for(L, lua_gettop(L));
+    return wait_for_reply(L, calling, client);
 }
 
 /* get(client, path, query?) → reply | nil, err: for the embedded service's own addresses */
@@ -121,10 +148,7 @@ static int native_get(lua_State *L)
     calling->call = api_get_start(client->api, path, query, calling_done, calling, &e);
     if (!calling->call)
         return fail_with(L, &e);
-    calling->wait.started = true;
-    lua_pushvalue(L, 1);
-    lua_setiuservalue(L, -2, 1);
-    return wait_for(L, lua_gettop(L));
+    return wait_for_reply(L, calling, client);
 }
 
 /* ---- the client ---- */
@@ -164,7 +188,7 @@ static int native_client(lua_State *L)
         options.session_token = credential(L, 2, "session_token");
     }
     struct client *client = lua_newuserdatauv(L, sizeof *client, 0);
-    client->api = NULL;
+    memset(client, 0, sizeof *client);
     luaL_setmetatable(L, CLIENT_TYPE);
     client->api = api_client_new(app_http(L), app_of(L)->loop, &options, &e);
     return client->api ? 1 : fail_with(L, &e);
@@ -173,8 +197,8 @@ static int native_client(lua_State *L)
 static int client_close(lua_State *L)
 {
     struct client *client = luaL_checkudata(L, 1, CLIENT_TYPE);
-    api_client_free(client->api);
-    client->api = NULL;
+    client->closed = true;
+    free_unused(client);
     return 0;
 }
 

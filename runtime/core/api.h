@@ -24,7 +24,7 @@ struct api_options {
 
 struct api_client;
 /* ERR_CONFIG or ERR_CREDENTIALS when region, endpoint or credentials cannot be had. Owned by the caller; freed after
- * all of its calls have ended. */
+ * all of its calls have ended: in the `done` of the last one at the earliest. */
 struct api_client *api_client_new(struct http *http, struct loop *loop, const struct api_options *options,
                                   struct err *e) MUST_CHECK;
 void api_client_free(struct api_client *client);

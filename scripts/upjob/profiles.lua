@@ -120,9 +120,12 @@ client_meta.__tostring = function(client)
   return ("upjob client: %s, region %s"):format(about.endpoint, about.region)
 end
 
-client_meta.__close = function(client)
-  native.close(client.handle)
+--- Ends the client: it takes no more calls; those under way end as they would have.
+function methods:close()
+  native.close(self.handle)
 end
+
+client_meta.__close = methods.close
 
 --- Region, endpoint and where the credentials came from: never a secret.
 function methods:about()

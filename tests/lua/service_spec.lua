@@ -308,3 +308,56 @@ describe("profiles.endpoint", function()
     assert.equals("ConfigurationError", err.code)
   end)
 end)
+
+describe("a client that is closed", function()
+  local function own_client() return assert(profiles.client { embedded = true }) end
+
+  it("while a call is under way in another task lets the call end", function()
+    local domain = new_domain()
+    local own = own_client()
+    local under_way = task.spawn(function() return own:get_domain { DomainName = domain } end)
+    task.sleep(0)
+    own:close()
+    assert.equals(domain, assert(under_way:wait()).DomainName)
+  end)
+
+  it("by leaving its block while a call is tried again lets the call end", function()
+    local under_way
+    do
+      local own <close> = assert(profiles.client { endpoint_url = "http://127.0.0.1:9", region = "us-east-1",
+        max_attempts = 3, credentials = { access_key_id = "local", secret_access_key = "local" } })
+      under_way = task.spawn(function() return own:list_domains {} end)
+      task.sleep(0.01)
+    end
+    assert.equals("ConnectionError", code_of(under_way:wait()))
+  end)
+
+  it("while a call is cancelled is freed once", function()
+    local own = own_client()
+    local under_way = task.spawn(function() return own:list_domains {} end)
+    task.sleep(0)
+    own:close()
+    under_way:cancel()
+    assert.equals("Cancelled", code_of(under_way:wait()))
+    own:close()
+  end)
+
+  it("takes no more calls", function()
+    local own = own_client()
+    own:close()
+    assert.has_error(function() own:list_domains {} end, "the client was closed")
+  end)
+end)
+
+describe("a data key", function()
+  it("that is closed while its file is digested is sent all the same", function()
+    local domain = new_domain()
+    local path = assert(client:get_upload_job_path { DomainName = domain, JobId = new_job(domain) })
+    local file = customers()
+    local putting = task.spawn(upload.put, { url = path.Url, key = path.ClientToken, file = file })
+    task.sleep(0)
+    path.ClientToken:close()
+    assert(putting:wait())
+    os.remove(file)
+  end)
+end)
