@@ -148,24 +148,18 @@ void http_free(struct http *http)
 
 /* ---- what every transfer shares ---- */
 
-static void trace_lines(char mark, const char *data, size_t size, bool request)
+/* Secrets may stand in any of them: curl tells the headers of HTTP/2 in its texts. */
+static void trace_lines(char mark, const char *data, size_t size)
 {
     struct buf line;
     const char *end = data + size;
     buf_init(&line, 64 * 1024);
-    bool first = request;
     while (data < end) {
         const char *stop = memchr(data, '\n', (size_t)(end - data));
         size_t len = (size_t)((stop ? stop : end) - data);
         buf_reset(&line);
-        if (first)
-            redact_url(data, len, &line);
-        else
-            redact_header(data, len, &line);
-        while (line.len > 0 && line.data[line.len - 1] == '\r')
-            line.data[--line.len] = '\0';
-        log_wire(mark, "%s", line.data ? line.data : "");
-        first = false;
+        if (redact_line(data, len, &line))
+            log_wire(mark, "%s", line.data ? line.data : "");
         data = stop ? stop + 1 : end;
     }
     buf_cleanse(&line);
@@ -176,11 +170,11 @@ static int trace(CURL *easy, curl_infotype type, char *data, size_t size, void *
     (void)easy;
     (void)arg;
     if (type == CURLINFO_HEADER_OUT)
-        trace_lines('>', data, size, true);
+        trace_lines('>', data, size);
     else if (type == CURLINFO_HEADER_IN)
-        trace_lines('<', data, size, false);
+        trace_lines('<', data, size);
     else if (type == CURLINFO_TEXT)
-        trace_lines('*', data, size, true);
+        trace_lines('*', data, size);
     return 0;
 }
 

@@ -1,5 +1,6 @@
 #include "core/redact.h"
 
+#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
@@ -13,25 +14,13 @@ static bool listed(const char *const *names, const char *name, size_t len)
     return false;
 }
 
-bool redact_is_secret_header(const char *name, size_t len)
+static bool secret_header(const char *name, size_t len)
 {
     static const char *const names[] = {
         "authorization", "proxy-authorization", "cookie", "set-cookie", "x-amz-security-token", "x-api-key",
         "x-amz-server-side-encryption-customer-key", "x-amz-server-side-encryption-customer-key-md5",
         "x-aws-ec2-metadata-token", "x-amz-sso_bearer_token", NULL};
     return listed(names, name, len);
-}
-
-bool redact_header(const char *line, size_t len, struct buf *out)
-{
-    const char *colon = memchr(line, ':', len);
-    while (len > 0 && (line[len - 1] == '\r' || line[len - 1] == '\n'))
-        len--;
-    if (colon && redact_is_secret_header(line, (size_t)(colon - line)))
-        return buf_add(out, line, (size_t)(colon - line)) && buf_adds(out, ": " SECRET_SHOWN);
-    if (colon && strncasecmp(line, "location:", 9) == 0)
-        return redact_url(line, len, out);
-    return buf_add(out, line, len);
 }
 
 static bool secret_parameter(const char *name, size_t len)
@@ -42,12 +31,31 @@ static bool secret_parameter(const char *name, size_t len)
     return listed(names, name, len);
 }
 
-/* Adds "name=value" pairs up to the query's end. */
-static bool redact_query(const char *p, const char *end, struct buf *out)
+static bool in_name(char c)
+{
+    return isalnum((unsigned char)c) || c == '-' || c == '_';
+}
+
+/* The colon behind the name of a secret header, wherever in the line it stands; `end` when there is none. curl words the
+ * headers of HTTP/2 as "h2h3 [name: value]" or "[HTTP/2] [1] [name: value]", by its version. */
+static const char *secret_from(const char *line, const char *end)
+{
+    for (const char *colon = line; (colon = memchr(colon, ':', (size_t)(end - colon))); colon++) {
+        const char *name = colon;
+        while (name > line && in_name(name[-1]))
+            name--;
+        if (secret_header(name, (size_t)(colon - name)))
+            return colon;
+    }
+    return end;
+}
+
+/* "name=value" pairs up to the end of the word. */
+static void add_query(const char *p, const char *end, struct buf *out)
 {
     while (p < end) {
-        const char *stop = p + strcspn(p, "& \r\n");
-        if (stop > end)
+        const char *stop = memchr(p, '&', (size_t)(end - p));
+        if (!stop)
             stop = end;
         const char *equals = memchr(p, '=', (size_t)(stop - p));
         if (equals && secret_parameter(p, (size_t)(equals - p)))
@@ -55,44 +63,58 @@ static bool redact_query(const char *p, const char *end, struct buf *out)
         else
             buf_add(out, p, (size_t)(stop - p));
         p = stop;
-        if (p < end && *p == '&')
+        if (p < end)
             buf_addc(out, *p++);
-        else
-            break;
     }
-    return buf_add(out, p, (size_t)(end - p));
 }
 
-bool redact_url(const char *url, size_t len, struct buf *out)
+/* Where a word has a host and perhaps user information before it: behind "://", or behind a quote, as curl tells a proxy of
+ * the environment, which needs no scheme. NULL when it has none. */
+static const char *authority_of(const char *word, const char *end)
 {
-    /* A copy with a NUL: strcspn needs an end. */
-    struct buf copy;
-    buf_init(&copy, len);
-    if (!buf_add(&copy, url, len)) {
-        buf_free(&copy);
-        return false;
-    }
-    const char *p = copy.data, *end = copy.data + len;
-    const char *authority = strstr(p, "://");
+    const char *scheme = memmem(word, (size_t)(end - word), "://", 3);
+    if (scheme)
+        return scheme + 3;
+    return word < end && *word == '\'' ? word + 1 : NULL;
+}
+
+/* A run without spaces, which may be a URL or its path. */
+static void add_word(const char *word, const char *end, struct buf *out)
+{
+    const char *authority = authority_of(word, end), *p = word;
     if (authority) {
-        authority += 3;
-        const char *stop = authority + strcspn(authority, "/?# ");
-        const char *at = NULL;
-        for (const char *q = authority; q < stop; q++)
-            if (*q == '@')
-                at = q;
-        buf_add(out, p, (size_t)(authority - p));
+        const char *stop = authority;
+        while (stop < end && !strchr("/?#", *stop))
+            stop++;
+        const char *at = memrchr(authority, '@', (size_t)(stop - authority));
+        buf_add(out, word, (size_t)(authority - word));
         if (at)
             buf_adds(out, SECRET_SHOWN);
         p = at ? at : authority;
     }
     const char *query = memchr(p, '?', (size_t)(end - p));
-    if (!query) {
-        buf_add(out, p, (size_t)(end - p));
-    } else {
-        buf_add(out, p, (size_t)(query + 1 - p));
-        redact_query(query + 1, end, out);
+    const char *path_end = query ? query + 1 : end;
+    buf_add(out, p, (size_t)(path_end - p));
+    add_query(path_end, end, out);
+}
+
+bool redact_line(const char *line, size_t len, struct buf *out)
+{
+    while (len > 0 && (line[len - 1] == '\r' || line[len - 1] == '\n'))
+        len--;
+    const char *end = line + len, *shown = secret_from(line, end);
+    for (const char *p = line; p < shown;) {
+        const char *space = memchr(p, ' ', (size_t)(shown - p));
+        const char *stop = space ? space : shown;
+        add_word(p, stop, out);
+        if (space)
+            buf_addc(out, ' ');
+        p = space ? space + 1 : shown;
     }
-    buf_cleanse(&copy);
+    if (shown < end) {
+        buf_adds(out, ": " SECRET_SHOWN);
+        if (end[-1] == ']')
+            buf_addc(out, ']');
+    }
     return !out->failed;
 }

@@ -7,13 +7,11 @@
 
 #include "core/buf.h"
 
-/* True for headers whose value is a secret: Authorization, Proxy-Authorization, Cookie, Set-Cookie,
- * x-amz-security-token, the SSE-C key and its MD5, x-aws-ec2-metadata-token, and the like. */
-bool redact_is_secret_header(const char *name, size_t len);
-/* Adds a "Name: value" line to `out`, its value replaced when it is secret. */
-bool redact_header(const char *line, size_t len, struct buf *out);
-/* Adds a URL or a request line to `out`, with user information and the values of X-Amz-Signature,
- * X-Amz-Credential, X-Amz-Security-Token, Signature, AWSAccessKeyId, token, key and sig parameters replaced. */
-bool redact_url(const char *url, size_t len, struct buf *out);
+/* Adds a line of a trace to `out`, whatever it is: a header, a request line, or a sentence of curl's that quotes one.
+ * Replaced are: all that follows the name of a header that is secret (Authorization, Proxy-Authorization, Cookie, Set-Cookie,
+ * x-amz-security-token, the SSE-C key and its MD5, x-aws-ec2-metadata-token, and the like) and a colon; in URLs, user
+ * information and the values of X-Amz-Signature, X-Amz-Credential, X-Amz-Security-Token, Signature, AWSAccessKeyId, token,
+ * key, sig and password parameters. A line end at the end is left out. */
+bool redact_line(const char *line, size_t len, struct buf *out);
 
 #endif
