@@ -38,7 +38,7 @@ struct http_request {
     bool has_body;            /* send Content-Length even when body_len is 0 */
     long connect_timeout_ms;  /* 0: 10 s */
     long timeout_ms;          /* of the whole call; 0: none */
-    long read_timeout_ms;     /* no byte for that long; 0: 60 s */
+    long read_timeout_ms;     /* no byte either way for that long; 0: 60 s */
     size_t max_response;      /* 0: HTTP_MAX_RESPONSE */
     bool follow_redirects;
 };

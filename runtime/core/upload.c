@@ -236,18 +236,14 @@ static size_t take_header(char *data, size_t unit, size_t count, void *arg)
     return len;
 }
 
-static int report(void *arg, curl_off_t down_total, curl_off_t down, curl_off_t up_total, curl_off_t up)
+static void report(void *arg, uint64_t up)
 {
     struct upload *upload = arg;
     uint64_t now = loop_now();
-    (void)down_total;
-    (void)down;
-    (void)up_total;
-    if (upload->progress && (now - upload->reported_at >= 100 || (uint64_t)up == file_size(upload))) {
+    if (upload->progress && (now - upload->reported_at >= 100 || up == file_size(upload))) {
         upload->reported_at = now;
-        upload->progress(upload->arg, (uint64_t)up, file_size(upload));
+        upload->progress(upload->arg, up, file_size(upload));
     }
-    return 0;
 }
 
 static bool add_header(struct upload *upload, const char *name, const char *value)
@@ -390,12 +386,9 @@ static bool start_put(struct upload *upload, struct err *e)
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, upload);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_header);
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, upload);
-    curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
-    curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, report);
-    curl_easy_setopt(easy, CURLOPT_XFERINFODATA, upload);
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
-    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (upload->stall_timeout_ms + 999) / 1000);
+    upload->transfer.stall_ms = upload->stall_timeout_ms;
+    upload->transfer.progress = report;
     upload->transfer.done = put_done;
     upload->transfer.arg = upload;
     return http_transfer_add(upload->http, &upload->transfer, e);

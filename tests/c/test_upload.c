@@ -6,118 +6,18 @@
 
 #include <cmocka.h>
 
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/upload.h"
+#include "tests/c/server.h"
 
 #define KEY "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=" /* bytes 0 to 31 */
 #define KEY_MD5 "tP/LI3N87DFaSk0aoqYgzg=="
-
-/* ---- a server that answers each connection with the next of its replies ---- */
-
-struct server {
-    int listener, port;
-    pthread_t thread;
-    const char *const *replies; /* NULL-terminated; "" reads for ever without answering, "!" resets after the head */
-    char head[4][4096];         /* of each request */
-    size_t body[4];             /* bytes of each body */
-    unsigned char sum[4];       /* of each body's bytes, xor-ed */
-    int count;
-    bool closed_early;          /* the client closed while the reply was withheld */
-};
-
-static size_t read_head(int fd, char *head, size_t size, char *rest, size_t *rest_len)
-{
-    size_t len = 0;
-    char *end = NULL;
-    while (!end && len < size - 1) {
-        ssize_t n = recv(fd, head + len, size - 1 - len, 0);
-        if (n <= 0)
-            break;
-        len += (size_t)n;
-        head[len] = '\0';
-        end = strstr(head, "\r\n\r\n");
-    }
-    if (!end)
-        return len;
-    *rest_len = len - (size_t)(end + 4 - head);
-    memcpy(rest, end + 4, *rest_len);
-    end[2] = '\0';
-    return len;
-}
-
-static void serve_one(struct server *s, int fd, const char *reply)
-{
-    char rest[4096], buffer[65536];
-    size_t rest_len = 0, length = 0;
-    char *head = s->head[s->count];
-    read_head(fd, head, sizeof s->head[0], rest, &rest_len);
-    const char *field = strstr(head, "Content-Length: ");
-    if (field)
-        length = strtoul(field + 16, NULL, 10);
-    if (strcmp(reply, "!") == 0)
-        return;
-    if (strstr(head, "Expect: 100-continue"))
-        send(fd, "HTTP/1.1 100 Continue\r\n\r\n", 25, MSG_NOSIGNAL);
-    size_t got = rest_len;
-    for (size_t i = 0; i < rest_len; i++)
-        s->sum[s->count] ^= (unsigned char)rest[i];
-    while (got < length) {
-        ssize_t n = recv(fd, buffer, sizeof buffer, 0);
-        if (n <= 0)
-            break;
-        for (ssize_t i = 0; i < n; i++)
-            s->sum[s->count] ^= (unsigned char)buffer[i];
-        got += (size_t)n;
-    }
-    s->body[s->count] = got;
-    if (*reply)
-        send(fd, reply, strlen(reply), MSG_NOSIGNAL);
-    else
-        s->closed_early = recv(fd, buffer, 1, 0) <= 0;
-}
-
-static void *serve(void *arg)
-{
-    struct server *s = arg;
-    for (; s->replies[s->count]; s->count++) {
-        int fd = accept(s->listener, NULL, NULL);
-        if (fd < 0)
-            return NULL;
-        serve_one(s, fd, s->replies[s->count]);
-        close(fd);
-    }
-    return NULL;
-}
-
-static void server_start(struct server *s, const char *const *replies)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof address;
-    memset(s, 0, sizeof *s);
-    s->replies = replies;
-    s->listener = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(bind(s->listener, (struct sockaddr *)&address, sizeof address), 0);
-    assert_int_equal(listen(s->listener, 4), 0);
-    getsockname(s->listener, (struct sockaddr *)&address, &len);
-    s->port = ntohs(address.sin_port);
-    pthread_create(&s->thread, NULL, serve, s);
-}
-
-static void server_stop(struct server *s)
-{
-    shutdown(s->listener, SHUT_RDWR);
-    pthread_join(s->thread, NULL);
-    close(s->listener);
-}
 
 /* ---- an upload ---- */
 
@@ -387,15 +287,29 @@ static void a_reset_connection_is_an_error_that_may_be_tried_again(void **state)
     assert_true(f->outcome.err.retryable);
 }
 
-static void a_stalled_transfer_times_out(void **state)
+/* The reply would come after two seconds: a stall that is told late would be none. */
+static void a_stalled_transfer_times_out_when_its_time_is_over_not_seconds_later(void **state)
 {
     struct fixture *f = *state;
-    static const char *const replies[] = {"", NULL};
-    struct upload_options options = {.no_content_md5 = true, .stall_timeout_ms = 1000};
+    static const char *const replies[] = {"~" OK_REPLY, NULL};
+    struct upload_options options = {.no_content_md5 = true, .stall_timeout_ms = 200};
     server_start(&f->server, replies);
     run(f, &options);
     server_stop(&f->server);
     assert_string_equal(f->outcome.err.code, ERR_TIMEOUT);
+    assert_true(f->outcome.err.retryable);
+}
+
+/* The reply takes several times the stall timeout, and no pause in it does. */
+static void a_transfer_that_goes_on_slowly_is_not_stalled(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const replies[] = {"." OK_REPLY, NULL};
+    struct upload_options options = {.no_content_md5 = true, .stall_timeout_ms = 1000};
+    server_start(&f->server, replies);
+    run(f, &options);
+    server_stop(&f->server);
+    assert_string_equal(f->outcome.err.message, "");
 }
 
 static void a_cancelled_transfer_closes_its_socket_at_once(void **state)
@@ -494,7 +408,8 @@ int main(void)
         WITH_FILE(content_type_goes_only_when_it_is_signed),
         WITH_FILE(an_xml_error_becomes_an_error_without_the_signature),
         WITH_FILE(a_reset_connection_is_an_error_that_may_be_tried_again),
-        WITH_FILE(a_stalled_transfer_times_out),
+        WITH_FILE(a_stalled_transfer_times_out_when_its_time_is_over_not_seconds_later),
+        WITH_FILE(a_transfer_that_goes_on_slowly_is_not_stalled),
         WITH_FILE(a_cancelled_transfer_closes_its_socket_at_once),
         WITH_FILE(a_cancelled_digest_pass_ends_quietly),
         WITH_FILE(a_file_that_changed_while_it_was_sent_is_an_error),

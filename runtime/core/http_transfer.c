@@ -1,0 +1,315 @@
+#include "core/http_transfer.h"
+
+#include <curl/curl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/endpoint.h"
+#include "core/log.h"
+#include "core/redact.h"
+
+/* ---- curl's multi interface on the loop ---- */
+
+struct http {
+    struct loop *loop;
+    CURLM *multi;
+    uv_timer_t *timer;
+};
+
+/* A socket that curl waits for. Freed when its handle has closed. */
+struct watch {
+    uv_poll_t poll;
+    struct http *http;
+    curl_socket_t socket;
+};
+
+/* Tells the transfers that have ended. A `done` may add or remove transfers, so one is taken at a time. */
+static void collect(struct http *http)
+{
+    CURLMsg *message;
+    int left;
+    while (http->multi && (message = curl_multi_info_read(http->multi, &left))) {
+        if (message->msg != CURLMSG_DONE)
+            continue;
+        struct http_transfer *transfer = NULL;
+        CURL *easy = message->easy_handle;
+        int code = (int)message->data.result;
+        curl_easy_getinfo(easy, CURLINFO_PRIVATE, &transfer);
+        http_transfer_remove(http, transfer);
+        transfer->done(transfer->arg, code);
+    }
+}
+
+static void socket_ready(uv_poll_t *poll, int status, int events)
+{
+    struct watch *watch = poll->data;
+    struct http *http = watch->http;
+    int flags = status < 0 ? CURL_CSELECT_ERR : 0;
+    int running;
+    if (events & UV_READABLE)
+        flags |= CURL_CSELECT_IN;
+    if (events & UV_WRITABLE)
+        flags |= CURL_CSELECT_OUT;
+    curl_multi_socket_action(http->multi, watch->socket, flags, &running);
+    collect(http);
+}
+
+static void watch_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+static int watch_socket(CURL *easy, curl_socket_t socket, int what, void *arg, void *socket_arg)
+{
+    struct http *http = arg;
+    struct watch *watch = socket_arg;
+    (void)easy;
+    if (what == CURL_POLL_REMOVE) {
+        if (watch) {
+            uv_poll_stop(&watch->poll);
+            uv_close((uv_handle_t *)&watch->poll, watch_closed);
+            curl_multi_assign(http->multi, socket, NULL);
+        }
+        return 0;
+    }
+    if (!watch) {
+        watch = calloc(1, sizeof *watch);
+        if (!watch)
+            return -1;
+        watch->http = http;
+        watch->socket = socket;
+        watch->poll.data = watch;
+        if (uv_poll_init_socket(loop_uv(http->loop), &watch->poll, socket) != 0) {
+            free(watch);
+            return -1;
+        }
+        curl_multi_assign(http->multi, socket, watch);
+    }
+    int events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
+    return uv_poll_start(&watch->poll, events, socket_ready) == 0 ? 0 : -1;
+}
+
+static void timer_fired(uv_timer_t *timer)
+{
+    struct http *http = timer->data;
+    int running;
+    curl_multi_socket_action(http->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    collect(http);
+}
+
+static int set_timer(CURLM *multi, long ms, void *arg)
+{
+    struct http *http = arg;
+    (void)multi;
+    if (ms < 0)
+        return uv_timer_stop(http->timer);
+    uv_update_time(loop_uv(http->loop));
+    return uv_timer_start(http->timer, timer_fired, (uint64_t)ms, 0) == 0 ? 0 : -1;
+}
+
+static void timer_closed(uv_handle_t *handle)
+{
+    free(handle);
+}
+
+struct http *http_new(struct loop *loop, struct err *e)
+{
+    struct http *http = calloc(1, sizeof *http);
+    if (!http || curl_global_init(CURL_GLOBAL_DEFAULT) != 0 || !(http->timer = calloc(1, sizeof *http->timer)) ||
+        !(http->multi = curl_multi_init())) {
+        err_set(e, ERR_MEMORY, "cannot start the HTTP client: out of memory");
+        if (http)
+            free(http->timer);
+        free(http);
+        return NULL;
+    }
+    http->loop = loop;
+    uv_timer_init(loop_uv(loop), http->timer);
+    http->timer->data = http;
+    curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, watch_socket);
+    curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http);
+    curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, set_timer);
+    curl_multi_setopt(http->multi, CURLMOPT_TIMERDATA, http);
+    return http;
+}
+
+void http_free(struct http *http)
+{
+    if (!http)
+        return;
+    curl_multi_cleanup(http->multi);
+    uv_close((uv_handle_t *)http->timer, timer_closed);
+    free(http);
+    curl_global_cleanup();
+}
+
+/* ---- what every transfer shares ---- */
+
+/* Secrets may stand in any of them: curl tells the headers of HTTP/2 in its texts. */
+static void trace_lines(char mark, const char *data, size_t size)
+{
+    struct buf line;
+    const char *end = data + size;
+    buf_init(&line, 64 * 1024);
+    while (data < end) {
+        const char *stop = memchr(data, '\n', (size_t)(end - data));
+        size_t len = (size_t)((stop ? stop : end) - data);
+        buf_reset(&line);
+        if (redact_line(data, len, &line))
+            log_wire(mark, "%s", line.data ? line.data : "");
+        data = stop ? stop + 1 : end;
+    }
+    buf_cleanse(&line);
+}
+
+static int trace(CURL *easy, curl_infotype type, char *data, size_t size, void *arg)
+{
+    (void)easy;
+    (void)arg;
+    if (type == CURLINFO_HEADER_OUT)
+        trace_lines('>', data, size);
+    else if (type == CURLINFO_HEADER_IN)
+        trace_lines('<', data, size);
+    else if (type == CURLINFO_TEXT)
+        trace_lines('*', data, size);
+    return 0;
+}
+
+static bool url_is_loopback(const char *url)
+{
+    struct http_url parts;
+    struct err ignored;
+    err_clear(&ignored);
+    if (!http_url_parse(url, &parts, &ignored))
+        return false;
+    bool loopback = endpoint_is_loopback(parts.host);
+    http_url_free(&parts);
+    return loopback;
+}
+
+bool http_transfer_prepare(void *easy, const char *url, long connect_timeout_ms, struct err *e)
+{
+    const char *bundle = getenv("AWS_CA_BUNDLE");
+    CURLcode code = curl_easy_setopt(easy, CURLOPT_URL, url);
+    if (code == CURLE_OK)
+        code = curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, connect_timeout_ms ? connect_timeout_ms : 10000L);
+    curl_easy_setopt(easy, CURLOPT_USERAGENT, "upjob/" UPJOB_VERSION);
+    curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
+    if (bundle && *bundle && code == CURLE_OK)
+        code = curl_easy_setopt(easy, CURLOPT_CAINFO, bundle);
+    if (url_is_loopback(url))
+        curl_easy_setopt(easy, CURLOPT_PROXY, "");
+    if (log_enabled(LOG_TRACE)) {
+        curl_easy_setopt(easy, CURLOPT_VERBOSE, 1L);
+        curl_easy_setopt(easy, CURLOPT_DEBUGFUNCTION, trace);
+    }
+    if (code != CURLE_OK)
+        return err_set(e, ERR_CONNECTION, "cannot set up the request: %s", curl_easy_strerror(code));
+    return true;
+}
+
+/* ---- a transfer on which nothing moves ---- */
+
+/* curl calls it whenever it has been at work. Its own low-speed limit looks at an average of seconds, which goes on for a
+ * while after the last byte. */
+static int moved(void *arg, curl_off_t down_total, curl_off_t down, curl_off_t up_total, curl_off_t up)
+{
+    struct http_transfer *transfer = arg;
+    long headers = 0;
+    (void)down_total;
+    (void)up_total;
+    curl_easy_getinfo(transfer->easy, CURLINFO_HEADER_SIZE, &headers);
+    if (transfer->up != up || transfer->down != down + headers) {
+        transfer->up = up;
+        transfer->down = down + headers;
+        transfer->moved_at = loop_now();
+    }
+    if (transfer->progress)
+        transfer->progress(transfer->arg, (uint64_t)up);
+    return 0;
+}
+
+/* When something last happened: before the connection stands that is the connect timeout's business. */
+static uint64_t last_moved(const struct http_transfer *transfer)
+{
+    curl_off_t microseconds = 0;
+    curl_easy_getinfo(transfer->easy, CURLINFO_PRETRANSFER_TIME_T, &microseconds);
+    if (microseconds == 0)
+        return loop_now();
+    uint64_t began = transfer->started_at + (uint64_t)microseconds / 1000;
+    return began > transfer->moved_at ? began : transfer->moved_at;
+}
+
+static void stall_due(void *arg)
+{
+    struct http_transfer *transfer = arg;
+    uint64_t due = last_moved(transfer) + (uint64_t)transfer->stall_ms, now = loop_now();
+    transfer->stall = NULL;
+    if (due > now) {
+        transfer->stall = loop_timer_start(transfer->http->loop, due - now, stall_due, transfer);
+        return;
+    }
+    http_transfer_remove(transfer->http, transfer);
+    transfer->done(transfer->arg, CURLE_OPERATION_TIMEDOUT);
+}
+
+bool http_transfer_add(struct http *http, struct http_transfer *transfer, struct err *e)
+{
+    transfer->http = http;
+    transfer->started_at = transfer->moved_at = loop_now();
+    transfer->up = transfer->down = 0;
+    curl_easy_setopt(transfer->easy, CURLOPT_PRIVATE, transfer);
+    curl_easy_setopt(transfer->easy, CURLOPT_NOPROGRESS, 0L);
+    curl_easy_setopt(transfer->easy, CURLOPT_XFERINFOFUNCTION, moved);
+    curl_easy_setopt(transfer->easy, CURLOPT_XFERINFODATA, transfer);
+    transfer->stall = loop_timer_start(http->loop, (uint64_t)transfer->stall_ms, stall_due, transfer);
+    if (!transfer->stall)
+        return err_set(e, ERR_MEMORY, "out of memory");
+    CURLMcode code = curl_multi_add_handle(http->multi, transfer->easy);
+    if (code == CURLM_OK)
+        return true;
+    http_transfer_remove(http, transfer);
+    return err_set(e, ERR_CONNECTION, "cannot start the request: %s", curl_multi_strerror(code));
+}
+
+void http_transfer_remove(struct http *http, struct http_transfer *transfer)
+{
+    loop_timer_stop(transfer->stall);
+    transfer->stall = NULL;
+    curl_multi_remove_handle(http->multi, transfer->easy);
+}
+
+/* ---- what its end means ---- */
+
+void http_transfer_error(void *easy, int curl_code, const char *url, struct err *e)
+{
+    struct http_url parts = {0};
+    struct err ignored;
+    long os_error = 0;
+    err_clear(&ignored);
+    bool parsed = http_url_parse(url, &parts, &ignored);
+    const char *host = parsed ? parts.authority : "the server";
+    CURLcode code = (CURLcode)curl_code;
+    curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &os_error);
+    e->retryable = true;
+    if (code == CURLE_OPERATION_TIMEDOUT) {
+        err_set(e, ERR_TIMEOUT, "no answer from %s in time", host);
+    } else if (code == CURLE_COULDNT_RESOLVE_HOST) {
+        err_set(e, ERR_CONNECTION, "the name %s cannot be resolved: check the region or endpoint, and the network",
+                parsed ? parts.host : host);
+    } else if (code == CURLE_COULDNT_CONNECT) {
+        err_set(e, ERR_CONNECTION, "cannot connect to %s%s%s", host, os_error ? ": " : "",
+                os_error ? strerror((int)os_error) : "");
+    } else if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE) {
+        e->retryable = false;
+        err_set(e, ERR_CONNECTION, "the certificate of %s cannot be verified (a proxy's own? set AWS_CA_BUNDLE): %s",
+                host, curl_easy_strerror(code));
+    } else {
+        err_set(e, ERR_CONNECTION, "the connection to %s failed: %s", host, curl_easy_strerror(code));
+    }
+    if (parsed)
+        http_url_free(&parts);
+}
