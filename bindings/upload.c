@@ -110,6 +110,7 @@ static int native_put(lua_State *L)
     struct upload_options options = {.url = need_string(L, 1, what, "url"),
                                      .path = need_string(L, 1, what, "file"),
                                      .fd = (int)option_number(L, 1, what, "fd", -1),
+                                     .timeout_ms = option_timeout_ms(L, 1, what, "timeout"),
                                      .connect_timeout_ms = option_timeout_ms(L, 1, what, "connect_timeout"),
                                      .stall_timeout_ms = option_timeout_ms(L, 1, what, "stall_timeout"),
                                      .progress = put_progress};

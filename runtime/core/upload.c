@@ -15,6 +15,7 @@
 #include "core/endpoint.h"
 #include "core/http_transfer.h"
 #include "core/log.h"
+#include "core/upload_error.h"
 
 #define DATA_KEY_BYTES 32
 /* From this size on, S3 may refuse before the body travels. */
@@ -43,6 +44,8 @@ struct upload {
     char md5[DIGEST_TEXT]; /* "" until it is known */
     struct loop_work *work; /* the digest pass, while it runs */
     bool cancelled;         /* while it runs: freed when it has ended */
+    struct loop_timer *deadline; /* of the whole upload, or NULL */
+    bool timed_out;              /* while the digest pass runs: the upload ends with it */
     struct err failure;     /* of the digest pass or the read callback */
     struct buf reply;
     long connect_timeout_ms, stall_timeout_ms;
@@ -67,6 +70,7 @@ static void drop_transfer(struct upload *upload)
 static void upload_free(struct upload *upload)
 {
     drop_transfer(upload);
+    loop_timer_stop(upload->deadline);
     if (upload->fd >= 0)
         close(upload->fd);
     digest_free(upload->digest);
@@ -84,6 +88,8 @@ void upload_cancel(struct upload *upload)
 {
     if (upload->work) {
         upload->cancelled = true;
+        loop_timer_stop(upload->deadline);
+        upload->deadline = NULL;
         loop_work_cancel(upload->work);
         return;
     }
@@ -92,10 +98,34 @@ void upload_cancel(struct upload *upload)
     upload_free(upload);
 }
 
-static void finish(struct upload *upload, const struct err *e)
+static void finish(struct upload *upload, struct err *e)
 {
+    snprintf(e->operation, sizeof e->operation, "%s", e->file[0] || !e->code[0] ? "" : "Upload");
+    snprintf(e->request_id, sizeof e->request_id, "%s", e->code[0] ? upload->result.request_id : "");
     upload->done(upload->arg, &upload->result, e);
     upload_free(upload);
+}
+
+static void finish_timed_out(struct upload *upload)
+{
+    struct err e;
+    err_clear(&e);
+    err_set(&e, ERR_TIMEOUT, "the upload has not ended within the given timeout");
+    e.retryable = true;
+    finish(upload, &e);
+}
+
+static void deadline_passed(void *arg)
+{
+    struct upload *upload = arg;
+    upload->deadline = NULL;
+    if (upload->work) {
+        upload->timed_out = true;
+        loop_work_cancel(upload->work);
+        return;
+    }
+    http_transfer_remove(upload->http, &upload->transfer);
+    finish_timed_out(upload);
 }
 
 /* ---- what is refused at once ---- */
@@ -277,41 +307,6 @@ static bool add_headers(struct upload *upload, struct err *e)
 
 static bool start_put(struct upload *upload, struct err *e) MUST_CHECK;
 
-/* The text between <name> and </name> in an S3 error. */
-static void xml_text(const char *xml, const char *name, char *out, size_t size)
-{
-    char open[40], shut[40];
-    snprintf(open, sizeof open, "<%s>", name);
-    snprintf(shut, sizeof shut, "</%s>", name);
-    const char *start = strstr(xml, open);
-    const char *end = start ? strstr(start, shut) : NULL;
-    out[0] = '\0';
-    if (end) {
-        start += strlen(open);
-        snprintf(out, size, "%.*s", (int)(end - start), start);
-    }
-}
-
-/* What S3 answered, as an error object. Only code, message and ids are taken: the rest of such a body quotes
- * the request, signature included. */
-static void read_xml_error(struct upload *upload, int status, struct err *e)
-{
-    char code[64], message[400];
-    const char *xml = upload->reply.data ? upload->reply.data : "";
-    xml_text(xml, "Code", code, sizeof code);
-    xml_text(xml, "Message", message, sizeof message);
-    if (!upload->result.request_id[0])
-        xml_text(xml, "RequestId", upload->result.request_id, sizeof upload->result.request_id);
-    if (!code[0])
-        snprintf(code, sizeof code, "HTTP%d", status);
-    bool expired = strstr(message, "expired") != NULL || strcmp(code, "ExpiredToken") == 0;
-    err_set(e, code, "the upload was refused (%d): %s%s", status,
-            message[0] ? message : "no reason was given",
-            expired ? "; ask for a new path with GetUploadJobPath" : "");
-    e->status = status;
-    e->retryable = expired || status >= 500 || strcmp(code, "RequestTimeout") == 0 || strcmp(code, "SlowDown") == 0;
-}
-
 /* [I] Content-MD5 may be sent unsigned; an endpoint that refuses it for that gets the file without. */
 static bool refused_for_md5(struct upload *upload, const struct err *e)
 {
@@ -341,7 +336,8 @@ static void put_done(void *arg, int curl_code)
     upload->result.seconds = (double)microseconds / 1e6;
     if (!e.code[0]) {
         if (status >= 300)
-            read_xml_error(upload, (int)status, &e);
+            upload_read_error(upload->reply.data ? upload->reply.data : "", (int)status, upload->result.request_id,
+                              sizeof upload->result.request_id, &e);
         else if (curl_code != CURLE_OK)
             http_transfer_error(upload->transfer.easy, curl_code, upload->url, &e);
         else
@@ -359,8 +355,6 @@ static void put_done(void *arg, int curl_code)
     }
     if (!e.code[0])
         upload->result.bytes = file_size(upload);
-    snprintf(e.operation, sizeof e.operation, "%s", e.file[0] || !e.code[0] ? "" : "Upload");
-    snprintf(e.request_id, sizeof e.request_id, "%s", e.code[0] ? upload->result.request_id : "");
     finish(upload, &e);
 }
 
@@ -427,6 +421,10 @@ static void digest_done(void *arg)
         upload_free(upload);
         return;
     }
+    if (upload->timed_out) {
+        finish_timed_out(upload);
+        return;
+    }
     free(upload->digest_buffer);
     upload->digest_buffer = NULL;
     if (!e.code[0] && file_unchanged(upload, &e))
@@ -478,6 +476,13 @@ struct upload *upload_start(struct http *http, struct loop *loop, const struct u
     if (!check_url(upload, e) || !key_digest(upload->key, md5, e) || !open_file(upload, options, e))
         goto failed;
     secret_cleanse(md5, sizeof md5);
+    if (options->timeout_ms > 0) {
+        upload->deadline = loop_timer_start(loop, (uint64_t)options->timeout_ms, deadline_passed, upload);
+        if (!upload->deadline) {
+            err_set(e, ERR_MEMORY, "out of memory");
+            goto failed;
+        }
+    }
     if (upload->content_md5 && !upload->md5[0] ? !start_digest(upload, e) : !start_put(upload, e))
         goto failed;
     return upload;

@@ -23,6 +23,7 @@ struct upload_options {
     bool no_content_md5;      /* send no Content-MD5 */
     const char *content_md5;  /* the file's MD5 as digest.h makes it, when it is known; NULL: a pass over the file makes it */
     const struct file_identity *identity; /* the file must be this one still; NULL: as it is when the upload starts */
+    long timeout_ms;          /* of the whole upload, the pass for the MD5 included; 0: none */
     long connect_timeout_ms;  /* 0: 10 s */
     long stall_timeout_ms;    /* no byte either way for that long; 0: 60 s */
     /* Called about ten times a second with bytes sent and the size; may be NULL. */

@@ -4,8 +4,9 @@ local errors = require "upjob.errors"
 
 local upload = {}
 
---- upload.put{ url=, key=, file=, progress=function(done, total) end, content_md5=true, stall_timeout=60, connect_timeout=10 }
--- → { bytes, seconds, attempts, etag, request_id, host_id } | nil, err. `key` is GetUploadJobPath's ClientToken, as it came.
+--- upload.put{ url=, key=, file=, progress=function(done, total) end, content_md5=true, timeout=, stall_timeout=60,
+-- connect_timeout=10 } → { bytes, seconds, attempts, etag, request_id, host_id } | nil, err. `key` is GetUploadJobPath's
+-- ClientToken, as it came; `timeout` bounds the whole upload, `stall_timeout` the time without a byte moving.
 function upload.put(options)
   local sent, err = errors.at_caller(native.put, options) -- no tail call: errors name our caller's line
   return sent, err

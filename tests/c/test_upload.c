@@ -275,6 +275,40 @@ static void an_xml_error_becomes_an_error_without_the_signature(void **state)
     assert_lacks(text, KEY);
 }
 
+static void references_in_an_xml_error_are_resolved(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const replies[] = {
+        "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n<Error><Code>InvalidArgument</Code><Message>"
+        "&quot;a&quot; &amp;lt; &lt;b&gt; isn&#39;t &#x41;&#xe9;&#8212;&#x1F600; &apos;c&apos; &#x1b;[1m &nbsp; &#; &"
+        "</Message></Error>", NULL};
+    struct upload_options options = {0};
+    server_start(&f->server, replies);
+    run(f, &options);
+    server_stop(&f->server);
+    assert_string_equal(f->outcome.err.message, "the upload was refused (400): \"a\" &lt; <b> isn't Aé—😀 'c'  [1m &nbsp; &#; &");
+}
+
+static void an_upload_ends_with_its_timeout_whatever_it_is_at(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const replies[] = {"", NULL};
+    struct upload_options options = {.no_content_md5 = true, .timeout_ms = 100};
+    server_start(&f->server, replies);
+    run(f, &options);
+    server_stop(&f->server);
+    assert_string_equal(f->outcome.err.code, ERR_TIMEOUT);
+    assert_has(f->outcome.err.message, "within the given timeout");
+    assert_true(f->outcome.err.retryable);
+    assert_string_equal(f->outcome.err.operation, "Upload");
+    assert_true(f->server.closed_early);
+    /* No pass over a file of this size is done in a millisecond. */
+    assert_int_equal(truncate(f->path, (off_t)1 << 30), 0);
+    options = (struct upload_options){.timeout_ms = 1};
+    run(f, &options);
+    assert_string_equal(f->outcome.err.code, ERR_TIMEOUT);
+}
+
 static void a_reset_connection_is_an_error_that_may_be_tried_again(void **state)
 {
     struct fixture *f = *state;
@@ -362,6 +396,47 @@ static void a_file_that_changed_while_it_was_sent_is_an_error(void **state)
     assert_string_equal(f->outcome.err.file, f->path);
 }
 
+#define BAD_DIGEST                                                                                                    \
+    "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nx-amz-request-id: REQ3\r\n\r\n<Error><Code>BadDigest</Code>"           \
+    "<Message>The Content-MD5 you specified did not match what we received.</Message></Error>"
+
+static void a_bad_digest_of_an_unchanged_file_may_be_tried_again(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const replies[] = {BAD_DIGEST, NULL};
+    struct upload_options options = {0};
+    server_start(&f->server, replies);
+    run(f, &options);
+    server_stop(&f->server);
+    assert_string_equal(f->outcome.err.code, "BadDigest");
+    assert_string_equal(f->outcome.err.operation, "Upload");
+    assert_string_equal(f->outcome.err.request_id, "REQ3");
+    assert_int_equal(f->outcome.err.status, 400);
+    assert_true(f->outcome.err.retryable);
+}
+
+static void a_bad_digest_of_a_file_that_changed_before_it_was_sent_names_the_file(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const replies[] = {BAD_DIGEST, NULL};
+    struct upload_options options = {.content_md5 = "XUFAKrxLKna5cZ2REBfFkg=="};
+    struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = 1700000000}};
+    struct err e;
+    server_start(&f->server, replies);
+    assert_non_null(start(f, NULL, &options, &e));
+    FILE *file = fopen(f->path, "r+b"); /* of the same size: only the time tells */
+    fputs("other", file);
+    fclose(file);
+    assert_int_equal(utimensat(AT_FDCWD, f->path, times, 0), 0);
+    while (!f->outcome.done)
+        loop_turn(f->loop, true);
+    server_stop(&f->server);
+    assert_string_equal(f->outcome.err.code, ERR_FILE);
+    assert_has(f->outcome.err.message, "has changed while it was read");
+    assert_string_equal(f->outcome.err.file, f->path);
+    assert_false(f->outcome.err.retryable);
+}
+
 static void refuses_at_once(struct fixture *f, const char *url, const char *path, const char *key, const char *code,
                             const char *text)
 {
@@ -407,12 +482,16 @@ int main(void)
         WITH_FILE(a_large_file_asks_before_it_sends),
         WITH_FILE(content_type_goes_only_when_it_is_signed),
         WITH_FILE(an_xml_error_becomes_an_error_without_the_signature),
+        WITH_FILE(references_in_an_xml_error_are_resolved),
+        WITH_FILE(an_upload_ends_with_its_timeout_whatever_it_is_at),
         WITH_FILE(a_reset_connection_is_an_error_that_may_be_tried_again),
         WITH_FILE(a_stalled_transfer_times_out_when_its_time_is_over_not_seconds_later),
         WITH_FILE(a_transfer_that_goes_on_slowly_is_not_stalled),
         WITH_FILE(a_cancelled_transfer_closes_its_socket_at_once),
         WITH_FILE(a_cancelled_digest_pass_ends_quietly),
         WITH_FILE(a_file_that_changed_while_it_was_sent_is_an_error),
+        WITH_FILE(a_bad_digest_of_an_unchanged_file_may_be_tried_again),
+        WITH_FILE(a_bad_digest_of_a_file_that_changed_before_it_was_sent_names_the_file),
         WITH_FILE(refuses_what_cannot_be_sent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
