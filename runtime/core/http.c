@@ -230,6 +230,16 @@ static char *url_part(CURLU *url, CURLUPart part, unsigned flags)
     return copy;
 }
 
+/* "[::1]" is "::1" to everyone but a URL. */
+static void drop_brackets(char *host)
+{
+    size_t len = strlen(host);
+    if (len > 2 && host[0] == '[' && host[len - 1] == ']') {
+        memmove(host, host + 1, len - 2);
+        host[len - 2] = '\0';
+    }
+}
+
 bool http_url_parse(const char *text, struct http_url *out, struct err *e)
 {
     memset(out, 0, sizeof *out);
@@ -254,6 +264,8 @@ bool http_url_parse(const char *text, struct http_url *out, struct err *e)
         }
     }
     free(port);
+    if (out->host)
+        drop_brackets(out->host);
     if (out->scheme && out->host && out->path && out->query && out->authority)
         return true;
     http_url_free(out);

@@ -65,7 +65,8 @@ struct http_call *http_start(struct http *http, const struct http_request *reque
 /* Ends it at once and closes its connection if bytes are under way; `done` is not called. */
 void http_cancel(struct http_call *call);
 
-/* Parts of a URL, each to be freed by http_url_free. `authority` has the port when it is not the scheme's own. */
+/* Parts of a URL, each to be freed by http_url_free. `host` is without the brackets of an IPv6 address; `authority` has them, and
+ * the port when it is not the scheme's own. */
 struct http_url {
     char *scheme, *host, *authority, *path, *query; /* path "" → "/"; query "" when there is none */
 };

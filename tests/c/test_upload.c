@@ -235,6 +235,30 @@ static void a_large_file_asks_before_it_sends(void **state)
     assert_int_equal(f->outcome.last_done, 3 << 20);
 }
 
+/* The proxy would refuse the connection: loopback does not go through it. */
+static void an_upload_to_the_ipv6_loopback_goes_there_and_through_no_proxy(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const replies[] = {OK_REPLY, NULL};
+    struct upload_options options = {0};
+    struct err e;
+    char url[128];
+    if (!server_listen(&f->server, AF_INET6, replies))
+        skip();
+    snprintf(url, sizeof url, "http://[::1]:%d/bucket/file?X-Amz-SignedHeaders=host", f->server.port);
+    setenv("http_proxy", "http://127.0.0.1:1", 1);
+    struct upload *upload = start(f, url, &options, &e);
+    assert_string_equal(e.message, "");
+    assert_non_null(upload);
+    while (!f->outcome.done)
+        loop_turn(f->loop, true);
+    unsetenv("http_proxy");
+    server_stop(&f->server);
+    assert_string_equal(f->outcome.err.message, "");
+    snprintf(url, sizeof url, "\r\nHost: [::1]:%d\r\n", f->server.port);
+    assert_has(f->server.head[0], url);
+}
+
 static void content_type_goes_only_when_it_is_signed(void **state)
 {
     struct fixture *f = *state;
@@ -480,6 +504,7 @@ int main(void)
         WITH_FILE(content_md5_is_an_option),
         WITH_FILE(a_refused_content_md5_is_left_out_and_the_body_sent_again_from_its_beginning),
         WITH_FILE(a_large_file_asks_before_it_sends),
+        WITH_FILE(an_upload_to_the_ipv6_loopback_goes_there_and_through_no_proxy),
         WITH_FILE(content_type_goes_only_when_it_is_signed),
         WITH_FILE(an_xml_error_becomes_an_error_without_the_signature),
         WITH_FILE(references_in_an_xml_error_are_resolved),
