@@ -33,7 +33,8 @@ struct http *app_http(lua_State *L);
 
 /* ---- errors (bindings/errors.c) ---- */
 
-/* Pushes an error object: a table with the fields of DESIGN's `err` that reads as text. */
+/* Pushes an error object, a table that reads as text: code message retryable, and what applies of operation status request_id
+ * file line column value, and outcome = "unknown" where a request may have been carried out. */
 void push_err(lua_State *L, const struct err *e);
 /* nil, err: what a function that failed at run time returns. */
 int fail_with(lua_State *L, const struct err *e);

@@ -81,6 +81,7 @@ void push_err(lua_State *L, const struct err *e)
     lua_setfield(L, -2, "message");
     lua_pushboolean(L, e->retryable);
     lua_setfield(L, -2, "retryable");
+    set_text(L, "outcome", e->unknown_outcome ? "unknown" : "");
     set_text(L, "operation", e->operation);
     set_text(L, "request_id", e->request_id);
     set_text(L, "file", e->file);

@@ -182,6 +182,16 @@ static void resume_call(void *arg)
         finish_failed(call, &e);
 }
 
+/* The request is not to be sent twice, may have arrived, and nothing tells what came of it: only the caller can look. */
+static void tell_unknown(struct err *e)
+{
+    struct err whole = *e;
+    err_set(e, whole.code, "%.560s; whether it was carried out is not known: look with ListUploadJobs before you send it again",
+            whole.message);
+    e->retryable = false;
+    e->unknown_outcome = true;
+}
+
 static void call_timed_out(void *arg)
 {
     struct api_call *call = arg;
@@ -191,6 +201,8 @@ static void call_timed_out(void *arg)
     err_set(&e, ERR_TIMEOUT, "no answer within the given timeout, after %d attempt%s", call->attempts,
             call->attempts == 1 ? "" : "s");
     e.retryable = true;
+    if (!call->idempotent && call->http && http_call_sent(call->http))
+        tell_unknown(&e);
     finish_failed(call, &e);
 }
 
@@ -263,15 +275,18 @@ static bool try_again(struct api_call *call, const struct http_response *respons
     enum retry_class class = retry_classify(status, e->code);
     if (status == 0 && !e->retryable)
         return false;
-    /* A reply that was lost may stand for a job that was made: only the caller can look for it. */
-    if (!call->idempotent && status == 0 && response && response->sent)
-        return false;
     if (!retry_allowed(&call->client->bucket, &call->retries, class, call->client->max_attempts, random01(),
                        after ? atof(after) : -1, &delay_ms))
         return false;
     log_wire('*', "%s: %s: trying again in %.0f ms", call->operation, e->code, delay_ms);
     call->pause = loop_timer_start(call->client->loop, (uint64_t)ceil(delay_ms), resume_call, call);
     return call->pause != NULL;
+}
+
+/* No answer, or one of success that cannot be read. */
+static bool is_unknown(const struct api_call *call, const struct http_response *response, int status)
+{
+    return !call->idempotent && response->sent && (status == 0 || status < 300);
 }
 
 static void attempt_done(void *arg, struct http_response *response, const struct err *failure)
@@ -285,14 +300,10 @@ static void attempt_done(void *arg, struct http_response *response, const struct
     if (e.code[0]) {
         enum retry_class class = retry_classify(reply.status, e.code);
         e.retryable = reply.status ? class != RETRY_NEVER : e.retryable;
-        if (try_again(call, response, reply.status, &e))
+        if (is_unknown(call, response, reply.status))
+            tell_unknown(&e);
+        else if (try_again(call, response, reply.status, &e))
             return;
-        if (!call->idempotent && reply.status == 0 && response->sent && err_is(&e, ERR_CONNECTION)) {
-            struct err whole = e;
-            err_set(&e, ERR_CONNECTION, "%.600s; the request may have arrived: look with ListUploadJobs before "
-                    "sending it again", whole.message);
-            e.retryable = false;
-        }
     } else {
         retry_success(&call->client->bucket, &call->retries);
     }
@@ -318,7 +329,8 @@ static bool start_signed(struct api_call *call, const struct sigv4_result *signa
                                    .has_body = call->has_body || strcmp(call->method, "PUT") == 0,
                                    .connect_timeout_ms = call->client->connect_timeout_ms,
                                    .read_timeout_ms = call->client->read_timeout_ms,
-                                   .max_response = MAX_API_RESPONSE};
+                                   .max_response = MAX_API_RESPONSE,
+                                   .once = !call->idempotent};
     call->http = http_start(call->client->http, &request, attempt_done, call, e);
     return call->http != NULL;
 }

@@ -41,7 +41,8 @@ struct api_reply {
 
 struct api_call;
 /* Starts a call. `params` is validated before anything is sent (ERR_VALIDATION at once) and not kept. `timeout_ms`
- * bounds the whole call with its retries; 0: none. `done` comes in a turn of the loop, once; e->code is "" on success. */
+ * bounds the whole call with its retries; 0: none. `done` comes in a turn of the loop, once; e->code is "" on success.
+ * An operation that is not idempotent is sent once when it may have arrived without an answer: e->unknown_outcome. */
 struct api_call *api_call_start(struct api_client *client, const struct operation *op, const cJSON *params,
                                 long timeout_ms,
                                 void (*done)(void *arg, struct api_reply *reply, const struct err *e), void *arg,

@@ -22,6 +22,7 @@ struct err {
     int status;           /* HTTP status, 0 when there was no reply */
     char request_id[128]; /* x-amzn-RequestId or x-amz-request-id, "" when none */
     bool retryable;       /* the same call may succeed later */
+    bool unknown_outcome; /* it was sent and may have been carried out, which no answer told: not to be sent again unseen */
     char file[512];       /* the file that the error is about, "" when none */
     long line;            /* physical line in it, from 1; 0 when unknown */
     long column;          /* cell in the record, from 1; 0 when unknown */

@@ -90,21 +90,28 @@ static size_t take_header(char *data, size_t unit, size_t count, void *arg)
     return header->name && header->value ? size : 0;
 }
 
+bool http_call_sent(const struct http_call *call)
+{
+    long head = 0;
+    curl_off_t body = 0;
+    curl_easy_getinfo(call->transfer.easy, CURLINFO_REQUEST_SIZE, &head);
+    curl_easy_getinfo(call->transfer.easy, CURLINFO_SIZE_UPLOAD_T, &body);
+    return head > 0 || body > 0;
+}
+
 static void call_done(void *arg, int curl_code)
 {
     struct http_call *call = arg;
     struct http_response *response = &call->response;
     struct err e;
-    long status = 0, connects = 0;
-    curl_off_t sent = 0, microseconds = 0;
+    long status = 0;
+    curl_off_t microseconds = 0;
     err_clear(&e);
     curl_easy_getinfo(call->transfer.easy, CURLINFO_RESPONSE_CODE, &status);
-    curl_easy_getinfo(call->transfer.easy, CURLINFO_REQUEST_SIZE, &connects);
-    curl_easy_getinfo(call->transfer.easy, CURLINFO_SIZE_UPLOAD_T, &sent);
     curl_easy_getinfo(call->transfer.easy, CURLINFO_TOTAL_TIME_T, &microseconds);
     response->seconds = (double)microseconds / 1e6;
     response->ended = wall_clock();
-    response->sent = connects > 0 || sent > 0;
+    response->sent = http_call_sent(call);
     response->status = (int)status;
     if (call->overflow) {
         err_set(&e, ERR_RESPONSE, "the reply is larger than %zu bytes", response->body.max);
@@ -158,6 +165,7 @@ static void set_request(struct http_call *call, const struct http_request *reque
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, request->follow_redirects ? 1L : 0L);
     curl_easy_setopt(easy, CURLOPT_MAXREDIRS, 10L);
     curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, NULL);
+    curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, request->once ? 1L : 0L);
     if (request->has_body || request->body_len > 0) {
         curl_easy_setopt(easy, CURLOPT_POST, 1L);
         curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_len);

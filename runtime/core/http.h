@@ -41,6 +41,7 @@ struct http_request {
     long read_timeout_ms;     /* no byte either way for that long; 0: 60 s */
     size_t max_response;      /* 0: HTTP_MAX_RESPONSE */
     bool follow_redirects;
+    bool once; /* not to be sent twice: over a new connection, as curl sends again when one that it reused turns out dead */
 };
 
 struct http_response {
@@ -50,7 +51,7 @@ struct http_response {
     struct buf body;
     double seconds;
     double started, ended; /* wall clock, epoch seconds, around the round trip */
-    bool sent;             /* the connection stood: the server may have seen the request */
+    bool sent;             /* as http_call_sent says */
 };
 
 /* The value of the first header of that name, any case; NULL when there is none. */
@@ -62,6 +63,8 @@ struct http_call;
 struct http_call *http_start(struct http *http, const struct http_request *request,
                              void (*done)(void *arg, struct http_response *response, const struct err *e),
                              void *arg, struct err *e) MUST_CHECK;
+/* True when the connection stood and bytes of the request went out: the server may have seen it. */
+bool http_call_sent(const struct http_call *call);
 /* Ends it at once and closes its connection if bytes are under way; `done` is not called. */
 void http_cancel(struct http_call *call);
 

@@ -1,5 +1,7 @@
 --- upjob.profiles: the API client of Amazon Connect Customer Profiles. Operation and field names are the API's own:
 -- client:create_upload_job{…} calls CreateUploadJob. A reply is a table; what fails returns nil, err.
+-- err.outcome is "unknown" when CreateUploadJob was sent and not answered: the job may exist, which pages("list_upload_jobs")
+-- shows; sent again it would make a second one.
 local errors = require "upjob.errors"
 local native = require "upjob.native.profiles"
 

@@ -4,6 +4,7 @@
 #define UPJOB_TESTS_SERVER_H
 
 #include <arpa/inet.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -101,6 +102,13 @@ static bool server_answer(struct server *s, int fd, const char *reply)
     return *reply && !strstr(reply, "Connection: close");
 }
 
+/* Waits for the next request: false when it comes over a new connection, or none does. */
+static bool server_goes_on(struct server *s, int fd)
+{
+    struct pollfd ready[] = {{.fd = fd, .events = POLLIN}, {.fd = s->listener, .events = POLLIN}};
+    return s->replies[s->count] && poll(ready, 2, -1) > 0 && ready[0].revents;
+}
+
 static void *server_run(void *arg)
 {
     struct server *s = arg;
@@ -108,7 +116,7 @@ static void *server_run(void *arg)
         int fd = accept(s->listener, NULL, NULL);
         if (fd < 0)
             return NULL;
-        while (s->replies[s->count] && server_answer(s, fd, s->replies[s->count]))
+        while (server_answer(s, fd, s->replies[s->count]) && server_goes_on(s, fd))
             ;
         close(fd);
     }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # The client on the wire: what a trace shows, which servers it speaks with.
 setup() { load helper; cd "$BATS_TEST_TMPDIR"; }
-teardown() { [ -z "${SERVER:-}" ] || kill "$SERVER" 2>/dev/null || true; }
+teardown() { stop_local; [ -z "${SERVER:-}" ] || kill "$SERVER" 2>/dev/null || true; }
 
 # nghttpd on a free port: $SERVER, $URL; it is trusted through AWS_CA_BUNDLE.
 start_http2() {
@@ -42,4 +42,53 @@ EOF
     for secret in AAECAwQ tP/LI3N8 SIGNATURE CREDENTIAL AKIDEXAMPLE SECRETKEY SESSIONTOKEN TOKENVALUE COOKIEVALUE APIKEY; do
         expect_no "$secret"
     done
+}
+
+# A service that takes every request down in requests.log and hangs up: $SERVER, $URL.
+start_silent() {
+    python3 - >port 3>&- <<'EOF' &
+import socket
+listener = socket.create_server(("127.0.0.1", 0))
+print(listener.getsockname()[1], flush=True)
+while True:
+    connection, _ = listener.accept()
+    with open("requests.log", "a") as log:
+        log.write(connection.recv(65536).decode().split("\r\n")[0] + "\n")
+    connection.close()
+EOF
+    SERVER=$!
+    while [ ! -s port ]; do sleep 0.05; done
+    URL=http://127.0.0.1:$(cat port)
+}
+
+@test "an import creates its job once when the answer is lost, and says that the outcome is not known" {
+    start_silent
+    customers f.csv
+    cat >s.lua <<'EOF'
+local client = assert(profiles.client { region = "us-east-1", endpoint_url = arg[1],
+  credentials = { access_key_id = "a", secret_access_key = "b" } })
+local run = assert(job.import { client = client, domain = "d", file = "f.csv", key = "CustomerId" })
+local result, err = run:wait()
+print(result, err.code, err.outcome, err.retryable, err.step)
+EOF
+    upjob run s.lua "$URL"
+    expect_status 0
+    expect_output "nil	ConnectionError	unknown	false	create"
+    [ "$(cat requests.log)" = "POST /domains/d/upload-jobs HTTP/1.1" ]
+}
+
+@test "the timeout of upload.put ends an upload that stalls" {
+    start_local --domain d --fault stall-upload=1
+    customers f.csv
+    cat >s.lua <<'EOF'
+local client = assert(profiles.client())
+local id = assert(client:create_upload_job { DomainName = "d", DisplayName = "x", UniqueKey = "id",
+  Fields = { id = { Source = "_source.CustomerId", Target = "_profile.Attributes.id" } } }).JobId
+local path = assert(client:get_upload_job_path { DomainName = "d", JobId = id })
+local sent, err = upload.put { url = path.Url, key = path.ClientToken, file = "f.csv", timeout = 0.3, stall_timeout = 600 }
+print(sent, err.code, err.retryable)
+EOF
+    upjob run s.lua
+    expect_status 0
+    expect_output "nil	TimeoutError	true"
 }

@@ -1,0 +1,203 @@
+/* Calls of the API against a server that answers, is silent, or goes away. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/api.h"
+#include "tests/c/server.h"
+
+#define REPLY(status, body) "HTTP/1.1 " status "\r\nContent-Length: 12\r\n\r\n" body
+#define CREATED REPLY("200 OK", "{\"JobId\":1 }") /* 12 bytes of body */
+#define BUSY REPLY("503 Busy", "{          }")
+
+struct fixture {
+    struct loop *loop;
+    struct http *http;
+    struct api_client *client;
+    struct server server;
+    bool done, succeeded;
+    struct err err;
+};
+
+static int set_up(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    struct err e;
+    err_clear(&e);
+    setenv("HOME", "/nonexistent", 1);
+    f->loop = loop_new(&e);
+    f->http = http_new(f->loop, &e);
+    *state = f;
+    return f->loop && f->http ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+    api_client_free(f->client);
+    http_free(f->http);
+    loop_free(f->loop);
+    free(f);
+    return 0;
+}
+
+static void make_client(struct fixture *f, long read_timeout_ms)
+{
+    char url[64];
+    struct err e;
+    err_clear(&e);
+    snprintf(url, sizeof url, "http://127.0.0.1:%d", f->server.port);
+    struct api_options options = {.region = "us-east-1", .endpoint_url = url, .access_key_id = "AKID",
+                                  .secret_access_key = "secret", .max_attempts = 3, .read_timeout_ms = read_timeout_ms};
+    f->client = api_client_new(f->http, f->loop, &options, &e);
+    assert_string_equal(e.message, "");
+}
+
+static void call_done(void *arg, struct api_reply *reply, const struct err *e)
+{
+    struct fixture *f = arg;
+    f->done = true;
+    f->succeeded = reply->output != NULL;
+    f->err = *e;
+}
+
+/* Makes a call and runs it to its end. */
+static void run(struct fixture *f, const char *operation, const char *params, long timeout_ms)
+{
+    struct err e;
+    cJSON *input = cJSON_Parse(params);
+    assert_non_null(input);
+    err_clear(&e);
+    f->done = false;
+    struct api_call *call = api_call_start(f->client, operation_find(operation), input, timeout_ms, call_done, f, &e);
+    cJSON_Delete(input);
+    assert_string_equal(e.message, "");
+    assert_non_null(call);
+    while (!f->done)
+        loop_turn(f->loop, true);
+}
+
+static void create(struct fixture *f, long timeout_ms)
+{
+    run(f, "CreateUploadJob",
+        "{\"DomainName\":\"d\",\"DisplayName\":\"n\",\"UniqueKey\":\"k\","
+        "\"Fields\":{\"k\":{\"Source\":\"_source.k\",\"Target\":\"_profile.Attributes.k\"}}}",
+        timeout_ms);
+}
+
+static void expect_unknown(struct fixture *f, const char *code)
+{
+    assert_string_equal(f->err.code, code);
+    assert_false(f->err.retryable);
+    assert_true(f->err.unknown_outcome);
+    assert_non_null(strstr(f->err.message, "not known: look with ListUploadJobs"));
+    server_stop(&f->server);
+    assert_int_equal(f->server.count, 1);
+}
+
+static void a_create_without_an_answer_is_not_sent_again(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const replies[] = {"", CREATED, NULL};
+    server_start(&f->server, replies);
+    make_client(f, 200);
+    create(f, 0);
+    expect_unknown(f, ERR_TIMEOUT);
+}
+
+static void a_create_that_its_whole_timeout_ends_has_an_unknown_outcome(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const replies[] = {"", CREATED, NULL};
+    server_start(&f->server, replies);
+    make_client(f, 0);
+    create(f, 500);
+    expect_unknown(f, ERR_TIMEOUT);
+}
+
+static void a_create_whose_connection_is_lost_is_not_sent_again(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const replies[] = {"!", CREATED, NULL};
+    server_start(&f->server, replies);
+    make_client(f, 0);
+    create(f, 0);
+    expect_unknown(f, ERR_CONNECTION);
+}
+
+static void a_create_whose_reply_cannot_be_read_has_an_unknown_outcome(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const replies[] = {REPLY("200 OK\r\nConnection: close", "<html></html"), CREATED, NULL};
+    server_start(&f->server, replies);
+    make_client(f, 0);
+    create(f, 0);
+    assert_int_equal(f->err.status, 200);
+    expect_unknown(f, ERR_RESPONSE);
+}
+
+/* curl itself sends a request again when a connection that it reused turns out to be dead. */
+static void a_create_over_a_connection_that_dies_is_not_sent_again_by_curl(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const replies[] = {REPLY("200 OK", "{\"Items\":[]}"), "!", CREATED, NULL};
+    server_start(&f->server, replies);
+    make_client(f, 0);
+    run(f, "ListUploadJobs", "{\"DomainName\":\"d\"}", 0);
+    assert_true(f->succeeded);
+    create(f, 0);
+    assert_string_equal(f->err.code, ERR_CONNECTION);
+    assert_true(f->err.unknown_outcome);
+    server_stop(&f->server);
+    assert_int_equal(f->server.count, 2);
+}
+
+static void a_create_that_never_left_may_be_sent_again(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const none[] = {NULL};
+    server_start(&f->server, none);
+    make_client(f, 0);
+    server_stop(&f->server); /* nobody listens any more */
+    create(f, 0);
+    assert_string_equal(f->err.code, ERR_CONNECTION);
+    assert_true(f->err.retryable);
+    assert_false(f->err.unknown_outcome);
+}
+
+static void what_was_answered_or_may_be_sent_twice_is_tried_again(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const replies[] = {BUSY, CREATED, "!", CREATED, NULL};
+    server_start(&f->server, replies);
+    make_client(f, 0);
+    create(f, 0);
+    assert_string_equal(f->err.message, "");
+    assert_true(f->succeeded);
+    run(f, "GetUploadJob", "{\"DomainName\":\"d\",\"JobId\":\"0123456789abcdef0123456789abcdef\"}", 0);
+    assert_string_equal(f->err.message, "");
+    assert_true(f->succeeded);
+    server_stop(&f->server);
+    assert_int_equal(f->server.count, 4);
+}
+
+int main(void)
+{
+#define WITH_CLIENT(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        WITH_CLIENT(a_create_without_an_answer_is_not_sent_again),
+        WITH_CLIENT(a_create_that_its_whole_timeout_ends_has_an_unknown_outcome),
+        WITH_CLIENT(a_create_whose_connection_is_lost_is_not_sent_again),
+        WITH_CLIENT(a_create_whose_reply_cannot_be_read_has_an_unknown_outcome),
+        WITH_CLIENT(a_create_over_a_connection_that_dies_is_not_sent_again_by_curl),
+        WITH_CLIENT(a_create_that_never_left_may_be_sent_again),
+        WITH_CLIENT(what_was_answered_or_may_be_sent_twice_is_tried_again),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
