@@ -17,11 +17,11 @@ WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wconversion $(if $(WERRO
 CPPFLAGS += -D_GNU_SOURCE -DUPJOB_VERSION='"$(VERSION)"' -Iruntime -I. -isystem /usr/include/lua5.4
 CFLAGS   += -std=gnu11 $(OPT) $(WARNINGS) -fPIC -fstack-protector-strong -MMD -MP \
             $(if $(SANITIZER),-fsanitize=$(SANITIZER) -fno-omit-frame-pointer)
-LDFLAGS  += $(if $(SANITIZER),-fsanitize=$(SANITIZER))
+LDFLAGS  += -Wl,-z,relro,-z,now $(if $(SANITIZER),-fsanitize=$(SANITIZER))
 
 # The program, and the modules that it loads when they are first used (bindings/modules.h), with what each brings along.
 PROGRAM_LIBS := -llua5.4 -luv -lcjson -lcsv -lm -ldl
-CLIENT_LIBS  := -lcurl -lcrypto
+CLIENT_LIBS  := -lcurl -lssl -lcrypto
 LOCAL_LIBS   := -lmicrohttpd -lsqlite3 -lcrypto
 PROMPT_LIBS  := -ledit
 MODULES      := client local prompt

@@ -62,8 +62,9 @@ bool option_function(lua_State *L, int index, const char *what, const char *name
 /* ---- secrets (bindings/secret.c) ---- */
 
 struct secret;
-/* Pushes an opaque secret, which takes the ownership; it prints as <secret>. */
-void push_secret(lua_State *L, struct secret *secret);
+/* Pushes an opaque secret, which takes the ownership; it prints as <secret>. Returns where it keeps it, to be filled later
+ * when it is NULL. */
+struct secret **push_secret(lua_State *L, struct secret *secret);
 /* The secret at `index` (a secret or a string, of which a secret is made and left on the stack in its place). */
 const struct secret *check_secret(lua_State *L, int index, const char *what);
 

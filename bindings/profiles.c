@@ -40,6 +40,8 @@ struct calling {
     struct client *client; /* its user value, so that it lives as long as its calls */
     struct api_call *call; /* under way, or NULL */
     struct api_reply reply;
+    const char *secret_name; /* of the member that is one; NULL when there is none */
+    struct secret **secret;  /* where the Lua object beside the client keeps it */
     struct err error;
 };
 
@@ -61,28 +63,21 @@ static void calling_cancel(struct wait *w)
     calling->reply.output = NULL;
 }
 
-/* A data key in a reply becomes a secret. */
-static void hide_secrets(lua_State *L)
-{
-    if (lua_getfield(L, -1, "ClientToken") == LUA_TSTRING) {
-        check_secret(L, lua_gettop(L), "ClientToken");
-        lua_setfield(L, -2, "ClientToken");
-    } else {
-        lua_pop(L, 1);
-    }
-}
-
 static int calling_results(lua_State *L, struct wait *w, int index)
 {
     struct calling *calling = (struct calling *)w;
-    (void)index;
     if (calling->error.code[0])
         return fail_with(L, &calling->error);
     json_guard(L, calling->reply.output);
     cJSON *output = calling->reply.output;
     calling->reply.output = NULL;
     json_to_lua(L, output);
-    hide_secrets(L);
+    if (calling->secret && *calling->secret) {
+        lua_getiuservalue(L, index, 1);
+        lua_rawgeti(L, -1, 2);
+        lua_setfield(L, -3, calling->secret_name);
+        lua_pop(L, 1);
+    }
     return 1;
 }
 
@@ -93,19 +88,37 @@ static void calling_done(void *arg, struct api_reply *reply, const struct err *e
     struct calling *calling = arg;
     calling->reply = *reply;
     reply->output = NULL;
+    if (calling->secret) {
+        *calling->secret = reply->secret;
+        reply->secret = NULL;
+    }
     calling->error = *e;
     call_ended(calling);
     wait_finish(&calling->wait);
 }
 
-/* The call has started; it is on top of the stack, the client at 1. */
+/* A wait that keeps the client at index 1 alive, and beside it the secret that the reply will bring. */
+static struct calling *new_calling(lua_State *L, const char *secret_name)
+{
+    struct calling *calling = wait_new(L, sizeof *calling, &calling_class);
+    lua_createtable(L, 2, 0);
+    lua_pushvalue(L, 1);
+    lua_rawseti(L, -2, 1);
+    if (secret_name) {
+        calling->secret_name = secret_name;
+        calling->secret = push_secret(L, NULL);
+        lua_rawseti(L, -2, 2);
+    }
+    lua_setiuservalue(L, -2, 1);
+    return calling;
+}
+
+/* The call has started; it is on top of the stack. */
 static int wait_for_reply(lua_State *L, struct calling *calling, struct client *client)
 {
     calling->client = client;
     client->calls++;
     calling->wait.started = true;
-    lua_pushvalue(L, 1);
-    lua_setiuservalue(L, -2, 1);
     return wait_for(L, lua_gettop(L));
 }
 
@@ -129,9 +142,9 @@ static int native_call(lua_State *L)
     cJSON *params = json_from_lua(L, 3, op->input);
     if (!params)
         return luaL_error(L, "%s: %s", op->lua_name, lua_tostring(L, -1));
-    struct calling *calling = wait_new(L, sizeof *calling, &calling_class);
+    json_guard(L, params);
+    struct calling *calling = new_calling(L, op->secret);
     calling->call = api_call_start(client->api, op, params, (long)ceil(timeout * 1000), calling_done, calling, &e);
-    cJSON_Delete(params);
     if (!calling->call)
         return fail_with(L, &e);
     return wait_for_reply(L, calling, client);
@@ -144,7 +157,7 @@ static int native_get(lua_State *L)
     err_clear(&e);
     struct client *client = check_client(L, 1);
     const char *path = luaL_checkstring(L, 2), *query = luaL_optstring(L, 3, "");
-    struct calling *calling = wait_new(L, sizeof *calling, &calling_class);
+    struct calling *calling = new_calling(L, NULL);
     calling->call = api_get_start(client->api, path, query, calling_done, calling, &e);
     if (!calling->call)
         return fail_with(L, &e);

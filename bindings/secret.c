@@ -11,11 +11,12 @@ struct holder {
     struct secret *secret;
 };
 
-void push_secret(lua_State *L, struct secret *secret)
+struct secret **push_secret(lua_State *L, struct secret *secret)
 {
     struct holder *holder = lua_newuserdatauv(L, sizeof *holder, 0);
     holder->secret = secret;
     luaL_setmetatable(L, SECRET_TYPE);
+    return &holder->secret;
 }
 
 static int make(lua_State *L, const char *bytes, size_t len)

@@ -115,6 +115,7 @@ struct api_call {
     const char *operation; /* its name, for errors */
     const char *method;
     bool idempotent;
+    const char *secret; /* the output's member that is one, or NULL */
     struct buf path, query, body;
     bool has_body;
     struct http_call *http;      /* under way, or NULL */
@@ -155,6 +156,7 @@ static void finish(struct api_call *call, struct api_reply *reply, struct err *e
     }
     call->done(call->arg, reply, e);
     cJSON_Delete(reply->output);
+    secret_free(reply->secret);
     call_free(call);
 }
 
@@ -245,6 +247,19 @@ static void read_error(const struct http_response *response, struct err *e)
     cJSON_Delete(body);
 }
 
+/* Moves a member out of the JSON into memory of its own and overwrites where it was. */
+static bool take_secret(cJSON *output, const char *name, struct secret **out, struct err *e)
+{
+    cJSON *item = cJSON_GetObjectItemCaseSensitive(output, name);
+    if (!cJSON_IsString(item))
+        return true;
+    size_t len = strlen(item->valuestring);
+    *out = secret_new(item->valuestring, len);
+    secret_cleanse(item->valuestring, len);
+    cJSON_DeleteItemFromObjectCaseSensitive(output, name);
+    return *out || err_set(e, ERR_MEMORY, "out of memory");
+}
+
 static void read_reply(struct api_call *call, const struct http_response *response, struct api_reply *reply,
                        struct err *e)
 {
@@ -259,6 +274,8 @@ static void read_reply(struct api_call *call, const struct http_response *respon
     }
     reply->output = response->body.len ? cJSON_ParseWithLength(response->body.data, response->body.len)
                                        : cJSON_CreateObject();
+    if (call->secret && !take_secret(reply->output, call->secret, &reply->secret, e))
+        return;
     if (!cJSON_IsObject(reply->output)) {
         cJSON_Delete(reply->output);
         reply->output = NULL;
@@ -330,7 +347,7 @@ static bool start_signed(struct api_call *call, const struct sigv4_result *signa
                                    .connect_timeout_ms = call->client->connect_timeout_ms,
                                    .read_timeout_ms = call->client->read_timeout_ms,
                                    .max_response = MAX_API_RESPONSE,
-                                   .once = !call->idempotent};
+                                   .secret = call->secret != NULL, .once = !call->idempotent};
     call->http = http_start(call->client->http, &request, attempt_done, call, e);
     return call->http != NULL;
 }
@@ -400,6 +417,7 @@ struct api_call *api_call_start(struct api_client *client, const struct operatio
         return NULL;
     }
     call->idempotent = op->idempotent;
+    call->secret = op->secret;
     call->path = request.path;
     call->query = request.query;
     call->body = request.body;

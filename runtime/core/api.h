@@ -34,6 +34,7 @@ const char *api_client_credentials_source(const struct api_client *client);
 
 struct api_reply {
     cJSON *output; /* the callback may take it by setting NULL here; NULL after an error */
+    struct secret *secret; /* the output's member of that kind, which is not in it; taken likewise; NULL when there is none */
     int status;
     int attempts;
     char request_id[128];

@@ -45,7 +45,7 @@ char *buf_reserve(struct buf *b, size_t n)
         size_t size = b->size ? b->size : 64;
         while (size < need)
             size *= 2;
-        char *grown = realloc(b->data, size);
+        char *grown = secret_realloc(b->data, size); /* what it grows out of may be a secret */
         if (!grown) {
             b->failed = true;
             return NULL;

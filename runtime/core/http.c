@@ -165,6 +165,7 @@ static void set_request(struct http_call *call, const struct http_request *reque
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, request->follow_redirects ? 1L : 0L);
     curl_easy_setopt(easy, CURLOPT_MAXREDIRS, 10L);
     curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, NULL);
+    curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, request->secret ? 1L : 0L);
     curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, request->once ? 1L : 0L);
     if (request->has_body || request->body_len > 0) {
         curl_easy_setopt(easy, CURLOPT_POST, 1L);

@@ -5,8 +5,10 @@
 #include <string.h>
 
 #include "core/endpoint.h"
+#include "core/http_tls.h"
 #include "core/log.h"
 #include "core/redact.h"
+#include "core/secret.h"
 
 /* ---- curl's multi interface on the loop ---- */
 
@@ -40,18 +42,25 @@ static void collect(struct http *http)
     }
 }
 
+/* Lets curl work. What it sends and receives, and what `done` reads, may be a secret, of which parts are left on the stack. */
+static void act(struct http *http, curl_socket_t socket, int flags)
+{
+    int running;
+    curl_multi_socket_action(http->multi, socket, flags, &running);
+    collect(http);
+    secret_cleanse_stack();
+}
+
 static void socket_ready(uv_poll_t *poll, int status, int events)
 {
     struct watch *watch = poll->data;
     struct http *http = watch->http;
     int flags = status < 0 ? CURL_CSELECT_ERR : 0;
-    int running;
     if (events & UV_READABLE)
         flags |= CURL_CSELECT_IN;
     if (events & UV_WRITABLE)
         flags |= CURL_CSELECT_OUT;
-    curl_multi_socket_action(http->multi, watch->socket, flags, &running);
-    collect(http);
+    act(http, watch->socket, flags);
 }
 
 static void watch_closed(uv_handle_t *handle)
@@ -91,10 +100,7 @@ static int watch_socket(CURL *easy, curl_socket_t socket, int what, void *arg, v
 
 static void timer_fired(uv_timer_t *timer)
 {
-    struct http *http = timer->data;
-    int running;
-    curl_multi_socket_action(http->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-    collect(http);
+    act(timer->data, CURL_SOCKET_TIMEOUT, 0);
 }
 
 static int set_timer(CURLM *multi, long ms, void *arg)
@@ -112,10 +118,16 @@ static void timer_closed(uv_handle_t *handle)
     free(handle);
 }
 
+/* Headers and replies pass through curl's memory, keys among them: it is overwritten when curl gives it back. */
+static bool start_curl(void)
+{
+    return curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, secret_release, secret_realloc, strdup, calloc) == CURLE_OK;
+}
+
 struct http *http_new(struct loop *loop, struct err *e)
 {
     struct http *http = calloc(1, sizeof *http);
-    if (!http || curl_global_init(CURL_GLOBAL_DEFAULT) != 0 || !(http->timer = calloc(1, sizeof *http->timer)) ||
+    if (!http || !start_curl() || !(http->timer = calloc(1, sizeof *http->timer)) ||
         !(http->multi = curl_multi_init())) {
         err_set(e, ERR_MEMORY, "cannot start the HTTP client: out of memory");
         if (http)
@@ -200,6 +212,8 @@ bool http_transfer_prepare(void *easy, const char *url, long connect_timeout_ms,
     curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
     if (bundle && *bundle && code == CURLE_OK)
         code = curl_easy_setopt(easy, CURLOPT_CAINFO, bundle);
+    if (code == CURLE_OK && !http_tls_prepare(easy))
+        code = CURLE_NOT_BUILT_IN;
     if (url_is_loopback(url))
         curl_easy_setopt(easy, CURLOPT_PROXY, "");
     if (log_enabled(LOG_TRACE)) {

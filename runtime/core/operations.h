@@ -61,6 +61,7 @@ struct operation {
     const struct shape *input;
     const struct shape *output;
     bool idempotent;           /* may be sent again after a reply was lost */
+    const char *secret;        /* the member of the output that is a key: kept out of the JSON; NULL: there is none */
     const char *items;         /* paginated: the member of the output that holds the page's items; NULL: not */
 };
 

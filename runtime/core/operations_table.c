@@ -199,7 +199,7 @@ const struct operation operations_table[] = {
     OPERATION(GetUploadJob, "get_upload_job", "GET", "/domains/{DomainName}/upload-jobs/{JobId}",
               .idempotent = true),
     OPERATION(GetUploadJobPath, "get_upload_job_path", "GET", "/domains/{DomainName}/upload-jobs/{JobId}/path",
-              .idempotent = true),
+              .idempotent = true, .secret = "ClientToken"),
     OPERATION(StartUploadJob, "start_upload_job", "PUT", "/domains/{DomainName}/upload-jobs/{JobId}",
               .idempotent = true),
     OPERATION(StopUploadJob, "stop_upload_job", "PUT", "/domains/{DomainName}/upload-jobs/{JobId}/stop",

@@ -1,5 +1,6 @@
 #include "core/secret.h"
 
+#include <malloc.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +8,9 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+/* As deep as the libraries go that are handed secrets. */
+#define STACK_LEFT ((size_t)32 << 10)
 
 /* A secret has pages of its own: mlock and MADV_DONTDUMP work on whole pages. */
 struct secret {
@@ -57,6 +61,31 @@ size_t secret_len(const struct secret *s)
 void secret_cleanse(void *bytes, size_t len)
 {
     explicit_bzero(bytes, len);
+}
+
+void secret_release(void *memory)
+{
+    if (memory)
+        explicit_bzero(memory, malloc_usable_size(memory));
+    free(memory);
+}
+
+void *secret_realloc(void *memory, size_t size)
+{
+    size_t old = memory ? malloc_usable_size(memory) : 0;
+    void *grown = malloc(size);
+    if (!grown)
+        return NULL;
+    if (memory)
+        memcpy(grown, memory, old < size ? old : size);
+    secret_release(memory);
+    return grown;
+}
+
+__attribute__((noinline)) void secret_cleanse_stack(void)
+{
+    char left[STACK_LEFT];
+    explicit_bzero(left, sizeof left);
 }
 
 bool secret_equal(const void *a, const void *b, size_t len)

@@ -24,6 +24,11 @@ const char *secret_bytes(const struct secret *s);
 size_t secret_len(const struct secret *s);
 /* Overwrites memory in a way that the compiler keeps. */
 void secret_cleanse(void *bytes, size_t len);
+/* realloc and free for memory from malloc that may hold a secret: what is given back is overwritten first. */
+void *secret_realloc(void *memory, size_t size);
+void secret_release(void *memory);
+/* Overwrites the stack that the functions called before have left behind: for after they handled a secret. */
+void secret_cleanse_stack(void);
 /* Equal in constant time. */
 bool secret_equal(const void *a, const void *b, size_t len);
 

@@ -164,6 +164,7 @@ static bool key_digest(const struct secret *key, char md5_text[32], struct err *
         EVP_EncodeBlock((unsigned char *)md5_text, md5, (int)md5_len);
     secret_cleanse(bytes, sizeof bytes);
     secret_cleanse(md5, sizeof md5);
+    secret_cleanse_stack();
     if (!ok)
         return err_set(e, ERR_CONFIG,
                        "the data key (ClientToken) is not base64 of 32 bytes: pass it on as GetUploadJobPath gave it");
@@ -302,6 +303,7 @@ static bool add_headers(struct upload *upload, struct err *e)
     secret_cleanse(key_md5, sizeof key_md5);
     if (ok && upload->content_md5)
         ok = add_header(upload, "Content-MD5: ", upload->md5);
+    secret_cleanse_stack();
     return ok || err_set(e, ERR_MEMORY, "out of memory");
 }
 
@@ -369,6 +371,8 @@ static bool start_put(struct upload *upload, struct err *e)
     if (!http_transfer_prepare(easy, upload->url, upload->connect_timeout_ms, e) || !add_headers(upload, e))
         return false;
     curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
+    /* S3 speaks no HTTP/2, whose compression would keep the headers, the key among them, for the life of the connection. */
+    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t)file_size(upload));
     curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, 256L * 1024);
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, upload->headers);

@@ -24,11 +24,11 @@ start_http2() {
 
 @test "-v shows no secret over HTTP/2" {
     start_http2
-    customers f.csv
     cat >s.lua <<'EOF'
 local url = arg[1]
-upload.put { url = url .. "/f?X-Amz-Signature=SIGNATURE&X-Amz-Credential=CREDENTIAL&X-Amz-SignedHeaders=host",
-             key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", file = "f.csv" }
+http.request { url = url .. "/f?X-Amz-Signature=SIGNATURE&X-Amz-Credential=CREDENTIAL&X-Amz-SignedHeaders=host",
+  headers = { ["x-amz-server-side-encryption-customer-key"] = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+              ["x-amz-server-side-encryption-customer-key-MD5"] = "tP/LI3N87DFaSk0aoqYgzg==" } }
 local client = assert(profiles.client { region = "us-east-1", endpoint_url = url, max_attempts = 1, credentials =
   { access_key_id = "AKIDEXAMPLE", secret_access_key = "SECRETKEY", session_token = "SESSIONTOKEN" } })
 client:get_domain { DomainName = "x" }
