@@ -1,18 +1,59 @@
 #include "bindings/json.h"
 
 #include <math.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "bindings/app.h"
+#include "core/utf8.h"
 
 #define ARRAY_TYPE "upjob.json.array"
+#define DEPTH_SHOWN 4 /* of the place of a table that is nested too deeply */
 
 static const char null_tag;
 
 /* ---- Lua to JSON ---- */
 
-static cJSON *from_value(lua_State *L, int index, const struct shape *shape, int depth);
+/* Where in the value a part of it stands, as a chain up to the whole, whose place is NULL. */
+struct place {
+    const struct place *above;
+    const char *name;  /* of a field, or NULL: */
+    lua_Integer index; /* of a list item, from 1 as in Lua */
+    int depth;
+};
+
+static cJSON *from_value(lua_State *L, int index, const struct shape *shape, const struct place *place);
+
+/* Pushes "Fields.email.Source", "Values[2]", or "" for the whole. */
+static void push_place(lua_State *L, const struct place *place)
+{
+    if (!place) {
+        lua_pushliteral(L, "");
+        return;
+    }
+    push_place(L, place->above);
+    if (place->name)
+        lua_pushfstring(L, place->above ? "%s.%s" : "%s%s", lua_tostring(L, -1), place->name);
+    else
+        lua_pushfstring(L, "%s[%I]", lua_tostring(L, -1), (LUAI_UACINT)place->index);
+    lua_remove(L, -2);
+}
+
+/* Frees what was made so far and leaves the message, after where it is about. Always NULL. */
+static cJSON *fail(lua_State *L, cJSON *tree, const struct place *place, const char *format, ...)
+{
+    va_list args;
+    cJSON_Delete(tree);
+    push_place(L, place);
+    if (place)
+        lua_pushliteral(L, ": ");
+    va_start(args, format);
+    lua_pushvfstring(L, format, args);
+    va_end(args);
+    lua_concat(L, place ? 3 : 2);
+    return NULL;
+}
 
 static const struct shape *member_shape(const struct shape *shape, const char *name)
 {
@@ -44,31 +85,23 @@ static bool is_array(lua_State *L, int index, const struct shape *shape)
     return shape && shape->kind == SHAPE_LIST;
 }
 
-static cJSON *fail(lua_State *L, cJSON *tree, const char *message)
-{
-    cJSON_Delete(tree);
-    lua_pushstring(L, message);
-    return NULL;
-}
-
-static cJSON *from_array(lua_State *L, int index, const struct shape *shape, int depth)
+static cJSON *from_array(lua_State *L, int index, const struct shape *shape, const struct place *place)
 {
     cJSON *list = cJSON_CreateArray();
+    struct place here = {.above = place, .depth = place ? place->depth + 1 : 1};
     lua_Integer n = (lua_Integer)lua_rawlen(L, index), count = 0;
     lua_pushnil(L);
     while (lua_next(L, index)) {
         lua_pop(L, 1);
         count++;
-        if (!lua_isinteger(L, -1)) {
-            lua_pop(L, 1);
-            return fail(L, list, "a table with both list items and named fields cannot be JSON");
-        }
+        if (!lua_isinteger(L, -1))
+            return fail(L, list, place, "a table with both list items and named fields cannot be JSON");
     }
     if (count != n)
-        return fail(L, list, "a list with holes cannot be JSON");
-    for (lua_Integer i = 1; i <= n; i++) {
-        lua_rawgeti(L, index, i);
-        cJSON *item = from_value(L, lua_gettop(L), shape ? shape->value : NULL, depth + 1);
+        return fail(L, list, place, "a list with holes cannot be JSON");
+    for (here.index = 1; here.index <= n; here.index++) {
+        lua_rawgeti(L, index, here.index);
+        cJSON *item = from_value(L, lua_gettop(L), shape ? shape->value : NULL, &here);
         if (!item) {
             cJSON_Delete(list);
             return NULL;
@@ -84,98 +117,129 @@ static int by_text(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* Keys are written in order, so that the same table gives the same text. */
-static cJSON *from_object(lua_State *L, int index, const struct shape *shape, int depth)
+/* What cannot be the text of a string or of a name, told as a failure of `place`; the values of API calls are checked by
+ * their shapes, which say it as an error of the call. */
+static bool is_text(lua_State *L, const char *what, const char *text, size_t len, const struct shape *shape, cJSON *tree,
+                    const struct place *place)
 {
-    cJSON *object = cJSON_CreateObject();
-    size_t count = 0, at = 0;
+    size_t at = strlen(text);
+    if (at != len)
+        fail(L, tree, place, "%s with a NUL byte cannot be JSON here (byte %d)", what, (int)at + 1);
+    else if (!shape && !utf8_valid(text, len, &at))
+        fail(L, tree, place, "%s that is not UTF-8 cannot be JSON (byte %d)", what, (int)at + 1);
+    else
+        return true;
+    return false;
+}
+
+/* The names of the table's fields, in order, so that the same table gives the same text: a userdata on the stack. NULL with
+ * the message when one cannot be a name. */
+static const char **sorted_names(lua_State *L, int index, cJSON *object, const struct place *place, size_t *count)
+{
+    *count = 0;
     lua_pushnil(L);
-    for (; lua_next(L, index); count++) {
+    for (; lua_next(L, index); ++*count) {
+        size_t len;
         lua_pop(L, 1);
         if (lua_type(L, -1) != LUA_TSTRING) {
-            lua_pop(L, 1);
-            return fail(L, object, "a table with both named fields and other keys cannot be JSON");
+            fail(L, object, place, "a table with both named fields and other keys cannot be JSON");
+            return NULL;
         }
+        const char *name = lua_tolstring(L, -1, &len);
+        if (!is_text(L, "a field's name", name, len, NULL, object, place))
+            return NULL;
     }
-    const char **keys = lua_newuserdatauv(L, (count + 1) * sizeof *keys, 0);
+    const char **names = lua_newuserdatauv(L, (*count + 1) * sizeof *names, 0);
+    size_t at = 0;
     lua_pushnil(L);
     while (lua_next(L, index)) {
         lua_pop(L, 1);
-        keys[at++] = lua_tostring(L, -1);
+        names[at++] = lua_tostring(L, -1);
     }
-    qsort(keys, count, sizeof *keys, by_text);
-    for (at = 0; at < count; at++) {
-        lua_getfield(L, index, keys[at]);
-        cJSON *item = from_value(L, lua_gettop(L), member_shape(shape, keys[at]), depth + 1);
+    qsort(names, *count, sizeof *names, by_text);
+    return names;
+}
+
+static cJSON *from_object(lua_State *L, int index, const struct shape *shape, const struct place *place)
+{
+    cJSON *object = cJSON_CreateObject();
+    struct place here = {.above = place, .depth = place ? place->depth + 1 : 1};
+    size_t count;
+    const char **names = sorted_names(L, index, object, place, &count);
+    if (!names)
+        return NULL;
+    for (size_t at = 0; at < count; at++) {
+        here.name = names[at];
+        lua_getfield(L, index, names[at]);
+        cJSON *item = from_value(L, lua_gettop(L), member_shape(shape, names[at]), &here);
         if (!item) {
             cJSON_Delete(object);
             return NULL;
         }
         lua_pop(L, 1);
-        cJSON_AddItemToObject(object, keys[at], item);
+        cJSON_AddItemToObject(object, names[at], item);
     }
     lua_pop(L, 1);
     return object;
 }
 
-static cJSON *from_number(lua_State *L, int index)
+static cJSON *from_number(lua_State *L, int index, const struct shape *shape, const struct place *place)
 {
-    if (lua_isinteger(L, index)) {
-        lua_Integer n = lua_tointeger(L, index);
-        char text[32];
-        if (n > -(1LL << 53) && n < (1LL << 53))
-            return cJSON_CreateNumber((double)n);
-        snprintf(text, sizeof text, "%lld", (long long)n);
-        return cJSON_CreateRaw(text); /* doubles have no room for it */
-    }
     double number = lua_tonumber(L, index);
     if (isnan(number) || isinf(number))
-        return fail(L, NULL, "a number that is not finite cannot be JSON");
+        return fail(L, NULL, place, "a number that is not finite cannot be JSON");
+    if (lua_isinteger(L, index) && fabs(number) >= 9007199254740992.0 && !shape) {
+        char text[32]; /* doubles have no room for it; a shape has its limits, which are checked as numbers */
+        snprintf(text, sizeof text, "%lld", (long long)lua_tointeger(L, index));
+        return cJSON_CreateRaw(text);
+    }
     return cJSON_CreateNumber(number);
 }
 
-static cJSON *from_value(lua_State *L, int index, const struct shape *shape, int depth)
+static cJSON *from_table(lua_State *L, int index, const struct shape *shape, const struct place *place)
 {
-    if (depth > JSON_MAX_DEPTH)
-        return fail(L, NULL, "tables are nested too deeply (in a circle?) to be JSON");
-    luaL_checkstack(L, 8, "tables are nested too deeply");
+    if (place && place->depth > JSON_MAX_DEPTH) {
+        while (place->depth > DEPTH_SHOWN)
+            place = place->above;
+        return fail(L, NULL, place, "tables are nested too deeply (in a circle?) to be JSON");
+    }
+    return is_array(L, index, shape) ? from_array(L, index, shape, place) : from_object(L, index, shape, place);
+}
+
+static cJSON *from_value(lua_State *L, int index, const struct shape *shape, const struct place *place)
+{
+    luaL_checkstack(L, 12, "tables are nested too deeply");
     switch (lua_type(L, index)) {
     case LUA_TNIL:
         return cJSON_CreateNull();
     case LUA_TBOOLEAN:
         return cJSON_CreateBool(lua_toboolean(L, index));
     case LUA_TNUMBER:
-        return from_number(L, index);
+        return from_number(L, index, shape, place);
     case LUA_TSTRING: {
         size_t len;
         const char *text = lua_tolstring(L, index, &len);
-        if (strlen(text) != len)
-            return fail(L, NULL, "a string with a NUL byte cannot be JSON here");
-        return cJSON_CreateString(text);
+        return is_text(L, "a string", text, len, shape, NULL, place) ? cJSON_CreateString(text) : NULL;
     }
     case LUA_TLIGHTUSERDATA:
         if (lua_touserdata(L, index) == &null_tag)
             return cJSON_CreateNull();
         break;
     case LUA_TTABLE:
-        return is_array(L, index, shape) ? from_array(L, index, shape, depth) : from_object(L, index, shape, depth);
+        return from_table(L, index, shape, place);
     default:
         break;
     }
-    lua_pushfstring(L, "a %s cannot be JSON", luaL_typename(L, index));
-    return NULL;
+    return fail(L, NULL, place, "a %s cannot be JSON", luaL_typename(L, index));
 }
 
 cJSON *json_from_lua(lua_State *L, int index, const struct shape *shape)
 {
     int top = lua_gettop(L);
-    cJSON *tree = from_value(L, lua_absindex(L, index), shape, 0);
-    if (tree) {
-        lua_settop(L, top);
-    } else {
-        lua_replace(L, top + 1); /* the message */
-        lua_settop(L, top + 1);
-    }
+    cJSON *tree = from_value(L, lua_absindex(L, index), shape, NULL);
+    if (!tree)
+        lua_rotate(L, top + 1, 1); /* the message, which is on top */
+    lua_settop(L, tree ? top : top + 1);
     return tree;
 }
 

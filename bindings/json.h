@@ -9,8 +9,9 @@
 
 #define JSON_MAX_DEPTH 100
 
-/* A new tree for the value at `index`; NULL with a message on the stack when it cannot be JSON. An empty table is an
- * object, unless `shape` (may be NULL) or json.array says that it is a list. */
+/* A new tree for the value at `index`; NULL with a message on the stack when it cannot be JSON, which says where in the value
+ * ("Fields.email.Source: a function cannot be JSON"). An empty table is an object, unless `shape` or json.array says that it is
+ * a list. With a `shape` (may be NULL) strings are not checked to be UTF-8: shape_validate does that. */
 cJSON *json_from_lua(lua_State *L, int index, const struct shape *shape);
 /* Pushes the value. Null is json.null; members of objects that are null are left out. */
 void json_to_lua(lua_State *L, const cJSON *value);

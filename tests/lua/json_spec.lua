@@ -33,6 +33,61 @@ describe("json", function()
   end)
 end)
 
+describe("what cannot be JSON", function()
+  local function refusal(value)
+    local ok, message = pcall(function() json.encode(value) end)
+    assert.is_false(ok)
+    return message:match("^.*json_spec.lua:%d+: json.encode: (.*)$") or message
+  end
+
+  it("is named when it is the whole value, too", function()
+    assert.equals("a function cannot be JSON", refusal(print))
+    assert.equals("a number that is not finite cannot be JSON", refusal(0 / 0))
+    assert.equals("a string that is not UTF-8 cannot be JSON (byte 3)", refusal("ab\xff"))
+    assert.equals("a string with a NUL byte cannot be JSON here (byte 2)", refusal("a\0b"))
+  end)
+
+  it("is told with its place", function()
+    assert.equals("a.b: a function cannot be JSON", refusal { a = { b = print } })
+    assert.equals("a[2].c: a string that is not UTF-8 cannot be JSON (byte 1)", refusal { a = { 1, { c = "\xff" } } })
+    assert.equals("[3]: a number that is not finite cannot be JSON", refusal { 1, 2, math.huge })
+    assert.equals("a: a list with holes cannot be JSON", refusal { a = { 1, nil, 3 } })
+    assert.equals("a: a table with both list items and named fields cannot be JSON", refusal { a = { 1, x = 2 } })
+    assert.equals("a: a table with both named fields and other keys cannot be JSON", refusal { a = { x = 2, [true] = 1 } })
+    assert.equals("a: a field's name that is not UTF-8 cannot be JSON (byte 2)", refusal { a = { ["b\xc3"] = 1 } })
+    assert.equals("a field's name with a NUL byte cannot be JSON here (byte 1)", refusal { ["\0"] = 1 })
+    local circle = {}
+    circle.again = circle
+    assert.equals("again.again.again.again: tables are nested too deeply (in a circle?) to be JSON", refusal(circle))
+  end)
+
+  it("is told with its place in the parameters of a call", function()
+    local client = assert(require("upjob.profiles").client { region = "us-east-1", endpoint_url = "http://127.0.0.1:1",
+      credentials = { access_key_id = "a", secret_access_key = "b" } })
+    local function call(change)
+      local request = { DomainName = "d", DisplayName = "n", UniqueKey = "k",
+                        Fields = { email = { Source = "_source.k", Target = "_profile.Attributes.k" } } }
+      change(request)
+      local ok, message, err = pcall(function()
+        local reply, failure = client:create_upload_job(request) -- no tail call: the message names this line
+        return reply, failure
+      end)
+      return ok and err.message or message:gsub("^.*json_spec.lua:%d+: create_upload_job: ", "")
+    end
+    assert.equals("Fields.email.Source: a function cannot be JSON", call(function(r) r.Fields.email.Source = print end))
+    assert.equals("Fields.email.Source: a string with a NUL byte cannot be JSON here (byte 2)",
+      call(function(r) r.Fields.email.Source = "a\0" end))
+    assert.equals("Fields.email.Source: is not UTF-8 (byte 2)", call(function(r) r.Fields.email.Source = "a\xff" end))
+    assert.equals("Fields.email.Source: must be a string, not a number",
+      call(function(r) r.Fields.email.Source = 1 << 53 end))
+    assert.equals("Fields: a list with holes cannot be JSON", call(function(r) r.Fields = { 1, nil, 3 } end))
+    assert.equals("DataExpiry: a number that is not finite cannot be JSON", call(function(r) r.DataExpiry = 0 / 0 end))
+    for _, large in ipairs { 1 << 53, math.maxinteger, 2.0 ^ 60 } do
+      assert.matches("^DataExpiry: .* is above the maximum 1098$", call(function(r) r.DataExpiry = large end))
+    end
+  end)
+end)
+
 describe("a secret", function()
   it("prints as <secret> and is revealed only on demand", function()
     local s = secret.new("top")
