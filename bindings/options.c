@@ -57,6 +57,18 @@ double option_number(lua_State *L, int index, const char *what, const char *name
     return number;
 }
 
+long option_integer(lua_State *L, int index, const char *what, const char *name, long min, long max, long fallback)
+{
+    int is_whole;
+    int type = get(L, index, what, name, LUA_TNUMBER);
+    lua_Integer number = type == LUA_TNIL ? fallback : lua_tointegerx(L, -1, &is_whole);
+    if (type != LUA_TNIL && (!is_whole || number < min || number > max))
+        luaL_error(L, "%s: option \"%s\" must be a whole number from %d to %d, not %s", what, name, (int)min, (int)max,
+                   luaL_tolstring(L, -1, NULL));
+    lua_pop(L, 1);
+    return (long)number;
+}
+
 bool option_boolean(lua_State *L, int index, const char *what, const char *name, bool fallback)
 {
     bool value = get(L, index, what, name, LUA_TBOOLEAN) == LUA_TNIL ? fallback : lua_toboolean(L, -1);

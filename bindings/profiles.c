@@ -7,6 +7,7 @@
 #include "bindings/wait.h"
 #include "core/api.h"
 #include "core/endpoint.h"
+#include "core/retry.h"
 #include "core/secret.h"
 
 #define CLIENT_TYPE "upjob.client"
@@ -166,39 +167,43 @@ static int native_get(lua_State *L)
 
 /* ---- the client ---- */
 
-static const char *credential(lua_State *L, int index, const char *name)
+static const char *credential(lua_State *L, int index, const char *what, const char *name, bool required)
 {
     if (lua_getfield(L, index, name) == LUA_TNIL) {
+        if (required)
+            luaL_error(L, "%s: option \"%s\" is required", what, name);
         lua_pop(L, 1);
         return NULL;
     }
     return secret_bytes(check_secret(L, lua_gettop(L), name));
 }
 
-/* client{region, profile, endpoint_url, credentials, …} → client | nil, err */
+/* client({region, profile, endpoint_url, credentials, …}, embedded?) → client | nil, err. An embedded one looks at nothing that
+ * is configured. */
 static int native_client(lua_State *L)
 {
     static const char *const known[] = {"region", "profile", "endpoint_url", "credentials", "max_attempts",
                                         "use_fips", "use_dual_stack", "connect_timeout", "read_timeout", NULL};
     static const char *const keys[] = {"access_key_id", "secret_access_key", "session_token", NULL};
-    const char *what = "profiles.client";
+    const char *what = "profiles.client", *given = "profiles.client: credentials";
     struct err e;
     err_clear(&e);
-    lua_settop(L, 1);
+    lua_settop(L, 2);
     check_options(L, 1, what, known);
     struct api_options options = {.region = option_string(L, 1, what, "region", NULL),
                                   .profile = option_string(L, 1, what, "profile", NULL),
                                   .endpoint_url = option_string(L, 1, what, "endpoint_url", NULL),
                                   .use_fips = option_boolean(L, 1, what, "use_fips", false),
                                   .use_dual_stack = option_boolean(L, 1, what, "use_dual_stack", false),
-                                  .max_attempts = (int)option_number(L, 1, what, "max_attempts", 0),
+                                  .max_attempts = (int)option_integer(L, 1, what, "max_attempts", 1, RETRY_MOST_ATTEMPTS, 0),
+                                  .standalone = lua_toboolean(L, 2),
                                   .connect_timeout_ms = option_timeout_ms(L, 1, what, "connect_timeout"),
                                   .read_timeout_ms = option_timeout_ms(L, 1, what, "read_timeout")};
     if (lua_getfield(L, 1, "credentials") != LUA_TNIL) {
-        check_options(L, 2, "credentials", keys);
-        options.access_key_id = option_string(L, 2, "credentials", "access_key_id", NULL);
-        options.secret_access_key = credential(L, 2, "secret_access_key");
-        options.session_token = credential(L, 2, "session_token");
+        check_options(L, 3, given, keys);
+        options.access_key_id = need_string(L, 3, given, "access_key_id");
+        options.secret_access_key = credential(L, 3, given, "secret_access_key", true);
+        options.session_token = credential(L, 3, given, "session_token", false);
     }
     struct client *client = lua_newuserdatauv(L, sizeof *client, 0);
     memset(client, 0, sizeof *client);

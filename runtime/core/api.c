@@ -50,18 +50,17 @@ static bool client_configure(struct api_client *client, const struct api_options
     if (!endpoint_resolve(&where, config, client->endpoint, sizeof client->endpoint, e) ||
         !http_url_parse(client->endpoint, &client->url, e) || !client_credentials(client, options, config, e))
         return false;
-    if (options->max_attempts > 0) {
-        client->max_attempts = options->max_attempts;
+    client->max_attempts = options->max_attempts > 0 ? options->max_attempts : RETRY_ATTEMPTS;
+    if (options->max_attempts > 0 || !config)
         return true;
-    }
     return retry_max_attempts(aws_config_get(config, "max_attempts"), &client->max_attempts, e);
 }
 
 struct api_client *api_client_new(struct http *http, struct loop *loop, const struct api_options *options,
                                   struct err *e)
 {
-    struct aws_config *config = aws_config_load(options->profile, e);
-    if (!config)
+    struct aws_config *config = options->standalone ? NULL : aws_config_load(options->profile, e);
+    if (!config && !options->standalone)
         return NULL;
     struct api_client *client = calloc(1, sizeof *client);
     if (!client || !(client->keys = sigv4_cache_new())) {

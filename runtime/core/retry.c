@@ -11,7 +11,6 @@
 #define BASE_THROTTLING_MS 1000.0
 #define MAX_DELAY_MS 20000.0
 #define MAX_OVER_SERVER_MS 5000.0 /* how far a server may stretch a delay */
-#define DEFAULT_ATTEMPTS 3
 
 static const char *const throttling_codes[] = {
     "Throttling", "ThrottlingException", "ThrottledException", "RequestThrottledException",
@@ -87,13 +86,14 @@ bool retry_max_attempts(const char *configured, int *out, struct err *err)
         from = "max_attempts of the profile";
         text = configured;
     }
-    *out = DEFAULT_ATTEMPTS;
+    *out = RETRY_ATTEMPTS;
     if (!text || !*text)
         return true;
     errno = 0;
     long attempts = strtol(text, &end, 10);
-    if (end == text || *end || errno || attempts < 1 || attempts > 1000)
-        return err_set(err, ERR_CONFIG, "%s is \"%.40s\": it must be a whole number from 1 to 1000", from, text);
+    if (end == text || *end || errno || attempts < 1 || attempts > RETRY_MOST_ATTEMPTS)
+        return err_set(err, ERR_CONFIG, "%s is \"%.40s\": it must be a whole number from 1 to %d", from, text,
+                       RETRY_MOST_ATTEMPTS);
     *out = (int)attempts;
     return true;
 }

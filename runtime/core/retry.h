@@ -8,6 +8,9 @@
 
 #include "core/err.h"
 
+#define RETRY_ATTEMPTS 3 /* unless told otherwise */
+#define RETRY_MOST_ATTEMPTS 1000
+
 enum retry_class { RETRY_NEVER, RETRY_TRANSIENT, RETRY_THROTTLING };
 
 /* Of a reply's status (0: no reply came) and error code ("" when unknown). */
@@ -31,7 +34,7 @@ bool retry_allowed(struct retry_bucket *bucket, struct retry_state *state, enum 
                    int max_attempts, double random01, double server_ms, double *delay_ms);
 /* After success: gives tokens back. */
 void retry_success(struct retry_bucket *bucket, const struct retry_state *state);
-/* AWS_MAX_ATTEMPTS, else `configured` (the profile's max_attempts or NULL), else 3. A bad value is ERR_CONFIG. */
+/* AWS_MAX_ATTEMPTS, else `configured` (the profile's max_attempts or NULL), else RETRY_ATTEMPTS. A bad value is ERR_CONFIG. */
 bool retry_max_attempts(const char *configured, int *out, struct err *err) MUST_CHECK;
 
 #endif

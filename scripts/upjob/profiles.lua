@@ -65,7 +65,7 @@ function profiles.client(options)
   end
   local words = command_options(settings)
   settings.embedded = nil
-  local handle, err = errors.at_caller(native.client, settings)
+  local handle, err = errors.at_caller(native.client, settings, is_embedded)
   if not handle then return nil, err end
   return setmetatable({ handle = handle, embedded = is_embedded, command_options = words }, client_meta)
 end

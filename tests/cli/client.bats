@@ -92,3 +92,24 @@ EOF
     expect_status 0
     expect_output "nil	TimeoutError	true"
 }
+
+@test "a broken AWS configuration stops nothing that needs none of it" {
+    printf '[default]\nregion = us-east-1\nthis line is broken\n' >config
+    export AWS_CONFIG_FILE=$PWD/config AWS_PROFILE=nosuch AWS_MAX_ATTEMPTS=many AWS_USE_FIPS_ENDPOINT=true
+    upjob domain list --local
+    expect_status 0
+    customers f.csv
+    upjob import f.csv --local --domain d --key CustomerId
+    expect_status 0
+    upjob run -e 'print(assert(profiles.client { embedded = true }):list_domains({}).Items)'
+    expect_status 0
+    upjob demo -q
+    expect_status 0
+    upjob domain list
+    expect_status 3
+    expect_error "$PWD/config:3: this line is not"
+    printf '[default]\nregion = us-east-1\n' >config
+    upjob domain list
+    expect_status 3
+    expect_error 'nosuch'
+}

@@ -45,6 +45,34 @@ local function code_of(value, err)
   return err.code, err.status
 end
 
+describe("profiles.client", function()
+  local function refusal(options)
+    local ok, message = pcall(function()
+      local made = profiles.client(options) -- no tail call: the message names this line
+      return made
+    end)
+    assert.is_false(ok)
+    return (message:gsub("^.*service_spec.lua:%d+: ", ""))
+  end
+
+  it("refuses half a pair of credentials and no credentials in a table, naming what is missing", function()
+    assert.equals('profiles.client: credentials: option "access_key_id" is required', refusal { credentials = {} })
+    assert.equals('profiles.client: credentials: option "access_key_id" is required',
+      refusal { credentials = { secret_access_key = "b" } })
+    assert.equals('profiles.client: credentials: option "secret_access_key" is required',
+      refusal { credentials = { access_key_id = "a", session_token = "c" } })
+    assert.matches('^profiles.client: credentials: unknown option "access_key" ', refusal { credentials = { access_key = "a" } })
+  end)
+
+  it("refuses a number of attempts that is none", function()
+    for shown, attempts in pairs { ["0"] = 0, ["-3"] = -3, ["2.5"] = 2.5, ["1001"] = 1001, inf = math.huge } do
+      assert.equals('profiles.client: option "max_attempts" must be a whole number from 1 to 1000, not ' .. shown,
+        refusal { max_attempts = attempts })
+    end
+    assert(profiles.client { embedded = true, max_attempts = 1 })
+  end)
+end)
+
 describe("the six operations", function()
   it("go through the life of a job", function()
     local domain = new_domain()
