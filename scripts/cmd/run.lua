@@ -17,9 +17,14 @@ function run.parser()
   return p
 end
 
+-- What loadfile does for a file: a byte-order mark and a first line with '#' are no Lua.
+local function load_stdin()
+  return load((io.read("a"):gsub("^\xEF\xBB\xBF", ""):gsub("^#[^\n]*", "")), "=stdin")
+end
+
 local function load_script(name, code)
   if code then return load(code, "=(command line)") end
-  if name == "-" then return load(io.read("a"), "=stdin") end
+  if name == "-" then return load_stdin() end
   local chunk, message = loadfile(name)
   if not chunk and message:find("^cannot open") then
     return nil, ("cannot open the script %s: there is no such file, or it cannot be read"):format(name)

@@ -5,7 +5,13 @@ local log = { level = native.level }
 
 for _, name in ipairs { "error", "warn", "info", "debug", "trace" } do
   log[name] = function(format, ...)
-    native.write(name, select("#", ...) > 0 and tostring(format):format(...) or tostring(format))
+    local text = tostring(format)
+    if select("#", ...) > 0 then
+      local ok
+      ok, text = pcall(string.format, text, ...)
+      if not ok then error(("log.%s: %s"):format(name, text:gsub(" to '[%w.]+'", "")), 2) end
+    end
+    native.write(name, text)
   end
 end
 

@@ -59,6 +59,21 @@ teardown() { stop_local; }
     [ "$(PATH=$PWD/bin:$PATH ./s 1)" = "from a script	1" ]
 }
 
+@test "a script with a shebang runs from standard input, and its lines keep their numbers" {
+    [ "$(printf '#!/usr/bin/env upjob\nprint("piped", ...)\n' | "$UPJOB" run - 1)" = "piped	1" ]
+    [ "$(printf '\xef\xbb\xbf#!upjob\nprint("with a mark")\n' | "$UPJOB" run -)" = "with a mark" ]
+    run bash -c 'printf "#!/usr/bin/env upjob\nerror(\"here\")" | "$0" run -' "$UPJOB"
+    [ "$status" = 1 ]
+    [[ $output == *"stdin:2: here"* ]]
+}
+
+@test "a wrong argument of a log line is told at the line that wrote it" {
+    printf '\n\nlog.info("%%d rows", "x")\n' >s.lua
+    upjob run s.lua
+    expect_status 1
+    expect_error "s.lua:3: log.info: bad argument #2 (number expected, got string)"
+}
+
 @test "an unhandled error prints its traceback and ends with 1" {
     upjob run -e 'local function f() error("boom") end f()'
     expect_status 1
