@@ -198,8 +198,7 @@ static enum csv_status out_of_memory(struct csv_reader *reader, struct err *err)
 static enum csv_status too_long(struct csv_reader *reader, struct err *err)
 {
     err_set(err, ERR_CSV,
-            "the record that begins on line %ld is longer than %zu bytes; the usual cause is a quote that is "
-            "never closed",
+            "line %ld is longer than %zu bytes, the most that a record may have: a line end or a quote may be missing",
             reader->line + 1, reader->options.max_record);
     err_at(err, reader->name, reader->line + 1, 0, NULL);
     return fail(reader, err);
@@ -353,8 +352,23 @@ static enum csv_status read_leniently(struct csv_reader *reader, const struct li
     return bad_record(reader, line, open, err);
 }
 
+/* The quote is not closed where the input ends, or where the record would be too long. */
+static enum csv_status never_closed(struct csv_reader *reader, const struct line *first, enum line_status status,
+                                    size_t cell, struct err *err)
+{
+    if (status == LINE_NONE)
+        err_set(err, ERR_CSV, "the quote that opens cell %zu is never closed", cell);
+    else
+        err_set(err, ERR_CSV, "the quote that opens cell %zu is not closed within %zu bytes, the most that a record may have",
+                cell, reader->options.max_record);
+    return bad_record(reader, first, cell, err);
+}
+
 /* A record with a quote in its first line: strictly, as many lines as it takes. A record that
- * strict reading follows over a line's end is in quotes there, so it would not end leniently either. */
+ * strict reading follows over a line's end is in quotes there, so it would not end leniently either.
+ * A quote that is never closed costs a look at up to max_record bytes behind it, and no byte is looked at
+ * so more than once: a line that begins and ends in quotes has an even number of them, one that opens a
+ * quote and leaves it open an odd number, so no line that was passed over in vain opens another. */
 static enum csv_status read_quoted(struct csv_reader *reader, const struct line *first, struct err *err)
 {
     struct line line = *first;
@@ -366,12 +380,10 @@ static enum csv_status read_quoted(struct csv_reader *reader, const struct line 
         enum line_status status = lines_find(&reader->lines, line.next, &line, err);
         if (status == LINE_NONE && finish(reader))
             break;
-        if (status == LINE_NONE && !reader->no_memory) {
-            err_set(err, ERR_CSV, "the quote that opens cell %zu is never closed", open);
-            return bad_record(reader, first, open, err);
-        }
-        if (status != LINE_FOUND && !reader->no_memory)
+        if (status == LINE_FAILED)
             return no_line(reader, status, err);
+        if (status != LINE_FOUND && !reader->no_memory)
+            return never_closed(reader, first, status, open, err);
         taken = !reader->no_memory && feed(reader, &line);
         lines++;
     }

@@ -3,8 +3,8 @@
  * The reader sits on libcsv. Cells keep every byte: nothing is trimmed. A record is
  * read strictly; one that strict reading refuses is read again leniently within its
  * own physical line (`5" pipe`); when that does not end at the line's end, it is an
- * error record, and reading goes on with the next line. With `strict`, every record
- * that strict reading refuses is an error record.
+ * error record, and reading goes on with the next line. So it does behind a quote that is not closed within max_record
+ * bytes. With `strict`, every record that strict reading refuses is an error record.
  * Lines are physical: CR LF, LF and a lone CR each end one, also inside quotes.
  * Blank lines are dropped, as libcsv does, and counted as lines.
  * Memory is one window and the longest record, however long the input.
@@ -26,7 +26,7 @@ struct csv_options {
     bool no_header;          /* the first record is data */
     bool strict;
     bool keep_bom;           /* leave a UTF-8 byte-order mark in the first cell; otherwise it is dropped */
-    size_t max_record;       /* bytes; 0 means CSV_MAX_RECORD_DEFAULT */
+    size_t max_record;       /* bytes, without its line end; 0 means CSV_MAX_RECORD_DEFAULT */
     uint64_t start_offset;   /* where the source begins in the whole input: added to row offsets */
     long start_line;         /* line of the source's first byte; 0 means 1 */
 };
@@ -51,7 +51,7 @@ enum csv_status {
     CSV_ROW,    /* *row is a record */
     CSV_BAD,    /* a record that cannot be read: *row has line, offset, end and raw (no cells), *err says why */
     CSV_END,    /* the input is at its end */
-    CSV_FAILED, /* the source failed, or a record passes max_record, or memory is out: *err; the reader is done */
+    CSV_FAILED, /* the source failed, or a physical line passes max_record, or memory is out: *err; the reader is done */
 };
 
 /* Gives up to `size` bytes of input: the count, 0 at the end, or -1 with *err filled. */

@@ -257,12 +257,27 @@ static void a_gigabyte_is_too_much(void **state)
     check_free(check);
 }
 
-static void a_record_past_the_limit_is_fatal(void **state)
+static void an_open_quote_with_more_behind_it_than_the_limit_is_one_bad_row(void **state)
 {
     (void)state;
     struct check_options options = usual();
     options.csv.max_record = 40;
     write_input(DATA(HEADER "1,a,,\n2,\"a,,\n3,a,,\n4,a,,\n5,a,,\n6,a,,\n7,a,,\n8,a,,\n9,a,,\n"));
+    struct check *check = run(&options);
+    const struct check_result *result = check_result(check);
+    assert_false(result->fatal);
+    assert_int_equal(result->rows, 9);
+    assert_int_equal(result->bad_rows, 1);
+    assert_int_equal(result->problems[0].line, 3);
+    check_free(check);
+}
+
+static void a_line_past_the_limit_is_fatal(void **state)
+{
+    (void)state;
+    struct check_options options = usual();
+    options.csv.max_record = 40;
+    write_input(DATA(HEADER "1,a,,\n2,aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa,,\n3,a,,\n"));
     struct check *check = run(&options);
     const struct check_result *result = check_result(check);
     assert_true(result->fatal);
@@ -507,7 +522,7 @@ static void a_fatal_end_leaves_no_rejects_behind(void **state)
     options.reject = true;
     options.rejects_path = rejects;
     options.csv.max_record = 30;
-    write_input(DATA(HEADER "1,,,\n2,\"a,,\n3,a,,\n4,a,,\n5,a,,\n6,a,,\n7,a,,\n8,a,,\n"));
+    write_input(DATA(HEADER "1,,,\n2,aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa,,\n3,a,,\n"));
     struct check *check = run(&options);
     assert_true(check_result(check)->fatal);
     assert_int_equal(check_result(check)->outgoing_fd, -1);
@@ -647,7 +662,8 @@ int main(void)
         cmocka_unit_test(an_unmapped_header_may_occur_twice),
         cmocka_unit_test(files_that_cannot_be_read),
         cmocka_unit_test(a_gigabyte_is_too_much),
-        cmocka_unit_test(a_record_past_the_limit_is_fatal),
+        cmocka_unit_test(an_open_quote_with_more_behind_it_than_the_limit_is_one_bad_row),
+        cmocka_unit_test(a_line_past_the_limit_is_fatal),
         cmocka_unit_test(each_problem_names_its_place),
         cmocka_unit_test(classes_are_counted_and_the_first_problems_kept),
         cmocka_unit_test(lengths_are_of_characters_and_of_mapped_columns),
