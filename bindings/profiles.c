@@ -178,8 +178,8 @@ static const char *credential(lua_State *L, int index, const char *what, const c
     return secret_bytes(check_secret(L, lua_gettop(L), name));
 }
 
-/* client({region, profile, endpoint_url, credentials, …}, embedded?) → client | nil, err. An embedded one looks at nothing that
- * is configured. */
+/* client({region, profile, endpoint_url, credentials, …}, embedded?) → client | nil, err. An embedded one looks at nothing
+ * that is configured. */
 static int native_client(lua_State *L)
 {
     static const char *const known[] = {"region", "profile", "endpoint_url", "credentials", "max_attempts",

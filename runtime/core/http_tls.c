@@ -2,6 +2,7 @@
 
 #include <curl/curl.h>
 #include <openssl/ssl.h>
+#include <string.h>
 
 static CURLcode cleanse_plaintext(CURL *easy, void *context, void *arg)
 {
@@ -11,7 +12,9 @@ static CURLcode cleanse_plaintext(CURL *easy, void *context, void *arg)
     return CURLE_OK;
 }
 
-bool http_tls_prepare(void *easy)
+void http_tls_prepare(void *easy)
 {
-    return curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, cleanse_plaintext) == CURLE_OK;
+    const char *library = curl_version_info(CURLVERSION_NOW)->ssl_version;
+    if (library && strncmp(library, "OpenSSL/", 8) == 0) /* another one's context is something else */
+        curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, cleanse_plaintext);
 }

@@ -2,10 +2,8 @@
 #ifndef UPJOB_CORE_HTTP_TLS_H
 #define UPJOB_CORE_HTTP_TLS_H
 
-#include <stdbool.h>
-
-/* What arrives is overwritten in OpenSSL's buffer once it was read: a reply may hold a key. `easy` is a CURL handle. False when
- * this libcurl uses another library. */
-bool http_tls_prepare(void *easy);
+/* What arrives is to be overwritten in OpenSSL's buffer once it was read: a reply may hold a key. `easy` is a CURL handle. Does
+ * nothing when this libcurl uses another library. */
+void http_tls_prepare(void *easy);
 
 #endif

@@ -212,8 +212,7 @@ bool http_transfer_prepare(void *easy, const char *url, long connect_timeout_ms,
     curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
     if (bundle && *bundle && code == CURLE_OK)
         code = curl_easy_setopt(easy, CURLOPT_CAINFO, bundle);
-    if (code == CURLE_OK && !http_tls_prepare(easy))
-        code = CURLE_NOT_BUILT_IN;
+    http_tls_prepare(easy);
     if (url_is_loopback(url))
         curl_easy_setopt(easy, CURLOPT_PROXY, "");
     if (log_enabled(LOG_TRACE)) {

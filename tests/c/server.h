@@ -17,8 +17,8 @@
 struct server {
     int listener, port;
     pthread_t thread;
-    /* NULL-terminated. "" reads for ever without answering, "!" closes after the head, "~…" answers after two seconds, ".…" in
-     * lines with a pause between them. A reply without "Connection: close" leaves the connection open. */
+    /* NULL-terminated. "" reads for ever without answering, "!" closes after the head, "~…" answers after two seconds,
+     * ".…" in lines with a pause between them. A reply without "Connection: close" leaves the connection open. */
     const char *const *replies;
     char head[SERVER_REQUESTS][4096];   /* of each request */
     size_t body[SERVER_REQUESTS];       /* bytes of each body */
