@@ -17,21 +17,22 @@
 enum { READER_COLUMNS = 1, READER_ON_ERROR, READER_SOURCE, READER_VALUES = READER_SOURCE };
 
 struct reader {
-    struct csv_reader *csv; /* NULL once closed */
+    struct csv_reader *csv; /* while it is counting, the other thread's; freed when closed and not counting */
+    bool closed;
     const struct csv_row *row; /* the current one, or NULL */
     const char *text;       /* csv.parse: what is left of the string */
     size_t text_left;
     bool no_header;
-    bool busy;              /* counting, on another thread */
+    struct loop_work *counting; /* on another thread; NULL: it is not */
     long line;              /* of the current or last row */
 };
 
 static struct reader *check_reader(lua_State *L, int index)
 {
     struct reader *reader = luaL_checkudata(L, index, READER_TYPE);
-    if (!reader->csv)
+    if (reader->closed)
         luaL_error(L, "the CSV reader is closed");
-    if (reader->busy)
+    if (reader->counting)
         luaL_error(L, "the CSV reader is counting: wait for reader:count() to return");
     return reader;
 }
@@ -125,14 +126,22 @@ static int csv_parse_text(lua_State *L)
     return reader->csv ? 1 : fail_with(L, &e);
 }
 
+static void free_closed(struct reader *reader)
+{
+    csv_reader_free(reader->csv);
+    reader->csv = NULL;
+}
+
+/* Also while it is counting, in whichever task: the count ends with its slice, and then the reader is freed. */
 static int reader_close(lua_State *L)
 {
     struct reader *reader = luaL_checkudata(L, 1, READER_TYPE);
-    if (reader->busy)
-        return luaL_error(L, "the CSV reader is counting: it cannot be closed now");
-    csv_reader_free(reader->csv);
-    reader->csv = NULL;
+    reader->closed = true;
     reader->row = NULL;
+    if (reader->counting)
+        loop_work_cancel(reader->counting);
+    else
+        free_closed(reader);
     return 0;
 }
 
@@ -189,7 +198,7 @@ static const struct csv_row *check_row(lua_State *L, int index, int *reader_inde
     lua_getiuservalue(L, index, 1);
     *reader_index = lua_gettop(L);
     struct reader *reader = lua_touserdata(L, -1);
-    if (!reader->csv || !reader->row)
+    if (!reader->row)
         luaL_error(L, "this row is gone: it is valid until the next one is read (keep it with csv.copy(row))");
     return reader->row;
 }
@@ -345,13 +354,18 @@ static void tell_error(lua_State *L, int reader_index, const struct err *e)
     lua_call(L, 1, 0);
 }
 
-/* The iterator: the reader is its state, the row object its control value. */
+/* The iterator: the reader is its state, the row object its control value. on_error may do anything with the reader: to close
+ * it there is how to stop at an error. */
 static int rows_next(lua_State *L)
 {
     struct err e;
     lua_settop(L, 1);
-    struct reader *reader = check_reader(L, 1);
+    check_reader(L, 1);
     for (;;) {
+        struct reader *reader = lua_touserdata(L, 1);
+        if (reader->closed)
+            return 0;
+        check_reader(L, 1);
         err_clear(&e);
         enum csv_status status = csv_reader_next(reader->csv, &reader->row, &e);
         if (status == CSV_ROW) {
@@ -396,7 +410,6 @@ static int reader_rows(lua_State *L)
 struct counting {
     struct wait wait;
     struct reader *reader;
-    struct loop_work *work;
     lua_Integer rows;
     struct err error;
     int self_ref; /* the work cannot be cut short within a slice: the userdata stays until it has ended */
@@ -408,8 +421,6 @@ static bool count_slice(void *arg)
     const struct csv_row *row;
     for (int i = 0; i < COUNT_SLICE; i++) {
         enum csv_status status = csv_reader_next(counting->reader->csv, &row, &counting->error);
-        if (status == CSV_END)
-            return false;
         if (status != CSV_ROW)
             return false;
         counting->rows++;
@@ -420,9 +431,11 @@ static bool count_slice(void *arg)
 static void count_done(void *arg)
 {
     struct counting *counting = arg;
-    counting->work = NULL;
-    counting->reader->busy = false;
-    counting->reader->row = NULL;
+    counting->reader->counting = NULL;
+    if (counting->reader->closed) {
+        free_closed(counting->reader);
+        err_set(&counting->error, ERR_CANCELLED, "the CSV reader was closed while it was counting");
+    }
     wait_finish(&counting->wait);
     luaL_unref(counting->wait.app->L, LUA_REGISTRYINDEX, counting->self_ref);
 }
@@ -430,8 +443,8 @@ static void count_done(void *arg)
 static void count_cancel(struct wait *w)
 {
     struct counting *counting = (struct counting *)w;
-    if (counting->work)
-        loop_work_cancel(counting->work);
+    if (counting->reader->counting)
+        loop_work_cancel(counting->reader->counting);
 }
 
 static int count_results(lua_State *L, struct wait *w, int index)
@@ -454,10 +467,10 @@ static int reader_count(lua_State *L)
     lua_pushvalue(L, 1);
     lua_setiuservalue(L, 2, 1);
     counting->reader = reader;
-    counting->work = loop_work_start(app_of(L)->loop, count_slice, count_done, counting);
-    if (!counting->work)
+    reader->counting = loop_work_start(app_of(L)->loop, count_slice, count_done, counting);
+    if (!reader->counting)
         return luaL_error(L, "out of memory");
-    reader->busy = true;
+    reader->row = NULL; /* its cells are what the other thread reads into */
     counting->wait.started = true;
     lua_pushvalue(L, 2);
     counting->self_ref = luaL_ref(L, LUA_REGISTRYINDEX);

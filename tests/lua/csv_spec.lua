@@ -1,5 +1,6 @@
 -- The CSV reader and writer as scripts see them.
 local csv = require "upjob.csv"
+local task = require "upjob.task"
 
 local function rows_of(text, options)
   local reader = assert(csv.parse(text, options))
@@ -41,6 +42,62 @@ describe("a reader", function()
   it("counts what is left", function()
     local reader <close> = assert(csv.open("tests/data/legislators-district-offices.csv"))
     assert.equals(1312, reader:count())
+  end)
+
+  it("is closed while its count is cancelled, and the error is that of the cancelling", function()
+    local path = temporary("a\n" .. ("x\n"):rep(300000))
+    local reader
+    local t = task.spawn(function()
+      local own <close> = assert(csv.open(path))
+      reader = own
+      return own:count()
+    end)
+    task.sleep(0)
+    t:cancel()
+    local _, err = t:wait()
+    assert.equals("Cancelled", type(err) == "table" and err.code or err)
+    assert.has_error(function() reader:header() end, "the CSV reader is closed")
+    os.remove(path)
+  end)
+
+  it("that is closed while another task counts ends the count with an error", function()
+    local path = temporary("a\n" .. ("x\n"):rep(300000))
+    local reader = assert(csv.open(path))
+    local t = task.spawn(reader.count, reader)
+    task.sleep(0)
+    reader:close()
+    reader:close()
+    local count, err = t:wait()
+    assert.is_nil(count)
+    assert.equals("Cancelled", err.code)
+    assert.matches("closed while it was counting", err.message)
+    os.remove(path)
+  end)
+
+  it("gives no cells of its last row while it counts", function()
+    local reader = assert(csv.parse("a\n1\n" .. ("x\n"):rep(100000)))
+    local row = reader:rows()(reader)
+    assert.equals("1", row.a)
+    local t = task.spawn(reader.count, reader)
+    task.sleep(0)
+    assert.is_false((pcall(function() return row.a end)))
+    assert.equals(100000, t:wait())
+  end)
+
+  it("that is closed in on_error stops there", function()
+    local reader
+    reader = assert(csv.parse('a,b\n1,2\n"x"y,3\n4,5\n', { strict = true, on_error = function() reader:close() end }))
+    local seen = {}
+    for row in reader:rows() do seen[#seen + 1] = row.a end
+    assert.same({ "1" }, seen)
+    assert.has_error(function() reader:rows() end, "the CSV reader is closed")
+  end)
+
+  it("that is counted in on_error has nothing left", function()
+    local reader, left
+    reader = assert(csv.parse('a,b\n"x"y,3\n4,5\n6,7\n', { strict = true, on_error = function() left = reader:count() end }))
+    for _ in reader:rows() do error("no row is left") end
+    assert.equals(2, left)
   end)
 
   it("counts physical lines, also within quotes", function()
