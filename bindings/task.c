@@ -134,11 +134,13 @@ void scheduler_halt(struct scheduler *scheduler)
     scheduler->halted = 1;
 }
 
-bool scheduler_interrupt(struct scheduler *scheduler, const struct err *e)
+void scheduler_interrupt(struct scheduler *scheduler, const struct err *e)
 {
     struct task *main = scheduler->main;
-    if (!main)
-        return false;
+    if (!main) {
+        scheduler->abandoned = true;
+        return;
+    }
     task_interrupt(main, e);
     if (main->state == TASK_WAITING)
         scheduler_enqueue_first(main);
@@ -146,7 +148,6 @@ bool scheduler_interrupt(struct scheduler *scheduler, const struct err *e)
         t->pardoned = true;
         task_interrupt(t, e);
     }
-    return true;
 }
 
 bool scheduler_interrupts_main(struct scheduler *scheduler)

@@ -53,6 +53,7 @@ struct scheduler {
     struct posted look;          /* for handles that are gone */
     struct loop_timer *look_timer;
     uint64_t look_ms;
+    bool abandoned;              /* once the main task has ended: the tasks that are left are not waited for */
     bool had_errors;
     bool at_prompt;              /* errors of tasks do not make the program fail */
     bool pinned;                 /* what runs cannot leave the C stack: a coroutine below it cannot yield */

@@ -515,5 +515,5 @@ void scheduler_drain(lua_State *L)
     struct scheduler *s = app_of(L)->scheduler;
     do
         run_ready(s, L);
-    while (s->tasks && turn(s));
+    while (s->tasks && !s->abandoned && turn(s));
 }

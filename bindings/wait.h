@@ -56,13 +56,13 @@ void task_spawn(lua_State *L, int nargs, bool handler);
 /* Runs the scheduler until the task at `index` has ended and, when `all`, every other one too. From the host only,
  * outside of any task. Returns LUA_OK or an error status, with the results or the error pushed, *count of them. */
 int scheduler_run(lua_State *L, int index, int *count);
-/* Runs the tasks that are left until they have ended. */
+/* Runs the tasks that are left until they have ended, or the program is interrupted. */
 void scheduler_drain(lua_State *L);
 /* Between turns no task is resumed before `on_halt` was called. */
 void scheduler_halt(struct scheduler *scheduler);
 /* Makes `e` be raised at the wait of the main task, before any other goes on, and in the tasks that stand on the C stack above
- * it. False when the main task has ended. From between turns. */
-bool scheduler_interrupt(struct scheduler *scheduler, const struct err *e);
+ * it. When the main task has ended, no task is waited for any longer. From between turns. */
+void scheduler_interrupt(struct scheduler *scheduler, const struct err *e);
 /* From the hook of a coroutine that computes and is about to raise: true when the main task runs it, and so has been
  * interrupted. Any other task is given up, and the main one is still to be interrupted. */
 bool scheduler_interrupts_main(struct scheduler *scheduler);

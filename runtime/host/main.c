@@ -56,8 +56,8 @@ static void interrupt_main(struct scheduler *scheduler)
     if (!interruption.pending)
         return;
     fill_interrupted(&e);
-    if (scheduler_interrupt(scheduler, &e))
-        interruption.pending = 0;
+    interruption.pending = 0;
+    scheduler_interrupt(scheduler, &e);
 }
 
 /* The turn of the loop ends; what is to be done is done between turns. */

@@ -162,6 +162,17 @@ teardown() { stop_local; }
     done
 }
 
+@test "SIGTERM ends a program that hangs at its end because a task catches its cancelling" {
+    echo 'task.spawn(function() while true do pcall(task.sleep, 60) io.stderr:write("caught\n") end end)
+          task.sleep(0.01) error("over")' >s.lua
+    "$UPJOB" run s.lua 2>err 3>&- &
+    local pid=$! i
+    for ((i = 0; i < 500; i++)); do grep -qs caught err && break; sleep 0.02; done
+    kill -TERM $pid
+    status=0; wait $pid || status=$?
+    [ "$status" = 1 ]
+}
+
 @test "job list, get, start, stop, failures" {
     start_local --domain acme
     customers c.csv
