@@ -53,7 +53,7 @@ void check_options(lua_State *L, int index, const char *what, const char *const 
 const char *option_string(lua_State *L, int index, const char *what, const char *name, const char *fallback);
 const char *need_string(lua_State *L, int index, const char *what, const char *name);
 double option_number(lua_State *L, int index, const char *what, const char *name, double fallback);
-/* A whole number within the limits, both included; they are ints. */
+/* A whole number within the limits, both included. */
 long option_integer(lua_State *L, int index, const char *what, const char *name, long min, long max, long fallback);
 bool option_boolean(lua_State *L, int index, const char *what, const char *name, bool fallback);
 /* Seconds to milliseconds; absent: 0. */

@@ -1,4 +1,5 @@
 /* http: upjob.native.http: requests of any kind, signing and presigning, for scripts. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -191,7 +192,7 @@ static int http_request(lua_State *L)
                                    .connect_timeout_ms = option_timeout_ms(L, 1, what, "connect_timeout"),
                                    .read_timeout_ms = option_timeout_ms(L, 1, what, "read_timeout"),
                                    .timeout_ms = option_timeout_ms(L, 1, what, "timeout"),
-                                   .max_response = (size_t)option_number(L, 1, what, "max_response", 0),
+                                   .max_response = (size_t)option_integer(L, 1, what, "max_response", 0, 1L << 40, 0),
                                    .follow_redirects = option_boolean(L, 1, what, "follow_redirects", false)};
     option_string(L, 1, what, "body", NULL);
     lua_getfield(L, 1, "body");
@@ -282,7 +283,7 @@ static struct to_sign *read_to_sign(lua_State *L, const char *what)
     job->request.headers = read_headers(L, lua_gettop(L), what, &job->request.header_count);
     job->scope.service = need_string(L, 2, what, "service");
     job->scope.region = need_string(L, 2, what, "region");
-    job->scope.time = (time_t)option_number(L, 2, what, "time", (double)time(NULL));
+    job->scope.time = (time_t)fmax(-1e15, fmin(1e15, option_number(L, 2, what, "time", (double)time(NULL))));
     job->credentials.access_key_id = need_string(L, 3, what, "access_key_id");
     job->credentials.secret_access_key = secret_or_string(L, 3, "secret_access_key", true);
     job->credentials.session_token = secret_or_string(L, 3, "session_token", false);

@@ -1,4 +1,5 @@
 /* options: tables of options, checked the same way everywhere. */
+#include <math.h>
 #include <string.h>
 
 #include "bindings/app.h"
@@ -54,6 +55,8 @@ double option_number(lua_State *L, int index, const char *what, const char *name
 {
     double number = get(L, index, what, name, LUA_TNUMBER) == LUA_TNIL ? fallback : lua_tonumber(L, -1);
     lua_pop(L, 1);
+    if (isnan(number))
+        luaL_error(L, "%s: option \"%s\" is not a number (0/0)", what, name);
     return number;
 }
 
@@ -63,7 +66,7 @@ long option_integer(lua_State *L, int index, const char *what, const char *name,
     int type = get(L, index, what, name, LUA_TNUMBER);
     lua_Integer number = type == LUA_TNIL ? fallback : lua_tointegerx(L, -1, &is_whole);
     if (type != LUA_TNIL && (!is_whole || number < min || number > max))
-        luaL_error(L, "%s: option \"%s\" must be a whole number from %d to %d, not %s", what, name, (int)min, (int)max,
+        luaL_error(L, "%s: option \"%s\" must be a whole number from %I to %I, not %s", what, name, (LUAI_UACINT)min, (LUAI_UACINT)max,
                    luaL_tolstring(L, -1, NULL));
     lua_pop(L, 1);
     return (long)number;

@@ -140,6 +140,10 @@ static int native_call(lua_State *L)
     if (!lua_istable(L, 3))
         return luaL_error(L, "%s: a table of parameters is needed, not %s", op->lua_name, luaL_typename(L, 3));
     double timeout = luaL_optnumber(L, 4, 0);
+    if (timeout == HUGE_VAL)
+        timeout = 0; /* no limit */
+    if (!(timeout >= 0 && timeout <= 1e6))
+        return luaL_error(L, "%s: option \"timeout\" is in seconds, from 0 to 1000000", op->lua_name);
     cJSON *params = json_from_lua(L, 3, op->input);
     if (!params)
         return luaL_error(L, "%s: %s", op->lua_name, lua_tostring(L, -1));

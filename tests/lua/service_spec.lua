@@ -1,4 +1,5 @@
 -- The API client, uploads and jobs against the embedded service, as scripts use them.
+local http = require "upjob.http"
 local profiles = require "upjob.profiles"
 local job = require "upjob.job"
 local mapping = require "upjob.mapping"
@@ -334,6 +335,28 @@ describe("profiles.endpoint", function()
     local url, err = profiles.endpoint { endpoint_url = "https://x.example", use_fips = true }
     assert.is_nil(url)
     assert.equals("ConfigurationError", err.code)
+  end)
+end)
+
+describe("a number that makes no sense", function()
+  local nan = 0 / 0
+
+  it("as a call's timeout is refused; math.huge is no limit", function()
+    for _, seconds in ipairs { nan, -1, 1e300 } do
+      assert.has_error(function() client:list_domains({}, { timeout = seconds }) end,
+        "list_domains: option \"timeout\" is in seconds, from 0 to 1000000")
+    end
+    assert.is_table(client:list_domains({}, { timeout = math.huge }))
+  end)
+
+  it("as an option of a client or a request is refused", function()
+    local url = "http://127.0.0.1:9/"
+    for _, count in ipairs { nan, -1, 0.5, 1e300, math.huge } do
+      assert.has_error(function() local _ = profiles.client { embedded = true, max_attempts = count } end)
+      assert.has_error(function() local _ = http.request { url = url, max_response = count } end)
+    end
+    assert.has_error(function() local _ = http.request { url = url, timeout = nan } end,
+      "http.request: option \"timeout\" is not a number (0/0)")
   end)
 end)
 
