@@ -340,10 +340,9 @@ static int task_tostring(lua_State *L)
 int open_native_task(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"spawn", native_spawn},     {"handler", native_handler}, {"sleep", native_sleep},
-        {"wait", join_wait},         {"all", join_all},           {"join_any", join_any},
-        {"refusal", join_refusal},   {"cancel", native_cancel},   {"signal", native_signal},
-        {"now", native_now},         {"status", native_status},   {"is", native_is},
+        {"spawn", native_spawn},   {"handler", native_handler}, {"sleep", native_sleep},
+        {"all", join_all},         {"join_any", join_any},      {"refusal", join_refusal},
+        {"is", native_is},         {"signal", native_signal},   {"now", native_now},
         {"at_prompt", native_at_prompt}, {NULL, NULL}};
     static const luaL_Reg task_methods[] = {{"wait", join_wait}, {"cancel", native_cancel},
                                             {"status", native_status}, {NULL, NULL}};

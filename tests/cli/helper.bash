@@ -35,6 +35,7 @@ expect_no() {
 
 # Starts `upjob local` in the background: $URL and $LOCAL_PID.
 start_local() {
+    : >"$BATS_TEST_TMPDIR/ready"
     "$UPJOB" local --data "$BATS_TEST_TMPDIR/service" "$@" >"$BATS_TEST_TMPDIR/ready" 2>"$BATS_TEST_TMPDIR/service.log" 3>&- </dev/null &
     LOCAL_PID=$!
     local i
