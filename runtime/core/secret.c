@@ -82,10 +82,27 @@ void *secret_realloc(void *memory, size_t size)
     return grown;
 }
 
+/* The registers that only AVX-512 has, in which the C library copies memory where there are any; the compiler does not know
+ * that they are in use. */
+static void cleanse_high_registers(void)
+{
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx512f"))
+        __asm__ volatile(".irp n,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31\n"
+                         "vpxorq %%zmm\\n, %%zmm\\n, %%zmm\\n\n"
+                         ".endr" ::: "memory");
+#endif
+}
+
+/* Registers are saved on the stack of whatever comes next, and of threads that are started. */
+#if defined(__has_attribute) && __has_attribute(zero_call_used_regs)
+__attribute__((zero_call_used_regs("all")))
+#endif
 __attribute__((noinline)) void secret_cleanse_stack(void)
 {
     char left[STACK_LEFT];
     explicit_bzero(left, sizeof left);
+    cleanse_high_registers();
 }
 
 bool secret_equal(const void *a, const void *b, size_t len)

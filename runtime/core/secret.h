@@ -27,7 +27,7 @@ void secret_cleanse(void *bytes, size_t len);
 /* realloc and free for memory from malloc that may hold a secret: what is given back is overwritten first. */
 void *secret_realloc(void *memory, size_t size);
 void secret_release(void *memory);
-/* Overwrites the stack that the functions called before have left behind: for after they handled a secret. */
+/* Overwrites the stack that the functions called before have left behind, and the registers: for after they handled a secret. */
 void secret_cleanse_stack(void);
 /* Equal in constant time. */
 bool secret_equal(const void *a, const void *b, size_t len);
