@@ -86,7 +86,7 @@ local function taking_value(parsers)
   local names = {}
   for _, parser in ipairs(parsers) do
     for _, option in ipairs(parser._options) do
-      for _, name in ipairs(option._aliases) do names[name] = option._maxargs > 0 or nil end
+      for _, name in ipairs(option._aliases) do names[name] = names[name] or option._maxargs > 0 end
     end
   end
   return names
