@@ -481,10 +481,10 @@ end
 function run:interrupt()
   if self.ended then return true end
   self.task:cancel("the import was given up")
-  if self.task:status() == "failed" and not self.ended then -- it had not begun
+  self.task:wait()
+  if not self.ended then -- it had not begun
     finish(self, nil, errors.new { code = "Cancelled", message = "the import was given up" })
   end
-  while not self.ended do self.ended_signal:wait() end
   return true
 end
 
