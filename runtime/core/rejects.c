@@ -86,17 +86,21 @@ static bool write_reject(void *arg, const char *bytes, size_t len, struct err *e
     struct rejects *rejects = arg;
     if (write_all(rejects->fd, bytes, len))
         return true;
-    err_errno(err, ERR_FILE, errno, "the rejected rows cannot be written");
+    err_errno(err, ERR_SYSTEM, errno, "the rejected rows cannot be written");
     return err_at(err, rejects->path, 0, 0, NULL);
+}
+
+static const char *temporary_directory(void)
+{
+    const char *dir = getenv("TMPDIR");
+    return dir && *dir ? dir : "/tmp";
 }
 
 /* A file that nobody else can open and that is gone when it is closed: it holds personal data. */
 static int open_nameless(struct err *err)
 {
-    const char *dir = getenv("TMPDIR");
+    const char *dir = temporary_directory();
     char path[4096];
-    if (!dir || !*dir)
-        dir = "/tmp";
     int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     if (fd < 0 && snprintf(path, sizeof path, "%s/upjob-XXXXXX", dir) < (int)sizeof path) {
         /* Not every file system has nameless files. */
@@ -105,8 +109,7 @@ static int open_nameless(struct err *err)
             unlink(path);
     }
     if (fd < 0) {
-        err_errno(err, ERR_FILE, errno,
-                  "a temporary file for the good rows cannot be made (TMPDIR says where)");
+        err_errno(err, ERR_SYSTEM, errno, "a temporary file for the good rows cannot be made (TMPDIR says where)");
         err_at(err, dir, 0, 0, NULL);
     }
     return fd;
@@ -225,9 +228,10 @@ bool rejects_pending(const struct rejects *rejects)
 
 static bool flush_outgoing(struct rejects *rejects, struct err *err)
 {
-    if (!write_all(rejects->outgoing, rejects->buffer, rejects->len))
-        return err_errno(err, ERR_FILE, errno,
-                         "the good rows cannot be written to a temporary file (TMPDIR says where)");
+    if (!write_all(rejects->outgoing, rejects->buffer, rejects->len)) {
+        err_errno(err, ERR_SYSTEM, errno, "the good rows cannot be written to a temporary file (TMPDIR says where)");
+        return err_at(err, temporary_directory(), 0, 0, NULL);
+    }
     rejects->outgoing_bytes += rejects->len;
     bool done = digest_add(rejects->digest, rejects->buffer, rejects->len, err);
     rejects->len = 0;
@@ -282,7 +286,7 @@ bool rejects_finish(struct rejects *rejects, struct err *err)
     rejects->fd = -1;
     /* close(2) may be the first to tell that the disk is full. */
     if (close(fd) < 0 || rename(rejects->temporary, rejects->path) < 0) {
-        err_errno(err, ERR_FILE, errno, "the rejected rows cannot be written");
+        err_errno(err, ERR_SYSTEM, errno, "the rejected rows cannot be written");
         return err_at(err, rejects->path, 0, 0, NULL);
     }
     free(rejects->temporary);

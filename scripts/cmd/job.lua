@@ -163,37 +163,95 @@ function words.watch(arguments)
 end
 
 function parsers.failures()
-  return parser("failures",
-    "Lists the failed records of a job: the embedded service keeps them; the real one tells only their number.", true)
+  local p = parser("failures", "Lists the failed records of a job, with line, column, value and reason. The embedded service keeps "
+    .. "them. The real one tells only their number: with --file they are predicted, by replaying the file in an embedded service.",
+    true)
+  p:option("--file", "The file that was imported: for a service that lists no failed records."):argname("FILE")
+  p:option("--map", "With --file: the mapping, if not that of the job."):argname("FILE")
+  cli.number_option(p, "--max", "At most that many.", "N", "a whole number, 1 or more", { integer = true, least = 1 })
+  p:flag("--csv", "As CSV.")
+  return p
+end
+
+local FAILURE_COLUMNS = { "Line", "Column", "ColumnName", "Value", "Reason" }
+
+local function failure_text(item)
+  local name = (item.ColumnName or "") ~= "" and (", column \"%s\" (%d)"):format(report.safe(item.ColumnName), item.Column) or ""
+  local value = (item.Value or "") ~= "" and (": \"%s\""):format(report.cut(report.safe(item.Value), 60)) or ""
+  return ("line %d%s: %s%s"):format(item.Line, name, report.safe(item.Reason), value)
+end
+
+-- Prints the records in the form that was asked for; how many they were.
+local function print_failures(items, options, predicted)
+  local shown = 0
+  local writer <close> = options.csv and require("upjob.csv").writer("-") or nil
+  if writer then writer:write(FAILURE_COLUMNS) end
+  for item in items do
+    if options.max and shown >= options.max then break end
+    shown = shown + 1
+    if writer then
+      writer:write { item.Line, item.Column ~= 0 and item.Column or "", item.ColumnName, item.Value, item.Reason }
+    elseif options.json then
+      item.Predicted = predicted or nil
+      print(json.encode(item))
+    else
+      print(failure_text(item))
+    end
+  end
+  return shown
+end
+
+-- The fields of the job, or those of the mapping that was given: Fields, UniqueKey | nil, err
+local function fields_of(client, options)
+  if options.map then
+    local map, err = require("upjob.mapping").load(options.map)
+    if not map then return nil, err end
+    return map:api_fields(), map.unique_key
+  end
+  local found, err = client:get_upload_job { DomainName = options.domain, JobId = options.job_id }
+  if not found then return nil, err end
+  return found.Fields, found.UniqueKey
+end
+
+local function predict(client, options)
+  local fields, unique_key = fields_of(client, options)
+  if not fields then return nil, unique_key end
+  local items, result = require("upjob.failures").predict { file = options.file, fields = fields, unique_key = unique_key }
+  if not items then return nil, result end
+  local heading = ("predicted: this service does not tell which records failed; %s, replayed in the embedded service, ended "
+    .. "%s (%s)"):format(report.safe(options.file), result.Status, report.summary(result.ResultsSummary))
+  if options.json or options.csv then
+    if not options.quiet then report.say(heading) end
+  else
+    print(heading)
+  end
+  return items
 end
 
 function words.failures(arguments)
   local options, client = open("failures", arguments)
   if not options then return client end
-  local request = { DomainName = options.domain, JobId = options.job_id, MaxResults = 100 }
-  local shown = 0
-  repeat
-    local page, err = client:local_failures(request)
-    if not page then
-      if err.status == 501 or err.code == "HTTP404" or err.code == "HTTP403" or err.code == "UnknownOperationException" then
-        io.stderr:write("upjob: this service keeps no list of failed records: rehearse the file with --local --data DIR\n")
-        return cli.REFUSED
-      end
-      return cli.fail(err)
+  if options.json and options.csv then return cli.usage("job failures", "--json and --csv do not go together") end
+  if options.map and not options.file then return cli.usage("job failures", "--map goes with --file") end
+  local items, err = require("upjob.failures").list(client, options.domain, options.job_id)
+  local predicted = false
+  if not items and err.code == "NoSuchList" and options.file then
+    predicted = true
+    items, err = predict(client, options)
+  end
+  if not items then
+    if err.code == "NoSuchList" then
+      report.say(err.message .. ": give the imported file with --file, and they are predicted")
+      return cli.REFUSED
     end
-    for _, item in ipairs(page.Items or {}) do
-      shown = shown + 1
-      if options.json then
-        print(json.encode(item))
-      else
-        print(("line %d%s: %s%s"):format(item.Line, (item.ColumnName or "") ~= "" and (", column \"%s\" (%d)"):format(
-          report.safe(item.ColumnName), item.Column) or "", report.safe(item.Reason),
-          (item.Value or "") ~= "" and (": \"%s\""):format(report.cut(report.safe(item.Value), 60)) or ""))
-      end
-    end
-    request.NextToken = page.NextToken
-  until not page.NextToken
-  if shown == 0 and not options.json then io.stderr:write("upjob: the job has no failed records\n") end
+    return cli.fail(err)
+  end
+  local ok, shown = pcall(print_failures, items, options, predicted)
+  if not ok then
+    if not require("upjob.errors").is(shown) then error(shown, 0) end
+    return cli.fail(shown)
+  end
+  if shown == 0 and not options.json and not options.csv and not options.quiet then report.say("the job has no failed records") end
   return cli.OK
 end
 

@@ -133,6 +133,26 @@ def test_start():
         service.check_integrity()
 
 
+def test_client():
+    """an import that has no room for its rejects, or for the rows that it would send, says so and creates no job"""
+    with Small(4) as disk, tempfile.TemporaryDirectory() as work, Service(args=["--domain", "acme"]) as service:
+        path = os.path.join(work, "customers.csv")
+        with open(path, "wb") as file:
+            file.write(b"Id,Mail,Name\n" + b"".join(b"%s,a@b.c,%s\n" % (b"k%d" % i if i % 2 else b"", b"n" * 90) for i in range(80_000)))
+        rejects = os.path.join(disk.at, "rejects.csv")
+        status, out, messages = service.upjob("import", path, "--domain", "acme", "--key", "Id", "--rejects", rejects)
+        assert status == 1 and "rejects.csv" in messages and "No space left on device" in messages, (status, messages)
+        assert os.listdir(disk.at) == [], os.listdir(disk.at)
+        os.environ["TMPDIR"] = disk.at
+        try:
+            status, out, messages = service.upjob("import", path, "--domain", "acme", "--key", "Id")
+        finally:
+            del os.environ["TMPDIR"]
+        assert status == 1 and disk.at in messages and "No space left on device" in messages, (status, messages)
+        assert os.listdir(disk.at) == [] and sorted(os.listdir(work)) == ["customers.csv"], os.listdir(work)
+        assert service.call("GET", "/domains/acme/upload-jobs")["Items"] == []
+
+
 if __name__ == "__main__" and os.geteuid() != 0 and "--inside" not in sys.argv:
     inside = ["unshare", "-Urm", sys.executable, *sys.argv, "--inside"]
     if subprocess.run(["unshare", "-Urm", "true"], capture_output=True).returncode == 0:
