@@ -146,7 +146,7 @@ teardown() { stop_local; }
         "$compute task.spawn(compute) task.spawn(compute) task.sleep(60)" "$compute coroutine.wrap(compute)()" \
         "$compute task.timeout(60, coroutine.wrap(compute))" "$wait task.spawn(wait) wait()"; do
         for signal in INT TERM; do
-            rm -f err
+            rm -f err # else the last run's could be taken for this one's
             "$UPJOB" run -e "io.stderr:write('go\n') $code" 2>err 3>&- &
             pid=$!
             for ((i = 0; i < 500; i++)); do grep -qs go err && break; sleep 0.02; done

@@ -138,7 +138,7 @@ def test_client():
     with Small(4) as disk, tempfile.TemporaryDirectory() as work, Service(args=["--domain", "acme"]) as service:
         path = os.path.join(work, "customers.csv")
         with open(path, "wb") as file:
-            file.write(b"Id,Mail,Name\n" + b"".join(b"%s,a@b.c,%s\n" % (b"k%d" % i if i % 2 else b"", b"n" * 90) for i in range(80_000)))
+            file.write(b"Id,Mail,Name\n" + b"".join(b"%s,a@b.c,%s\n" % (b"k%d" % i if i % 2 else b"", b"n" * 90) for i in range(100_000)))
         rejects = os.path.join(disk.at, "rejects.csv")
         status, out, messages = service.upjob("import", path, "--domain", "acme", "--key", "Id", "--rejects", rejects)
         assert status == 1 and "rejects.csv" in messages and "No space left on device" in messages, (status, messages)
