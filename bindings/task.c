@@ -63,23 +63,16 @@ struct task *task_check(lua_State *L, int index)
     return luaL_checkudata(L, index, TASK_TYPE);
 }
 
-/* Closes the variables of a task that died, in the task's own name, and leaves its error, and the error's text, on its
+/* Closes the variables of a task that died, while it is still the running one, and leaves its error, and the error's text, on its
  * stack. */
 static void close_failed(struct scheduler *s, struct task *t)
 {
     lua_State *L = s->app->L;
-    struct task *previous = s->current;
-    lua_State *running = s->running;
     bool told = !t->pardoned;
     if (told)
         task_push_error_text(L, t);
-    if (t->started) {
-        s->current = t;
-        s->running = t->co;
+    if (t->started)
         lua_resetthread(t->co);
-        s->current = previous;
-        s->running = running;
-    }
     if (told)
         lua_xmove(L, t->co, 1);
     t->nresults = told ? 2 : 1;

@@ -71,7 +71,8 @@ void scheduler_enqueue_first(struct task *t);
 
 /* The task whose handle is at `index`; raises when it is none. */
 struct task *task_check(lua_State *L, int index);
-/* Its coroutine has returned `nresults` values, or died with a status other than LUA_OK: whoever waits for it goes on. */
+/* Its coroutine has returned `nresults` values, or died with a status other than LUA_OK: whoever waits for it goes on. A task
+ * that dies is still the running one, unless it never ran. */
 void task_end(struct task *t, int status, int nresults);
 /* Raises `e` at the task's wait. */
 void task_interrupt(struct task *t, const struct err *e);

@@ -223,6 +223,18 @@ static bool stands_in_wait(lua_State *co)
            lua_touserdata(co, -1) == &wait_tag;
 }
 
+static void task_yielded(struct task *t, int nresults)
+{
+    t->state = TASK_WAITING;
+    if (!stands_in_wait(t->co)) {
+        /* coroutine.yield at the top of a task lets the others run. */
+        lua_pop(t->co, nresults);
+        scheduler_enqueue(t);
+    } else if (!t->waiting || t->has_interrupt) {
+        scheduler_enqueue(t);
+    }
+}
+
 static void resume_task(struct scheduler *s, struct task *t, lua_State *from)
 {
     struct task *previous = s->current;
@@ -245,23 +257,17 @@ static void resume_task(struct scheduler *s, struct task *t, lua_State *from)
     if (previous)
         previous->above = t;
     int status = lua_resume(t->co, from, nargs, &nresults);
+    if (status == LUA_YIELD) {
+        task_yielded(t, nresults);
+    } else {
+        s->pinned = true; /* its variables are closed where nothing can yield */
+        task_end(t, status, nresults);
+    }
     if (previous)
         previous->above = NULL;
     s->current = previous;
     s->running = previous_running;
     s->pinned = previous_pinned;
-    if (status != LUA_YIELD) {
-        task_end(t, status, nresults);
-        return;
-    }
-    t->state = TASK_WAITING;
-    if (!stands_in_wait(t->co)) {
-        /* coroutine.yield at the top of a task lets the others run. */
-        lua_pop(t->co, nresults);
-        scheduler_enqueue(t);
-    } else if (!t->waiting || t->has_interrupt) {
-        scheduler_enqueue(t);
-    }
 }
 
 void scheduler_post(struct scheduler *scheduler, struct posted *posted)

@@ -61,6 +61,24 @@ static void waking_outside_of_a_turn_does_not_spoil_the_next(void **state)
     loop_free(loop);
 }
 
+static void an_unreferenced_timer_fires_but_keeps_nothing_alive(void **state)
+{
+    struct err err;
+    struct loop *loop = loop_new(&err);
+    bool far = false, near = false, last = false;
+    (void)state;
+    assert_non_null(loop);
+    loop_timer_unref(loop_timer_start(loop, 20000, set_flag, &far));
+    assert_false(loop_turn(loop, true));
+    loop_timer_unref(loop_timer_start(loop, 1, set_flag, &near));
+    assert_non_null(loop_timer_start(loop, 50, set_flag, &last));
+    while (loop_turn(loop, true))
+        ;
+    assert_true(near && last);
+    assert_false(far);
+    loop_free(loop);
+}
+
 struct counted {
     int slices;
     bool ended;
@@ -95,6 +113,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_wait_that_a_due_timer_ends_does_not_sleep_on),
         cmocka_unit_test(waking_outside_of_a_turn_does_not_spoil_the_next),
+        cmocka_unit_test(an_unreferenced_timer_fires_but_keeps_nothing_alive),
         cmocka_unit_test(work_is_sliced_and_ends_on_the_loop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -171,6 +171,19 @@ describe("a task in the middle of a call that cannot yield", function()
     assert.matches("cannot be waited for here", message)
   end)
 
+  it("cannot be waited for there while the variables of a task that died are closed", function()
+    local message
+    stand(function()
+      local dying = task.spawn(function()
+        local _ <close> = setmetatable({}, { __close = function() message = select(2, pcall(below.wait, below)) end })
+        error("dead")
+      end)
+      task.sleep(0.01)
+      dying:wait()
+    end)
+    assert.matches("cannot be waited for here", message)
+  end)
+
   it("can be waited for from above by a task that yields", function()
     local waiting
     stand(function() waiting = task.spawn(function() return below:wait() end) end)
