@@ -151,7 +151,7 @@ static int results(lua_State *L, struct wait *w, int index)
     return 1;
 }
 
-static const struct wait_class checking_class = {results, cancel};
+static const struct wait_class checking_class = {results, cancel, false};
 
 static int collect(lua_State *L)
 {

@@ -457,7 +457,7 @@ static int count_results(lua_State *L, struct wait *w, int index)
     return 1;
 }
 
-static const struct wait_class count_class = {count_results, count_cancel};
+static const struct wait_class count_class = {count_results, count_cancel, false};
 
 static int reader_count(lua_State *L)
 {

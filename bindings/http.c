@@ -160,7 +160,7 @@ static int request_results(lua_State *L, struct wait *w, int index)
     return 1;
 }
 
-static const struct wait_class request_class = {request_results, request_cancel};
+static const struct wait_class request_class = {request_results, request_cancel, false};
 
 static void request_done(void *arg, struct http_response *response, const struct err *e)
 {

@@ -198,7 +198,7 @@ static int one_results(lua_State *L, struct wait *w, int index)
     return push_task_results(L, task_check(L, -1));
 }
 
-static const struct wait_class one_class = {one_results, joining_cancel};
+static const struct wait_class one_class = {one_results, joining_cancel, true};
 
 /* wait(task, seconds or nil) → results | nil, err; math.huge is no limit */
 int join_wait(lua_State *L)
@@ -233,7 +233,7 @@ static int all_results(lua_State *L, struct wait *w, int index)
     return joining->failed ? push_task_results(L, joining->failed) : 1;
 }
 
-static const struct wait_class all_class = {all_results, joining_cancel};
+static const struct wait_class all_class = {all_results, joining_cancel, true};
 
 /* all(list of tasks) → list of first results | nil, err of the first that fails */
 int join_all(lua_State *L)
@@ -258,7 +258,7 @@ static int any_results(lua_State *L, struct wait *w, int index)
     return 1;
 }
 
-static const struct wait_class any_class = {any_results, joining_cancel};
+static const struct wait_class any_class = {any_results, joining_cancel, true};
 
 /* join_any() → true when another task has ended, nil when there is none left. Its error stays its own affair. */
 int join_any(lua_State *L)

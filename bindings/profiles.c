@@ -82,7 +82,7 @@ static int calling_results(lua_State *L, struct wait *w, int index)
     return 1;
 }
 
-static const struct wait_class calling_class = {calling_results, calling_cancel};
+static const struct wait_class calling_class = {calling_results, calling_cancel, false};
 
 static void calling_done(void *arg, struct api_reply *reply, const struct err *e)
 {

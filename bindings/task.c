@@ -199,7 +199,7 @@ static int sleep_results(lua_State *L, struct wait *w, int index)
     return 0;
 }
 
-static const struct wait_class sleep_class = {sleep_results, sleep_cancel};
+static const struct wait_class sleep_class = {sleep_results, sleep_cancel, false};
 
 static void sleep_over(void *arg)
 {
@@ -245,7 +245,7 @@ static void signal_cancel(struct wait *w)
     waiting->signal = NULL;
 }
 
-static const struct wait_class signal_class = {sleep_results, signal_cancel};
+static const struct wait_class signal_class = {sleep_results, signal_cancel, true};
 
 static int signal_wait(lua_State *L)
 {

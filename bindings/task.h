@@ -56,6 +56,7 @@ struct scheduler {
     bool abandoned;              /* once the main task has ended: the tasks that are left are not waited for */
     bool had_errors;
     bool at_prompt;              /* errors of tasks do not make the program fail */
+    int nested;                  /* waits that stand on the C stack, one above the other */
     bool pinned;                 /* what runs cannot leave the C stack: a coroutine below it cannot yield */
     unsigned searches;           /* for a circle, so far */
 };

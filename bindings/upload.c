@@ -53,7 +53,7 @@ static int put_results(lua_State *L, struct wait *w, int index)
     return 1;
 }
 
-static const struct wait_class put_class = {put_results, put_cancel};
+static const struct wait_class put_class = {put_results, put_cancel, false};
 
 static void put_done(void *arg, const struct upload_result *result, const struct err *e)
 {

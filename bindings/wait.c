@@ -164,16 +164,25 @@ static bool is_over(const struct wait *w, const struct task *t)
     return w->done || (t && t->has_interrupt);
 }
 
+/* Lua allows 200 calls of C on each other. Past so many waits what else is ready has to stand back, unless it is waited for:
+ * it could wait in such a place too. */
+#define MANY_NESTED 24
+
 /* Runs everything else until the wait is over or its task is interrupted. False when nothing could ever end it. */
 static bool run_until(lua_State *L, struct wait *w, struct task *t)
 {
     struct scheduler *s = w->app->scheduler;
-    while (!is_over(w, t)) {
-        run_ready(s, L);
-        if (!is_over(w, t) && !turn(s) && !is_over(w, t))
-            return false;
+    bool possible = true;
+    s->nested++;
+    while (possible && !is_over(w, t)) {
+        bool alone = s->nested > MANY_NESTED && !w->class->by_tasks && !s->halted;
+        if (!alone)
+            run_ready(s, L);
+        if (!is_over(w, t))
+            possible = alone ? loop_turn(s->app->loop, true) : turn(s);
     }
-    return true;
+    s->nested--;
+    return possible || is_over(w, t);
 }
 
 /* The wait of a place that cannot yield: everything else goes on from here. */

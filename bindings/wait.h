@@ -24,6 +24,7 @@ struct wait_class {
     int (*results)(lua_State *L, struct wait *wait, int index);
     /* Gives up the work that is under way; never calls wait_finish. NULL: nothing to give up. */
     void (*cancel)(struct wait *wait);
+    bool by_tasks; /* other tasks may have to run before it is over */
 };
 
 /* The first member of every userdata that is waited for. */

@@ -53,7 +53,7 @@ static int key_results(lua_State *L, struct wait *w, int index)
     return 0;
 }
 
-static const struct wait_class key_class = {key_results, key_cancel};
+static const struct wait_class key_class = {key_results, key_cancel, false};
 
 static void key_ready(uv_poll_t *poll, int status, int events)
 {

@@ -299,6 +299,20 @@ describe("a limit in seconds", function()
   end)
 end)
 
+describe("hundreds of tasks", function()
+  it("wait at once where nothing can yield", function()
+    local list, ended = {}, 0
+    for i = 1, 300 do
+      list[i] = function()
+        where_nothing_yields(wait)
+        ended = ended + 1
+      end
+    end
+    assert(task.all(list))
+    assert.equals(300, ended)
+  end)
+end)
+
 describe("ten thousand tasks", function()
   it("run at once, and their memory comes back", function()
     local function run()
