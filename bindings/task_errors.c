@@ -1,10 +1,10 @@
 /* task_errors: what becomes of the error of a task that nobody waits for. It is told, with the traceback, once nobody can wait
  * for it any more: when the task's handle is collected, or when the program ends. A handler's error is told at once. */
 #include <lauxlib.h>
-#include <stdio.h>
 
 #include "bindings/app.h"
 #include "bindings/task.h"
+#include "core/log.h"
 
 /* An idle script makes no garbage, so that Lua alone would not collect: while errors are kept, slices of a collection are run,
  * ever less often while they find nothing. */
@@ -38,7 +38,7 @@ void task_push_error_text(lua_State *L, struct task *t)
 static void tell(struct task *t)
 {
     struct scheduler *s = t->app->scheduler;
-    fprintf(stderr, "upjob: error in a %s: %s\n", t->handler ? "handler" : "task", lua_tostring(t->co, 2));
+    log_failure(t->handler ? "error in a handler: " : "error in a task: ", lua_tostring(t->co, 2));
     s->had_errors = s->had_errors || !t->handler;
 }
 

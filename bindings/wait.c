@@ -77,11 +77,12 @@ static struct task *dequeue(struct scheduler *s)
 
 /* ---- waits ---- */
 
-/* A wait that is dropped while its work is under way: the work is given up, and a task that still waits is let go on. */
+/* A wait that is dropped while its work is under way, or before its results were taken: the work is given up, and a task that
+ * still waits is let go on. */
 static int wait_collect(lua_State *L)
 {
     struct wait *w = lua_touserdata(L, 1);
-    if (w->started && !w->done && w->class->cancel)
+    if (w->started && w->class->cancel)
         w->class->cancel(w);
     w->started = false;
     wait_finish(w);
@@ -121,10 +122,10 @@ static int raise_interrupt(lua_State *L, struct task *t)
     return raise_err(L, &t->interrupt);
 }
 
-/* The work is not waited for any longer. */
+/* The work is not waited for any longer, nor are its results, if they are there. */
 static void give_up(struct wait *w)
 {
-    if (w->started && !w->done && w->class->cancel)
+    if (w->started && w->class->cancel)
         w->class->cancel(w);
     w->started = false;
     w->done = true;

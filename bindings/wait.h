@@ -22,7 +22,7 @@ struct wait;
 struct wait_class {
     /* Pushes the results of a finished wait; may raise. The userdata is at `index`. */
     int (*results)(lua_State *L, struct wait *wait, int index);
-    /* Gives up the work that is under way; never calls wait_finish. NULL: nothing to give up. */
+    /* Gives up the work that is under way, or results that nobody takes; never calls wait_finish. NULL: nothing to give up. */
     void (*cancel)(struct wait *wait);
     bool by_tasks; /* other tasks may have to run before it is over */
 };

@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -25,23 +26,47 @@ bool log_enabled(enum log_level level)
     return level <= threshold;
 }
 
-/* One fprintf per line: lines of several threads do not mix. What is told may come from elsewhere: only line ends and tabs
- * in it are obeyed. */
-static void write_line(const char *prefix, const char *format, va_list args)
+/* What is told may come from elsewhere: only line ends and tabs in it are obeyed. */
+static void show(const char *text, size_t len, FILE *out)
 {
-    char line[2048], shown[sizeof line * 2];
-    size_t used = 0;
-    int length = vsnprintf(line, sizeof line, format, args);
-    size_t end = length < 0 ? 0 : (size_t)length < sizeof line ? (size_t)length : sizeof line - 1;
-    for (size_t at = 0; at < end && used + PRINTABLE_SIZE < sizeof shown;) {
-        if (line[at] == '\n' || line[at] == '\t') {
-            shown[used++] = line[at++];
+    char shown[PRINTABLE_SIZE];
+    for (size_t at = 0; at < len;) {
+        if (text[at] == '\n' || text[at] == '\t') {
+            fputc(text[at++], out);
             continue;
         }
-        at += printable_character(line + at, end - at, shown + used);
-        used += strlen(shown + used);
+        at += printable_character(text + at, len - at, shown);
+        fputs(shown, out);
     }
-    fprintf(stderr, "%s%.*s\n", prefix, (int)used, shown);
+}
+
+/* One write per line where that is possible: lines of several threads, and processes, do not mix. */
+static void write_line(const char *prefix, const char *what, const char *text, size_t len)
+{
+    char *line = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&line, &size);
+    if (!out)
+        return;
+    fputs(prefix, out);
+    fputs(what, out);
+    show(text, len, out);
+    fputc('\n', out);
+    if (fclose(out) == 0)
+        fwrite(line, 1, size, stderr);
+    free(line);
+}
+
+static void write_formatted(const char *prefix, const char *format, va_list args)
+{
+    char text[2048];
+    int length = vsnprintf(text, sizeof text, format, args);
+    write_line(prefix, "", text, length < 0 ? 0 : (size_t)length < sizeof text ? (size_t)length : sizeof text - 1);
+}
+
+void log_failure(const char *what, const char *text)
+{
+    write_line("upjob: ", what, text, strlen(text));
 }
 
 void log_write(enum log_level level, const char *format, ...)
@@ -53,7 +78,7 @@ void log_write(enum log_level level, const char *format, ...)
         return;
     snprintf(prefix, sizeof prefix, "upjob: %s: ", names[level]);
     va_start(args, format);
-    write_line(level == LOG_INFO ? "upjob: " : prefix, format, args);
+    write_formatted(level == LOG_INFO ? "upjob: " : prefix, format, args);
     va_end(args);
 }
 
@@ -64,6 +89,6 @@ void log_wire(char mark, const char *format, ...)
     if (!log_enabled(LOG_TRACE))
         return;
     va_start(args, format);
-    write_line(prefix, format, args);
+    write_formatted(prefix, format, args);
     va_end(args);
 }

@@ -16,6 +16,8 @@ void log_set_level(enum log_level level);
 enum log_level log_get_level(void);
 bool log_enabled(enum log_level level);
 void log_write(enum log_level level, const char *format, ...) PRINTF_LIKE(2, 3);
+/* What ended a program or a task, of any length, whatever the level; `what` stands before it. */
+void log_failure(const char *what, const char *text);
 /* A line of the wire trace (-v), as curl shows it: `mark` is '>' sent, '<' received, '*' about. */
 void log_wire(char mark, const char *format, ...) PRINTF_LIKE(2, 3);
 

@@ -11,6 +11,7 @@
 
 #include "bindings/app.h"
 #include "bindings/wait.h"
+#include "core/log.h"
 #include "core/secret.h"
 #include "host/state.h"
 
@@ -127,7 +128,7 @@ static int run(lua_State *L)
     scheduler_tell_errors(app_of(L)->scheduler);
     if (status != LUA_OK) {
         /* The error, then its text with the traceback. */
-        fprintf(stderr, "upjob: %s\n", lua_tostring(L, -1));
+        log_failure("", lua_tostring(L, -1));
         lua_pushinteger(L, 1);
         return 1;
     }
@@ -158,7 +159,7 @@ static int run_app(struct app *app, int argc, char **argv)
     if (lua_pcall(L, 2, 1, 0) == LUA_OK)
         status = (int)lua_tointeger(L, -1);
     else
-        fprintf(stderr, "upjob: %s\n", luaL_tolstring(L, -1, NULL));
+        log_failure("", luaL_tolstring(L, -1, NULL));
     end_tasks(app);
     lua_close(L);
     return status;

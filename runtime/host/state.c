@@ -89,6 +89,13 @@ static void add_native_modules(lua_State *L)
     lua_pop(L, 1);
 }
 
+/* Whether the error on top of the stack is require's for a module that there is not. */
+static bool is_not_found(lua_State *L)
+{
+    const char *message = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "";
+    return strncmp(message, "module 'upjob.", 14) == 0 && strstr(message, "' not found:") != NULL;
+}
+
 /* _G.__index: a module's last name is a global that is loaded when it is first used. */
 static int global_module(lua_State *L)
 {
@@ -100,8 +107,9 @@ static int global_module(lua_State *L)
             continue;
         lua_getglobal(L, "require");
         lua_pushfstring(L, "upjob.%s", name);
+        /* A module that is not there is nil, as any global is. */
         if (lua_pcall(L, 1, 1, 0) != LUA_OK)
-            return 0; /* a module that is not there is nil, as any global is */
+            return is_not_found(L) ? 0 : lua_error(L);
         lua_pushvalue(L, 2);
         lua_pushvalue(L, -2);
         lua_rawset(L, 1);

@@ -577,7 +577,7 @@ static void a_full_disk_is_fatal(void **state)
     struct check *check = run(&options);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
     assert_true(check_result(check)->fatal);
-    assert_string_equal(check_result(check)->err.code, ERR_FILE);
+    assert_string_equal(check_result(check)->err.code, ERR_SYSTEM);
     check_free(check);
     assert_int_equal(files_in_dir(), 1);
 }
