@@ -1,4 +1,5 @@
 --- The command line: finds the subcommand, gives it its options, turns its outcome into an exit status.
+local defaults = require "upjob.defaults"
 local errors = require "upjob.errors"
 local report = require "upjob.report"
 local shell = require "upjob.shell"
@@ -157,8 +158,7 @@ function cli.use_service(options)
     local url, err = require("upjob.embedded").start { data_dir = options.data }
     if not url then return nil, err end
   end
-  require("upjob.profiles").defaults = { embedded = options.embedded, profile = options.profile, region = options.region,
-                                         endpoint_url = options.endpoint_url }
+  for _, name in ipairs { "embedded", "profile", "region", "endpoint_url" } do defaults[name] = options[name] end
   return true
 end
 

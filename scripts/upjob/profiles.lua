@@ -3,6 +3,7 @@
 -- err.outcome is "unknown" when CreateUploadJob was sent and not answered: the job may exist, which pages("list_upload_jobs")
 -- shows; sent again it would make a second one.
 local errors = require "upjob.errors"
+local defaults = require "upjob.defaults"
 local native = require "upjob.native.profiles"
 
 local profiles = {}
@@ -10,13 +11,10 @@ local profiles = {}
 local methods = {}
 local client_meta = {}
 
---- What the command line says, for clients that are told nothing else: embedded, profile, region, endpoint_url.
-profiles.defaults = {}
-
 -- The options, and the defaults where they say nothing. A rehearsal (--local) reaches no other service than a script names by
 -- its URL.
 local function with_defaults(options)
-  local settings, defaults = {}, profiles.defaults
+  local settings = {}
   for k, v in pairs(options) do settings[k] = v end
   if settings.embedded == nil and settings.endpoint_url == nil then settings.embedded = defaults.embedded end
   if settings.embedded then

@@ -448,3 +448,11 @@ L
         expect_error "$host is not an IPv4 address"
     done
 }
+
+@test "a script that does not use the client does not load it" {
+    echo 'local x = 1' >small.lua
+    LD_DEBUG=libs "$UPJOB" run small.lua >out 2>err
+    ! grep -q 'client\.so\|libcurl' err
+    LD_DEBUG=libs "$UPJOB" run -e 'local _ = profiles.client' >out 2>err
+    grep -q 'client\.so' err
+}

@@ -120,7 +120,9 @@ class Service:
         return connection
 
     def put(self, path, data, timeout=120):
-        connection = self.put_head(path, len(data), timeout)
+        """`data`: bytes, or a file."""
+        size = os.fstat(data.fileno()).st_size if hasattr(data, "fileno") else len(data)
+        connection = self.put_head(path, size, timeout)
         try:
             connection.send(data)
             reply = connection.getresponse()

@@ -1,0 +1,3 @@
+--- What the command line says of the service, for clients that are told nothing else: embedded, profile, region, endpoint_url.
+-- A module of its own, so that the command line can say it without loading the client.
+return {}
