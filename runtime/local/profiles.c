@@ -14,6 +14,9 @@
 #include "local/profiles_private.h"
 
 #define CACHE_KIB 16384
+/* A batch into a large store touches most pages of the key table, at the cost of some system calls each: fewer, larger ones made
+ * the ingestion of 5 million rows half as fast again. */
+#define PAGE_SIZE 16384
 #define PURGE_SCANNED 100000 /* profiles looked at in a slice, and removed: a slice stays under half a second */
 #define PURGE_REMOVED 5000
 #define MERGE_SECONDS 0.15
@@ -82,7 +85,8 @@ struct profiles *profiles_open(const char *data_dir, int64_t domain_id, bool eph
         goto failed;
     }
     profiles_path(data_dir, domain_id, "", path, sizeof path);
-    p->db = sql_open(path, PROFILES_VERSION, schema, CACHE_KIB, ephemeral, err);
+    const struct sql_store store = {PROFILES_VERSION, schema, PAGE_SIZE, CACHE_KIB};
+    p->db = sql_open(path, &store, ephemeral, err);
     if (p->db && prepare(p, err) && targets_load(p->db, &p->targets, err) && profiles_load_oldest(p, err) && (p->terms = terms_open(p->db, err)))
         return p;
 failed:

@@ -91,13 +91,13 @@ static void make_private(const char *path)
         close(fd);
 }
 
-sqlite3 *sql_open(const char *path, int version, const char *schema, int cache_kib, bool ephemeral, struct err *err)
+sqlite3 *sql_open(const char *path, const struct sql_store *store, bool ephemeral, struct err *err)
 {
     sqlite3 *db = NULL;
     char pragmas[256];
     snprintf(pragmas, sizeof pragmas,
-             "PRAGMA journal_mode = WAL; PRAGMA synchronous = %s; PRAGMA foreign_keys = ON; PRAGMA cache_size = -%d;",
-             ephemeral ? "OFF" : "FULL", cache_kib);
+             "PRAGMA page_size = %d; PRAGMA journal_mode = WAL; PRAGMA synchronous = %s; PRAGMA foreign_keys = ON; PRAGMA cache_size = -%d;",
+             store->page_size, ephemeral ? "OFF" : "FULL", store->cache_kib);
     make_private(path);
     if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) {
         err_set(err, ERR_CONFIG, "cannot open the database %s: %s", path, db ? sqlite3_errmsg(db) : "out of memory");
@@ -105,7 +105,7 @@ sqlite3 *sql_open(const char *path, int version, const char *schema, int cache_k
         return NULL;
     }
     sqlite3_busy_timeout(db, BUSY_MS);
-    if (sql_exec(db, pragmas, err) && prepare_schema(db, path, version, schema, err))
+    if (sql_exec(db, pragmas, err) && prepare_schema(db, path, store->version, store->schema, err))
         return db;
     sqlite3_close(db);
     return NULL;

@@ -7,10 +7,14 @@
 
 #include "core/err.h"
 
-/* Opens or makes a database, mode 0600: WAL, foreign keys, a busy timeout, the page cache in KiB; synced unless `ephemeral`. `version`
- * is kept in user_version: `schema` makes a new database; a newer one is ERR_CONFIG. NULL with *err. */
-sqlite3 *sql_open(const char *path, int version, const char *schema, int cache_kib, bool ephemeral,
-                  struct err *err) MUST_CHECK;
+struct sql_store {
+    int version;        /* kept in user_version; another one is ERR_CONFIG */
+    const char *schema; /* makes a new database */
+    int page_size;      /* bytes, of a new database */
+    int cache_kib;
+};
+/* Opens or makes a database, mode 0600: WAL, foreign keys, a busy timeout; synced unless `ephemeral`. NULL with *err. */
+sqlite3 *sql_open(const char *path, const struct sql_store *store, bool ephemeral, struct err *err) MUST_CHECK;
 /* For searches, of a database that a writer made or is about to. NULL without *err when there is none yet, or it is still empty;
  * ERR_CONFIG for another version. */
 sqlite3 *sql_open_reader(const char *path, int version, struct err *err) MUST_CHECK;

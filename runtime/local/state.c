@@ -34,7 +34,8 @@ struct state *state_open(const char *data_dir, const struct objects *objects, bo
     }
     s->objects = objects;
     snprintf(path, sizeof path, "%s/jobs.db", data_dir);
-    s->db = sql_open(path, VERSION, schema, 2048, ephemeral, err);
+    const struct sql_store store = {VERSION, schema, 4096, 2048};
+    s->db = sql_open(path, &store, ephemeral, err);
     if (s->db)
         return s;
     free(s);

@@ -6,7 +6,7 @@
 #include "local/clock.h"
 #include "local/sql.h"
 
-/* Of a row with this many bytes just one fits into a database page of 4,096. */
+/* Of rows with this many bytes one fills a database page of 4,096, or four one of 16,384. */
 #define BLOCK_SIZE 4032
 #define PENDING 131072  /* pairs that are sorted at once */
 #define FAN_IN 64       /* runs that are merged at once, and that make merging due */

@@ -1,6 +1,6 @@
 /* terms: the search index of a domain: pairs of a term (the hash of a key and a value) and the number of a profile.
  *
- * Pairs are kept in runs, each sorted, in blocks of one database page. A batch appends runs in its own transaction, at the
+ * Pairs are kept in runs, each sorted, in blocks of some 4 KB. A batch appends runs in its own transaction, at the
  * cost of sorting them; runs are merged, some tens at a time, in slices that fit between batches. A search looks into every
  * run, so a profile is found as soon as its batch has committed. (Indexed row by row the same terms made ingestion five
  * times as long, and with SQLite's FTS5 about three times.)

@@ -251,7 +251,8 @@ function words.failures(arguments)
     if not require("upjob.errors").is(shown) then error(shown, 0) end
     return cli.fail(shown)
   end
-  if shown == 0 and not options.json and not options.csv and not options.quiet then report.say("the job has no failed records") end
+  local silent = options.json or options.csv or options.quiet
+  if shown == 0 and not silent then report.say("the job has no failed records") end
   return cli.OK
 end
 

@@ -9,7 +9,8 @@ local REPLAY_DOMAIN = "replay"
 
 -- Whether the answer of a service says that it has no such list, rather than that the list cannot be had now.
 local function has_no_list(err)
-  return err.status == 501 or err.status == 403 or err.status == 405 or err.status == 404 and err.code ~= "ResourceNotFoundException"
+  return err.status == 501 or err.status == 403 or err.status == 405
+    or err.status == 404 and err.code ~= "ResourceNotFoundException"
 end
 
 --- An iterator over the failed records that the service lists | nil, err; err.code is "NoSuchList" when it keeps none. A page
