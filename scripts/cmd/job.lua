@@ -163,9 +163,9 @@ function words.watch(arguments)
 end
 
 function parsers.failures()
-  local p = parser("failures", "Lists the failed records of a job, with line, column, value and reason. The embedded service keeps "
-    .. "them. The real one tells only their number: with --file they are predicted, by replaying the file in an embedded service.",
-    true)
+  local p = parser("failures", "Lists the failed records of a job, with line, column, value and reason. The embedded service "
+    .. "keeps them. The real one tells only their number: with --file they are predicted, by replaying the file in an embedded "
+    .. "service.", true)
   p:option("--file", "The file that was imported: for a service that lists no failed records."):argname("FILE")
   p:option("--map", "With --file: the mapping, if not that of the job."):argname("FILE")
   cli.number_option(p, "--max", "At most that many.", "N", "a whole number, 1 or more", { integer = true, least = 1 })
