@@ -27,7 +27,7 @@ enum shape_kind {
     SHAPE_BLOB,      /* base64 in JSON */
 };
 
-enum location { IN_BODY, IN_PATH, IN_QUERY, IN_HEADER };
+enum location { IN_BODY, IN_PATH, IN_QUERY, IN_STATUS /* of a reply: the HTTP status */ };
 
 struct shape;
 
@@ -35,7 +35,7 @@ struct member {
     const char *name; /* the API's name, also the wire name in a body */
     const struct shape *shape;
     enum location location;
-    const char *wire_name; /* in path, query or header; NULL: same as name */
+    const char *wire_name; /* in path or query; NULL: same as name */
     bool required;
 };
 
@@ -51,6 +51,7 @@ struct shape {
     const struct member *members;    /* structure; ends with a NULL name */
     const struct shape *key, *value; /* map: key and value; list: value */
     bool sensitive;                  /* never logged */
+    bool is_union;                   /* structure: just one of its members is given */
 };
 
 struct operation {

@@ -198,6 +198,15 @@ static bool is_given(const cJSON *object, const char *name)
     return value && !cJSON_IsNull(value);
 }
 
+static size_t given_count(const cJSON *object)
+{
+    const cJSON *child;
+    size_t count = 0;
+    cJSON_ArrayForEach(child, object)
+        count += !cJSON_IsNull(child);
+    return count;
+}
+
 /* Unknown fields first, then missing ones: a misspelt field is both, and its spelling is the better message. */
 static bool check_structure(const struct shape *shape, const cJSON *value, const struct place *place, struct err *err)
 {
@@ -213,6 +222,8 @@ static bool check_structure(const struct shape *shape, const cJSON *value, const
         if (member->required && !is_given(value, member->name))
             return refuse(&inner, err, " is required") || misuse(err);
     }
+    if (shape->is_union && given_count(value) != 1)
+        return refuse(place, err, "exactly one of its fields must be given, not %zu", given_count(value)) || misuse(err);
     cJSON_ArrayForEach(child, value) {
         struct place inner = {place, child->string, 0, place->sensitive};
         if (!cJSON_IsNull(child) && !check(find_member(shape, child->string)->shape, child, &inner, err))

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "core/secret.h"
-#include "local/not_built.h"
 #include "local/facts.h"
 #include "local/profiles.h"
 #include "local/service.h"
@@ -327,12 +326,11 @@ static bool read_body(struct exchange *ex)
 static bool read_call(struct exchange *ex)
 {
     ex->operation = operation_route(ex->method, ex->path, ex->params);
-    if (!ex->operation) {
-        const char *name = not_built_name(ex->method, ex->path);
-        if (name)
-            return exchange_refuse(ex, 501, "NotImplementedException", "%s is not built into this embedded service.", name);
+    if (!ex->operation)
         return exchange_refuse(ex, 501, "NotImplementedException", "%s %s is no operation of this service.", ex->method, ex->path);
-    }
+    if (!route_of(ex)->operation)
+        return exchange_refuse(ex, 501, "NotImplementedException", "%s is not built into this embedded service.",
+                               ex->operation->name);
     read_query(ex);
     if (!read_body(ex))
         return false;

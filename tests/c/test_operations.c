@@ -293,19 +293,63 @@ static void requests_are_routed_to_their_operation(void **state)
     }
 }
 
+static const struct member *member_of(const struct shape *shape, const char *name, size_t len)
+{
+    for (const struct member *member = shape->members; member->name; member++)
+        if (strlen(member->name) == len && memcmp(member->name, name, len) == 0)
+            return member;
+    return NULL;
+}
+
 static void every_row_is_whole(void **state)
 {
     (void)state;
     size_t count;
     const struct operation *all = operation_all(&count);
-    assert_int_equal(count, 11);
+    assert_int_equal(count, 107);
     for (size_t i = 0; i < count; i++) {
         assert_ptr_equal(operation_find(all[i].name), &all[i]);
         assert_ptr_equal(operation_find(all[i].lua_name), &all[i]);
         assert_int_equal(all[i].input->kind, SHAPE_STRUCTURE);
         assert_int_equal(all[i].output->kind, SHAPE_STRUCTURE);
-        assert_int_equal(all[i].idempotent, strcmp(all[i].name, "CreateUploadJob") != 0);
+        if (all[i].secret)
+            assert_non_null(member_of(all[i].output, all[i].secret, strlen(all[i].secret)));
     }
+}
+
+static void every_path_label_is_a_required_member(void **state)
+{
+    (void)state;
+    size_t count;
+    const struct operation *all = operation_all(&count);
+    for (size_t i = 0; i < count; i++) {
+        size_t labels = 0, members = 0;
+        for (const char *at = all[i].path; (at = strchr(at, '{')); labels++) {
+            size_t len = strcspn(++at, "}");
+            const struct member *member = member_of(all[i].input, at, len);
+            if (!member || member->location != IN_PATH || !member->required)
+                fail_msg("%s: {%.*s} is no required member of the path", all[i].name, (int)len, at);
+        }
+        for (const struct member *member = all[i].input->members; member->name; member++)
+            members += member->location == IN_PATH;
+        if (labels != members)
+            fail_msg("%s: %zu labels, %zu members in the path", all[i].name, labels, members);
+    }
+}
+
+static void every_paginated_operation_has_its_tokens_and_items(void **state)
+{
+    (void)state;
+    size_t count, paginated = 0;
+    const struct operation *all = operation_all(&count);
+    for (size_t i = 0; i < count; i++) {
+        bool in = member_of(all[i].input, "NextToken", 9), out = member_of(all[i].output, "NextToken", 9);
+        const struct member *items = all[i].items ? member_of(all[i].output, all[i].items, strlen(all[i].items)) : NULL;
+        paginated += items != NULL;
+        if (in != out || in != (items && items->shape->kind == SHAPE_LIST))
+            fail_msg("%s: token in %d, token out %d, items %s", all[i].name, in, out, all[i].items ? all[i].items : "none");
+    }
+    assert_int_equal(paginated, 28);
 }
 
 static void the_nearest_name_is_suggested(void **state)
@@ -336,6 +380,8 @@ int main(void)
         cmocka_unit_test(an_empty_path_member_is_refused),
         cmocka_unit_test(requests_are_routed_to_their_operation),
         cmocka_unit_test(every_row_is_whole),
+        cmocka_unit_test(every_path_label_is_a_required_member),
+        cmocka_unit_test(every_paginated_operation_has_its_tokens_and_items),
         cmocka_unit_test(the_nearest_name_is_suggested),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
