@@ -114,6 +114,7 @@ struct api_call {
     const char *operation; /* its name, for errors */
     const char *method;
     bool idempotent;
+    const struct shape *output; /* NULL: any */
     const char *secret; /* the output's member that is one, or NULL */
     struct buf path, query, body;
     bool has_body;
@@ -280,7 +281,11 @@ static void read_reply(struct api_call *call, const struct http_response *respon
         reply->output = NULL;
         err_set(e, ERR_RESPONSE, "the reply is not a JSON object (is %s the service's endpoint?)",
                 call->client->endpoint);
+        return;
     }
+    for (const struct member *m = call->output ? call->output->members : NULL; m && m->name; m++)
+        if (m->location == IN_STATUS)
+            cJSON_AddNumberToObject(reply->output, m->name, response->status);
 }
 
 /* Whether the failure may be tried again, and if so, arranges it. */
@@ -417,6 +422,7 @@ struct api_call *api_call_start(struct api_client *client, const struct operatio
     }
     call->idempotent = op->idempotent;
     call->secret = op->secret;
+    call->output = op->output;
     call->path = request.path;
     call->query = request.query;
     call->body = request.body;

@@ -22,6 +22,7 @@ struct fixture {
     struct api_client *client;
     struct server server;
     bool done, succeeded;
+    int status_code;
     struct err err;
 };
 
@@ -64,6 +65,8 @@ static void call_done(void *arg, struct api_reply *reply, const struct err *e)
     struct fixture *f = arg;
     f->done = true;
     f->succeeded = reply->output != NULL;
+    const cJSON *status = cJSON_GetObjectItemCaseSensitive(reply->output, "StatusCode");
+    f->status_code = status ? status->valueint : 0;
     f->err = *e;
 }
 
@@ -89,6 +92,18 @@ static void create(struct fixture *f, long timeout_ms)
         "{\"DomainName\":\"d\",\"DisplayName\":\"n\",\"UniqueKey\":\"k\","
         "\"Fields\":{\"k\":{\"Source\":\"_source.k\",\"Target\":\"_profile.Attributes.k\"}}}",
         timeout_ms);
+}
+
+static void a_member_that_is_the_replys_status_is_filled(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const replies[] = {CREATED, NULL};
+    server_start(&f->server, replies);
+    make_client(f, 0);
+    run(f, "GetSegmentEstimate", "{\"DomainName\":\"d\",\"EstimateId\":\"e\"}", 0);
+    assert_true(f->succeeded);
+    assert_int_equal(f->status_code, 200);
+    server_stop(&f->server);
 }
 
 static void expect_unknown(struct fixture *f, const char *code)
@@ -191,6 +206,7 @@ int main(void)
 {
 #define WITH_CLIENT(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
+        WITH_CLIENT(a_member_that_is_the_replys_status_is_filled),
         WITH_CLIENT(a_create_without_an_answer_is_not_sent_again),
         WITH_CLIENT(a_create_that_its_whole_timeout_ends_has_an_unknown_outcome),
         WITH_CLIENT(a_create_whose_connection_is_lost_is_not_sent_again),
