@@ -327,6 +327,18 @@ static void explain_bad_digest(struct upload *upload, struct err *e)
         e->retryable = true;
 }
 
+/* A server, or something on the way, may answer 200 before it has the file: what it has then is not the file. */
+static bool all_was_sent(const struct upload *upload, struct err *e)
+{
+    curl_off_t sent = 0;
+    curl_easy_getinfo(upload->transfer.easy, CURLINFO_SIZE_UPLOAD_T, &sent);
+    if ((uint64_t)sent == file_size(upload))
+        return true;
+    e->retryable = true;
+    return err_set(e, ERR_CONNECTION, "the upload was answered before the whole file had been sent: %llu of %llu bytes",
+                   (unsigned long long)sent, (unsigned long long)file_size(upload));
+}
+
 static void put_done(void *arg, int curl_code)
 {
     struct upload *upload = arg;
@@ -342,8 +354,8 @@ static void put_done(void *arg, int curl_code)
                               sizeof upload->result.request_id, &e);
         else if (curl_code != CURLE_OK)
             http_transfer_error(upload->transfer.easy, curl_code, upload->url, &e);
-        else
-            (void)!file_unchanged(upload, &e);
+        else if (file_unchanged(upload, &e))
+            (void)!all_was_sent(upload, &e);
         if (err_is(&e, "BadDigest"))
             explain_bad_digest(upload, &e);
     }

@@ -252,7 +252,7 @@ function words.failures(arguments)
     return cli.fail(shown)
   end
   local silent = options.json or options.csv or options.quiet
-  if shown == 0 and not silent then report.say("the job has no failed records") end
+  if shown == 0 and not silent and not predicted then report.say("the job has no failed records") end
   return cli.OK
 end
 

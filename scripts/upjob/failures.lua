@@ -68,6 +68,11 @@ function failures.predict(options)
   errors.check_options("failures.predict", options, { file = "string", fields = "table", unique_key = "string" })
   local client, job_id, result = replay(options.file, options.fields, options.unique_key)
   if not client then return nil, job_id end
+  if result.Status == "FAILED" and (result.ResultsSummary.FailedRecords or 0) == 0 then
+    return nil, errors.new { code = "InvalidFile", file = options.file, message =
+      ("could not be replayed (%s): it is not the file that was imported, or the mapping is another one"):format(
+        result.StatusReason or result.Status) }
+  end
   local items, err = failures.list(client, REPLAY_DOMAIN, job_id)
   return items, items and result or err
 end

@@ -87,6 +87,11 @@ def test_predicted():
         file.write('return mapping.define { unique_key = "mail", mapping.string "Mail" : to "EmailAddress" : as "mail" }\n')
     status, out, messages = service.upjob("job", "failures", job, "--domain", "acme", "--file", PATH, "--map", mapping, "--json")
     assert [json.loads(line)["Line"] for line in out.splitlines()] == [5], (out, messages)
+    other = os.path.join(work.name, "other.csv")
+    with open(other, "w") as file:
+        file.write("A,B\n1,2\n")
+    status, out, messages = service.upjob("job", "failures", job, "--domain", "acme", "--file", other)
+    assert status == 7 and out == "" and "could not be replayed" in messages, (status, out, messages)
     status, out, messages = service.upjob("job", "failures", job, "--domain", "acme", "--file", PATH + ".nowhere")
     assert status == 7 and out == "" and ".nowhere" in messages, (status, messages)
     server.shutdown()

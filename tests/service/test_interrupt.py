@@ -83,4 +83,25 @@ task.sleep(20)
         client.wait()
 
 
+def test_answered_early():
+    """an upload that is answered with 200 before the file was sent is an error, not a success"""
+    script = os.path.join(work.name, "put.lua")
+    with open(script, "w") as file:
+        file.write('''
+local url, key, path = ...
+local sent, err = upload.put { url = url, key = key, file = path }
+print(sent and "sent" or err.code, err and err.retryable)
+''')
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/object"
+        key = base64.b64encode(bytes(range(32))).decode()
+        client = subprocess.Popen([UPJOB, "run", script, url, key, PATH], stdout=subprocess.PIPE, text=True)
+        connection, _ = listener.accept()
+        connection.recv(1000)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        out, _ = client.communicate(timeout=30)
+        connection.close()
+        assert out == "ConnectionError\ttrue\n", out
+
+
 run(globals())
