@@ -339,6 +339,15 @@ static bool all_was_sent(const struct upload *upload, struct err *e)
                    (unsigned long long)sent, (unsigned long long)file_size(upload));
 }
 
+/* A server that repeats what it was sent must not bring the key into an error. */
+static void hide_key(const struct upload *upload, struct err *e)
+{
+    const char *key = secret_bytes(upload->key);
+    size_t len = strlen(key);
+    for (char *at = len ? strstr(e->message, key) : NULL; at; at = strstr(at, key))
+        memset(at, '*', len);
+}
+
 static void put_done(void *arg, int curl_code)
 {
     struct upload *upload = arg;
@@ -359,6 +368,7 @@ static void put_done(void *arg, int curl_code)
         if (err_is(&e, "BadDigest"))
             explain_bad_digest(upload, &e);
     }
+    hide_key(upload, &e);
     drop_transfer(upload);
     if (refused_for_md5(upload, &e)) {
         log_wire('*', "upload: refused with Content-MD5 (%s): sending again without it", e.code);

@@ -104,4 +104,22 @@ print(sent and "sent" or err.code, err and err.retryable)
         assert out == "ConnectionError\ttrue\n", out
 
 
+def test_key_sent_back():
+    """a server that repeats the data key in its refusal does not bring it into the error"""
+    script = os.path.join(work.name, "put.lua")
+    with open(script, "w") as file:
+        file.write("local url, key, path = ... print(select(2, upload.put { url = url, key = key, file = path }))")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/object"
+        key = base64.b64encode(bytes(range(32))).decode()
+        client = subprocess.Popen([UPJOB, "run", script, url, key, PATH], stdout=subprocess.PIPE, text=True)
+        connection, _ = listener.accept()
+        connection.recv(1000)
+        body = f"<Error><Code>AccessDenied</Code><Message>the key {key} is bad</Message></Error>".encode()
+        connection.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % len(body) + body)
+        out, _ = client.communicate(timeout=30)
+        connection.close()
+        assert "AccessDenied" in out and key not in out, out
+
+
 run(globals())
