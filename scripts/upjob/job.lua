@@ -150,6 +150,8 @@ local function ensure_domain(self)
   if domain or err.status ~= 404 then return domain, err end
   local made
   made, err = self.client:create_domain { DomainName = self.domain, DefaultExpirationDays = 366 }
+  -- Another import may have made it meanwhile.
+  if not made and err.status == 400 then return self.client:get_domain { DomainName = self.domain } end
   if made and require("upjob.log").level() ~= "error" then
     report.say(("domain %s did not exist in the embedded service: created"):format(self.domain))
   end

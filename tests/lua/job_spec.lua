@@ -35,6 +35,12 @@ describe("an import", function()
     assert.equals("SUCCEEDED", assert(import { domain = "fresh" }:wait()).Status)
   end)
 
+  it("of two that create one missing domain both go on", function()
+    local first, second = import { domain = "fresh2" }, import { domain = "fresh2" }
+    assert.equals("SUCCEEDED", assert(first:wait()).Status)
+    assert.equals("SUCCEEDED", assert(second:wait()).Status)
+  end)
+
   it("goes on when a wait for it has timed out", function()
     local run = import()
     local result, err = run:wait { timeout = 0 }
