@@ -57,7 +57,7 @@ static bool wants_turn(const struct active *a, double now)
 static void wait_for_change(struct ingest *ingest)
 {
     struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
+    clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_nsec += 200000000;
     until.tv_sec += until.tv_nsec / 1000000000;
     until.tv_nsec %= 1000000000;
@@ -75,6 +75,11 @@ static struct active *next_job(struct ingest *ingest)
     while (!a && !ingest->halt) {
         struct active **p = &ingest->jobs;
         double now = clock_steady();
+        /* One that is to stop has hardly anything to do, and somebody waits for its end. */
+        while (*p && !(*p)->stop)
+            p = &(*p)->next;
+        if (!*p)
+            p = &ingest->jobs;
         while (*p && !wants_turn(*p, now))
             p = &(*p)->next;
         a = *p;
@@ -132,7 +137,11 @@ struct ingest *ingest_new(const char *data_dir, struct objects *objects, bool ep
     ingest->clock = clock;
     ingest->events = *events;
     pthread_mutex_init(&ingest->lock, NULL);
-    pthread_cond_init(&ingest->changed, NULL);
+    pthread_condattr_t steady;
+    pthread_condattr_init(&steady);
+    pthread_condattr_setclock(&steady, CLOCK_MONOTONIC);
+    pthread_cond_init(&ingest->changed, &steady);
+    pthread_condattr_destroy(&steady);
     int status = pthread_create(&ingest->thread, NULL, work, ingest);
     ingest->running = status == 0;
     if (ingest->running) {

@@ -23,6 +23,7 @@ struct listener {
     struct MHD_Daemon *daemon;
     uv_poll_t *poll;
     uv_timer_t *timer;
+    uv_idle_t *idle;   /* active while the daemon has more to do at once */
     uv_check_t *check; /* runs the daemon again after replies were made ready in this turn */
     struct exchange *paused;
     struct exchange *receiving; /* uploads whose bodies are coming */
@@ -341,12 +342,24 @@ static void timer_due(uv_timer_t *timer)
     run_daemon(timer->data);
 }
 
+static void more_to_do(uv_idle_t *idle)
+{
+    ((struct listener *)idle->data)->pending = true;
+}
+
+/* What is to go on at once goes on in the next turn: a timer of 0 ms that is started in its own callback would fire again in
+ * this one (libuv 1.44), and one fast upload would keep everything else waiting until its end. */
 static void run_daemon(struct listener *listener)
 {
     MHD_UNSIGNED_LONG_LONG wait;
     listener->pending = false;
     MHD_run(listener->daemon);
-    if (MHD_get_timeout(listener->daemon, &wait) == MHD_YES)
+    bool due = MHD_get_timeout(listener->daemon, &wait) == MHD_YES;
+    if (due && wait == 0)
+        uv_idle_start(listener->idle, more_to_do);
+    else
+        uv_idle_stop(listener->idle);
+    if (due && wait > 0)
         uv_timer_start(listener->timer, timer_due, wait, 0);
     else
         uv_timer_stop(listener->timer);
@@ -378,18 +391,21 @@ static bool watch(struct listener *listener, struct err *err)
     listener->poll = calloc(1, sizeof *listener->poll);
     listener->timer = calloc(1, sizeof *listener->timer);
     listener->check = calloc(1, sizeof *listener->check);
-    if (!info || !listener->poll || !listener->timer || !listener->check)
+    listener->idle = calloc(1, sizeof *listener->idle);
+    if (!info || !listener->poll || !listener->timer || !listener->check || !listener->idle)
         return err_set(err, ERR_MEMORY, "out of memory");
     uv_poll_init(uv, listener->poll, info->epoll_fd);
     uv_timer_init(uv, listener->timer);
     uv_check_init(uv, listener->check);
-    listener->poll->data = listener->timer->data = listener->check->data = listener;
+    uv_idle_init(uv, listener->idle);
+    listener->poll->data = listener->timer->data = listener->check->data = listener->idle->data = listener;
     uv_poll_start(listener->poll, UV_READABLE, readable);
     uv_check_start(listener->check, after_turn);
     /* Listening alone does not keep a program going. */
     uv_unref((uv_handle_t *)listener->poll);
     uv_unref((uv_handle_t *)listener->timer);
     uv_unref((uv_handle_t *)listener->check);
+    uv_unref((uv_handle_t *)listener->idle);
     return true;
 }
 
@@ -448,8 +464,8 @@ void listener_free(struct listener *listener)
     MHD_stop_daemon(listener->daemon);
     loop_timer_stop(listener->look);
     uv_handle_t *handles[] = {(uv_handle_t *)listener->poll, (uv_handle_t *)listener->timer,
-                              (uv_handle_t *)listener->check};
-    for (size_t i = 0; i < 3; i++)
+                              (uv_handle_t *)listener->check, (uv_handle_t *)listener->idle};
+    for (size_t i = 0; i < sizeof handles / sizeof handles[0]; i++)
         if (handles[i])
             uv_close(handles[i], closed);
     free(listener);

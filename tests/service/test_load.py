@@ -56,6 +56,44 @@ def test_fair():
         service.stop_job("large", large)
 
 
+def test_call_during_an_upload():
+    """a call that comes while a file is uploaded is answered before the upload's end"""
+    with Service() as service:
+        service.create_domain("acme")
+        job = service.create_job("acme")
+        path = service.path("acme", job)
+        size, stop = 1 << 20, threading.Event()
+        connection, sent = service.put_head(path, 900 * size), [0]
+
+        def send():
+            while sent[0] < 900 and not stop.is_set():
+                connection.send(b"x" * size)
+                sent[0] += 1
+
+        sender = threading.Thread(target=send)
+        sender.start()
+        eventually(lambda: sent[0] > 20, what="the upload's beginning")
+        for _ in range(5):
+            service.get_job("acme", job)
+        answered_at = sent[0]
+        stop.set()
+        sender.join()
+        connection.close()
+        assert answered_at < 900, "the calls waited for the upload's end"
+
+
+def test_stop_among_many():
+    """a stop does not wait for a turn of every other job"""
+    with Service() as service:
+        service.create_domain("acme")
+        data = rows(100_000)
+        jobs = [service.begin("acme", data) for _ in range(20)]
+        before = [sum(counts(service.get_job("acme", job))) for job in jobs]
+        service.stop_job("acme", jobs[-1])
+        moved = sum(sum(counts(service.get_job("acme", job))) != was for job, was in zip(jobs[:-1], before))
+        assert moved < 10, f"{moved} of 19 other jobs had a turn before the stop was answered"
+
+
 def test_idle_connections():
     """a thousand slow and idle connections cost bounded memory, and others are answered"""
     with Service() as service:
