@@ -81,6 +81,7 @@ struct profiles *profiles_open(const char *data_dir, int64_t domain_id, bool eph
     }
     snprintf(path, sizeof path, "%s/profiles", data_dir);
     if (mkdir(path, 0700) != 0 && errno != EEXIST) {
+        err->retryable = errno == ENOSPC || errno == EDQUOT;
         err_errno(err, ERR_SYSTEM, errno, "cannot make the directory %s", path);
         goto failed;
     }

@@ -7,14 +7,23 @@
 
 #define BUSY_MS 10000
 
-bool sql_fail(sqlite3 *db, struct err *err)
+static bool tell(sqlite3 *db, const char *name, struct err *err)
 {
     int code = sqlite3_errcode(db), system_error = sqlite3_system_errno(db);
     bool full = code == SQLITE_FULL || (code == SQLITE_IOERR && (system_error == ENOSPC || system_error == EDQUOT));
-    err->retryable = full;
+    /* SQLite does not tell why a file of ours cannot be opened: room for its name, or for one more open file, may come back. */
+    bool cannot_open = code == SQLITE_CANTOPEN;
+    err->retryable = full || cannot_open;
+    if (cannot_open)
+        return err_set(err, ERR_SYSTEM, "the database %s cannot be opened: the disk may be full, or too many files open", name);
     if (full)
-        return err_set(err, ERR_SYSTEM, "the disk is full: %s cannot be written", sqlite3_db_filename(db, NULL));
-    return err_set(err, ERR_SYSTEM, "the database %s failed: %s", sqlite3_db_filename(db, NULL), sqlite3_errmsg(db));
+        return err_set(err, ERR_SYSTEM, "the disk is full: %s cannot be written", name);
+    return err_set(err, ERR_SYSTEM, "the database %s failed: %s", name, sqlite3_errmsg(db));
+}
+
+bool sql_fail(sqlite3 *db, struct err *err)
+{
+    return tell(db, sqlite3_db_filename(db, NULL), err);
 }
 
 bool sql_exec(sqlite3 *db, const char *text, struct err *err)
@@ -53,6 +62,14 @@ static int user_version(sqlite3 *db)
         version = sqlite3_column_int(statement, 0);
     sqlite3_finalize(statement);
     return version;
+}
+
+static void open_failed(sqlite3 *db, const char *path, struct err *err)
+{
+    if (db)
+        tell(db, path, err);
+    else
+        err_set(err, ERR_MEMORY, "cannot open the database %s: out of memory", path);
 }
 
 static bool check_version(const char *path, int found, int version, struct err *err)
@@ -100,7 +117,7 @@ sqlite3 *sql_open(const char *path, const struct sql_store *store, bool ephemera
              store->page_size, ephemeral ? "OFF" : "FULL", store->cache_kib);
     make_private(path);
     if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) {
-        err_set(err, ERR_CONFIG, "cannot open the database %s: %s", path, db ? sqlite3_errmsg(db) : "out of memory");
+        open_failed(db, path, err);
         sqlite3_close(db);
         return NULL;
     }
@@ -117,7 +134,7 @@ sqlite3 *sql_open_reader(const char *path, int version, struct err *err)
     if (access(path, F_OK) != 0 && errno == ENOENT)
         return NULL;
     if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) {
-        err_set(err, ERR_SYSTEM, "cannot open the database %s: %s", path, db ? sqlite3_errmsg(db) : "out of memory");
+        open_failed(db, path, err);
         sqlite3_close(db);
         return NULL;
     }

@@ -18,7 +18,7 @@ sqlite3 *sql_open(const char *path, const struct sql_store *store, bool ephemera
 /* For searches, of a database that a writer made or is about to. NULL without *err when there is none yet, or it is still empty;
  * ERR_CONFIG for another version. */
 sqlite3 *sql_open_reader(const char *path, int version, struct err *err) MUST_CHECK;
-/* Fills *err from the connection: a full disk is told as such, and is retryable. Always false. */
+/* Fills *err from the connection: a full disk, and a file that cannot be opened, are told as such, and are retryable. Always false. */
 bool sql_fail(sqlite3 *db, struct err *err);
 bool sql_exec(sqlite3 *db, const char *text, struct err *err) MUST_CHECK;
 /* A prepared statement, the caller's to finalize; NULL with *err. */

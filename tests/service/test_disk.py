@@ -6,9 +6,9 @@ from kit import Refused, Service, Skip, counts, eventually, rows, run
 class Small:
     """A file system of some MiB; needs the right to mount, of root or in a namespace of its own (see the end of the file)."""
 
-    def __init__(self, mib):
+    def __init__(self, mib, options=""):
         self.at = tempfile.mkdtemp(prefix="upjob-small-")
-        if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={mib}m", "tmpfs", self.at], capture_output=True).returncode != 0:
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={mib}m{options}", "tmpfs", self.at], capture_output=True).returncode != 0:
             os.rmdir(self.at)
             raise Skip("nothing can be mounted here")
         self.ballast = os.path.join(self.at, "ballast")
@@ -77,6 +77,19 @@ def test_profiles():
             assert counts(service.wait("acme", job)) == (59382, 0, 618)
             service.check_integrity()
             eventually(lambda: service.objects() == [], what="no file being left")
+
+
+def test_no_room_for_names():
+    """an ingestion that cannot make the files of its store waits, and goes on when it can"""
+    for inodes in (9, 10, 11, 12):
+        with Small(16, f",nr_inodes={inodes}") as disk, Service(os.path.join(disk.at, "data")) as service:
+            service.create_domain("acme")
+            job = service.begin("acme", rows(500))
+            time.sleep(0.5)
+            assert service.get_job("acme", job)["Status"] == "IN_PROGRESS", service.messages()
+            subprocess.run(["mount", "-o", "remount,nr_inodes=1000", disk.at], check=True)
+            assert counts(service.wait("acme", job)) == (495, 0, 5)
+            service.check_integrity()
 
 
 def test_stopped_while_full():
