@@ -37,9 +37,15 @@ void ingest_free_job(struct ingest *ingest, struct active *a)
     free(a);
 }
 
+/* Asked between records and, because a file may have none for long (blank lines), here. */
 static long read_object(void *arg, char *into, size_t size, struct err *err)
 {
-    return object_reader_read(arg, into, size, err);
+    struct active *a = arg;
+    if (a->stop) {
+        err_set(err, ERR_CANCELLED, "the job was stopped");
+        return -1;
+    }
+    return object_reader_read(a->object, into, size, err);
 }
 
 static bool open_reader(struct ingest *ingest, struct active *a, uint64_t offset, const struct csv_options *options,
@@ -49,7 +55,7 @@ static bool open_reader(struct ingest *ingest, struct active *a, uint64_t offset
     object_reader_free(a->object);
     a->csv = NULL;
     a->object = object_reader_open(ingest->objects, a->job.object, offset, err);
-    a->csv = a->object ? csv_reader_new(read_object, a->object, "the uploaded file", options, err) : NULL;
+    a->csv = a->object ? csv_reader_new(read_object, a, "the uploaded file", options, err) : NULL;
     return a->csv != NULL;
 }
 
@@ -78,7 +84,8 @@ static bool check_object(const struct job_plan *job, struct err *err)
     return (double)job->facts.size < FACT_MAX_FILE_BYTES || err_set(err, VALIDATION_FAILURE, "the file has 1 GB or more");
 }
 
-static bool bind_header(struct ingest *ingest, struct active *a, struct err *err)
+/* Where the first record begins is the position of a job that has none yet. */
+static bool bind_header(struct ingest *ingest, struct active *a, bool found, struct err *err)
 {
     struct csv_options options = {.keep_bom = true};
     const struct csv_row *header;
@@ -86,8 +93,10 @@ static bool bind_header(struct ingest *ingest, struct active *a, struct err *err
         !ingest_plan_bind(a->plan, header, a->domain->profiles, err))
         return false;
     a->header_count = header->count;
-    a->position.offset = header->end;
-    a->position.line = csv_reader_line(a->csv) + 1;
+    if (!found) {
+        a->position.offset = header->end;
+        a->position.line = csv_reader_line(a->csv) + 1;
+    }
     return true;
 }
 
@@ -110,14 +119,16 @@ static bool open_job(struct ingest *ingest, struct active *a, struct err *err)
     if (!a->domain)
         return false;
     a->domain->jobs++;
+    /* First of all: whatever becomes of the job then, its counts are those that were committed. */
+    if (!profiles_position(a->domain->profiles, a->job.job_id, &a->position, &found, err))
+        return false;
     if (a->stop)
-        return profiles_position(a->domain->profiles, a->job.job_id, &a->position, &found, err);
+        return true;
     if (!check_object(&a->job, err) || !(a->plan = ingest_plan_new(a->job.fields, a->job.unique_key, err)) ||
-        !bind_header(ingest, a, err))
+        !bind_header(ingest, a, found, err))
         return false;
     a->batch = profile_batch_new(a->domain->profiles, err);
-    return a->batch && profiles_position(a->domain->profiles, a->job.job_id, &a->position, &found, err) &&
-           (!found || go_to_position(ingest, a, err));
+    return a->batch && (!found || go_to_position(ingest, a, err));
 }
 
 /* ---- a batch ---- */
@@ -159,7 +170,7 @@ static bool collect(struct active *a, struct err *err)
         if (a->at_end)
             return true;
         if (status == CSV_FAILED)
-            return give_up_reading(a, &bad, err);
+            return a->stop || give_up_reading(a, &bad, err);
         bool ok = status == CSV_ROW ? take_row(a, row, err)
                                     : profile_batch_fail(a->batch, row->line, 0, "", nothing, bad.message, err);
         if (!ok)

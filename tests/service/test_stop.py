@@ -67,8 +67,19 @@ def test_while_waiting():
             assert service.wait("acme", job)["Status"] == "PARTIALLY_SUCCEEDED"
 
 
+def test_blank_lines():
+    """a file with nothing but blank lines for long can be stopped"""
+    with Service() as service:
+        service.create_domain("acme")
+        job = service.begin("acme", b"Id,Mail,Name\n" + b"\n" * 200_000_000 + b"k,a@b.c,N\n")
+        time.sleep(0.3)
+        service.stop_job("acme", job)
+        got = service.get_job("acme", job)
+        assert (got["Status"], counts(got)) == ("STOPPED", (0, 0, 0)), got
+
+
 def test_terminated():
-    """a stop that is under way when the service ends is answered, and holds after the next start"""
+    """a stop holds after the service was terminated and started again"""
     with Service() as service:
         service.create_domain("acme")
         job = running(service, rows(300_000))
