@@ -182,12 +182,42 @@ static const char *credential(lua_State *L, int index, const char *what, const c
     return secret_bytes(check_secret(L, lua_gettop(L), name));
 }
 
+/* rates = {create_upload_job = 2, …} in calls a second, or false for no limit. The array is left on the stack. */
+static void read_rates(lua_State *L, const char *what, struct api_options *options)
+{
+    int type = lua_getfield(L, 1, "rates"), index = lua_gettop(L);
+    if (type == LUA_TNIL)
+        return;
+    options->unlimited = type == LUA_TBOOLEAN && !lua_toboolean(L, index);
+    if (options->unlimited)
+        return;
+    if (type != LUA_TTABLE)
+        luaL_error(L, "%s: option \"rates\" is a table of calls a second by operation, or false for no limit, not %s", what,
+                   luaL_typename(L, index));
+    size_t count = 0;
+    for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1))
+        count++;
+    struct api_operation_rate *rates = lua_newuserdatauv(L, (count + 1) * sizeof *rates, 0);
+    for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
+        const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "";
+        const struct operation *op = operation_find(name), *near = op ? NULL : operation_nearest(name);
+        double most = lua_type(L, -1) == LUA_TNUMBER ? lua_tonumber(L, -1) : -1;
+        if (!op)
+            luaL_error(L, "%s: option \"rates\": there is no operation \"%s\"%s%s%s", what, name,
+                       near ? " (did you mean \"" : "", near ? near->lua_name : "", near ? "\"?)" : "");
+        if (!(most > 0 && most <= 1e6))
+            luaL_error(L, "%s: option \"rates\": %s must be calls a second, more than 0", what, name);
+        rates[options->rate_count++] = (struct api_operation_rate){op, most};
+    }
+    options->rates = rates;
+}
+
 /* client({region, profile, endpoint_url, credentials, …}, embedded?) → client | nil, err. An embedded one looks at nothing
  * that is configured. */
 static int native_client(lua_State *L)
 {
     static const char *const known[] = {"region", "profile", "endpoint_url", "credentials", "max_attempts",
-                                        "use_fips", "use_dual_stack", "connect_timeout", "read_timeout", NULL};
+                                        "use_fips", "use_dual_stack", "connect_timeout", "read_timeout", "rates", NULL};
     static const char *const keys[] = {"access_key_id", "secret_access_key", "session_token", NULL};
     const char *what = "profiles.client", *given = "profiles.client: credentials";
     struct err e;
@@ -209,6 +239,7 @@ static int native_client(lua_State *L)
         options.secret_access_key = credential(L, 3, given, "secret_access_key", true);
         options.session_token = credential(L, 3, given, "session_token", false);
     }
+    read_rates(L, what, &options);
     struct client *client = lua_newuserdatauv(L, sizeof *client, 0);
     memset(client, 0, sizeof *client);
     luaL_setmetatable(L, CLIENT_TYPE);

@@ -6,6 +6,9 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "core/api_rate.h"
+#include "core/api_reply.h"
+#include "core/api_skew.h"
 #include "core/endpoint.h"
 #include "core/log.h"
 #include "core/retry.h"
@@ -23,6 +26,10 @@ struct api_client {
     struct credentials credentials;
     struct sigv4_cache *keys;
     struct retry_bucket bucket;
+    const struct operation *operations; /* the table */
+    struct api_rate *paces;             /* one for each of them */
+    double skew;            /* seconds that the service's clock is ahead of this machine's */
+    bool correct_skew;
     int max_attempts;
     long connect_timeout_ms, read_timeout_ms;
 };
@@ -56,6 +63,22 @@ static bool client_configure(struct api_client *client, const struct api_options
     return retry_max_attempts(aws_config_get(config, "max_attempts"), &client->max_attempts, e);
 }
 
+/* Without a rate that was given: the service's, but none for a server on this machine. */
+static bool client_set_rates(struct api_client *client, const struct api_options *options, struct err *e)
+{
+    size_t count;
+    bool limited = !options->unlimited && !endpoint_is_loopback(client->url.host);
+    client->operations = operation_all(&count);
+    client->paces = calloc(count, sizeof *client->paces);
+    if (!client->paces)
+        return err_set(e, ERR_MEMORY, "out of memory");
+    for (size_t i = 0; i < count; i++)
+        api_rate_init(&client->paces[i], limited ? api_rate_default(client->operations[i].name) : 0);
+    for (size_t i = 0; i < options->rate_count; i++)
+        api_rate_init(&client->paces[options->rates[i].operation - client->operations], options->rates[i].most);
+    return true;
+}
+
 struct api_client *api_client_new(struct http *http, struct loop *loop, const struct api_options *options,
                                   struct err *e)
 {
@@ -72,7 +95,8 @@ struct api_client *api_client_new(struct http *http, struct loop *loop, const st
     client->connect_timeout_ms = options->connect_timeout_ms;
     client->read_timeout_ms = options->read_timeout_ms;
     retry_bucket_init(&client->bucket);
-    if (!client_configure(client, options, config, e))
+    client->correct_skew = api_skew_enabled();
+    if (!client_configure(client, options, config, e) || !client_set_rates(client, options, e))
         goto failed;
     aws_config_free(config);
     return client;
@@ -89,6 +113,7 @@ void api_client_free(struct api_client *client)
     http_url_free(&client->url);
     credentials_free(&client->credentials);
     sigv4_cache_free(client->keys);
+    free(client->paces);
     free(client);
 }
 
@@ -119,6 +144,10 @@ struct api_call {
     struct buf path, query, body;
     bool has_body;
     struct http_call *http;      /* under way, or NULL */
+    struct api_rate *pace;       /* of its operation, or NULL */
+    double sent_at;              /* the attempt; monotonic seconds */
+    double skew;                 /* that it was signed with */
+    bool skew_corrected;         /* once is enough */
     struct loop_timer *pause;    /* before the next attempt, or NULL */
     struct loop_timer *deadline; /* of the whole call, or NULL */
     struct retry_state retries;
@@ -128,6 +157,7 @@ struct api_call {
 };
 
 static bool send_attempt(struct api_call *call, struct err *e) MUST_CHECK;
+static bool next_attempt(struct api_call *call, struct err *e) MUST_CHECK;
 
 static void call_free(struct api_call *call)
 {
@@ -180,8 +210,34 @@ static void resume_call(void *arg)
     struct err e;
     err_clear(&e);
     call->pause = NULL;
+    if (!next_attempt(call, &e))
+        finish_failed(call, &e);
+}
+
+static void take_turn(void *arg)
+{
+    struct api_call *call = arg;
+    struct err e;
+    err_clear(&e);
+    call->pause = NULL;
     if (!send_attempt(call, &e))
         finish_failed(call, &e);
+}
+
+static double monotonic(void)
+{
+    return (double)loop_now() / 1000;
+}
+
+/* Sends it when the rate of its operation has room. */
+static bool next_attempt(struct api_call *call, struct err *e)
+{
+    double wait = call->pace ? api_rate_take(call->pace, monotonic()) : 0;
+    if (wait <= 0)
+        return send_attempt(call, e);
+    log_wire('*', "%s: waiting %.0f ms for its turn", call->operation, wait * 1000);
+    call->pause = loop_timer_start(call->client->loop, (uint64_t)ceil(wait * 1000), take_turn, call);
+    return call->pause || err_set(e, ERR_MEMORY, "out of memory");
 }
 
 /* The request is not to be sent twice, may have arrived, and nothing tells what came of it: only the caller can look. */
@@ -200,92 +256,13 @@ static void call_timed_out(void *arg)
     struct err e;
     err_clear(&e);
     call->deadline = NULL;
-    err_set(&e, ERR_TIMEOUT, "no answer within the given timeout, after %d attempt%s", call->attempts,
-            call->attempts == 1 ? "" : "s");
+    err_set(&e, ERR_TIMEOUT, "no answer within the given timeout, after %d attempt%s%s", call->attempts,
+            call->attempts == 1 ? "" : "s",
+            call->attempts == 0 ? ": it waited for its turn, as many calls of this operation were before it" : "");
     e.retryable = true;
     if (!call->idempotent && call->http && http_call_sent(call->http))
         tell_unknown(&e);
     finish_failed(call, &e);
-}
-
-/* The text of the first string member of that name in any of the spellings. */
-static const char *json_text(const cJSON *object, const char *const *names)
-{
-    for (; object && *names; names++) {
-        const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, *names);
-        if (cJSON_IsString(item) && item->valuestring[0])
-            return item->valuestring;
-    }
-    return NULL;
-}
-
-/* "aws.x#ThrottlingException:http://…" → "ThrottlingException" */
-static void plain_code(const char *raw, char *out, size_t size)
-{
-    const char *hash = strchr(raw, '#');
-    const char *start = hash ? hash + 1 : raw;
-    size_t len = strcspn(start, ":");
-    snprintf(out, size, "%.*s", (int)(len < size ? len : size - 1), start);
-}
-
-/* Reads an error reply; rule: AWS restJson1 protocol, "operation error serialization". */
-static void read_error(const struct http_response *response, struct err *e)
-{
-    static const char *const codes[] = {"code", "Code", "__type", NULL};
-    static const char *const messages[] = {"message", "Message", "errorMessage", NULL};
-    char code[64] = "";
-    cJSON *body = response->body.len ? cJSON_ParseWithLength(response->body.data, response->body.len) : NULL;
-    const char *header = http_response_header(response, "x-amzn-ErrorType");
-    const char *raw = header ? header : json_text(body, codes);
-    const char *message = json_text(body, messages);
-    plain_code(raw ? raw : "", code, sizeof code);
-    if (!code[0])
-        snprintf(code, sizeof code, "HTTP%d", response->status);
-    err_set(e, code, "%s", message ? message : "the service gave no message");
-    if (!message)
-        err_set(e, code, "the server answered with status %d and no message that could be read", response->status);
-    cJSON_Delete(body);
-}
-
-/* Moves a member out of the JSON into memory of its own and overwrites where it was. */
-static bool take_secret(cJSON *output, const char *name, struct secret **out, struct err *e)
-{
-    cJSON *item = cJSON_GetObjectItemCaseSensitive(output, name);
-    if (!cJSON_IsString(item))
-        return true;
-    size_t len = strlen(item->valuestring);
-    *out = secret_new(item->valuestring, len);
-    secret_cleanse(item->valuestring, len);
-    cJSON_DeleteItemFromObjectCaseSensitive(output, name);
-    return *out || err_set(e, ERR_MEMORY, "out of memory");
-}
-
-static void read_reply(struct api_call *call, const struct http_response *response, struct api_reply *reply,
-                       struct err *e)
-{
-    const char *id = http_response_header(response, "x-amzn-RequestId");
-    if (!id)
-        id = http_response_header(response, "x-amz-request-id");
-    snprintf(reply->request_id, sizeof reply->request_id, "%s", id ? id : "");
-    reply->status = response->status;
-    if (response->status < 200 || response->status > 299) {
-        read_error(response, e);
-        return;
-    }
-    reply->output = response->body.len ? cJSON_ParseWithLength(response->body.data, response->body.len)
-                                       : cJSON_CreateObject();
-    if (call->secret && !take_secret(reply->output, call->secret, &reply->secret, e))
-        return;
-    if (!cJSON_IsObject(reply->output)) {
-        cJSON_Delete(reply->output);
-        reply->output = NULL;
-        err_set(e, ERR_RESPONSE, "the reply is not a JSON object (is %s the service's endpoint?)",
-                call->client->endpoint);
-        return;
-    }
-    for (const struct member *m = call->output ? call->output->members : NULL; m && m->name; m++)
-        if (m->location == IN_STATUS)
-            cJSON_AddNumberToObject(reply->output, m->name, response->status);
 }
 
 /* Whether the failure may be tried again, and if so, arranges it. */
@@ -304,6 +281,23 @@ static bool try_again(struct api_call *call, const struct http_response *respons
     return call->pause != NULL;
 }
 
+/* Signs again by the service's clock when that is what was wrong. */
+static bool correct_clock(struct api_call *call, const struct http_response *response, const struct err *e)
+{
+    struct api_client *client = call->client;
+    if (!client->correct_skew || call->skew_corrected || call->attempts >= client->max_attempts ||
+        !api_skew_is_suspected(e->code))
+        return false;
+    /* Another call may have learned it since this one was signed. */
+    if (!api_skew_learn(response, &client->skew) && client->skew == call->skew)
+        return false;
+    call->skew_corrected = true;
+    log_wire('*', "%s: %s: this machine's clock is %.0f s off: signing again by the service's", call->operation, e->code,
+             client->skew);
+    call->pause = loop_timer_start(client->loop, 0, resume_call, call);
+    return call->pause != NULL;
+}
+
 /* No answer, or one of success that cannot be read. */
 static bool is_unknown(const struct api_call *call, const struct http_response *response, int status)
 {
@@ -317,16 +311,20 @@ static void attempt_done(void *arg, struct http_response *response, const struct
     struct err e = *failure;
     call->http = NULL;
     if (!e.code[0])
-        read_reply(call, response, &reply, &e);
+        api_reply_read(response, call->output, call->secret, call->client->endpoint, &reply, &e);
     if (e.code[0]) {
         enum retry_class class = retry_classify(reply.status, e.code);
         e.retryable = reply.status ? class != RETRY_NEVER : e.retryable;
+        if (call->pace && class == RETRY_THROTTLING)
+            api_rate_throttled(call->pace, call->sent_at, monotonic());
         if (is_unknown(call, response, reply.status))
             tell_unknown(&e);
-        else if (try_again(call, response, reply.status, &e))
+        else if (correct_clock(call, response, &e) || try_again(call, response, reply.status, &e))
             return;
     } else {
         retry_success(&call->client->bucket, &call->retries);
+        if (call->pace)
+            api_rate_answered(call->pace, monotonic());
     }
     finish(call, &reply, &e);
 }
@@ -371,12 +369,14 @@ static bool send_attempt(struct api_call *call, struct err *e)
     struct sigv4_request request = {.method = call->method, .host = client->url.authority, .path = path.data,
                                     .query = call->query.data, .headers = &type, .header_count = call->has_body,
                                     .body = call->body.data, .body_len = call->body.len};
-    struct sigv4_scope scope = {SIGNING_NAME, client->region, time(NULL)};
+    struct sigv4_scope scope = {SIGNING_NAME, client->region, time(NULL) + (time_t)lround(client->skew)};
     struct sigv4_credentials keys = {
         client->credentials.access_key_id, secret_bytes(client->credentials.secret_access_key),
         client->credentials.session_token ? secret_bytes(client->credentials.session_token) : NULL};
     struct sigv4_result *signature = calloc(1, sizeof *signature);
     call->attempts++;
+    call->skew = client->skew;
+    call->sent_at = monotonic();
     if (!signature || path.failed || url.failed) {
         err_set(e, ERR_MEMORY, "out of memory");
     } else if (sigv4_sign(&request, &scope, &keys, client->keys, signature, e)) {
@@ -427,9 +427,10 @@ struct api_call *api_call_start(struct api_client *client, const struct operatio
     call->query = request.query;
     call->body = request.body;
     call->has_body = request.has_body;
+    call->pace = &client->paces[op - client->operations];
     if (timeout_ms > 0)
         call->deadline = loop_timer_start(client->loop, (uint64_t)timeout_ms, call_timed_out, call);
-    if (send_attempt(call, e))
+    if (next_attempt(call, e))
         return call;
     call_free(call);
     return NULL;

@@ -1,6 +1,7 @@
 /* api: calls of the Customer Profiles API: validated, signed, sent, tried again, parsed.
  *
- * A client holds region, endpoint, credentials and the retry bucket that its calls share.
+ * A client holds region, endpoint and credentials, and what its calls share: the retry bucket, the rate of each operation, and
+ * the difference between this machine's clock and the service's.
  */
 #ifndef UPJOB_CORE_API_H
 #define UPJOB_CORE_API_H
@@ -10,6 +11,11 @@
 #include "core/credentials.h"
 #include "core/http.h"
 #include "core/operations.h"
+
+struct api_operation_rate {
+    const struct operation *operation;
+    double most; /* calls in a second; 0: no limit */
+};
 
 /* Borrowed for the time of api_client_new; NULL or 0 means "not given". */
 struct api_options {
@@ -21,6 +27,9 @@ struct api_options {
     bool standalone; /* look at neither the shared files nor the environment: region, endpoint and credentials must be given */
     int max_attempts;
     long connect_timeout_ms, read_timeout_ms; /* 0: 10 s, 60 s */
+    const struct api_operation_rate *rates; /* instead of api_rate_default's, which hold for servers on other machines */
+    size_t rate_count;
+    bool unlimited; /* no rates but those */
 };
 
 struct api_client;

@@ -219,6 +219,11 @@ void http_cancel(struct http_call *call)
     call_free(call);
 }
 
+double http_date(const char *text)
+{
+    return (double)curl_getdate(text, NULL);
+}
+
 const char *http_response_header(const struct http_response *response, const char *name)
 {
     for (size_t i = 0; i < response->header_count; i++)

@@ -58,6 +58,9 @@ struct http_response {
 /* The value of the first header of that name, any case; NULL when there is none. */
 const char *http_response_header(const struct http_response *response, const char *name);
 
+/* The time that a Date header's value names, in epoch seconds; -1 when it is none. */
+double http_date(const char *text);
+
 struct http_call;
 /* Starts a request; `done` is called in a turn of the loop, once, with the response (status 0 and *e filled when
  * none came: ERR_CONNECTION, ERR_TIMEOUT). The call owns the response and is freed after `done` returns. */

@@ -42,8 +42,11 @@ local function command_options(options)
 end
 
 --- profiles.client{ region=, profile=, endpoint_url=, credentials={access_key_id=, secret_access_key=, session_token=},
--- max_attempts=, connect_timeout=, read_timeout=, use_fips=, use_dual_stack= } → client | nil, err. What is not given comes
--- from the environment and the shared files, as in the AWS CLI. embedded=true uses the service inside this process.
+-- max_attempts=, connect_timeout=, read_timeout=, use_fips=, use_dual_stack=, rates= } → client | nil, err. What is not given
+-- comes from the environment and the shared files, as in the AWS CLI. embedded=true uses the service inside this process.
+-- rates = { create_upload_job = 2 } is in calls a second, by operation: a call beyond it waits for its turn. Creating, starting
+-- and stopping upload jobs begins with 1, reading them with 5, any other operation (and a server on this machine) without a
+-- limit; a service that throttles lowers the rate for a while. rates = false: no limit to begin with.
 function profiles.client(options)
   if options ~= nil and type(options) ~= "table" then
     error(("profiles.client: a table of options is needed, not a %s"):format(type(options)), 2)

@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "core/api.h"
 #include "tests/c/server.h"
@@ -21,6 +22,7 @@ struct fixture {
     struct http *http;
     struct api_client *client;
     struct server server;
+    struct api_operation_rate rates[1]; /* of the client; none when its operation is NULL */
     bool done, succeeded;
     int status_code;
     struct err err;
@@ -55,7 +57,8 @@ static void make_client(struct fixture *f, long read_timeout_ms)
     err_clear(&e);
     snprintf(url, sizeof url, "http://127.0.0.1:%d", f->server.port);
     struct api_options options = {.region = "us-east-1", .endpoint_url = url, .access_key_id = "AKID",
-                                  .secret_access_key = "secret", .max_attempts = 3, .read_timeout_ms = read_timeout_ms};
+                                  .secret_access_key = "secret", .max_attempts = 3, .read_timeout_ms = read_timeout_ms,
+                                  .rates = f->rates, .rate_count = f->rates[0].operation ? 1 : 0};
     f->client = api_client_new(f->http, f->loop, &options, &e);
     assert_string_equal(e.message, "");
 }
@@ -202,6 +205,92 @@ static void what_was_answered_or_may_be_sent_twice_is_tried_again(void **state)
     assert_int_equal(f->server.count, 4);
 }
 
+/* ---- clock ---- */
+
+#define SKEWED(date) "HTTP/1.1 403 Forbidden\r\nDate: " date "\r\nx-amzn-ErrorType: InvalidSignatureException\r\n" \
+                     "Content-Length: 2\r\n\r\n{}"
+#define LIST "{\"DomainName\":\"d\"}"
+
+static void a_call_refused_for_a_wrong_clock_is_signed_again_by_the_services(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const replies[] = {SKEWED("Fri, 02 Jan 2099 03:00:00 GMT"), CREATED, CREATED, NULL};
+    server_start(&f->server, replies);
+    make_client(f, 0);
+    create(f, 0);
+    assert_string_equal(f->err.message, "");
+    run(f, "ListUploadJobs", LIST, 0); /* what was learned holds for the next call */
+    assert_true(f->succeeded);
+    server_stop(&f->server);
+    assert_null(strstr(f->server.head[0], "Date: 20990102T"));
+    assert_non_null(strstr(f->server.head[1], "Date: 20990102T"));
+    assert_non_null(strstr(f->server.head[2], "Date: 20990102T"));
+}
+
+static void a_clock_is_corrected_once_in_a_call(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const replies[] = {SKEWED("Fri, 02 Jan 2099 03:00:00 GMT"),
+                                          SKEWED("Fri, 02 Jan 2032 03:00:00 GMT"), CREATED, NULL};
+    server_start(&f->server, replies);
+    make_client(f, 0);
+    create(f, 0);
+    assert_string_equal(f->err.code, "InvalidSignatureException");
+    server_stop(&f->server);
+    assert_int_equal(f->server.count, 2);
+}
+
+static void a_signature_refused_without_skew_is_not_sent_again(void **state)
+{
+    struct fixture *f = *state;
+    static char reply[300];
+    static const char *const replies[] = {reply, CREATED, NULL};
+    char date[64];
+    time_t now = time(NULL);
+    strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", gmtime(&now));
+    snprintf(reply, sizeof reply, SKEWED("%s"), date);
+    server_start(&f->server, replies);
+    make_client(f, 0);
+    create(f, 0);
+    assert_string_equal(f->err.code, "InvalidSignatureException");
+    server_stop(&f->server);
+    assert_int_equal(f->server.count, 1);
+}
+
+/* ---- rates ---- */
+
+static void a_call_beyond_the_rate_waits_for_its_turn(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const replies[] = {CREATED, CREATED, NULL};
+    server_start(&f->server, replies);
+    f->rates[0] = (struct api_operation_rate){operation_find("CreateUploadJob"), 0.001};
+    make_client(f, 0);
+    create(f, 0);
+    assert_true(f->succeeded);
+    create(f, 100);
+    assert_string_equal(f->err.code, ERR_TIMEOUT);
+    assert_non_null(strstr(f->err.message, "after 0 attempts: it waited for its turn"));
+    assert_false(f->err.unknown_outcome);
+    run(f, "ListUploadJobs", LIST, 0); /* each operation has its own */
+    assert_true(f->succeeded);
+    server_stop(&f->server);
+    assert_int_equal(f->server.count, 2);
+}
+
+static void a_server_on_this_machine_has_no_rates_of_its_own(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const replies[] = {CREATED, CREATED, CREATED, NULL};
+    server_start(&f->server, replies);
+    make_client(f, 0);
+    for (int i = 0; i < 3; i++) {
+        create(f, 200);
+        assert_string_equal(f->err.message, "");
+    }
+    server_stop(&f->server);
+}
+
 int main(void)
 {
 #define WITH_CLIENT(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -214,6 +303,11 @@ int main(void)
         WITH_CLIENT(a_create_over_a_connection_that_dies_is_not_sent_again_by_curl),
         WITH_CLIENT(a_create_that_never_left_may_be_sent_again),
         WITH_CLIENT(what_was_answered_or_may_be_sent_twice_is_tried_again),
+        WITH_CLIENT(a_call_refused_for_a_wrong_clock_is_signed_again_by_the_services),
+        WITH_CLIENT(a_clock_is_corrected_once_in_a_call),
+        WITH_CLIENT(a_signature_refused_without_skew_is_not_sent_again),
+        WITH_CLIENT(a_call_beyond_the_rate_waits_for_its_turn),
+        WITH_CLIENT(a_server_on_this_machine_has_no_rates_of_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -72,6 +72,19 @@ describe("profiles.client", function()
     end
     assert(profiles.client { embedded = true, max_attempts = 1 })
   end)
+
+  it("refuses rates of operations that there are not, and rates that are none", function()
+    local known = 'profiles.client: option "rates"'
+    assert.equals(known .. ': there is no operation "create_uploadjob" (did you mean "create_upload_job"?)',
+      refusal { rates = { create_uploadjob = 1 } })
+    for _, rate in ipairs { 0, -1, 0 / 0, math.huge, "5" } do
+      assert.equals(known .. ": get_upload_job must be calls a second, more than 0",
+        refusal { rates = { get_upload_job = rate } })
+    end
+    assert.equals(known .. " is a table of calls a second by operation, or false for no limit, not number", refusal { rates = 5 })
+    assert(profiles.client { embedded = true, rates = { create_upload_job = 2, get_upload_job = 0.5 } })
+    assert(profiles.client { embedded = true, rates = false })
+  end)
 end)
 
 describe("the six operations", function()
