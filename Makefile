@@ -131,11 +131,14 @@ lint: deps
 	@tests/lint
 
 bench: deps deps-bench
-	@$(MAKE) --no-print-directory -s -j$$(nproc) all
+	@$(MAKE) --no-print-directory -s -j$$(nproc) all $(BUILD)/bench/calls_server $(BUILD)/bench/calls_curl
 	@tests/bench/run
+$(BUILD)/bench/%: tests/bench/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -o $@ $< $(if $(findstring server,$@),-lmicrohttpd,-lcurl)
 .PHONY: deps-bench
 deps-bench:
-	$(call install_missing,sqlite3)
+	$(call install_missing,sqlite3 python3-boto3 awscli)
 
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h')

@@ -20,6 +20,7 @@ struct http_call {
     void (*done)(void *arg, struct http_response *response, const struct err *e);
     void *arg;
     bool overflow;
+    bool secret; /* as http_request says */
 };
 
 static double wall_clock(void)
@@ -42,8 +43,7 @@ static void forget_headers(struct http_response *response)
 
 static void call_free(struct http_call *call)
 {
-    if (call->transfer.easy)
-        curl_easy_cleanup(call->transfer.easy);
+    http_transfer_give_back(call->http, call->transfer.easy, call->secret);
     curl_slist_free_all(call->headers);
     forget_headers(&call->response);
     buf_cleanse(&call->response.body);
@@ -187,10 +187,11 @@ struct http_call *http_start(struct http *http, const struct http_request *reque
         return NULL;
     }
     call->http = http;
+    call->secret = request->secret;
     call->done = done;
     call->arg = arg;
     buf_init(&call->response.body, request->max_response ? request->max_response : HTTP_MAX_RESPONSE);
-    call->transfer.easy = curl_easy_init();
+    call->transfer.easy = http_transfer_handle(http);
     call->transfer.done = call_done;
     call->transfer.arg = call;
     call->url = strdup(request->url);

@@ -10,15 +10,23 @@
 #include "core/redact.h"
 #include "core/secret.h"
 
+#define KEPT_CONNECTIONS 64L
+#define SPARE_HANDLES 16
+
 /* ---- curl's multi interface on the loop ---- */
 
 struct http {
     struct loop *loop;
     CURLM *multi;
     uv_timer_t *timer;
+    struct watch **watches; /* by socket; NULL where there never was one */
+    size_t watch_count;
+    CURL *spare[SPARE_HANDLES]; /* reset, for the next transfers: to make one costs a tenth of a call */
+    size_t spare_count;
 };
 
-/* A socket that curl waits for. Freed when its handle has closed. */
+/* A socket that curl waits for, now and then. Kept for the next one of its number, as a call over a connection that stands would
+ * else make and close one, in system calls that cost as much as the call's own. Freed when its handle has closed. */
 struct watch {
     uv_poll_t poll;
     struct http *http;
@@ -68,32 +76,46 @@ static void watch_closed(uv_handle_t *handle)
     free(handle->data);
 }
 
+static bool has_watch(const struct http *http, curl_socket_t socket)
+{
+    return (size_t)socket < http->watch_count && http->watches[socket];
+}
+
+static bool add_watch(struct http *http, curl_socket_t socket)
+{
+    if ((size_t)socket >= http->watch_count) {
+        size_t count = (size_t)socket + 16;
+        struct watch **grown = realloc(http->watches, count * sizeof *grown);
+        if (!grown)
+            return false;
+        memset(grown + http->watch_count, 0, (count - http->watch_count) * sizeof *grown);
+        http->watches = grown;
+        http->watch_count = count;
+    }
+    struct watch *watch = calloc(1, sizeof *watch);
+    if (!watch)
+        return false;
+    watch->http = http;
+    watch->socket = socket;
+    watch->poll.data = watch;
+    if (uv_poll_init_socket(loop_uv(http->loop), &watch->poll, socket) != 0) {
+        free(watch);
+        return false;
+    }
+    http->watches[socket] = watch;
+    return true;
+}
+
 static int watch_socket(CURL *easy, curl_socket_t socket, int what, void *arg, void *socket_arg)
 {
     struct http *http = arg;
-    struct watch *watch = socket_arg;
     (void)easy;
-    if (what == CURL_POLL_REMOVE) {
-        if (watch) {
-            uv_poll_stop(&watch->poll);
-            uv_close((uv_handle_t *)&watch->poll, watch_closed);
-            curl_multi_assign(http->multi, socket, NULL);
-        }
-        return 0;
-    }
-    if (!watch) {
-        watch = calloc(1, sizeof *watch);
-        if (!watch)
-            return -1;
-        watch->http = http;
-        watch->socket = socket;
-        watch->poll.data = watch;
-        if (uv_poll_init_socket(loop_uv(http->loop), &watch->poll, socket) != 0) {
-            free(watch);
-            return -1;
-        }
-        curl_multi_assign(http->multi, socket, watch);
-    }
+    (void)socket_arg;
+    if (what == CURL_POLL_REMOVE)
+        return has_watch(http, socket) ? uv_poll_stop(&http->watches[socket]->poll) : 0;
+    if (!has_watch(http, socket) && !add_watch(http, socket))
+        return -1;
+    struct watch *watch = http->watches[socket];
     int events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
     return uv_poll_start(&watch->poll, events, socket_ready) == 0 ? 0 : -1;
 }
@@ -142,6 +164,8 @@ struct http *http_new(struct loop *loop, struct err *e)
     curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http);
     curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, set_timer);
     curl_multi_setopt(http->multi, CURLMOPT_TIMERDATA, http);
+    /* Between calls curl keeps four connections for each transfer that there is at that moment, which may be none. */
+    curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, KEPT_CONNECTIONS);
     return http;
 }
 
@@ -149,8 +173,14 @@ void http_free(struct http *http)
 {
     if (!http)
         return;
+    while (http->spare_count > 0)
+        curl_easy_cleanup(http->spare[--http->spare_count]);
     curl_multi_cleanup(http->multi);
     uv_close((uv_handle_t *)http->timer, timer_closed);
+    for (size_t i = 0; i < http->watch_count; i++)
+        if (http->watches[i])
+            uv_close((uv_handle_t *)&http->watches[i]->poll, watch_closed);
+    free(http->watches);
     free(http);
     curl_global_cleanup();
 }
@@ -187,16 +217,39 @@ static int trace(CURL *easy, curl_infotype type, char *data, size_t size, void *
     return 0;
 }
 
+/* A URL with a user name, or any other that is not plain, is taken for one of another machine. */
 static bool url_is_loopback(const char *url)
 {
-    struct http_url parts;
-    struct err ignored;
-    err_clear(&ignored);
-    if (!http_url_parse(url, &parts, &ignored))
+    char host[64];
+    const char *start = strstr(url, "://");
+    if (!start)
         return false;
-    bool loopback = endpoint_is_loopback(parts.host);
-    http_url_free(&parts);
-    return loopback;
+    start += 3;
+    bool bracketed = *start == '[';
+    start += bracketed;
+    size_t len = strcspn(start, bracketed ? "]/?#" : ":/?#");
+    if (len >= sizeof host || (bracketed && start[len] != ']'))
+        return false;
+    memcpy(host, start, len);
+    host[len] = '\0';
+    return endpoint_is_loopback(host);
+}
+
+void *http_transfer_handle(struct http *http)
+{
+    return http->spare_count > 0 ? http->spare[--http->spare_count] : curl_easy_init();
+}
+
+void http_transfer_give_back(struct http *http, void *easy, bool held_secret)
+{
+    if (!easy)
+        return;
+    if (held_secret || http->spare_count == SPARE_HANDLES) {
+        curl_easy_cleanup(easy);
+        return;
+    }
+    curl_easy_reset(easy);
+    http->spare[http->spare_count++] = easy;
 }
 
 bool http_transfer_prepare(void *easy, const char *url, long connect_timeout_ms, struct err *e)

@@ -17,6 +17,10 @@ struct http_transfer {
     int64_t up, down;
 };
 
+/* A CURL handle without options, NULL when memory is out; it is given back when its transfer was removed or has ended, and
+ * not used again after it held a secret. */
+void *http_transfer_handle(struct http *http) MUST_CHECK;
+void http_transfer_give_back(struct http *http, void *easy, bool held_secret);
 /* The options that every transfer of this program shares: TLS, proxy, signals, trace. False when curl refuses one. */
 bool http_transfer_prepare(void *easy, const char *url, long connect_timeout_ms, struct err *e) MUST_CHECK;
 /* `transfer` must stay until done was called, in a turn of the loop, or it was removed. */

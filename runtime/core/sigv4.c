@@ -226,6 +226,8 @@ static bool choose_payload_hash(const struct sigv4_request *request, bool unsign
         given = sigv4_header_value(request->headers, request->header_count, "x-amz-content-sha256");
     if (!given && unsigned_by_default)
         given = SIGV4_UNSIGNED_PAYLOAD;
+    else if (!given && request->body_len == 0)
+        given = SIGV4_EMPTY_SHA256;
     if (given && strlen(given) > 64)
         return err_set(err, ERR_USAGE, "the payload hash has %zu characters, at most 64 allowed", strlen(given));
     if (given)
