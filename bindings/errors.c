@@ -37,6 +37,7 @@ static int error_tostring(lua_State *L)
     const char *file = field_text(L, "file"), *line = field_text(L, "line");
     const char *operation = field_text(L, "operation"), *code = field_text(L, "code");
     const char *message = field_text(L, "message"), *id = field_text(L, "request_id");
+    const char *attempts = field_text(L, "attempts");
     luaL_Buffer text;
     luaL_buffinit(L, &text);
     if (file[0]) {
@@ -54,11 +55,18 @@ static int error_tostring(lua_State *L)
         luaL_addstring(&text, ": ");
     }
     luaL_addstring(&text, message);
+    bool again = attempts[0] && strcmp(attempts, "1") != 0;
     if (id[0]) {
         luaL_addstring(&text, " (request id ");
         luaL_addstring(&text, id);
-        luaL_addstring(&text, ")");
     }
+    if (again) {
+        luaL_addstring(&text, id[0] ? ", " : " (");
+        luaL_addstring(&text, attempts);
+        luaL_addstring(&text, " attempts");
+    }
+    if (id[0] || again)
+        luaL_addstring(&text, ")");
     luaL_pushresult(&text);
     return 1;
 }
@@ -87,6 +95,7 @@ void push_err(lua_State *L, const struct err *e)
     set_text(L, "file", e->file);
     set_text(L, "value", e->value);
     set_integer(L, "status", e->status);
+    set_integer(L, "attempts", e->attempts);
     set_integer(L, "line", e->line);
     set_integer(L, "column", e->column);
     set_metatable(L);

@@ -183,6 +183,7 @@ static void finish(struct api_call *call, struct api_reply *reply, struct err *e
         snprintf(e->operation, sizeof e->operation, "%s", call->operation);
         snprintf(e->request_id, sizeof e->request_id, "%s", reply->request_id);
         e->status = reply->status;
+        e->attempts = call->attempts;
     }
     call->done(call->arg, reply, e);
     cJSON_Delete(reply->output);

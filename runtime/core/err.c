@@ -89,8 +89,11 @@ const char *err_text(const struct err *e, char *out, size_t size)
         n = snprintf(out, size, "%s: %s: %s", e->operation, e->code, e->message);
     else
         n = snprintf(out, size, "%s", e->message);
-    if (e->request_id[0] && n > 0 && (size_t)n < size)
-        n += snprintf(out + n, size - (size_t)n, " (request id %s)", e->request_id);
+    bool id = e->request_id[0], again = e->attempts > 1;
+    if (id && n > 0 && (size_t)n < size)
+        n += snprintf(out + n, size - (size_t)n, " (request id %s%s", e->request_id, again ? "" : ")");
+    if (again && n > 0 && (size_t)n < size)
+        n += snprintf(out + n, size - (size_t)n, "%s%d attempts)", id ? ", " : " (", e->attempts);
     if (n > 0 && (size_t)n >= size)
         trim_broken_utf8(out);
     return out;

@@ -21,6 +21,7 @@ struct err {
     char operation[64];   /* the API operation, "" when none */
     int status;           /* HTTP status, 0 when there was no reply */
     char request_id[128]; /* x-amzn-RequestId or x-amz-request-id, "" when none */
+    int attempts;         /* how often an operation was sent, 0 when never or unknown */
     bool retryable;       /* the same call may succeed later */
     bool unknown_outcome; /* it was sent and may have been carried out, which no answer told: not to be sent again unseen */
     char file[512];       /* the file that the error is about, "" when none */
@@ -63,7 +64,7 @@ bool err_at(struct err *e, const char *file, long line, long column, const char 
 bool err_is(const struct err *e, const char *code);
 
 /* Copies the whole error as one line of text, as a person should read it:
- * "file:line: message" or "Operation: Code: message (request id …)". Returns `out`. */
+ * "file:line: message" or "Operation: Code: message (request id …, 3 attempts)". Returns `out`. */
 const char *err_text(const struct err *e, char *out, size_t size);
 
 #endif

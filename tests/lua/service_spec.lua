@@ -373,6 +373,19 @@ describe("a number that makes no sense", function()
   end)
 end)
 
+describe("a call that was tried again", function()
+  it("tells how often, in its error and its text", function()
+    local own <close> = assert(profiles.client { endpoint_url = "http://127.0.0.1:9", region = "us-east-1",
+      max_attempts = 2, credentials = { access_key_id = "local", secret_access_key = "local" } })
+    local _, err = own:list_domains {}
+    assert.equals(2, err.attempts)
+    assert.matches("^ListDomains: ConnectionError: cannot connect to 127.0.0.1:9: .+ %(2 attempts%)$", tostring(err))
+    _, err = client:get_domain { DomainName = "none" }
+    assert.equals(1, err.attempts)
+    assert.matches("%(request id [^,]+%)$", tostring(err))
+  end)
+end)
+
 describe("a client that is closed", function()
   local function own_client() return assert(profiles.client { embedded = true }) end
 
