@@ -12,7 +12,7 @@ local import = { summary = "create, upload, start, watch, report, in one command
 
 function import.parser()
   local p = cli.parser("import", "Loads a CSV file into a domain of Customer Profiles and waits for the outcome.")
-  p:argument("file", "The CSV file: UTF-8, with a header row."):argname("FILE")
+  cli.argument(p, "file", "FILE", "The CSV file: UTF-8, with a header row.")
   p:option("--domain", "The domain (or set UPJOB_DOMAIN)."):argname("NAME")
   p:option("--map", "Mapping file: which column goes where."):argname("FILE")
   p:option("--key", "The column that tells profiles apart; without --map, columns that equal a place in a profile go there "

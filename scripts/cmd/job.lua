@@ -11,7 +11,7 @@ local command = { name = "job", summary = "list, get, start, stop and watch uplo
 
 local function parser(word, description, with_job)
   local p = cli.parser("job " .. word, description)
-  if with_job then p:argument("job_id", "The JobId: 32 hex digits."):argname("JOB-ID") end
+  if with_job then cli.argument(p, "job_id", "JOB-ID", "The JobId: 32 hex digits.") end
   p:option("--domain", "The domain (or set UPJOB_DOMAIN)."):argname("NAME")
   return p
 end

@@ -53,8 +53,8 @@ end
 
 function parsers.find()
   local p = cli.parser("profile find", "Finds profiles: upjob profile find email=luisg@embraer.com.br")
-  p:argument("terms", "KEY=VALUE, 1 to 5 of them: email, phone, name, account, id, or a custom attribute's name."):args("1-5")
-    :argname("KEY=VALUE")
+  cli.argument(p, "terms", "KEY=VALUE", "1 to 5 of them; KEY: email, phone, name, account, id, or a custom attribute's name.")
+    :args("1-5")
   p:option("--domain", "The domain (or set UPJOB_DOMAIN)."):argname("NAME")
   p:flag("--all", "A profile must have all of the values (any of them is enough otherwise).")
   cli.number_option(p, "--max", "At most that many profiles.", "N", "a whole number, 1 or more", { integer = true, least = 1 })

@@ -82,6 +82,11 @@ function cli.parser(name, description)
   return parser
 end
 
+--- An argument that has one name wherever it is told: in the usage, in the help and in an error.
+function cli.argument(parser, target, name, description)
+  return parser:argument(name, description):argname(name):target(target)
+end
+
 -- The names of the options of these parsers that take the next word along, as a set.
 local function taking_value(parsers)
   local names = {}
@@ -130,9 +135,7 @@ end
 function cli.parse(parser, arguments)
   local ok, result = parser:pparse(join_numbers(parser, arguments))
   if not ok then
-    io.stderr:write((parser:get_usage():gsub("^Usage: ", "usage: ")), "\n\n")
-    report.say(result)
-    return nil, cli.USAGE
+    return nil, cli.usage(parser._name:gsub("^upjob ", ""), (result:gsub("\nDid you mean (.*)%?$", " (did you mean %1?)")))
   end
   if result.verbose then require("upjob.log").level("trace") elseif result.quiet then require("upjob.log").level("error") end
   result.domain = result.domain or os.getenv("UPJOB_DOMAIN")
@@ -238,6 +241,12 @@ local function all_parsers()
   return all
 end
 
+-- A usage error of what is no subcommand's.
+local function usage(message)
+  report.say(message .. ": try 'upjob --help'")
+  return cli.USAGE
+end
+
 local function has_value(list, value)
   for _, item in ipairs(list) do
     if item == value then return true end
@@ -251,34 +260,51 @@ local function is_script(name)
   return info ~= nil and info.type == "file"
 end
 
+-- What is wrong with the options before the command, or nil.
+local function fault_of_options(words)
+  if #words == 0 then return nil end
+  local takes_value, i = taking_value(all_parsers()), 1
+  takes_value["--version"] = false
+  while words[i] do
+    local name = words[i]:match("^%-%-[^=]+") or words[i]:sub(1, 2)
+    if takes_value[name] == nil then
+      local near = name:find("^%-%-") and errors.did_you_mean(name, errors.names_of(takes_value)) or ""
+      return ("unknown option '%s'%s"):format(name, near)
+    end
+    local apart = takes_value[name] and name == words[i]
+    if apart and not words[i + 1] then return ("option '%s' requires an argument"):format(name) end
+    i = i + (apart and 2 or 1)
+  end
+end
+
+-- No command: what is printed of the program itself.
+local function without_command(options)
+  if has_value(options, "--version") then
+    print("upjob " .. system.version)
+  elseif #options == 0 or has_value(options, "--help") or has_value(options, "-h") then
+    print_help()
+  else
+    return usage("a command is missing")
+  end
+  return cli.OK
+end
+
 local function dispatch(arguments)
   local before, name, rest = cli.split(arguments, all_parsers)
-  if has_value(before, "--version") then
-    print("upjob " .. system.version)
-    return cli.OK
-  end
-  if not name and (#before == 0 or has_value(before, "--help") or has_value(before, "-h")) then
-    print_help()
-    return cli.OK
-  end
-  if not name then
-    io.stderr:write("upjob: a command is missing: try 'upjob --help'\n")
-    return cli.USAGE
-  end
+  local fault = fault_of_options(before)
+  if fault then return usage(fault) end
+  if not name or has_value(before, "--version") then return without_command(before) end
   if name == "help" then
-    if not rest[1] then
-      print_help()
-      return cli.OK
-    end
-    name, rest = rest[1], { "--help" }
+    if not rest[1] or rest[1]:find("^%-") then return without_command {} end
+    name = table.remove(rest, 1)
+    rest[#rest + 1] = "--help"
   end
   local command = command_of(name)
   if not command and is_script(name) then
     command, rest = command_of("run"), table.move(rest, 1, #rest, 2, { name })
   end
   if not command then
-    report.say(("there is no command \"%s\"%s: try 'upjob --help'"):format(name, errors.did_you_mean(name, cli.commands)))
-    return cli.USAGE
+    return usage(("there is no command \"%s\"%s"):format(name, errors.did_you_mean(name, cli.commands)))
   end
   return command.main(table.move(rest, 1, #rest, #before + 1, before)) or cli.OK
 end
