@@ -1,5 +1,7 @@
 #include "bindings/json.h"
 
+#include <ctype.h>
+#include <errno.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -9,6 +11,7 @@
 #include "core/utf8.h"
 
 #define ARRAY_TYPE "upjob.json.array"
+#define NUMBER_SIZE 32
 #define DEPTH_SHOWN 4 /* of the place of a table that is nested too deeply */
 
 static const char null_tag;
@@ -183,17 +186,33 @@ static cJSON *from_object(lua_State *L, int index, const struct shape *shape, co
     return object;
 }
 
+/* The shortest text that reads as this number again. cJSON's own is cut to 15 digits, also where that is another number. */
+static void write_number(char text[NUMBER_SIZE], double number)
+{
+    if (number == floor(number) && fabs(number) < 1e17) {
+        snprintf(text, NUMBER_SIZE, "%.0f", number);
+        return;
+    }
+    for (int digits = 15; digits <= 17; digits++) {
+        snprintf(text, NUMBER_SIZE, "%.*g", digits, number);
+        if (strtod(text, NULL) == number)
+            return;
+    }
+}
+
 static cJSON *from_number(lua_State *L, int index, const struct shape *shape, const struct place *place)
 {
     double number = lua_tonumber(L, index);
     if (isnan(number) || isinf(number))
         return fail(L, NULL, place, "a number that is not finite cannot be JSON");
-    if (lua_isinteger(L, index) && fabs(number) >= 9007199254740992.0 && !shape) {
-        char text[32]; /* doubles have no room for it; a shape has its limits, which are checked as numbers */
+    if (shape)
+        return cJSON_CreateNumber(number); /* the shape's limits are checked as numbers */
+    char text[NUMBER_SIZE];
+    if (lua_isinteger(L, index))
         snprintf(text, sizeof text, "%lld", (long long)lua_tointeger(L, index));
-        return cJSON_CreateRaw(text);
-    }
-    return cJSON_CreateNumber(number);
+    else
+        write_number(text, number);
+    return cJSON_CreateRaw(text);
 }
 
 static cJSON *from_table(lua_State *L, int index, const struct shape *shape, const struct place *place)
@@ -245,15 +264,35 @@ cJSON *json_from_lua(lua_State *L, int index, const struct shape *shape)
 
 /* ---- JSON to Lua ---- */
 
-static void push_number(lua_State *L, double number)
+/* The next number of the text, and *text behind it. Outside strings only numbers have digits. */
+static const char *next_number(const char **text)
 {
-    if (number == floor(number) && fabs(number) < 9e15)
+    const char *at = *text;
+    while (*at != '-' && !isdigit((unsigned char)*at))
+        if (*at++ == '"')
+            for (; *at++ != '"';)
+                at += at[-1] == '\\';
+    *text = at + strspn(at, "+-.0123456789eE");
+    return at;
+}
+
+/* A double is not exact from 2^53 on: a longer integer is taken from the text, where there is one. */
+static void push_number(lua_State *L, double number, const char **text)
+{
+    const char *start = text ? next_number(text) : NULL;
+    char *end = NULL;
+    errno = 0;
+    lua_Integer integer = start ? strtoll(start, &end, 10) : 0;
+    if (start && end == *text && errno == 0)
+        lua_pushinteger(L, integer);
+    else if (number == floor(number) && fabs(number) < 9e15)
         lua_pushinteger(L, (lua_Integer)number);
     else
         lua_pushnumber(L, number);
 }
 
-void json_to_lua(lua_State *L, const cJSON *value)
+/* text: what of the JSON text was not yet read, in which numbers stand in the order of the tree, or NULL. */
+static void push_value(lua_State *L, const cJSON *value, const char **text)
 {
     luaL_checkstack(L, 8, "JSON is nested too deeply");
     if (cJSON_IsObject(value)) {
@@ -261,26 +300,31 @@ void json_to_lua(lua_State *L, const cJSON *value)
         for (const cJSON *item = value->child; item; item = item->next) {
             if (cJSON_IsNull(item))
                 continue;
-            json_to_lua(L, item);
+            push_value(L, item, text);
             lua_setfield(L, -2, item->string);
         }
     } else if (cJSON_IsArray(value)) {
         lua_newtable(L);
         lua_Integer i = 1;
         for (const cJSON *item = value->child; item; item = item->next) {
-            json_to_lua(L, item);
+            push_value(L, item, text);
             lua_rawseti(L, -2, i++);
         }
         luaL_setmetatable(L, ARRAY_TYPE);
     } else if (cJSON_IsString(value)) {
         lua_pushstring(L, value->valuestring);
     } else if (cJSON_IsNumber(value)) {
-        push_number(L, value->valuedouble);
+        push_number(L, value->valuedouble, text);
     } else if (cJSON_IsBool(value)) {
         lua_pushboolean(L, cJSON_IsTrue(value));
     } else {
         lua_pushlightuserdata(L, (void *)&null_tag);
     }
+}
+
+void json_to_lua(lua_State *L, const cJSON *value)
+{
+    push_value(L, value, NULL);
 }
 
 /* ---- guards ---- */
@@ -341,7 +385,7 @@ static int decode(lua_State *L)
         return fail_with(L, &e);
     }
     json_guard(L, tree);
-    json_to_lua(L, tree);
+    push_value(L, tree, &text);
     return 1;
 }
 

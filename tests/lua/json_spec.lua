@@ -16,6 +16,21 @@ describe("json", function()
     assert.equals("integer", math.type(json.decode("1752537600")))
   end)
 
+  it("writes numbers that are read as the same numbers again", function()
+    for _, number in ipairs { 2 ^ 53, 2 ^ 53 + 2, 2 ^ 60, 1e15, 1e17, 1e22, 1e300, 0.1, 0.1 + 0.2, 1 / 3, -1.5, 5e-324,
+                              1.7976931348623157e308, math.maxinteger, math.mininteger, (1 << 53) + 1 } do
+      assert.equals(number, json.decode(json.encode(number)))
+    end
+    assert.equals("[9007199254740992,0.1,0.30000000000000004,1e+22]", json.encode { 2 ^ 53, 0.1, 0.1 + 0.2, 1e22 })
+  end)
+
+  it("reads integers whole wherever they stand", function()
+    local value = json.decode([[{"a\"1":[2,-9223372036854775807,{"3\\":9007199254740993,"t":true}],"l":9223372036854775808}]])
+    assert.same({ 2, -9223372036854775807, { ["3\\"] = 9007199254740993, t = true } }, value['a"1'])
+    assert.equals("integer", math.type(value['a"1'][3]["3\\"]))
+    assert.equals(2.0 ^ 63, value.l)
+  end)
+
   it("returns nil, err for what is not JSON", function()
     for _, text in ipairs { "{", "", "[1,]", "1 2", "nul" } do
       local value, err = json.decode(text)
