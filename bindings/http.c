@@ -203,6 +203,10 @@ static int http_request(lua_State *L)
     lua_getfield(L, 1, "headers");
     struct sigv4_header *headers = read_headers(L, lua_gettop(L), what, &request.header_count);
     request.headers = (const struct http_header *)headers; /* both are a name and a value */
+    struct http_url url;
+    if (!http_url_parse(request.url, &url, &e))
+        return fail_with(L, &e);
+    http_url_free(&url);
     struct request *waiting = wait_new(L, sizeof *waiting, &request_class);
     waiting->call = http_start(app_http(L), &request, request_done, waiting, &e);
     if (!waiting->call)

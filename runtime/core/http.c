@@ -245,6 +245,11 @@ static char *url_part(CURLU *url, CURLUPart part, unsigned flags)
     return copy;
 }
 
+static bool is_http(const char *url)
+{
+    return strncasecmp(url, "https://", 8) == 0 || strncasecmp(url, "http://", 7) == 0;
+}
+
 /* "[::1]" is "::1" to everyone but a URL. */
 static void drop_brackets(char *host)
 {
@@ -260,8 +265,10 @@ bool http_url_parse(const char *text, struct http_url *out, struct err *e)
     memset(out, 0, sizeof *out);
     CURLU *url = curl_url();
     CURLUcode code = url ? curl_url_set(url, CURLUPART_URL, text, CURLU_PATH_AS_IS) : CURLUE_OUT_OF_MEMORY;
-    if (code != CURLUE_OK) {
-        err_set(e, ERR_CONFIG, "this is not a URL: %s", curl_url_strerror(code));
+    if (code != CURLUE_OK || !is_http(text)) {
+        /* It is not quoted: a URL may hold a password. */
+        err_set(e, ERR_CONFIG, "the URL %s%s", is_http(text) ? "cannot be used: " : "must begin with https:// or http://",
+                is_http(text) ? curl_url_strerror(code) : "");
         curl_url_cleanup(url);
         return false;
     }

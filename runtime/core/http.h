@@ -72,8 +72,8 @@ bool http_call_sent(const struct http_call *call);
 /* Ends it at once and closes its connection if bytes are under way; `done` is not called. */
 void http_cancel(struct http_call *call);
 
-/* Parts of a URL, each to be freed by http_url_free. `host` is without the brackets of an IPv6 address; `authority` has them, and
- * the port when it is not the scheme's own. */
+/* Parts of a URL with the scheme http or https, each to be freed by http_url_free. `host` is without the brackets of an IPv6
+ * address; `authority` has them, and the port when it is not the scheme's own. */
 struct http_url {
     char *scheme, *host, *authority, *path, *query; /* path "" → "/"; query "" when there is none */
 };

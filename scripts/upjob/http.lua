@@ -25,7 +25,13 @@ function http.request(options)
   return finish(errors.at_caller(native.request, options))
 end
 
+-- The first argument of get and post. Level of the error: their caller.
+local function need_url(what, url)
+  if type(url) ~= "string" then error(("%s: a URL is needed, not a %s"):format(what, type(url)), 3) end
+end
+
 function http.get(url, options)
+  need_url("http.get", url)
   local request = { url = url, method = "GET" }
   for k, v in pairs(options or {}) do request[k] = v end
   return finish(errors.at_caller(native.request, request))
@@ -33,6 +39,7 @@ end
 
 --- A table goes as JSON, a string as it is.
 function http.post(url, body, options)
+  need_url("http.post", url)
   local request = { url = url, method = "POST", headers = {} }
   for k, v in pairs(options or {}) do request[k] = v end
   if type(body) == "table" then

@@ -63,4 +63,16 @@ describe("http.request", function()
     assert.is_nil(reply)
     assert.is_string(err.message)
   end)
+
+  it("says what is wrong with a URL", function()
+    local function refusal(url) return select(2, http.get(url)).message end
+    for _, url in ipairs { "nonsense", "", "//example.com/", "ftp://example.com/" } do
+      assert.equals("the URL must begin with https:// or http://", refusal(url))
+    end
+    assert.equals("the URL cannot be used: No host part in the URL", refusal("http://"))
+    assert.matches("^the URL cannot be used: Port number", refusal("http://x:99999/"))
+    local ok, message = pcall(function() http.get() end)
+    assert.is_false(ok)
+    assert.matches("http_spec.lua:%d+: http.get: a URL is needed, not a nil", message)
+  end)
 end)
