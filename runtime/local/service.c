@@ -152,14 +152,21 @@ static void take_report(void *arg, const char *job_id, const struct job_counts *
 static bool make_directory(const char *path, struct err *err)
 {
     char part[PATH_MAX];
-    snprintf(part, sizeof part, "%s", path);
+    struct stat info;
+    size_t len = strlen(path);
+    if (len == 0 || len >= sizeof part)
+        return err_set(err, ERR_CONFIG, "the path of the data directory has %zu bytes: it may have 1 to %zu", len,
+                       sizeof part - 1);
+    memcpy(part, path, len + 1);
     for (char *p = part + 1;; p++) {
         if (*p && *p != '/')
             continue;
         char was = *p;
         *p = '\0';
         if (mkdir(part, 0700) != 0 && errno != EEXIST)
-            return err_errno(err, ERR_CONFIG, errno, "cannot make the data directory %s", path);
+            return err_errno(err, ERR_CONFIG, errno, "cannot make the data directory %s, beginning at %s", path, part);
+        if (stat(part, &info) == 0 && !S_ISDIR(info.st_mode))
+            return err_set(err, ERR_CONFIG, "%s cannot be the data directory: %s is not a directory", path, part);
         *p = was;
         if (!was)
             break;
@@ -244,7 +251,7 @@ static bool open_parts(struct local *service, const struct local_options *option
         if (!service->faults)
             return false;
     }
-    if (!make_directory(service->data_dir, err) || !lock_directory(service, err))
+    if (!make_directory(options->data_dir, err) || !lock_directory(service, err))
         return false;
     service->objects = objects_open(service->data_dir, options->ephemeral, err);
     if (!service->objects)
