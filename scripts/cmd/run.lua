@@ -9,7 +9,7 @@ function run.parser()
   local p = cli.parser("run", "Runs a Lua script. The modules profiles, upload, csv, mapping, job, task, http, json and log are "
     .. "globals. Options before SCRIPT are upjob's: they are what profiles.client{} uses where it is told nothing else, and the "
     .. "script finds them in arg.options. What follows SCRIPT is the script's: in the table arg and in \"...\". A whole number "
-    .. "that it returns is the exit status; nil and an error are told as the error of a command.")
+    .. "from 0 to 255 that it returns is the exit status; nil and an error are told as the error of a command.")
   p:usage("Usage: upjob run [OPTION…] SCRIPT [ARG…]\n       upjob run [OPTION…] -e CODE [ARG…]\n"
     .. "       upjob run [OPTION…] - [ARG…]")
   p:option("-e", "Run this code; - instead of SCRIPT runs standard input."):argname("CODE"):target("code")
@@ -32,13 +32,19 @@ local function load_script(name, code)
   return chunk, message
 end
 
--- The exit status that a script's results stand for.
+-- The exit status that a script's results stand for. A number or a string is meant as one, or as an error; what else a script
+-- may return at its end (a result, true) says nothing.
 local function status_of(results)
   local first, second = results[1], results[2]
-  if math.type(first) == "integer" and first >= 0 and first <= 255 then return first end
   if errors.is(first) then return cli.fail(first) end
-  if first == nil and second ~= nil then return cli.fail(second) end
-  return cli.OK
+  if not first and second ~= nil then return cli.fail(second) end
+  local kind = type(first)
+  if kind ~= "number" and kind ~= "string" then return first == false and cli.FAILED or cli.OK end
+  local status = kind == "number" and math.tointeger(first)
+  if status and status >= 0 and status <= 255 then return status end
+  report.say(("the script returned %s: an exit status is a whole number from 0 to 255, and an error is returned as nil, message")
+    :format(kind == "string" and ("%q"):format(first) or tostring(first)))
+  return cli.FAILED
 end
 
 function run.main(arguments)

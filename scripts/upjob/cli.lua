@@ -131,12 +131,26 @@ local function join_numbers(parser, arguments)
   return joined
 end
 
+-- The name of an option that was given an empty value, or nil: more often a shell variable that is not set than a wish. Code
+-- (-e) may be empty.
+local function empty_option(parser, result)
+  for _, option in ipairs(parser._options) do
+    local name, value = option._name, result[option._target or option:_get_default_target()]
+    for _, text in ipairs(type(value) == "table" and value or { value }) do
+      if text == "" and name:find("^%-%-") then return name end
+    end
+  end
+end
+
 --- Parses; prints help or the usage error itself. Returns options | nil, exit status.
 function cli.parse(parser, arguments)
   local ok, result = parser:pparse(join_numbers(parser, arguments))
+  local name = parser._name:gsub("^upjob ", "")
   if not ok then
-    return nil, cli.usage(parser._name:gsub("^upjob ", ""), (result:gsub("\nDid you mean (.*)%?$", " (did you mean %1?)")))
+    return nil, cli.usage(name, (result:gsub("\nDid you mean (.*)%?$", " (did you mean %1?)")))
   end
+  local empty = empty_option(parser, result)
+  if empty then return nil, cli.usage(name, ("option '%s' has an empty value"):format(empty)) end
   if result.verbose then require("upjob.log").level("trace") elseif result.quiet then require("upjob.log").level("error") end
   result.domain = result.domain or os.getenv("UPJOB_DOMAIN")
   if result.domain == "" then result.domain = nil end

@@ -41,3 +41,53 @@ teardown() { stop_local; }
     expect_status 0
     expect_output "Usage: upjob job list"
 }
+
+@test "an empty value of an option is told, and does not go to another service" {
+    for option in --endpoint-url --region --profile --data --state --domain; do
+        upjob doctor "$option" ""
+        expect_status 2
+        expect_error "option '$option' has an empty value"
+    done
+    upjob local --domain acme --domain=
+    expect_status 2
+    expect_error "option '--domain' has an empty value"
+    upjob run -e ''
+    expect_status 0
+}
+
+@test "run: what is no exit status is an error, not a success" {
+    for value in 256 -1 1.5 '"failed"' 2^70; do
+        upjob run -e "return $value"
+        expect_status 1
+        expect_error "the script returned "
+        expect_error "an exit status is a whole number from 0 to 255"
+    done
+    upjob run -e 'return false, "it did not work"'
+    expect_status 1
+    expect_error "upjob: it did not work"
+    upjob run -e 'return false'
+    expect_status 1
+    upjob run -e 'return 2.0'
+    expect_status 2
+    for value in true '{}' 0; do
+        upjob run -e "return $value"
+        expect_status 0
+        [ -z "$errors" ]
+    done
+}
+
+@test "local: a data directory that is a file, or is in one, is named as such" {
+    : >file
+    upjob local --data file
+    expect_status 3
+    expect_error "file cannot be the data directory: file is not a directory"
+    upjob local --data file/below
+    expect_status 3
+    expect_error "file/below cannot be the data directory: file is not a directory"
+    upjob local --data /proc/none/below
+    expect_status 3
+    expect_error "cannot make the data directory /proc/none/below, beginning at /proc/none"
+    upjob local --data "$(printf 'a/%.0s' {1..3000})"
+    expect_status 3
+    expect_error "the path of the data directory has 6000 bytes"
+}
