@@ -1,7 +1,7 @@
 -- Import a file and post the result to a webhook.
 -- upjob run import_and_notify.lua FILE DOMAIN KEY-COLUMN WEBHOOK-URL
 local file, domain, key, webhook = ...
-assert(webhook, "usage: import_and_notify.lua FILE DOMAIN KEY-COLUMN WEBHOOK-URL")
+if not webhook then return nil, "usage: import_and_notify.lua FILE DOMAIN KEY-COLUMN WEBHOOK-URL" end
 
 local client = assert(profiles.client {})
 local run = assert(job.import { client = client, domain = domain, file = file, key = key })

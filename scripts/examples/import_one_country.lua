@@ -1,7 +1,7 @@
 -- Stream a CSV file, keep the rows of one country, and import those.
 -- upjob run import_one_country.lua FILE DOMAIN COUNTRY
 local file, domain, country = ...
-assert(country, "usage: import_one_country.lua FILE DOMAIN COUNTRY")
+if not country then return nil, "usage: import_one_country.lua FILE DOMAIN COUNTRY" end
 
 -- Customer data: it goes however this script ends.
 local path = os.tmpname()
@@ -18,6 +18,7 @@ for row in reader:rows() do
   end
 end
 assert(writer:close())
+if kept == 0 then return nil, ("%s: no row has %s in its column Country"):format(file, country) end
 
 local map = mapping.define {
   unique_key = "customer_id",

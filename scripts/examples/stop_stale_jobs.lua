@@ -1,8 +1,8 @@
 -- Watch every running job of a domain, and stop those that are older than an hour.
 -- upjob run stop_stale_jobs.lua DOMAIN [SECONDS]
 local domain, limit = ...
-assert(domain, "usage: stop_stale_jobs.lua DOMAIN [SECONDS]")
-limit = tonumber(limit) or 3600
+limit = tonumber(limit or 3600)
+if not domain or not limit then return nil, "usage: stop_stale_jobs.lua DOMAIN [SECONDS]" end
 
 local client = assert(profiles.client {})
 

@@ -48,10 +48,40 @@ L
     expect_output "5 of the rows are of Brazil: SUCCEEDED, 5 created"
 }
 
-@test "import_one_country leaves no customer data behind when it fails" {
+@test "import_one_country says that no row is of the country, and imports nothing" {
     upjob run "$EXAMPLES/import_one_country.lua" "$DATA/chinook-customers.csv" acme Atlantis
     expect_status 1
-    path=$(grep -o '/[^ ]*lua_[A-Za-z0-9]*' <<<"$errors" | head -1)
-    [ -n "$path" ]
-    [ ! -e "$path" ]
+    expect_error "no row has Atlantis in its column Country"
+    expect_no traceback
+    upjob job list --domain acme --json
+    [ -z "$output" ]
+}
+
+@test "import_one_country leaves no customer data behind when it fails" {
+    cat >named.lua <<'L'
+local name = os.tmpname
+function os.tmpname()
+  local path = name()
+  print(path)
+  return path
+end
+return assert(loadfile((...)))(select(2, ...))
+L
+    upjob run named.lua "$EXAMPLES/import_one_country.lua" "$DATA/chinook-customers.csv" nosuch Brazil
+    expect_status 1
+    expect_error "nosuch"
+    [ -n "$output" ]
+    [ ! -e "$output" ]
+}
+
+@test "an example without its arguments tells its usage" {
+    for example in "$EXAMPLES"/*.lua; do
+        upjob run "$example"
+        expect_status 1
+        expect_error "upjob: usage: $(basename "$example") "
+        expect_no traceback
+    done
+    upjob run "$EXAMPLES/stop_stale_jobs.lua" acme soon
+    expect_status 1
+    expect_error "usage: "
 }
