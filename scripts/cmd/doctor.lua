@@ -7,25 +7,48 @@ local system = require "upjob.native.system"
 
 local command = { summary = "what is configured, what is wrong, how to mend it" }
 
-local function check_client(add, options)
-  local client, err = cli.client(options)
-  if not client then
-    add("client", false, tostring(err))
-    return nil
+-- What takes the place of a setting that is missing or wrong, so that those behind it can be looked at too.
+local STAND_INS = {
+  { name = "region", option = "region", value = "us-east-1" },
+  { name = "endpoint", option = "endpoint_url", value = "https://localhost" },
+}
+
+-- Tells each setting that is wrong. Returns a client | nil, and the names of the wrong ones as a set.
+local function configure(add)
+  local settings, wrong = {}, {}
+  local client, err = profiles.client(settings)
+  for _, stand_in in ipairs(STAND_INS) do
+    if client then break end
+    settings[stand_in.option] = stand_in.value
+    local other, other_err = profiles.client(settings)
+    if other or tostring(other_err) ~= tostring(err) then
+      add(stand_in.name, false, tostring(err))
+      wrong[stand_in.name] = true
+      client, err = other, other_err
+    end
   end
-  local about = client:about()
-  add("region", true, about.region)
-  add("endpoint", true, about.endpoint)
-  add("credentials", true, about.credentials_source)
-  local reply
-  reply, err = client:list_domains({ MaxResults = 1 }, { timeout = 15 })
+  if not client then add(err.code == "CredentialsError" and "credentials" or "client", false, tostring(err)) end
+  return client, wrong
+end
+
+local function check_service(add, client, domain)
+  local reply, err = client:list_domains({ MaxResults = 1 }, { timeout = 15 })
   add("service", reply ~= nil, reply and "answers ListDomains" or tostring(err))
-  if not reply then return nil end
-  if options.domain then
-    reply, err = client:get_domain { DomainName = options.domain }
-    add("domain", reply ~= nil, reply and options.domain or tostring(err))
+  local answers = reply or err.code ~= "ConnectionError" and err.code ~= "TimeoutError"
+  if domain and answers then
+    reply, err = client:get_domain({ DomainName = domain }, { timeout = 15 })
+    add("domain", reply ~= nil, reply and domain or tostring(err))
   end
-  return client
+end
+
+local function check_client(add, options)
+  local client, wrong = configure(add)
+  if not client then return end
+  local about = client:about()
+  if not wrong.region then add("region", true, about.region) end
+  if not wrong.region and not wrong.endpoint then add("endpoint", true, about.endpoint) end
+  add("credentials", true, about.credentials_source)
+  if next(wrong) == nil then check_service(add, client, options.domain) end
 end
 
 -- What stands in the way of a directory's being made or written to: nil when nothing does. Nothing is made.
@@ -51,7 +74,7 @@ local function check_state(add, options)
 end
 
 function command.parser()
-  local p = cli.parser("doctor", "Tells what is configured, what is wrong, and how to mend it.")
+  local p = cli.parser("doctor", "Tells what is configured, what is wrong, and how to mend it. Ends with 3 when something is.")
   p:option("--domain", "Look at this domain too (or set UPJOB_DOMAIN)."):argname("NAME")
   return p
 end
@@ -64,6 +87,8 @@ function command.main(arguments)
     checks[#checks + 1] = { name = name, ok = ok, text = text }
     if not ok then bad = bad + 1 end
   end
+  local ok, err = cli.use_service(options)
+  if not ok then return cli.fail(err) end
   add("upjob", true, system.version)
   check_client(add, options)
   check_state(add, options)
@@ -75,10 +100,7 @@ function command.main(arguments)
       local verdict = check.ok and paint("green", "ok ") or paint("red", "bad")
       print(("%s %-12s %s"):format(verdict, check.name, report.safe(check.text)))
     end
-    if bad > 0 and not options.embedded then
-      print(("\nTo work without an AWS account, add --local. Endpoint for a region: %s"):format(
-        (profiles.endpoint { region = options.region or "us-east-1" })))
-    end
+    if bad > 0 and not options.embedded then print("\nTo work without an AWS account, add --local.") end
   end
   return bad == 0 and cli.OK or cli.CONFIG
 end

@@ -91,3 +91,24 @@ teardown() { stop_local; }
     expect_status 3
     expect_error "the path of the data directory has 6000 bytes"
 }
+
+@test "doctor tells every fault that it can see, not one at a time" {
+    HOME= XDG_STATE_HOME= upjob doctor --endpoint-url nonsense
+    expect_status 3
+    for name in region endpoint credentials state; do expect_output "bad $name "; done
+    upjob doctor --region 'a b'
+    expect_output "bad region "
+    expect_output "bad credentials "
+    AWS_ACCESS_KEY_ID=a AWS_SECRET_ACCESS_KEY=b upjob doctor
+    expect_status 3
+    expect_output "bad region "
+    expect_output "ok  credentials  environment"
+    upjob doctor --profile nosuch
+    [ "$(grep -c ^bad <<<"$output")" = 1 ]
+    upjob doctor --local --domain nosuch
+    expect_status 3
+    expect_output "ok  service "
+    expect_output "bad domain "
+    upjob doctor --local --endpoint-url http://127.0.0.1:1
+    expect_status 2
+}
