@@ -43,7 +43,6 @@ bool gcm_open(const unsigned char key[32], const unsigned char nonce[NONCE_SIZE]
     return ok;
 }
 
-/* HKDF-SHA256 (RFC 5869). */
 /* ---- the store ---- */
 
 bool write_whole(int fd, const void *bytes, size_t len)
@@ -61,7 +60,13 @@ bool write_whole(int fd, const void *bytes, size_t len)
     return true;
 }
 
-bool sync_directory(const char *path)
+bool object_failed(struct err *err, int number, const char *what)
+{
+    err->retryable = number == EMFILE || number == ENFILE || number == ENOSPC || number == EDQUOT || number == ENOMEM;
+    return err_errno(err, ERR_SYSTEM, number, "%s", what);
+}
+
+static bool sync_directory(const char *path)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     bool ok = fd >= 0 && fsync(fd) == 0;
@@ -153,9 +158,12 @@ struct objects *objects_open(const char *data_dir, bool ephemeral, struct err *e
         return NULL;
     }
     objects->ephemeral = ephemeral;
+    objects->directory_fd = -1;
     snprintf(objects->directory, sizeof objects->directory, "%s/objects", data_dir);
     if (mkdir(objects->directory, 0700) != 0 && errno != EEXIST) {
         err_errno(err, ERR_CONFIG, errno, "cannot make the directory %s", objects->directory);
+    } else if ((objects->directory_fd = open(objects->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0) {
+        err_errno(err, ERR_CONFIG, errno, "cannot read the directory %s", objects->directory);
     } else if (load_key(objects, data_dir, err)) {
         remove_temporary(objects->directory);
         return objects;
@@ -168,6 +176,8 @@ void objects_close(struct objects *objects)
 {
     if (!objects)
         return;
+    if (objects->directory_fd >= 0)
+        close(objects->directory_fd);
     secret_cleanse(objects->master, sizeof objects->master);
     free(objects);
 }

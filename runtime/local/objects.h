@@ -4,6 +4,7 @@
  * <data>/objects/NAME   header (magic, version, random salt, wrapped data key), then chunks of 64 KiB of
  *                       plain text, each AES-256-GCM under HKDF(data key, salt), with the chunk's index
  *                       and a final flag authenticated: cut, swapped or changed chunks do not open.
+ * What fails for want of room or of descriptors is retryable.
  * An object is written to a temporary name, synced, renamed, the directory synced: it is there whole or not at all.
  */
 #ifndef UPJOB_LOCAL_OBJECTS_H

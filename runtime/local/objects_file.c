@@ -87,7 +87,7 @@ static bool write_header(struct object_writer *writer, const unsigned char key[D
     if (!cipher_init(&writer->cipher, key, header))
         return err_set(err, ERR_INTERNAL, "the object's key cannot be derived");
     return write_whole(writer->fd, header, sizeof header) ||
-           err_errno(err, ERR_SYSTEM, errno, "the uploaded file cannot be kept");
+           object_failed(err, errno, "the uploaded file cannot be kept");
 }
 
 struct object_writer *object_writer_new(struct objects *objects, const char *name,
@@ -108,7 +108,7 @@ struct object_writer *object_writer_new(struct objects *objects, const char *nam
     /* Never a file that is there: two writers of one name would write over each other. */
     writer->fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (writer->fd < 0)
-        err_errno(err, ERR_SYSTEM, errno, "the uploaded file cannot be kept");
+        object_failed(err, errno, "the uploaded file cannot be kept");
     writer->made = writer->fd >= 0;
     if (writer->made && write_header(writer, key, err))
         return writer;
@@ -124,7 +124,7 @@ static bool write_chunk(struct object_writer *writer, bool final, struct err *er
                   writer->sealed + writer->filled))
         return err_set(err, ERR_INTERNAL, "a chunk could not be encrypted");
     if (!write_whole(writer->fd, writer->sealed, writer->filled + TAG_SIZE))
-        return err_errno(err, ERR_SYSTEM, errno, "the uploaded file cannot be kept");
+        return object_failed(err, errno, "the uploaded file cannot be kept");
     writer->chunk++;
     writer->filled = 0;
     return true;
@@ -174,9 +174,14 @@ bool object_writer_finish(struct object_writer *writer, struct err *err)
     bool ok = !sync || fsync(writer->fd) == 0;
     ok = close(writer->fd) == 0 && ok;
     writer->fd = -1;
-    ok = ok && rename(temporary, path) == 0 && (!sync || sync_directory(writer->objects->directory));
+    ok = ok && rename(temporary, path) == 0;
     writer->finished = ok;
-    return ok || err_errno(err, ERR_SYSTEM, errno, "the uploaded file cannot be kept");
+    if (ok && (!sync || fsync(writer->objects->directory_fd) == 0))
+        return true;
+    object_failed(err, errno, "the uploaded file cannot be kept");
+    if (ok)
+        unlink(path);
+    return false;
 }
 
 void object_writer_free(struct object_writer *writer)
@@ -230,7 +235,7 @@ static bool read_chunk(struct object_reader *reader, struct err *err)
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return err_errno(err, ERR_SYSTEM, errno, "the stored file cannot be read");
+            return object_failed(err, errno, "the stored file cannot be read");
         if (n == 0)
             break;
         got += (size_t)n;
@@ -263,7 +268,7 @@ struct object_reader *object_reader_open(struct objects *objects, const char *na
     object_path(objects, name, "", path, sizeof path);
     reader->fd = open(path, O_RDONLY | O_CLOEXEC);
     if (reader->fd < 0) {
-        err_errno(err, ERR_SYSTEM, errno, "the stored file cannot be opened");
+        object_failed(err, errno, "the stored file cannot be opened");
         goto failed;
     }
     if (!read_header(reader, objects, name, err))
@@ -272,7 +277,7 @@ struct object_reader *object_reader_open(struct objects *objects, const char *na
     reader->chunk = offset ? (offset - 1) / OBJECT_CHUNK : 0;
     size_t within = (size_t)(offset - reader->chunk * OBJECT_CHUNK);
     if (lseek(reader->fd, (off_t)(HEADER_SIZE + reader->chunk * SEALED_CHUNK), SEEK_SET) < 0) {
-        err_errno(err, ERR_SYSTEM, errno, "the stored file cannot be read");
+        object_failed(err, errno, "the stored file cannot be read");
         goto failed;
     }
     if (offset > 0) {

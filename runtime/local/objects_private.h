@@ -12,6 +12,7 @@
 
 struct objects {
     char directory[PATH_MAX]; /* <data>/objects */
+    int directory_fd;         /* open throughout, so that syncing it needs no descriptor */
     unsigned char master[32];
     bool ephemeral;
 };
@@ -24,6 +25,8 @@ bool gcm_open(const unsigned char key[32], const unsigned char nonce[NONCE_SIZE]
 
 void object_path(const struct objects *objects, const char *name, const char *suffix, char *out, size_t size);
 bool write_whole(int fd, const void *bytes, size_t len) MUST_CHECK;
-bool sync_directory(const char *path) MUST_CHECK;
+/* `what` failed with `number` (errno): retryable where it was for want of room or of descriptors, which may come back. Always
+ * false. */
+bool object_failed(struct err *err, int number, const char *what);
 
 #endif

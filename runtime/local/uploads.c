@@ -260,7 +260,10 @@ void uploads_render(struct exchange *ex)
     if (ex->err.status == 0) {
         char message[768];
         snprintf(message, sizeof message, "%s", ex->err.message);
-        exchange_refuse(ex, 500, "InternalError", "%s", message);
+        if (ex->err.retryable)
+            exchange_refuse(ex, 503, "ServiceUnavailable", "%s", message);
+        else
+            exchange_refuse(ex, 500, "InternalError", "%s", message);
     }
     ex->status = ex->err.status;
     ex->etag[0] = '\0';

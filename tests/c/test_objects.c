@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -316,6 +317,55 @@ static void a_wrapped_key_opens_only_under_its_name(void **state)
     assert_false(objects_unwrap(f->objects, "two", wrapped, key, &e));
 }
 
+/* For want of descriptors or of room, not for good. */
+static void what_cannot_be_opened_for_want_of_descriptors_may_be_tried_again(void **state)
+{
+    struct fixture *f = *state;
+    struct rlimit was, none;
+    struct object_facts facts;
+    struct err e_reader, e_writer;
+    err_clear(&e_reader);
+    err_clear(&e_writer);
+    put(f, "a", 100, 100, &facts);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+    none = (struct rlimit){0, was.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    struct object_reader *reader = object_reader_open(f->objects, "a", 0, &e_reader);
+    struct object_writer *writer = object_writer_new(f->objects, "b", KEY, &e_writer);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+    assert_null(reader);
+    assert_null(writer);
+    assert_string_equal(e_reader.message, "the stored file cannot be opened: Too many open files");
+    assert_true(e_reader.retryable);
+    assert_string_equal(e_writer.message, "the uploaded file cannot be kept: Too many open files");
+    assert_true(e_writer.retryable);
+    assert_int_equal(get(f, "a", 0), 100);
+}
+
+static void an_upload_whose_writing_began_is_kept_without_another_descriptor(void **state)
+{
+    struct fixture *f = *state;
+    struct rlimit was, none;
+    struct object_facts facts;
+    struct err e;
+    err_clear(&e);
+    objects_close(f->objects);
+    f->objects = objects_open(f->dir, false, &e);
+    struct object_writer *w = object_writer_new(f->objects, "a", KEY, &e);
+    assert_non_null(w);
+    assert_true(object_writer_add(w, "a", 1, &e));
+    assert_true(object_writer_end(w, &facts, &e));
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+    none = (struct rlimit){0, was.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    bool kept = object_writer_finish(w, &e);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+    object_writer_free(w);
+    if (!kept)
+        fail_msg("%s", e.message);
+    assert_int_equal(get(f, "a", 0), 1);
+}
+
 int main(void)
 {
 #define WITH_STORE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -332,6 +382,8 @@ int main(void)
         WITH_STORE(an_upload_that_breaks_off_leaves_nothing),
         WITH_STORE(bytes_that_are_not_utf8_are_noticed_as_they_stream),
         WITH_STORE(a_wrapped_key_opens_only_under_its_name),
+        WITH_STORE(what_cannot_be_opened_for_want_of_descriptors_may_be_tried_again),
+        WITH_STORE(an_upload_whose_writing_began_is_kept_without_another_descriptor),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -83,15 +83,17 @@ class Service:
     def connect(self, timeout=30):
         return http.client.HTTPConnection(self.host, timeout=timeout)
 
-    def call(self, method, path, body=None, query="", timeout=30, raw=None):
+    def call(self, method, path, body=None, query="", timeout=30, raw=None, over=None):
+        """`over`: a connection to use, and to leave open."""
         data = raw if raw is not None else b"" if body is None else json.dumps(body).encode()
-        connection = self.connect(timeout)
+        connection = over or self.connect(timeout)
         try:
             connection.request(method, path + ("?" + query if query else ""), data, sign(method, self.host, path, query, data))
             reply = connection.getresponse()
             text = reply.read()
         finally:
-            connection.close()
+            if not over:
+                connection.close()
         answer = json.loads(text) if text else {}
         if reply.status != 200:
             raise Refused(reply.status, reply.getheader("x-amzn-ErrorType"), answer.get("Message"))
@@ -107,10 +109,10 @@ class Service:
     def path(self, domain, job):
         return self.call("GET", f"/domains/{domain}/upload-jobs/{job}/path")
 
-    def put_head(self, path, length, timeout=30):
+    def put_head(self, path, length, timeout=30, over=None):
         """A connection whose PUT has sent its head only."""
         url, key = urllib.parse.urlsplit(path["Url"]), path["ClientToken"]
-        connection = self.connect(timeout)
+        connection = over or self.connect(timeout)
         connection.putrequest("PUT", url.path + "?" + url.query)
         connection.putheader("Content-Length", str(length))
         connection.putheader(SSE + "algorithm", "AES256")

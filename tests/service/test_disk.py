@@ -48,7 +48,7 @@ def test_upload():
         service.create_domain("acme")
         job = service.create_job("acme")
         path = service.path("acme", job)
-        refused(lambda: service.put(path, b"Id\n" + b"x" * 30_000_000), 500, "No space left on device")
+        refused(lambda: service.put(path, b"Id\n" + b"x" * 30_000_000), 503, "No space left on device")
         eventually(lambda: service.objects() == [], what="no file being left")
         service.put(path, rows(1000))
         service.start_job("acme", job)
