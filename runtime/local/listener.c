@@ -1,19 +1,15 @@
 /* listener: libmicrohttpd on the loop, through its epoll descriptor. Routes and uploads do the rest. */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <microhttpd.h>
-#include <netdb.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-#include <sys/random.h>
-#include <time.h>
+#include <sys/socket.h>
 
+#include "local/connections.h"
 #include "local/service.h"
 
-#define MAX_CONNECTIONS 4000
 #define IDLE_SECONDS 120
 #define LOOK_MS 500
 #define CONNECTION_MEMORY ((size_t)128 << 10)
@@ -28,57 +24,11 @@ struct listener {
     struct exchange *paused;
     struct exchange *receiving; /* uploads whose bodies are coming */
     struct loop_timer *look;    /* at those */
-    int port;
+    struct connections *connections;
     bool pending;
 };
 
 /* ---- exchanges ---- */
-
-const char *exchange_header(const struct exchange *ex, const char *name)
-{
-    for (size_t i = 0; i < ex->header_count; i++)
-        if (strcasecmp(ex->headers[i].name, name) == 0)
-            return ex->headers[i].value;
-    return NULL;
-}
-
-static int hex_digit(char c)
-{
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-char *exchange_query(const struct exchange *ex, const char *name)
-{
-    size_t name_len = strlen(name);
-    for (const char *p = ex->query; *p;) {
-        size_t len = strcspn(p, "&");
-        if (len > name_len && strncmp(p, name, name_len) == 0 && p[name_len] == '=') {
-            char *value = strndup(p + name_len + 1, len - name_len - 1), *out = value;
-            for (char *in = value; value && *in; in++) {
-                bool escaped = *in == '%' && hex_digit(in[1]) >= 0 && hex_digit(in[2]) >= 0;
-                *out++ = escaped ? (char)(hex_digit(in[1]) * 16 + hex_digit(in[2])) : *in == '+' ? ' ' : *in;
-                in += escaped ? 2 : 0;
-            }
-            if (out)
-                *out = '\0';
-            return value;
-        }
-        p += len + (p[len] == '&');
-    }
-    return NULL;
-}
-
-bool exchange_refuse(struct exchange *ex, int status, const char *code, const char *format, ...)
-{
-    char message[512];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(message, sizeof message, format, args);
-    va_end(args);
-    err_set(&ex->err, code, "%s", message);
-    ex->err.status = status;
-    return false;
-}
 
 void exchange_suspend(struct exchange *ex)
 {
@@ -121,8 +71,7 @@ void exchange_pause(struct exchange *ex, uint64_t ms)
 
 bool exchange_client_closed(const struct exchange *ex)
 {
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(ex->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    struct pollfd socket = {info ? info->connect_fd : -1, POLLRDHUP, 0};
+    struct pollfd socket = {connection_socket(ex->connection), POLLRDHUP, 0};
     return poll(&socket, 1, 0) > 0;
 }
 
@@ -130,11 +79,11 @@ bool exchange_client_closed(const struct exchange *ex)
  * was uploaded so far until the connection has been idle for long. Shut down, the socket tells it once more. */
 static void end_if_gone(const struct exchange *ex)
 {
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(ex->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    int fd = connection_socket(ex->connection);
     char byte;
-    ssize_t n = info ? recv(info->connect_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) : 1;
+    ssize_t n = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
     if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
-        shutdown(info->connect_fd, SHUT_RDWR);
+        shutdown(fd, SHUT_RDWR);
 }
 
 static void look_for_gone(void *arg)
@@ -161,69 +110,6 @@ static void stop_receiving(struct exchange *ex)
         p = &(*p)->next_receiving;
     if (*p)
         *p = ex->next_receiving;
-}
-
-static void exchange_free(struct exchange *ex)
-{
-    if (ex->is_upload)
-        stop_receiving(ex);
-    for (size_t i = 0; i < ex->header_count; i++) {
-        free((char *)ex->headers[i].name);
-        free((char *)ex->headers[i].value);
-    }
-    free(ex->headers);
-    free(ex->path);
-    free(ex->query);
-    cJSON_Delete(ex->params);
-    cJSON_Delete(ex->reply);
-    cJSON_Delete(ex->objects);
-    object_writer_free(ex->writer);
-    buf_cleanse(&ex->body);
-    buf_cleanse(&ex->text);
-    free(ex);
-}
-
-/* The request line has come: microhttpd decodes paths, and signatures need them as they were sent. */
-static void *exchange_new(void *arg, const char *uri, struct MHD_Connection *connection)
-{
-    struct local *service = arg;
-    struct exchange *ex = calloc(1, sizeof *ex);
-    unsigned char id[16];
-    (void)connection;
-    if (!ex)
-        return NULL;
-    size_t path = strcspn(uri, "?");
-    ex->service = service;
-    ex->path = strndup(uri, path);
-    ex->query = strdup(uri[path] ? uri + path + 1 : "");
-    buf_init(&ex->body, MAX_API_BODY);
-    buf_init(&ex->text, (size_t)64 << 20);
-    if (getrandom(id, sizeof id, 0) != (ssize_t)sizeof id)
-        memset(id, 0, sizeof id);
-    id[6] = (unsigned char)((id[6] & 0x0F) | 0x40);
-    id[8] = (unsigned char)((id[8] & 0x3F) | 0x80);
-    for (size_t i = 0, at = 0; i < sizeof id; i++)
-        at += (size_t)snprintf(ex->request_id + at, sizeof ex->request_id - at, "%s%02x",
-                               i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", id[i]);
-    if (!ex->path || !ex->query) {
-        exchange_free(ex);
-        return NULL;
-    }
-    return ex;
-}
-
-static enum MHD_Result take_header(void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
-{
-    struct exchange *ex = arg;
-    (void)kind;
-    struct sigv4_header *grown = realloc(ex->headers, (ex->header_count + 1) * sizeof *grown);
-    if (!grown)
-        return MHD_NO;
-    ex->headers = grown;
-    grown[ex->header_count].name = strdup(name);
-    grown[ex->header_count].value = strdup(value ? value : "");
-    ex->header_count++;
-    return MHD_YES;
 }
 
 /* ---- replies ---- */
@@ -265,13 +151,32 @@ static enum MHD_Result queue_reply(struct exchange *ex)
 
 /* ---- microhttpd's callbacks ---- */
 
+/* The request line has come: microhttpd decodes paths, and signatures need them as they were sent. */
+static void *came(void *arg, const char *uri, struct MHD_Connection *connection)
+{
+    (void)connection;
+    return exchange_new(arg, uri);
+}
+
+static enum MHD_Result take_header(void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    struct exchange *ex = arg;
+    (void)kind;
+    if (exchange_add_header(ex, name, value))
+        return MHD_YES;
+    err_set(&ex->err, ERR_MEMORY, "out of memory");
+    return MHD_NO;
+}
+
 static void begin(struct exchange *ex, struct MHD_Connection *connection, const char *method)
 {
     ex->connection = connection;
     snprintf(ex->method, sizeof ex->method, "%s", method);
     MHD_get_connection_values(connection, MHD_HEADER_KIND, take_header, ex);
     ex->is_upload = strncmp(ex->path, UPLOAD_PREFIX, strlen(UPLOAD_PREFIX)) == 0;
-    if (ex->is_upload)
+    if (ex->err.code[0])
+        ex->phase = PHASE_READY;
+    else if (ex->is_upload)
         uploads_begin(ex);
     else
         ex->phase = PHASE_BODY;
@@ -308,6 +213,7 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, cons
     if (ex->phase == PHASE_CHECKED) {
         ex->phase = PHASE_BODY;
         start_receiving(ex);
+        connection_waits(connection, false);
         return MHD_YES;
     }
     if (*upload_size > 0) {
@@ -318,6 +224,7 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, cons
         stop_receiving(ex);
         uploads_finish(ex);
     } else {
+        connection_waits(connection, false);
         routes_handle(ex);
     }
     return ex->phase == PHASE_READY ? queue_reply(ex) : MHD_YES;
@@ -325,12 +232,16 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, cons
 
 static void completed(void *arg, struct MHD_Connection *connection, void **context, enum MHD_RequestTerminationCode code)
 {
+    struct exchange *ex = *context;
     (void)arg;
-    (void)connection;
     (void)code;
-    if (*context)
-        exchange_free(*context);
     *context = NULL;
+    if (!ex)
+        return;
+    if (ex->is_upload)
+        stop_receiving(ex);
+    exchange_free(ex);
+    connection_waits(connection, true);
 }
 
 /* ---- on the loop ---- */
@@ -384,6 +295,11 @@ static void closed(uv_handle_t *handle)
     free(handle);
 }
 
+static void connection_taken(void *arg)
+{
+    ((struct listener *)arg)->pending = true;
+}
+
 static bool watch(struct listener *listener, struct err *err)
 {
     const union MHD_DaemonInfo *info = MHD_get_daemon_info(listener->daemon, MHD_DAEMON_INFO_EPOLL_FD);
@@ -409,38 +325,29 @@ static bool watch(struct listener *listener, struct err *err)
     return true;
 }
 
-struct listener *listener_new(struct local *service, const char *host, int port, struct err *err)
+static bool start_daemon(struct listener *listener, struct err *err)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    listener->daemon = MHD_start_daemon(
+        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, handle, NULL,
+        MHD_OPTION_URI_LOG_CALLBACK, came, listener->service, MHD_OPTION_NOTIFY_COMPLETED, completed, NULL,
+        MHD_OPTION_NOTIFY_CONNECTION, connections_notify, listener->connections, MHD_OPTION_CONNECTION_LIMIT,
+        connections_most(listener->connections), MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, MHD_OPTION_END);
+    return listener->daemon || err_set(err, ERR_MEMORY, "cannot start the listener");
+}
+
+struct listener *listener_new(struct local *service, const struct local_options *options, struct err *err)
+{
     struct listener *listener = calloc(1, sizeof *listener);
     if (!listener) {
         err_set(err, ERR_MEMORY, "out of memory");
         return NULL;
     }
     listener->service = service;
-    if (inet_pton(AF_INET, host, &address.sin_addr) != 1) {
-        err_set(err, ERR_CONFIG, "%s is not an IPv4 address to listen on", host);
-        free(listener);
-        return NULL;
-    }
-    errno = 0;
-    listener->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, (uint16_t)port, NULL, NULL, handle, service, MHD_OPTION_SOCK_ADDR,
-        &address, MHD_OPTION_URI_LOG_CALLBACK, exchange_new, service, MHD_OPTION_NOTIFY_COMPLETED, completed, service,
-        MHD_OPTION_CONNECTION_LIMIT, MAX_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, MHD_OPTION_END);
-    if (!listener->daemon) {
-        if (errno == EADDRINUSE)
-            err_set(err, ERR_CONFIG, "port %d is in use by another program: choose another with --port, or 0 for a free one",
-                    port);
-        else
-            err_errno(err, ERR_CONFIG, errno, "cannot listen on %s port %d", host, port);
-        free(listener);
-        return NULL;
-    }
-    const union MHD_DaemonInfo *info = MHD_get_daemon_info(listener->daemon, MHD_DAEMON_INFO_BIND_PORT);
-    listener->port = info ? info->port : port;
-    if (watch(listener, err))
+    listener->connections = connections_new(service->loop, options->host ? options->host : "127.0.0.1", options->port,
+                                            options->patience, err);
+    if (listener->connections && start_daemon(listener, err) && watch(listener, err) &&
+        connections_start(listener->connections, listener->daemon, connection_taken, listener, err))
         return listener;
     listener_free(listener);
     return NULL;
@@ -448,7 +355,7 @@ struct listener *listener_new(struct local *service, const char *host, int port,
 
 int listener_port(const struct listener *listener)
 {
-    return listener->port;
+    return connections_port(listener->connections);
 }
 
 void listener_free(struct listener *listener)
@@ -461,7 +368,11 @@ void listener_free(struct listener *listener)
         loop_timer_stop(listener->paused->pause);
         pause_over(listener->paused);
     }
-    MHD_stop_daemon(listener->daemon);
+    if (listener->connections)
+        connections_stop(listener->connections);
+    if (listener->daemon)
+        MHD_stop_daemon(listener->daemon);
+    connections_free(listener->connections);
     loop_timer_stop(listener->look);
     uv_handle_t *handles[] = {(uv_handle_t *)listener->poll, (uv_handle_t *)listener->timer,
                               (uv_handle_t *)listener->check, (uv_handle_t *)listener->idle};

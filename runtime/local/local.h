@@ -24,6 +24,7 @@ struct local_options {
     bool ephemeral;              /* nobody will open this data again: commits are not synced to disk */
     const char *faults;          /* bad days to rehearse (faults.h), or NULL */
     bool throttle;               /* the real service's rates */
+    double patience;             /* seconds for a whole request, or an upload's head, to come; 0: as long as is usual */
 };
 
 /* NULL with *err: ERR_CONFIG for a port in use, a directory that is not writable, in use, or of a newer

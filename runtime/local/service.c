@@ -271,7 +271,7 @@ static bool open_parts(struct local *service, const struct local_options *option
     service->ingest = ingest_new(service->data_dir, service->objects, options->ephemeral, &service->clock, &events, err);
     if (!service->ingest || !resume_jobs(service, err))
         return false;
-    service->listener = listener_new(service, options->host ? options->host : "127.0.0.1", options->port, err);
+    service->listener = listener_new(service, options, err);
     return service->listener != NULL;
 }
 

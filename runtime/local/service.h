@@ -100,28 +100,32 @@ struct exchange {
     char extra[256]; /* XML to add to an S3 error */
 };
 
+/* exchange.c. `uri`: the request's target as it was sent; NULL when memory is out. */
+struct exchange *exchange_new(struct local *service, const char *uri);
+void exchange_free(struct exchange *ex);
+/* False when memory is out. */
+bool exchange_add_header(struct exchange *ex, const char *name, const char *value) MUST_CHECK;
 /* The value of a header, any case; NULL when absent. */
 const char *exchange_header(const struct exchange *ex, const char *name);
 /* The decoded value of a query parameter, to be freed; NULL when absent. */
 char *exchange_query(const struct exchange *ex, const char *name);
 /* Fills ex->err with the HTTP status; always false. */
 bool exchange_refuse(struct exchange *ex, int status, const char *code, const char *format, ...) PRINTF_LIKE(4, 5);
-/* Lets a suspended exchange go on. Loop's thread. */
+
+/* listener.c. Lets a suspended exchange go on. Loop's thread. */
 void exchange_resume(struct exchange *ex);
 void exchange_suspend(struct exchange *ex);
 /* Suspends it for a while, or until the service stops. */
 void exchange_pause(struct exchange *ex, uint64_t ms);
+/* Whether the client has closed its side, whatever it sent before that is still unread. */
+bool exchange_client_closed(const struct exchange *ex);
 
 /* service.c. Removes a file that no job needs any more, on the objects worker; NULL is allowed. Any thread. */
 void service_remove_object(struct local *service, const char *object);
 /* Calls `finish(ex)` when the ingestion of its job has ended, and so has been written down. Loop's thread. */
 void service_await_end(struct exchange *ex, void (*finish)(void *ex));
 
-/* Whether the client has closed its side, whatever it sent before that is still unread. */
-bool exchange_client_closed(const struct exchange *ex);
-
-/* listener.c */
-struct listener *listener_new(struct local *service, const char *host, int port, struct err *err) MUST_CHECK;
+struct listener *listener_new(struct local *service, const struct local_options *options, struct err *err) MUST_CHECK;
 int listener_port(const struct listener *listener);
 /* Closes connections; every exchange must have been resumed. */
 void listener_free(struct listener *listener);

@@ -35,12 +35,12 @@ def sign(method, host, path, query, body):
 
 
 class Service:
-    """`upjob local` on a data directory; killed and started again at will."""
+    """`upjob local` on a data directory; killed and started again at will. `before`: a command that runs it."""
 
-    def __init__(self, data=None, args=(), port=0):
+    def __init__(self, data=None, args=(), port=0, before=()):
         self.parent = None if data else tempfile.mkdtemp(prefix="upjob-service-")
         self.data, self.process = data or os.path.join(self.parent, "data"), None
-        self.command = [UPJOB, "local", "--port", str(port), "--data", self.data, *args]
+        self.command = [*before, UPJOB, "local", "--port", str(port), "--data", self.data, *args]
         self.start()
 
     def start(self):
