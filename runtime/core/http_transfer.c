@@ -188,7 +188,7 @@ void http_free(struct http *http)
 /* ---- what every transfer shares ---- */
 
 /* Secrets may stand in any of them: curl tells the headers of HTTP/2 in its texts. */
-static void trace_lines(char mark, const char *data, size_t size)
+static void trace_lines(char mark, const char *data, size_t size, const struct redact_values *secrets)
 {
     struct buf line;
     const char *end = data + size;
@@ -197,8 +197,11 @@ static void trace_lines(char mark, const char *data, size_t size)
         const char *stop = memchr(data, '\n', (size_t)(end - data));
         size_t len = (size_t)((stop ? stop : end) - data);
         buf_reset(&line);
-        if (redact_line(data, len, &line))
+        if (redact_line(data, len, &line)) {
+            if (secrets && line.data)
+                redact_values_hide(secrets, line.data);
             log_wire(mark, "%s", line.data ? line.data : "");
+        }
         data = stop ? stop + 1 : end;
     }
     buf_cleanse(&line);
@@ -206,14 +209,16 @@ static void trace_lines(char mark, const char *data, size_t size)
 
 static int trace(CURL *easy, curl_infotype type, char *data, size_t size, void *arg)
 {
-    (void)easy;
+    struct http_transfer *transfer = NULL;
     (void)arg;
+    curl_easy_getinfo(easy, CURLINFO_PRIVATE, &transfer);
+    const struct redact_values *secrets = transfer ? transfer->secrets : NULL;
     if (type == CURLINFO_HEADER_OUT)
-        trace_lines('>', data, size);
+        trace_lines('>', data, size, secrets);
     else if (type == CURLINFO_HEADER_IN)
-        trace_lines('<', data, size);
+        trace_lines('<', data, size, secrets);
     else if (type == CURLINFO_TEXT)
-        trace_lines('*', data, size);
+        trace_lines('*', data, size, secrets);
     return 0;
 }
 

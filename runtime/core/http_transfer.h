@@ -3,12 +3,14 @@
 #define UPJOB_CORE_HTTP_TRANSFER_H
 
 #include "core/http.h"
+#include "core/redact_values.h"
 
 struct http_transfer {
     void *easy; /* CURL handle, the caller's */
     void (*done)(void *arg, int curl_code);
     void (*progress)(void *arg, uint64_t up); /* bytes sent so far, whenever curl has been at work; may be NULL */
     void *arg;
+    const struct redact_values *secrets; /* kept out of the trace, beside what redact_line knows; may be NULL */
     long stall_ms; /* without a byte moving either way for that long it ends as timed out */
     /* Kept by the unit. */
     struct http *http;

@@ -23,7 +23,7 @@ static bool secret_header(const char *name, size_t len)
     return listed(names, name, len);
 }
 
-static bool secret_parameter(const char *name, size_t len)
+bool redact_is_secret_parameter(const char *name, size_t len)
 {
     static const char *const names[] = {"x-amz-signature", "x-amz-credential", "x-amz-security-token",
                                         "signature", "awsaccesskeyid", "token", "access_token", "key",
@@ -58,7 +58,7 @@ static void add_query(const char *p, const char *end, struct buf *out)
         if (!stop)
             stop = end;
         const char *equals = memchr(p, '=', (size_t)(stop - p));
-        if (equals && secret_parameter(p, (size_t)(equals - p)))
+        if (equals && redact_is_secret_parameter(p, (size_t)(equals - p)))
             buf_add(out, p, (size_t)(equals + 1 - p)), buf_adds(out, SECRET_SHOWN);
         else
             buf_add(out, p, (size_t)(stop - p));

@@ -13,5 +13,7 @@
  * information and the values of X-Amz-Signature, X-Amz-Credential, X-Amz-Security-Token, Signature, AWSAccessKeyId, token,
  * key, sig and password parameters. A line end at the end is left out. */
 bool redact_line(const char *line, size_t len, struct buf *out);
+/* True for the name of such a parameter, in any case. */
+bool redact_is_secret_parameter(const char *name, size_t len);
 
 #endif
