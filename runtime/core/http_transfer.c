@@ -359,14 +359,19 @@ void http_transfer_error(void *easy, int curl_code, const char *url, struct err 
 {
     struct http_url parts = {0};
     struct err ignored;
-    long os_error = 0;
+    long os_error = 0, proxy_status = 0;
     err_clear(&ignored);
     bool parsed = http_url_parse(url, &parts, &ignored);
     const char *host = parsed ? parts.authority : "the server";
     CURLcode code = (CURLcode)curl_code;
     curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &os_error);
+    curl_easy_getinfo(easy, CURLINFO_HTTP_CONNECTCODE, &proxy_status);
     e->retryable = true;
-    if (code == CURLE_OPERATION_TIMEDOUT) {
+    if (proxy_status >= 400) {
+        e->retryable = proxy_status >= 500;
+        err_set(e, ERR_CONNECTION, "the proxy refused the way to %s (%ld): it must %s, or NO_PROXY must have it", host, proxy_status,
+                proxy_status == 407 ? "be given a user and a password that it takes" : "allow this host");
+    } else if (code == CURLE_OPERATION_TIMEDOUT) {
         err_set(e, ERR_TIMEOUT, "no answer from %s in time", host);
     } else if (code == CURLE_COULDNT_RESOLVE_HOST) {
         err_set(e, ERR_CONNECTION, "the name %s cannot be resolved: check the region or endpoint, and the network",

@@ -15,14 +15,15 @@
 #include "core/endpoint.h"
 #include "core/http_transfer.h"
 #include "core/log.h"
+#include "core/redact_values.h"
 #include "core/upload_error.h"
+#include "core/upload_reply.h"
 
 #define DATA_KEY_BYTES 32
 /* From this size on, S3 may refuse before the body travels. */
 #define EXPECT_100_FROM ((uint64_t)1 << 20)
 /* A slice in the thread pool stays well under 20 ms: MD5 does some 600 MB/s. */
 #define DIGEST_SLICE ((size_t)4 << 20)
-#define MAX_ERROR_BODY ((size_t)64 << 10)
 
 struct upload {
     struct http *http;
@@ -47,7 +48,10 @@ struct upload {
     struct loop_timer *deadline; /* of the whole upload, or NULL */
     bool timed_out;              /* while the digest pass runs: the upload ends with it */
     struct err failure;     /* of the digest pass or the read callback */
-    struct buf reply;
+    struct upload_reply reply;
+    struct redact_values secrets; /* what was sent, and must not be shown when it comes back */
+    char host[256];               /* and port, for errors */
+    bool no_expect;               /* refused: do not ask before sending */
     long connect_timeout_ms, stall_timeout_ms;
     uint64_t reported_at;
     void (*progress)(void *arg, uint64_t done, uint64_t total);
@@ -80,7 +84,8 @@ static void upload_free(struct upload *upload)
     free(upload->url);
     free(upload->path);
     secret_free(upload->key);
-    buf_cleanse(&upload->reply);
+    upload_reply_free(&upload->reply);
+    redact_values_free(&upload->secrets);
     free(upload);
 }
 
@@ -101,7 +106,10 @@ void upload_cancel(struct upload *upload)
 static void finish(struct upload *upload, struct err *e)
 {
     snprintf(e->operation, sizeof e->operation, "%s", e->file[0] || !e->code[0] ? "" : "Upload");
-    snprintf(e->request_id, sizeof e->request_id, "%s", e->code[0] ? upload->result.request_id : "");
+    snprintf(upload->result.etag, sizeof upload->result.etag, "%s", upload->reply.etag);
+    snprintf(upload->result.request_id, sizeof upload->result.request_id, "%s", upload->reply.request_id);
+    snprintf(upload->result.host_id, sizeof upload->result.host_id, "%s", upload->reply.host_id);
+    snprintf(e->request_id, sizeof e->request_id, "%s", e->code[0] ? upload->reply.request_id : "");
     upload->done(upload->arg, &upload->result, e);
     upload_free(upload);
 }
@@ -143,7 +151,11 @@ static bool check_url(struct upload *upload, struct err *e)
     size_t list_len = list ? strcspn(list, "&") : 0;
     for (const char *p = list; p && p + 12 <= list + list_len; p++)
         upload->type_signed = upload->type_signed || strncasecmp(p, "content-type", 12) == 0;
+    snprintf(upload->host, sizeof upload->host, "%s", url.authority);
+    bool kept = redact_values_add_query(&upload->secrets, url.query);
     http_url_free(&url);
+    if (!kept)
+        return err_set(e, ERR_MEMORY, "out of memory");
     if (https || (http && loopback))
         return true;
     return err_set(e, ERR_CONFIG, "the upload URL is not https: the data key and the file would travel readable");
@@ -169,6 +181,18 @@ static bool key_digest(const struct secret *key, char md5_text[32], struct err *
         return err_set(e, ERR_CONFIG,
                        "the data key (ClientToken) is not base64 of 32 bytes: pass it on as GetUploadJobPath gave it");
     return true;
+}
+
+/* The key and its digest may come back in what the server says. */
+static bool keep_key(struct upload *upload, struct err *e)
+{
+    char md5[32];
+    bool ok = key_digest(upload->key, md5, e);
+    if (ok && (!redact_values_add(&upload->secrets, secret_bytes(upload->key), secret_len(upload->key)) ||
+               !redact_values_add(&upload->secrets, md5, strlen(md5))))
+        ok = err_set(e, ERR_MEMORY, "out of memory");
+    secret_cleanse(md5, sizeof md5);
+    return ok;
 }
 
 static bool open_file(struct upload *upload, const struct upload_options *options, struct err *e)
@@ -236,35 +260,16 @@ static int rewind_bytes(void *arg, curl_off_t offset, int origin)
     return CURL_SEEKFUNC_OK;
 }
 
-static size_t take_reply(char *data, size_t unit, size_t count, void *arg)
+static size_t take_body(char *data, size_t unit, size_t count, void *arg)
 {
     struct upload *upload = arg;
-    size_t room = upload->reply.max - upload->reply.len;
-    buf_add(&upload->reply, data, unit * count < room ? unit * count : room);
-    return unit * count;
-}
-
-static void take_value(const char *value, size_t len, char *out, size_t size)
-{
-    while (len > 0 && strchr(" \t\r\n", value[len - 1]))
-        len--;
-    while (len > 0 && (*value == ' ' || *value == '\t'))
-        value++, len--;
-    snprintf(out, size, "%.*s", (int)(len < size ? len : size - 1), value);
+    return upload_reply_body(&upload->reply, data, unit * count) ? unit * count : 0;
 }
 
 static size_t take_header(char *data, size_t unit, size_t count, void *arg)
 {
     struct upload *upload = arg;
-    struct upload_result *result = &upload->result;
-    size_t len = unit * count;
-    if (len > 5 && strncasecmp(data, "etag:", 5) == 0)
-        take_value(data + 5, len - 5, result->etag, sizeof result->etag);
-    else if (len > 17 && strncasecmp(data, "x-amz-request-id:", 17) == 0)
-        take_value(data + 17, len - 17, result->request_id, sizeof result->request_id);
-    else if (len > 11 && strncasecmp(data, "x-amz-id-2:", 11) == 0)
-        take_value(data + 11, len - 11, result->host_id, sizeof result->host_id);
-    return len;
+    return upload_reply_header(&upload->reply, data, unit * count) ? unit * count : 0;
 }
 
 static void report(void *arg, uint64_t up)
@@ -289,6 +294,11 @@ static bool add_header(struct upload *upload, const char *name, const char *valu
     return list != NULL;
 }
 
+static bool expects(const struct upload *upload)
+{
+    return file_size(upload) >= EXPECT_100_FROM && !upload->no_expect;
+}
+
 static bool add_headers(struct upload *upload, struct err *e)
 {
     char key_md5[32];
@@ -299,7 +309,8 @@ static bool add_headers(struct upload *upload, struct err *e)
               add_header(upload, "x-amz-server-side-encryption-customer-key-MD5: ", key_md5) &&
               add_header(upload, "Accept:", "") &&
               add_header(upload, upload->type_signed ? "Content-Type: text/csv" : "Content-Type:", "") &&
-              add_header(upload, file_size(upload) >= EXPECT_100_FROM ? "Expect: 100-continue" : "Expect:", "");
+              /* Left to curl, which repeats a request that is refused for it without. */
+              (expects(upload) || add_header(upload, "Expect:", ""));
     secret_cleanse(key_md5, sizeof key_md5);
     if (ok && upload->content_md5)
         ok = add_header(upload, "Content-MD5: ", upload->md5);
@@ -339,13 +350,12 @@ static bool all_was_sent(const struct upload *upload, struct err *e)
                    (unsigned long long)sent, (unsigned long long)file_size(upload));
 }
 
-/* A server that repeats what it was sent must not bring the key into an error. */
-static void hide_key(const struct upload *upload, struct err *e)
+static void explain_failure(const struct upload *upload, int curl_code, struct err *e)
 {
-    const char *key = secret_bytes(upload->key);
-    size_t len = strlen(key);
-    for (char *at = len ? strstr(e->message, key) : NULL; at; at = strstr(at, key))
-        memset(at, '*', len);
+    if (upload->reply.received > UPLOAD_REPLY_MAX)
+        err_set(e, ERR_RESPONSE, "the answer of %s to the upload has no end: it passes %zu bytes", upload->host, UPLOAD_REPLY_MAX);
+    else
+        http_transfer_error(upload->transfer.easy, curl_code, upload->url, e);
 }
 
 static void put_done(void *arg, int curl_code)
@@ -354,25 +364,36 @@ static void put_done(void *arg, int curl_code)
     struct err e = upload->failure;
     long status = 0;
     curl_off_t microseconds = 0;
+    if (curl_code == CURLE_OK && !upload->reply.head_ended) /* which curl overlooks when a status has come */
+        curl_code = CURLE_PARTIAL_FILE;
     curl_easy_getinfo(upload->transfer.easy, CURLINFO_RESPONSE_CODE, &status);
     curl_easy_getinfo(upload->transfer.easy, CURLINFO_TOTAL_TIME_T, &microseconds);
     upload->result.seconds = (double)microseconds / 1e6;
     if (!e.code[0]) {
         if (status >= 300)
-            upload_read_error(upload->reply.data ? upload->reply.data : "", (int)status, upload->result.request_id,
-                              sizeof upload->result.request_id, &e);
+            upload_read_error(&upload->reply, (int)status, upload->host, &e);
         else if (curl_code != CURLE_OK)
-            http_transfer_error(upload->transfer.easy, curl_code, upload->url, &e);
+            explain_failure(upload, curl_code, &e);
+        else if (!upload_is_taken(&upload->reply, (int)status))
+            upload_read_error(&upload->reply, (int)status, upload->host, &e);
         else if (file_unchanged(upload, &e))
             (void)!all_was_sent(upload, &e);
         if (err_is(&e, "BadDigest"))
             explain_bad_digest(upload, &e);
     }
-    hide_key(upload, &e);
     drop_transfer(upload);
+    if (status == 417 && !upload->no_expect) {
+        /* RFC 9110, 10.1.1: "repeat the request without the 100-continue expectation". curl does so, but not when the
+         * connection is closed with the answer. */
+        upload->no_expect = true;
+        err_clear(&e);
+        if (start_put(upload, &e))
+            return;
+    }
     if (refused_for_md5(upload, &e)) {
         log_wire('*', "upload: refused with Content-MD5 (%s): sending again without it", e.code);
         upload->content_md5 = false;
+        upload->result.attempts++;
         err_clear(&e);
         if (start_put(upload, &e))
             return;
@@ -386,8 +407,7 @@ static bool start_put(struct upload *upload, struct err *e)
 {
     CURL *easy = upload->transfer.easy = curl_easy_init();
     upload->position = 0;
-    upload->result.attempts++;
-    buf_reset(&upload->reply);
+    upload_reply_reset(&upload->reply);
     if (!easy)
         return err_set(e, ERR_MEMORY, "out of memory");
     if (!http_transfer_prepare(easy, upload->url, upload->connect_timeout_ms, e) || !add_headers(upload, e))
@@ -402,11 +422,12 @@ static bool start_put(struct upload *upload, struct err *e)
     curl_easy_setopt(easy, CURLOPT_READDATA, upload);
     curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, rewind_bytes);
     curl_easy_setopt(easy, CURLOPT_SEEKDATA, upload);
-    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_reply);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, upload);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_header);
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, upload);
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    upload->transfer.secrets = &upload->secrets;
     upload->transfer.stall_ms = upload->stall_timeout_ms;
     upload->transfer.progress = report;
     upload->transfer.done = put_done;
@@ -476,7 +497,6 @@ struct upload *upload_start(struct http *http, struct loop *loop, const struct u
                             void *arg, struct err *e)
 {
     struct upload *upload = calloc(1, sizeof *upload);
-    char md5[32];
     if (!upload) {
         err_set(e, ERR_MEMORY, "out of memory");
         return NULL;
@@ -491,7 +511,9 @@ struct upload *upload_start(struct http *http, struct loop *loop, const struct u
     upload->progress = options->progress;
     upload->done = done;
     upload->arg = arg;
-    buf_init(&upload->reply, MAX_ERROR_BODY);
+    upload->result.attempts = 1;
+    redact_values_init(&upload->secrets);
+    upload_reply_init(&upload->reply, &upload->secrets);
     upload->url = strdup(options->url);
     upload->path = strdup(options->path ? options->path : "the file");
     upload->key = secret_new(secret_bytes(options->key), secret_len(options->key));
@@ -499,9 +521,8 @@ struct upload *upload_start(struct http *http, struct loop *loop, const struct u
         err_set(e, ERR_MEMORY, "out of memory");
         goto failed;
     }
-    if (!check_url(upload, e) || !key_digest(upload->key, md5, e) || !open_file(upload, options, e))
+    if (!check_url(upload, e) || !keep_key(upload, e) || !open_file(upload, options, e))
         goto failed;
-    secret_cleanse(md5, sizeof md5);
     if (options->timeout_ms > 0) {
         upload->deadline = loop_timer_start(loop, (uint64_t)options->timeout_ms, deadline_passed, upload);
         if (!upload->deadline) {

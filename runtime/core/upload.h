@@ -33,7 +33,7 @@ struct upload_options {
 struct upload_result {
     uint64_t bytes;
     double seconds; /* of the PUT */
-    int attempts;
+    int attempts;   /* 2 when the file was sent again without Content-MD5 */
     char etag[128];
     char request_id[128];
     char host_id[128]; /* x-amz-id-2 */

@@ -18,7 +18,7 @@ struct server {
     int listener, port;
     pthread_t thread;
     /* NULL-terminated. "" reads for ever without answering, "!" closes after the head, "~…" answers after two seconds,
-     * ".…" in lines with a pause between them. A reply without "Connection: close" leaves the connection open. */
+     * ".…" in lines with a pause between them, "^…" as soon as it has the head, whatever becomes of the body. A reply without "Connection: close" leaves the connection open. */
     const char *const *replies;
     char head[SERVER_REQUESTS][4096];   /* of each request */
     size_t body[SERVER_REQUESTS];       /* bytes of each body */
@@ -75,6 +75,20 @@ static void server_send_slowly(int fd, const char *reply)
     }
 }
 
+/* What the client still sends when it is not to send more is read, so that nothing resets the connection under the reply. */
+static bool server_answer_early(struct server *s, int fd, const char *reply)
+{
+    char buffer[65536];
+    bool close_it = strstr(reply, "Connection: close");
+    send(fd, reply, strlen(reply), MSG_NOSIGNAL);
+    if (close_it)
+        shutdown(fd, SHUT_WR);
+    for (ssize_t n; close_it && (n = recv(fd, buffer, sizeof buffer, 0)) > 0;)
+        s->body[s->count] += (size_t)n;
+    s->count++;
+    return !close_it;
+}
+
 /* True when the connection stays open for the next request. */
 static bool server_answer(struct server *s, int fd, const char *reply)
 {
@@ -87,6 +101,8 @@ static bool server_answer(struct server *s, int fd, const char *reply)
         s->count++;
         return false;
     }
+    if (*reply == '^')
+        return server_answer_early(s, fd, reply + 1);
     if (strstr(head, "Expect: 100-continue"))
         send(fd, "HTTP/1.1 100 Continue\r\n\r\n", 25, MSG_NOSIGNAL);
     server_read_body(s, fd, rest, rest_len);
