@@ -1,4 +1,4 @@
-#include "core/check.h"
+#include "core/check_private.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,63 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/buf.h"
-#include "core/operations.h"
-#include "core/printable.h"
-#include "core/rejects.h"
-#include "core/utf8.h"
-
 /* Input per slice: a few milliseconds of reading and looking. */
 #define SLICE_BYTES ((uint64_t)512 << 10)
-/* Characters that are shown of a value or a name. */
-#define SHOWN_CHARACTERS 40
-
-/* What is asked of one column: fields and keys that name the same column are one rule. */
-struct rule {
-    char *column;
-    long index; /* in the header */
-    bool required, key;
-    size_t max_length;
-};
-
-enum phase { OPENING, ROWS, COPYING, FINISHED };
-
-struct check {
-    char *path;
-    struct csv_options csv;
-    struct rule *rules;
-    size_t rule_count;
-    size_t key_count;
-    bool reject;
-    char *rejects_path;
-    size_t max_problems;
-    enum phase phase;
-    int fd;
-    struct digest *digest; /* of the input */
-    struct csv_reader *reader;
-    const struct csv_row *header;
-    char **names; /* of the header's cells, NULL-terminated */
-    struct rejects *rejects;
-    struct buf reasons; /* of the row at hand, for the rejects file */
-    uint64_t row_problems;
-    struct check_problem *problems;
-    struct check_result result;
-};
-
-const char *check_class_name(enum check_class class)
-{
-    static const char *const names[CHECK_CLASSES] = {
-        [CHECK_UNREADABLE] = "unreadable",
-        [CHECK_TOO_FEW_CELLS] = "too few cells",
-        [CHECK_TOO_MANY_CELLS] = "too many cells",
-        [CHECK_NUL] = "NUL byte",
-        [CHECK_NOT_UTF8] = "not UTF-8",
-        [CHECK_REQUIRED_EMPTY] = "required and empty",
-        [CHECK_KEY_EMPTY] = "unique key is empty",
-        [CHECK_TOO_LONG] = "too long",
-    };
-    return class < CHECK_CLASSES ? names[class] : "";
-}
 
 /* ---- making and freeing ---- */
 
@@ -178,128 +123,6 @@ int check_take_outgoing(struct check *check)
     return fd;
 }
 
-/* ---- problems of a row ---- */
-
-/* A value as it can be shown, shortened. */
-static void shorten(char *out, size_t size, struct csv_slice value)
-{
-    char character[PRINTABLE_SIZE];
-    size_t used = 0, at = 0;
-    for (int shown = 0; at < value.len && shown < SHOWN_CHARACTERS && used + PRINTABLE_SIZE < size; shown++) {
-        at += printable_character(value.data + at, value.len - at, character);
-        used += (size_t)snprintf(out + used, size - used, "%s", character);
-    }
-    snprintf(out + used, size - used, "%s", at < value.len ? "…" : "");
-}
-
-const char *check_problem_text(const struct check_problem *problem, const char *file, bool show_value,
-                               char *out, size_t size)
-{
-    struct buf text;
-    buf_init(&text, 2048);
-    if (file)
-        buf_addf(&text, "%.1000s:%ld: ", file, problem->line);
-    if (problem->column > 0 && problem->name[0])
-        buf_addf(&text, "column \"%s\" (%ld): ", problem->name, problem->column);
-    else if (problem->column > 0)
-        buf_addf(&text, "column %ld: ", problem->column);
-    buf_adds(&text, problem->reason);
-    if (show_value && problem->value[0])
-        buf_addf(&text, ": \"%s\"", problem->value);
-    snprintf(out, size, "%s", text.data ? text.data : problem->reason);
-    buf_free(&text);
-    return out;
-}
-
-/* Counts a problem, keeps it when it is among the first, and notes it for the rejects file. */
-static void add_problem(struct check *check, enum check_class class, const struct csv_row *row, long column,
-                        const char *reason)
-{
-    struct check_problem spare, *problem = &spare;
-    struct check_result *result = &check->result;
-    bool keep = result->problem_count < check->max_problems;
-    result->counts[class]++;
-    check->row_problems++;
-    if (!keep && !check->reject)
-        return;
-    if (keep)
-        problem = &check->problems[result->problem_count++];
-    memset(problem, 0, sizeof *problem);
-    problem->class = class;
-    problem->line = row->line;
-    problem->column = column;
-    snprintf(problem->reason, sizeof problem->reason, "%s", reason);
-    if (column > 0 && (size_t)column <= check->header->count)
-        shorten(problem->name, sizeof problem->name, check->header->cells[column - 1]);
-    if (column > 0 && (size_t)column <= row->count)
-        shorten(problem->value, sizeof problem->value, row->cells[column - 1]);
-    if (check->reject) {
-        char text[512];
-        check_problem_text(problem, NULL, false, text, sizeof text);
-        buf_addf(&check->reasons, "%s%s", check->reasons.len > 0 ? "; " : "", text);
-    }
-}
-
-static void check_shape(struct check *check, const struct csv_row *row)
-{
-    size_t wanted = check->header->count;
-    char reason[128];
-    snprintf(reason, sizeof reason, "the row has %zu cell%s, the header has %zu", row->count,
-             row->count == 1 ? "" : "s", wanted);
-    add_problem(check, row->count < wanted ? CHECK_TOO_FEW_CELLS : CHECK_TOO_MANY_CELLS, row, 0, reason);
-}
-
-/* Only for rows in which something is known to be wrong. */
-static void check_bytes(struct check *check, const struct csv_row *row)
-{
-    for (size_t i = 0; i < row->count; i++) {
-        const struct csv_slice *cell = &row->cells[i];
-        size_t at;
-        char reason[128];
-        if (cell->len > 0 && memchr(cell->data, '\0', cell->len))
-            add_problem(check, CHECK_NUL, row, (long)i + 1, "holds a NUL byte");
-        if (!utf8_valid(cell->data, cell->len, &at)) {
-            snprintf(reason, sizeof reason, "is not UTF-8 (byte %zu of the cell is 0x%02X)", at + 1,
-                     (unsigned char)cell->data[at]);
-            add_problem(check, CHECK_NOT_UTF8, row, (long)i + 1, reason);
-        }
-    }
-}
-
-static void check_rule(struct check *check, const struct rule *rule, const struct csv_row *row)
-{
-    const struct csv_slice *cell = &row->cells[rule->index];
-    char reason[128];
-    if (cell->len == 0 && rule->key)
-        add_problem(check, CHECK_KEY_EMPTY, row, rule->index + 1,
-                    check->key_count > 1 ? "is empty, and it is part of the unique key"
-                                         : "is empty, and it is the unique key");
-    else if (cell->len == 0 && rule->required)
-        add_problem(check, CHECK_REQUIRED_EMPTY, row, rule->index + 1,
-                    "is empty, and the mapping requires it");
-    if (cell->len <= rule->max_length)
-        return;
-    size_t length = utf8_length(cell->data, cell->len);
-    if (length > rule->max_length) {
-        snprintf(reason, sizeof reason, "has %zu characters, the service takes %zu", length,
-                 rule->max_length);
-        add_problem(check, CHECK_TOO_LONG, row, rule->index + 1, reason);
-    }
-}
-
-static void check_row(struct check *check, const struct csv_row *row)
-{
-    /* In a ragged row the cells may stand under the wrong headers: more said of it would mislead. */
-    if (row->count != check->header->count) {
-        check_shape(check, row);
-        return;
-    }
-    if (memchr(row->raw.data, '\0', row->raw.len) || !utf8_valid(row->raw.data, row->raw.len, NULL))
-        check_bytes(check, row);
-    for (size_t i = 0; i < check->rule_count; i++)
-        check_rule(check, &check->rules[i], row);
-}
-
 /* ---- the start: what would be wrong with every row ---- */
 
 static long read_input(void *arg, char *into, size_t size, struct err *err)
@@ -332,87 +155,6 @@ static bool open_file(struct check *check, struct err *err)
                        "has %" PRIu64 " bytes; the service takes less than %u: split the file",
                        check->result.total, CHECK_MAX_BYTES);
     posix_fadvise(check->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-    return true;
-}
-
-/* The header's cells as strings; they are UTF-8 without NULs. */
-static bool copy_names(struct check *check, struct err *err)
-{
-    const struct csv_row *header = check->header;
-    check->names = calloc(header->count + 1, sizeof *check->names);
-    for (size_t i = 0; check->names && i < header->count; i++) {
-        const struct csv_slice *cell = &header->cells[i];
-        if (memchr(cell->data, '\0', cell->len))
-            return err_set(err, ERR_INVALID_FILE,
-                           "cell %zu of the header holds a NUL byte: if the file is UTF-16, save it as UTF-8",
-                           i + 1);
-        if (!utf8_valid(cell->data, cell->len, NULL))
-            return err_set(err, ERR_INVALID_FILE,
-                           "cell %zu of the header is not UTF-8: save the file as UTF-8", i + 1);
-        check->names[i] = strndup(cell->data, cell->len);
-        if (!check->names[i])
-            break;
-    }
-    if (!check->names || (header->count > 0 && !check->names[header->count - 1]))
-        return err_set(err, ERR_MEMORY, "no memory for the header");
-    return true;
-}
-
-/* A column that is not there: because the cells are separated by something else, or which one was meant. */
-static bool refuse_column(const struct check *check, const char *what, const char *column, struct err *err)
-{
-    const char *separator = check->header->count == 1 ? strpbrk(check->names[0], ";\t|") : NULL;
-    if (separator)
-        return err_set(err, ERR_INVALID_FILE,
-                       "the header is a single column: its cells seem to be separated by %s%.*s%s, and the service takes "
-                       "commas only: save the file with commas",
-                       *separator == '\t' ? "tabs" : "\"", *separator != '\t', separator, *separator == '\t' ? "" : "\"");
-    const char *nearest = nearest_name(column, (const char *const *)check->names);
-    if (nearest)
-        return err_set(err, ERR_INVALID_FILE, "%s \"%s\" is not in the header (did you mean \"%s\"?)", what, column, nearest);
-    char first[128];
-    shorten(first, sizeof first, check->header->cells[0]);
-    return err_set(err, ERR_INVALID_FILE, "%s \"%s\" is not in the header, which begins with \"%s\"", what, column, first);
-}
-
-static bool find_column(struct check *check, struct rule *rule, struct err *err)
-{
-    const char *what = rule->key ? "the key column" : "the column";
-    rule->index = csv_reader_column(check->reader, rule->column, strlen(rule->column));
-    if (rule->index < 0)
-        return refuse_column(check, what, rule->column, err);
-    if (strchr(rule->column, '.'))
-        return err_set(err, ERR_INVALID_FILE,
-                       "%s \"%s\" has a dot in its name: the service does not find such columns; rename it in the file",
-                       what, rule->column);
-    for (size_t i = (size_t)rule->index + 1; i < check->header->count; i++)
-        if (strcmp(check->names[i], rule->column) == 0)
-            return err_set(err, ERR_INVALID_FILE,
-                           "%s \"%s\" occurs twice in the header (cells %ld and %zu): rename or remove one",
-                           what, rule->column, rule->index + 1, i + 1);
-    return true;
-}
-
-static bool check_header(struct check *check, struct err *err)
-{
-    if (!csv_reader_header(check->reader, &check->header, err))
-        return false;
-    if (csv_reader_had_bom(check->reader)) {
-        char first[128];
-        shorten(first, sizeof first, check->header->cells[0]);
-        return err_set(err, ERR_INVALID_FILE,
-                       "begins with a byte-order mark, with which the service does not find the first column "
-                       "\"%s\": save "
-                       "it as UTF-8 without one, or remove it with: tail -c +4 FILE > NEWFILE",
-                       first);
-    }
-    err->line = check->header->line;
-    if (!copy_names(check, err))
-        return false;
-    for (size_t i = 0; i < check->rule_count; i++)
-        if (!find_column(check, &check->rules[i], err))
-            return false;
-    err->line = 0;
     return true;
 }
 
@@ -456,7 +198,7 @@ static bool next_row(struct check *check, bool *more, struct err *err)
         check_row(check, row);
         break;
     case CSV_BAD:
-        add_problem(check, CHECK_UNREADABLE, row, why.column, why.message);
+        check_add_problem(check, CHECK_UNREADABLE, row, why.column, why.message);
         break;
     case CSV_END:
         *more = false;
