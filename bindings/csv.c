@@ -7,6 +7,7 @@
 
 #include "bindings/csv.h"
 #include "bindings/wait.h"
+#include "core/loop_watch.h"
 
 #define READER_TYPE "upjob.csv.reader"
 
@@ -17,6 +18,8 @@ static struct reader *check_reader(lua_State *L, int index)
         luaL_error(L, "the CSV reader is closed");
     if (reader->counting)
         luaL_error(L, "the CSV reader is counting: wait for reader:count() to return");
+    if (reader->waiting)
+        luaL_error(L, "another task waits for what the CSV reader reads next");
     return reader;
 }
 
@@ -109,23 +112,69 @@ static int csv_parse_text(lua_State *L)
     return reader->csv ? 1 : fail_with(L, &e);
 }
 
-static void free_closed(struct reader *reader)
+/* ---- waiting for a pipe or a terminal to go on ---- */
+
+struct reading {
+    struct wait wait;
+    struct reader *reader;
+    struct loop_watch *watch;
+    lua_CFunction again; /* what is called again then, with the reader */
+};
+
+static void stop_waiting(struct reading *reading)
 {
-    csv_reader_free(reader->csv);
-    reader->csv = NULL;
+    loop_watch_stop(reading->watch);
+    reading->watch = NULL;
+    reading->reader->waiting = NULL;
 }
 
-/* Also while it is counting, in whichever task: the count ends with its slice, and then the reader is freed. */
-static int reader_close(lua_State *L)
+static void can_go_on(void *arg)
 {
-    struct reader *reader = luaL_checkudata(L, 1, READER_TYPE);
-    reader->closed = true;
-    reader->row = NULL;
-    if (reader->counting)
-        loop_work_cancel(reader->counting);
-    else
-        free_closed(reader);
-    return 0;
+    struct reading *reading = arg;
+    reading->watch = NULL; /* it has called */
+    stop_waiting(reading);
+    wait_finish(&reading->wait);
+}
+
+static void reading_cancel(struct wait *w)
+{
+    struct reading *reading = (struct reading *)w;
+    if (reading->watch)
+        stop_waiting(reading);
+}
+
+static int reading_results(lua_State *L, struct wait *w, int index)
+{
+    (void)index;
+    return ((struct reading *)w)->again(L);
+}
+
+static const struct wait_class reading_class = {reading_results, reading_cancel, false};
+
+/* The binding's return expression when the reader at index 1 waits: `again` goes on when it can. */
+static int wait_for_input(lua_State *L, struct reader *reader, lua_CFunction again)
+{
+    int fd;
+    (void)!csv_reader_waits(reader->csv, &fd);
+    lua_settop(L, 1);
+    struct reading *reading = wait_new(L, sizeof *reading, &reading_class);
+    lua_pushvalue(L, 1);
+    lua_setiuservalue(L, 2, 1);
+    reading->reader = reader;
+    reading->again = again;
+    reading->watch = loop_watch_start(app_of(L)->loop, fd, can_go_on, reading);
+    if (!reading->watch)
+        return luaL_error(L, "cannot wait for the input of the CSV reader");
+    reader->waiting = reading;
+    reading->wait.started = true;
+    return wait_for(L, 2);
+}
+
+/* True when the call on the reader that has just failed is to be made again when there is more input. */
+static bool waits(const struct reader *reader)
+{
+    int fd;
+    return csv_reader_waits(reader->csv, &fd);
 }
 
 /* header() → list of names | nil, err; empty when the file is read without one */
@@ -135,12 +184,13 @@ static int reader_header(lua_State *L)
     const struct csv_row *header;
     struct err e;
     err_clear(&e);
+    lua_settop(L, 1);
     if (reader->no_header) {
         lua_newtable(L);
         return 1;
     }
     if (!csv_reader_header(reader->csv, &header, &e))
-        return fail_with(L, &e);
+        return waits(reader) ? wait_for_input(L, reader, reader_header) : fail_with(L, &e);
     lua_createtable(L, (int)header->count, 0);
     for (size_t i = 0; i < header->count; i++) {
         lua_pushlstring(L, header->cells[i].data, header->cells[i].len);
@@ -183,6 +233,8 @@ static int rows_next(lua_State *L)
         reader->row = NULL;
         if (status == CSV_END)
             return 0;
+        if (status == CSV_FAILED && waits(reader))
+            return wait_for_input(L, reader, rows_next);
         if (status == CSV_FAILED)
             return raise_err(L, &e);
         tell_error(L, 1, &e);
@@ -197,7 +249,7 @@ static int reader_rows(lua_State *L)
     const struct csv_row *header;
     struct err e;
     err_clear(&e);
-    if (!reader->no_header && !csv_reader_header(reader->csv, &header, &e))
+    if (!reader->no_header && !csv_reader_header(reader->csv, &header, &e) && !waits(reader))
         return raise_err(L, &e);
     csv_push_row(L, 1);
     lua_pushcclosure(L, rows_next, 1);
@@ -212,6 +264,9 @@ static int reader_rows(lua_State *L)
 struct counting {
     struct wait wait;
     struct reader *reader;
+    struct loop_work *work;
+    struct loop_watch *watch; /* instead, while the input has nothing yet */
+    bool stopped;
     lua_Integer rows;
     struct err error;
     int self_ref; /* the work cannot be cut short within a slice: the userdata stays until it has ended */
@@ -230,23 +285,72 @@ static bool count_slice(void *arg)
     return true;
 }
 
+static void free_closed(struct reader *reader)
+{
+    csv_reader_free(reader->csv);
+    reader->csv = NULL;
+}
+
+/* Nothing counts any more. */
+static void count_release(struct counting *counting)
+{
+    struct reader *reader = counting->reader;
+    int self_ref = counting->self_ref;
+    reader->counting = NULL;
+    counting->self_ref = LUA_NOREF;
+    if (reader->closed) {
+        free_closed(reader);
+        err_set(&counting->error, ERR_CANCELLED, "the CSV reader was closed while it was counting");
+    }
+    luaL_unref(counting->wait.app->L, LUA_REGISTRYINDEX, self_ref);
+}
+
+static void count_end(struct counting *counting)
+{
+    wait_finish(&counting->wait);
+    count_release(counting);
+}
+
+static void count_on(void *arg);
+
+/* No slice waits for input: the thread pool has other work. */
 static void count_done(void *arg)
 {
     struct counting *counting = arg;
-    counting->reader->counting = NULL;
-    if (counting->reader->closed) {
-        free_closed(counting->reader);
-        err_set(&counting->error, ERR_CANCELLED, "the CSV reader was closed while it was counting");
+    int fd;
+    counting->work = NULL;
+    if (!counting->stopped && csv_reader_waits(counting->reader->csv, &fd)) {
+        counting->watch = loop_watch_start(counting->wait.app->loop, fd, count_on, counting);
+        if (counting->watch)
+            return;
     }
-    wait_finish(&counting->wait);
-    luaL_unref(counting->wait.app->L, LUA_REGISTRYINDEX, counting->self_ref);
+    count_end(counting);
 }
 
+static void count_on(void *arg)
+{
+    struct counting *counting = arg;
+    counting->watch = NULL;
+    err_clear(&counting->error);
+    counting->work = loop_work_start(counting->wait.app->loop, count_slice, count_done, counting);
+    if (counting->work)
+        return;
+    err_set(&counting->error, ERR_MEMORY, "out of memory");
+    count_end(counting);
+}
+
+/* Work under way calls count_done when its slice has ended; a watch calls no more. */
 static void count_cancel(struct wait *w)
 {
     struct counting *counting = (struct counting *)w;
-    if (counting->reader->counting)
-        loop_work_cancel(counting->reader->counting);
+    counting->stopped = true;
+    if (counting->work)
+        loop_work_cancel(counting->work);
+    if (!counting->watch)
+        return;
+    loop_watch_stop(counting->watch);
+    counting->watch = NULL;
+    count_release(counting);
 }
 
 static int count_results(lua_State *L, struct wait *w, int index)
@@ -269,14 +373,39 @@ static int reader_count(lua_State *L)
     lua_pushvalue(L, 1);
     lua_setiuservalue(L, 2, 1);
     counting->reader = reader;
-    reader->counting = loop_work_start(app_of(L)->loop, count_slice, count_done, counting);
-    if (!reader->counting)
+    counting->work = loop_work_start(app_of(L)->loop, count_slice, count_done, counting);
+    if (!counting->work)
         return luaL_error(L, "out of memory");
+    reader->counting = counting;
     reader->row = NULL; /* its cells are what the other thread reads into */
     counting->wait.started = true;
     lua_pushvalue(L, 2);
     counting->self_ref = luaL_ref(L, LUA_REGISTRYINDEX);
     return wait_for(L, 2);
+}
+
+/* ---- closing ---- */
+
+/* Also while it is counting or waiting, in whichever task: that ends then, and with a count's slice the reader is freed. */
+static int reader_close(lua_State *L)
+{
+    struct reader *reader = luaL_checkudata(L, 1, READER_TYPE);
+    reader->closed = true;
+    reader->row = NULL;
+    if (reader->waiting) {
+        struct wait *wait = &reader->waiting->wait;
+        stop_waiting(reader->waiting);
+        wait_finish(wait);
+    }
+    if (reader->counting) {
+        struct wait *wait = &reader->counting->wait;
+        count_cancel(wait);
+        if (!reader->counting) /* it waited */
+            wait_finish(wait);
+    } else {
+        free_closed(reader);
+    }
+    return 0;
 }
 
 /* reader.line, and methods */

@@ -16,7 +16,8 @@ struct reader {
     const char *text;       /* csv.parse: what is left of the string */
     size_t text_left;
     bool no_header;
-    struct loop_work *counting; /* on another thread; NULL: it is not */
+    struct counting *counting; /* what counts it, on another thread; NULL: nothing does */
+    struct reading *waiting;   /* what waits for a pipe or a terminal to go on; NULL: nothing does */
     long line;              /* of the current or last row */
 };
 

@@ -75,45 +75,61 @@ struct csv_reader *csv_reader_new(csv_source source, void *arg, const char *name
     return reader;
 }
 
+/* True when a read would not have to wait. */
+static bool has_input(int fd)
+{
+    struct pollfd ready = {.fd = fd, .events = POLLIN};
+    return poll(&ready, 1, 0) != 0;
+}
+
 static long read_file(void *arg, char *into, size_t size, struct err *err)
 {
     struct csv_reader *reader = arg;
-    ssize_t n;
-    while ((n = read(reader->fd, into, size)) < 0) {
-        /* Standard input may have been made not to block by who shares it. */
-        struct pollfd ready = {.fd = reader->fd, .events = POLLIN};
-        if (errno == EAGAIN)
-            poll(&ready, 1, -1);
-        else if (errno != EINTR)
-            break;
-    }
+    ssize_t n = -1;
+    errno = EAGAIN;
+    if (!reader->may_wait || has_input(reader->fd))
+        while ((n = read(reader->fd, into, size)) < 0 && errno == EINTR)
+            ;
+    reader->waits = n < 0 && errno == EAGAIN;
     if (n < 0)
         err_errno(err, ERR_FILE, errno, "cannot be read");
     return (long)n;
 }
 
-/* An open descriptor of the input, at its start offset. */
-static int open_input(const char *path, const struct csv_options *options, struct err *err)
+bool csv_reader_waits(const struct csv_reader *reader, int *fd)
+{
+    *fd = reader->fd;
+    return reader->waits;
+}
+
+/* What never ends, or is no sequence of bytes. Standard input is what its giver made it. */
+static bool check_kind(int fd, bool standard, struct stat *st, struct err *err)
+{
+    if (fstat(fd, st) != 0)
+        return err_errno(err, ERR_FILE, errno, "cannot be opened");
+    if (S_ISDIR(st->st_mode))
+        return err_set(err, ERR_FILE, "is a directory, not a CSV file");
+    if (S_ISREG(st->st_mode) || S_ISFIFO(st->st_mode) || standard || isatty(fd))
+        return true;
+    return err_set(err, ERR_FILE, "is a device, not a CSV file: give a file or a pipe");
+}
+
+/* The input at its start offset, in reader->fd. */
+static bool open_input(struct csv_reader *reader, const char *path, struct err *err)
 {
     bool standard = strcmp(path, "-") == 0;
-    int fd = standard ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3) : open(path, O_RDONLY | O_CLOEXEC);
     struct stat st;
-    if (fd < 0) {
-        err_errno(err, ERR_FILE, errno, "cannot be opened");
-        return -1;
-    }
-    if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
-        err_set(err, ERR_FILE, "is a directory, not a CSV file");
-        close(fd);
-        return -1;
-    }
-    if (options->start_offset > 0 && lseek(fd, (off_t)options->start_offset, SEEK_SET) < 0) {
-        err_errno(err, ERR_FILE, errno, "cannot be read from the middle");
-        close(fd);
-        return -1;
-    }
-    posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL); /* a hint: a pipe refuses it */
-    return fd;
+    /* A pipe that nobody writes to yet would hold up the opening. */
+    reader->fd = standard ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3) : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (reader->fd < 0)
+        return err_errno(err, ERR_FILE, errno, "cannot be opened");
+    if (!check_kind(reader->fd, standard, &st, err))
+        return false;
+    reader->may_wait = !S_ISREG(st.st_mode);
+    if (reader->options.start_offset > 0 && lseek(reader->fd, (off_t)reader->options.start_offset, SEEK_SET) < 0)
+        return err_errno(err, ERR_FILE, errno, "cannot be read from the middle");
+    posix_fadvise(reader->fd, 0, 0, POSIX_FADV_SEQUENTIAL); /* a hint: a pipe refuses it */
+    return true;
 }
 
 struct csv_reader *csv_reader_open(const char *path, const struct csv_options *options, struct err *err)
@@ -123,8 +139,7 @@ struct csv_reader *csv_reader_open(const char *path, const struct csv_options *o
     if (!reader)
         return NULL;
     reader->lines.arg = reader;
-    reader->fd = open_input(path, options, err);
-    if (reader->fd < 0) {
+    if (!open_input(reader, path, err)) {
         err_at(err, name, 0, 0, NULL);
         csv_reader_free(reader);
         return NULL;
@@ -158,7 +173,7 @@ static bool starts_with(const struct lines *lines, const char *bytes, size_t len
 static bool read_bom(struct csv_reader *reader, struct err *err)
 {
     struct lines *lines = &reader->lines;
-    if (reader->options.start_offset > 0)
+    if (reader->options.start_offset > 0 || reader->had_bom) /* taken, when the header had to be waited for */
         return true;
     if (!lines_peek(lines, 3, err))
         return false;
@@ -215,6 +230,7 @@ static bool read_header(struct csv_reader *reader, struct err *err)
 /* Reads what comes before the first row of data, once. */
 static bool begin(struct csv_reader *reader, struct err *err)
 {
+    reader->waits = false;
     if (reader->state == READER_FAILED)
         *err = reader->failure;
     if (reader->state != READER_NEW)

@@ -8,6 +8,8 @@ enum refusal { QUOTE_IN_CELL, TEXT_AFTER_QUOTE };
 
 enum csv_status csv_reader_fail(struct csv_reader *reader, struct err *err)
 {
+    if (reader->waits)
+        return CSV_FAILED;
     if (!err->file[0])
         err_at(err, reader->name, err->line, err->column, NULL);
     reader->failure = *err;

@@ -18,6 +18,8 @@ struct csv_reader {
     struct err failure; /* why READER_FAILED */
     char *name;
     int fd;    /* -1 when there is none to close */
+    bool may_wait; /* `fd` is no regular file */
+    bool waits;    /* it has nothing yet */
     long line; /* of the last byte taken */
     bool had_bom;
     struct csv_row row;
@@ -33,7 +35,7 @@ struct csv_reader {
 
 /* Reads what stands next, header or row, as csv_reader_next says. */
 enum csv_status csv_record_read(struct csv_reader *reader, struct err *err) MUST_CHECK;
-/* Ends the reader: every later call gives the same error. Returns CSV_FAILED. */
+/* Ends the reader, unless it waits for input: every later call gives the same error. Returns CSV_FAILED. */
 enum csv_status csv_reader_fail(struct csv_reader *reader, struct err *err);
 
 #endif

@@ -234,6 +234,98 @@ describe("a reader", function()
   end)
 end)
 
+-- What a program wrote, given to a named pipe bit by bit: each turn when the reader has taken what was there.
+describe("a reader of a pipe", function()
+  local function pipe(run)
+    local path = os.tmpname()
+    os.remove(path)
+    assert(os.execute("mkfifo " .. path))
+    local ok, err = pcall(run, path)
+    os.remove(path)
+    assert(ok, err)
+  end
+
+  it("does not hold up other tasks before anyone writes to it, nor within a record", function()
+    pipe(function(path)
+      local reader <close> = assert(csv.open(path))
+      local names = {}
+      local reading = task.spawn(function()
+        assert.equals("id name", table.concat(reader:header(), " "))
+        for row in reader:rows() do names[#names + 1] = row.name end
+        return true
+      end)
+      task.sleep(0.01) -- it waits for somebody to write
+      local writer = assert(io.open(path, "w"))
+      writer:setvbuf("no")
+      for piece, seen in ("\xEF\xBB\xBFid,na|0;me\n1,a|0;nn\n2,\"b|1;o\nb\"\n\n3|2;,eve\n|3;4,dan|3;"):gmatch("([^|]*)|(%d);") do
+        writer:write(piece)
+        for _ = 1, 1000 do
+          if #names == tonumber(seen) then break end
+          task.sleep(0.01)
+        end
+        assert.equals(tonumber(seen), #names)
+      end
+      writer:close()
+      assert(reading:wait())
+      assert.equals("ann|bo\nb|eve|dan", table.concat(names, "|"))
+    end)
+  end)
+
+  it("counts what comes", function()
+    pipe(function(path)
+      local reader <close> = assert(csv.open(path))
+      local counting = task.spawn(function() return reader:count() end)
+      task.sleep(0.01)
+      local writer = assert(io.open(path, "w"))
+      writer:write("a\n1\n2\n3")
+      writer:flush()
+      task.sleep(0.01)
+      writer:write("\n4\n")
+      writer:close()
+      assert.equals(4, counting:wait())
+    end)
+  end)
+
+  it("is closed while it waits", function()
+    pipe(function(path)
+      for name, expected in pairs { header = "the CSV reader is closed", count = "was closed while it was counting" } do
+        local reader = assert(csv.open(path))
+        local waiting = task.spawn(function()
+          local ok, err = reader[name](reader)
+          return nil, not ok and err
+        end)
+        task.sleep(0.01)
+        reader:close()
+        local _, err = waiting:wait()
+        assert.is_truthy(tostring(err):find(expected, 1, true), tostring(err))
+      end
+    end)
+  end)
+
+  it("is given up with the task that waits", function()
+    pipe(function(path)
+      for _, name in ipairs { "header", "count" } do
+        local reader <close> = assert(csv.open(path))
+        local waiting = task.spawn(function() return reader[name](reader) end)
+        task.sleep(0.01)
+        waiting:cancel()
+        local _, err = waiting:wait()
+        assert.equals("Cancelled", type(err) == "table" and err.code or err)
+        local again = task.spawn(function() return reader:header() end)
+        task.sleep(0)
+        assert.has_error(function() reader:header() end, "another task waits for what the CSV reader reads next")
+        again:cancel()
+      end
+    end)
+  end)
+
+  it("refuses a device", function()
+    local reader, err = csv.open("/dev/zero")
+    assert.is_nil(reader)
+    assert.equals("/dev/zero: is a device, not a CSV file: give a file or a pipe", tostring(err))
+  end)
+end)
+
 describe("a writer", function()
   it("writes what a reader reads back", function()
     local path = os.tmpname()
