@@ -141,7 +141,7 @@ static bool open_file(struct check *check, struct err *err)
 {
     /* A pipe without a writer would block here; it is refused below. */
     struct stat opened;
-    check->fd = open(check->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    check->fd = open(check->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (check->fd < 0 || fstat(check->fd, &opened) < 0)
         return err_errno(err, ERR_FILE, errno, "cannot be opened");
     if (S_ISDIR(opened.st_mode))

@@ -199,7 +199,9 @@ static bool open_file(struct upload *upload, const struct upload_options *option
 {
     struct stat info;
     upload->named = options->fd < 0;
-    upload->fd = options->fd >= 0 ? fcntl(options->fd, F_DUPFD_CLOEXEC, 0) : open(upload->path, O_RDONLY | O_CLOEXEC);
+    /* A pipe without a writer would block here; it is refused below. */
+    upload->fd = options->fd >= 0 ? fcntl(options->fd, F_DUPFD_CLOEXEC, 0)
+                                  : open(upload->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     err_at(e, upload->path, 0, 0, NULL);
     if (upload->fd < 0 || fstat(upload->fd, &info) != 0)
         return err_errno(e, ERR_FILE, errno, "cannot open the file");

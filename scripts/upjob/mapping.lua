@@ -2,6 +2,7 @@
 local errors = require "upjob.errors"
 local rejects = require "upjob.rejects"
 local report = require "upjob.report"
+local system = require "upjob.native.system"
 local targets = require "upjob.targets"
 
 local mapping = {}
@@ -290,6 +291,12 @@ end
 
 --- Reads a mapping file: map | nil, err with the file and line.
 function mapping.load(path)
+  -- Opening a pipe would wait for who writes to it, and a device may never end.
+  local info = system.stat(path)
+  if info and info.type ~= "file" then
+    return nil, errors.new { code = "FileError", file = path, message = info.type == "directory"
+      and "is a directory, not a mapping file" or "is not a regular file: save the mapping in one" }
+  end
   local chunk, message = loadfile(path)
   if not chunk then
     local missing = message:find("cannot open", 1, true)

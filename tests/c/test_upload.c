@@ -370,6 +370,10 @@ static void refuses_what_cannot_be_sent(void **state)
     refuses_at_once(f, "https://example.com/x", "/nowhere/x.csv", NULL, ERR_FILE, "No such file");
     refuses_at_once(f, "https://example.com/x", "/tmp", NULL, ERR_FILE, "directory");
     refuses_at_once(f, "https://example.com/x", "/dev/null", NULL, ERR_FILE, "regular");
+    unlink(f->path);
+    assert_int_equal(mkfifo(f->path, 0600), 0); /* whose opening would wait for a writer */
+    refuses_at_once(f, "https://example.com/x", NULL, NULL, ERR_FILE, "regular");
+    unlink(f->path);
     make_file(f->path, 0);
     refuses_at_once(f, "https://example.com/x", NULL, NULL, ERR_INVALID_FILE, "empty");
     make_file(f->path, 10);

@@ -163,6 +163,20 @@ describe("a mapping", function()
     assert.equals("FileError", err.code)
     os.remove(path)
   end)
+
+  it("is read from a regular file only: a pipe would hold everything up", function()
+    local pipe = os.tmpname()
+    os.remove(pipe)
+    assert(os.execute("mkfifo " .. pipe))
+    for path, text in pairs { ["/tmp"] = "is a directory, not a mapping file",
+                              ["/dev/null"] = "is not a regular file: save the mapping in one" } do
+      local _, err = mapping.load(path)
+      assert.equals(path .. ": " .. text, tostring(err))
+    end
+    local _, err = mapping.load(pipe)
+    os.remove(pipe)
+    assert.equals(pipe .. ": is not a regular file: save the mapping in one", tostring(err))
+  end)
 end)
 
 describe("slugs", function()
