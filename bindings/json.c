@@ -8,10 +8,10 @@
 #include <string.h>
 
 #include "bindings/app.h"
+#include "core/json_text.h"
 #include "core/utf8.h"
 
 #define ARRAY_TYPE "upjob.json.array"
-#define NUMBER_SIZE 32
 #define DEPTH_SHOWN 4 /* of the place of a table that is nested too deeply */
 
 static const char null_tag;
@@ -186,33 +186,17 @@ static cJSON *from_object(lua_State *L, int index, const struct shape *shape, co
     return object;
 }
 
-/* The shortest text that reads as this number again. cJSON's own is cut to 15 digits, also where that is another number. */
-static void write_number(char text[NUMBER_SIZE], double number)
-{
-    if (number == floor(number) && fabs(number) < 1e17) {
-        snprintf(text, NUMBER_SIZE, "%.0f", number);
-        return;
-    }
-    for (int digits = 15; digits <= 17; digits++) {
-        snprintf(text, NUMBER_SIZE, "%.*g", digits, number);
-        if (strtod(text, NULL) == number)
-            return;
-    }
-}
-
 static cJSON *from_number(lua_State *L, int index, const struct shape *shape, const struct place *place)
 {
     double number = lua_tonumber(L, index);
     if (isnan(number) || isinf(number))
         return fail(L, NULL, place, "a number that is not finite cannot be JSON");
-    if (shape)
-        return cJSON_CreateNumber(number); /* the shape's limits are checked as numbers */
-    char text[NUMBER_SIZE];
-    if (lua_isinteger(L, index))
+    if (lua_isinteger(L, index) && fabs(number) >= 9007199254740992.0 && !shape) {
+        char text[32]; /* doubles have no room for it; a shape has its limits, which are checked as numbers */
         snprintf(text, sizeof text, "%lld", (long long)lua_tointeger(L, index));
-    else
-        write_number(text, number);
-    return cJSON_CreateRaw(text);
+        return cJSON_CreateRaw(text);
+    }
+    return cJSON_CreateNumber(number);
 }
 
 static cJSON *from_table(lua_State *L, int index, const struct shape *shape, const struct place *place)
@@ -285,7 +269,7 @@ static void push_number(lua_State *L, double number, const char **text)
     lua_Integer integer = start ? strtoll(start, &end, 10) : 0;
     if (start && end == *text && errno == 0)
         lua_pushinteger(L, integer);
-    else if (number == floor(number) && fabs(number) < 9e15)
+    else if (number == floor(number) && fabs(number) < 9007199254740992.0) /* from there on doubles have gaps */
         lua_pushinteger(L, (lua_Integer)number);
     else
         lua_pushnumber(L, number);
@@ -358,7 +342,7 @@ static int encode(lua_State *L)
     cJSON *tree = json_from_lua(L, 1, NULL);
     if (!tree)
         return luaL_error(L, "json.encode: %s", lua_tostring(L, -1));
-    char *text = pretty ? cJSON_Print(tree) : cJSON_PrintUnformatted(tree);
+    char *text = json_text(tree, pretty);
     cJSON_Delete(tree);
     if (!text)
         return luaL_error(L, "out of memory");

@@ -15,6 +15,7 @@
 #include "core/sigv4.h"
 
 #define SIGNING_NAME "profile"
+#define HASH_HEADER "X-Amz-Content-Sha256"
 #define MAX_API_RESPONSE ((size_t)32 << 20)
 
 struct api_client {
@@ -330,14 +331,21 @@ static void attempt_done(void *arg, struct http_response *response, const struct
     finish(call, &reply, &e);
 }
 
+/* RFC 9110, 8.6: where a body would have a meaning, a length of 0 says that there is none. */
+static bool sends_length(const struct api_call *call)
+{
+    return call->has_body || strcmp(call->method, "PUT") == 0 || strcmp(call->method, "POST") == 0;
+}
+
 /* What is signed and sent: headers and their values stay in `result` and the client. */
 static bool start_signed(struct api_call *call, const struct sigv4_result *signature, const char *url,
                          struct err *e)
 {
     struct credentials *credentials = &call->client->credentials;
-    struct http_header headers[5];
+    struct http_header headers[6];
     size_t count = 0;
     headers[count++] = (struct http_header){(char *)"X-Amz-Date", (char *)signature->date};
+    headers[count++] = (struct http_header){(char *)HASH_HEADER, (char *)signature->payload_hash};
     headers[count++] = (struct http_header){(char *)"Authorization", (char *)signature->authorization};
     if (credentials->session_token)
         headers[count++] = (struct http_header){(char *)"X-Amz-Security-Token",
@@ -346,7 +354,7 @@ static bool start_signed(struct api_call *call, const struct sigv4_result *signa
         headers[count++] = (struct http_header){(char *)"Content-Type", (char *)"application/json"};
     struct http_request request = {.method = call->method, .url = url, .headers = headers, .header_count = count,
                                    .body = call->body.data, .body_len = call->body.len,
-                                   .has_body = call->has_body || strcmp(call->method, "PUT") == 0,
+                                   .has_body = sends_length(call),
                                    .connect_timeout_ms = call->client->connect_timeout_ms,
                                    .read_timeout_ms = call->client->read_timeout_ms,
                                    .max_response = MAX_API_RESPONSE,
@@ -358,17 +366,21 @@ static bool start_signed(struct api_call *call, const struct sigv4_result *signa
 static bool send_attempt(struct api_call *call, struct err *e)
 {
     struct api_client *client = call->client;
-    struct sigv4_header type = {"content-type", "application/json"};
+    char hash[65], length[24];
+    struct sigv4_header headers[] = {
+        {HASH_HEADER, hash}, {"content-type", "application/json"}, {"content-length", length}};
     struct buf path, url;
     bool ok = false;
     buf_init(&path, 16 * 1024);
     buf_init(&url, 32 * 1024);
+    sigv4_sha256_hex(call->body.data, call->body.len, hash);
+    snprintf(length, sizeof length, "%zu", call->body.len);
     /* A path in the endpoint URL (a gateway's) goes before the operation's. */
     buf_addf(&path, "%s%s", strcmp(client->url.path, "/") == 0 ? "" : client->url.path, call->path.data);
     buf_addf(&url, "%s://%s%s%s%s", client->url.scheme, client->url.authority, path.data ? path.data : "",
              call->query.len ? "?" : "", call->query.len ? call->query.data : "");
     struct sigv4_request request = {.method = call->method, .host = client->url.authority, .path = path.data,
-                                    .query = call->query.data, .headers = &type, .header_count = call->has_body,
+                                    .query = call->query.data, .headers = headers, .header_count = call->has_body ? 3 : 1,
                                     .body = call->body.data, .body_len = call->body.len};
     struct sigv4_scope scope = {SIGNING_NAME, client->region, time(NULL) + (time_t)lround(client->skew)};
     struct sigv4_credentials keys = {

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "core/json_text.h"
 #include "core/operations_table.h"
 #include "core/sigv4.h"
 
@@ -194,6 +195,38 @@ static bool build_query(const struct operation *op, const cJSON *params, struct 
     return !out->failed || err_set(err, ERR_VALIDATION, "the query is longer than %zu bytes", out->max);
 }
 
+static bool holds_null(const cJSON *value)
+{
+    for (const cJSON *child = value->child; child; child = child->next)
+        if (cJSON_IsNull(child) || holds_null(child))
+            return true;
+    return false;
+}
+
+static void drop_nulls(cJSON *value)
+{
+    for (cJSON *child = value->child, *next; child; child = next) {
+        next = child->next;
+        if (cJSON_IsNull(child))
+            cJSON_Delete(cJSON_DetachItemViaPointer(value, child));
+        else
+            drop_nulls(child);
+    }
+}
+
+/* A reference: the value stays the caller's, and is not changed. One that holds nulls, which are as good as absent, is copied
+ * without them. */
+static bool add_member(cJSON *body, const char *name, const cJSON *value)
+{
+    if (!holds_null(value))
+        return cJSON_AddItemReferenceToObject(body, name, (cJSON *)value);
+    cJSON *copy = cJSON_Duplicate(value, true);
+    if (!copy)
+        return false;
+    drop_nulls(copy);
+    return cJSON_AddItemToObject(body, name, copy);
+}
+
 /* The body members in the order of the model, so that the same parameters give the same bytes. */
 static bool build_body(const struct operation *op, const cJSON *params, struct operation_request *out, struct err *err)
 {
@@ -203,11 +236,11 @@ static bool build_body(const struct operation *op, const cJSON *params, struct o
     for (const struct member *member = op->input->members; ok && member->name; member++) {
         const cJSON *value = member->location == IN_BODY ? given(params, member) : NULL;
         out->has_body = out->has_body || member->location == IN_BODY;
-        if (value) /* a reference: the value stays the caller's, and is not changed */
-            ok = cJSON_AddItemReferenceToObject(body, member->name, (cJSON *)value);
+        if (value)
+            ok = add_member(body, member->name, value);
     }
     if (ok && out->has_body)
-        ok = (text = cJSON_PrintUnformatted(body)) != NULL;
+        ok = (text = json_text(body, false)) != NULL;
     if (!ok)
         err_set(err, ERR_MEMORY, "out of memory");
     else if (text && !(ok = buf_adds(&out->body, text)))

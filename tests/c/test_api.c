@@ -109,6 +109,40 @@ static void a_member_that_is_the_replys_status_is_filled(void **state)
     server_stop(&f->server);
 }
 
+static const char *authorization(const struct fixture *f)
+{
+    const char *line = strstr(f->server.head[0], "\r\nAuthorization: ");
+    assert_non_null(line);
+    return line;
+}
+
+static void what_is_sent_is_signed_as_the_sdks_sign_it(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const replies[] = {CREATED, NULL};
+    server_start(&f->server, replies);
+    make_client(f, 0);
+    run(f, "TagResource", "{\"resourceArn\":\"arn:aws:profile:x\",\"tags\":{\"a\":\"b\"}}", 0);
+    assert_non_null(strstr(authorization(f), "SignedHeaders=content-length;content-type;host;x-amz-content-sha256;x-amz-date,"));
+    /* of {"tags":{"a":"b"}} */
+    assert_non_null(strstr(f->server.head[0], "\r\nX-Amz-Content-Sha256: "
+                                              "0d99abb21f45dd039896839939a79ce74e4f9ae9cfd93debb0a832a171e93907\r\n"));
+    server_stop(&f->server);
+}
+
+static void a_post_without_a_body_says_that_it_has_none(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const replies[] = {CREATED, NULL};
+    server_start(&f->server, replies);
+    make_client(f, 0);
+    run(f, "GetObjectTypeAttributeStatistics",
+        "{\"DomainName\":\"d\",\"ObjectTypeName\":\"o\",\"AttributeName\":\"a\"}", 0);
+    assert_non_null(strstr(f->server.head[0], "\r\nContent-Length: 0\r\n"));
+    assert_non_null(strstr(authorization(f), "SignedHeaders=host;x-amz-content-sha256;x-amz-date,"));
+    server_stop(&f->server);
+}
+
 static void expect_unknown(struct fixture *f, const char *code)
 {
     assert_string_equal(f->err.code, code);
@@ -296,6 +330,8 @@ int main(void)
 #define WITH_CLIENT(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         WITH_CLIENT(a_member_that_is_the_replys_status_is_filled),
+        WITH_CLIENT(what_is_sent_is_signed_as_the_sdks_sign_it),
+        WITH_CLIENT(a_post_without_a_body_says_that_it_has_none),
         WITH_CLIENT(a_create_without_an_answer_is_not_sent_again),
         WITH_CLIENT(a_create_that_its_whole_timeout_ends_has_an_unknown_outcome),
         WITH_CLIENT(a_create_whose_connection_is_lost_is_not_sent_again),

@@ -228,6 +228,16 @@ static void requests_are_built_as_the_model_says(void **state)
         {"CreateDomain", "{\"DomainName\":\"d\",\"Tags\":null}", "/domains/d", "", "{}"},
         {"SearchProfiles", "{\"DomainName\":\"d\",\"KeyName\":\"_email\",\"Values\":[\"x\"],\"MaxResults\":5}",
          "/domains/d/profiles/search", "max-results=5", "{\"KeyName\":\"_email\",\"Values\":[\"x\"]}"},
+        {"UpdateDomain",
+         "{\"DomainName\":\"d\",\"Matching\":{\"JobSchedule\":null,\"Enabled\":true,\"AutoMerging\":"
+         "{\"ConflictResolution\":null,\"Enabled\":true}}}",
+         "/domains/d", "", "{\"Matching\":{\"Enabled\":true,\"AutoMerging\":{\"Enabled\":true}}}"},
+        {"UpdateDomain",
+         "{\"DomainName\":\"d\",\"Matching\":{\"Enabled\":true,\"AutoMerging\":{\"Enabled\":true,"
+         "\"MinAllowedConfidenceScoreForMerging\":0.30000000000000004}}}",
+         "/domains/d", "",
+         "{\"Matching\":{\"Enabled\":true,\"AutoMerging\":{\"Enabled\":true,"
+         "\"MinAllowedConfidenceScoreForMerging\":0.30000000000000004}}}"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct operation_request request;

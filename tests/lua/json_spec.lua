@@ -31,6 +31,14 @@ describe("json", function()
     assert.equals(2.0 ^ 63, value.l)
   end)
 
+  it("loses no digit of a number", function()
+    for _, text in ipairs { "9007199254740991", "-9007199254740991", "0.30000000000000004", "1e-07", "1767323045.678" } do
+      assert.equals(text, json.encode(json.decode(text)))
+    end
+    assert.equals("integer", math.type(json.decode("9007199254740991")))
+    assert.equals("[0.1,[0.30000000000000004]]", json.encode { 0.1, { 0.1 + 0.2 } })
+  end)
+
   it("returns nil, err for what is not JSON", function()
     for _, text in ipairs { "{", "", "[1,]", "1 2", "nul" } do
       local value, err = json.decode(text)
