@@ -9,6 +9,7 @@
 #include "core/api_rate.h"
 #include "core/api_reply.h"
 #include "core/api_skew.h"
+#include "core/credentials_store.h"
 #include "core/endpoint.h"
 #include "core/log.h"
 #include "core/retry.h"
@@ -24,7 +25,7 @@ struct api_client {
     char region[64];
     char endpoint[512];
     struct http_url url; /* of the endpoint */
-    struct credentials credentials;
+    struct credentials_store *credentials;
     struct sigv4_cache *keys;
     struct retry_bucket bucket;
     const struct operation *operations; /* the table */
@@ -40,10 +41,13 @@ struct api_client {
 static bool client_credentials(struct api_client *client, const struct api_options *options,
                                const struct aws_config *config, struct err *e)
 {
-    if (options->access_key_id || options->secret_access_key)
-        return credentials_explicit(options->access_key_id, options->secret_access_key, options->session_token,
-                                    &client->credentials, e);
-    return credentials_resolve(config, &client->credentials, e);
+    struct credentials given;
+    struct credentials_options how = {.loop = client->loop, .http = client->http};
+    if (!options->access_key_id && !options->secret_access_key)
+        client->credentials = credentials_open(config, &how, e);
+    else if (credentials_explicit(options->access_key_id, options->secret_access_key, options->session_token, &given, e))
+        client->credentials = credentials_store_fixed(&given, e);
+    return client->credentials != NULL;
 }
 
 static bool client_configure(struct api_client *client, const struct api_options *options,
@@ -112,7 +116,7 @@ void api_client_free(struct api_client *client)
     if (!client)
         return;
     http_url_free(&client->url);
-    credentials_free(&client->credentials);
+    credentials_store_free(client->credentials);
     sigv4_cache_free(client->keys);
     free(client->paces);
     free(client);
@@ -130,7 +134,12 @@ const char *api_client_endpoint(const struct api_client *client)
 
 const char *api_client_credentials_source(const struct api_client *client)
 {
-    return client->credentials.source;
+    return credentials_source(client->credentials);
+}
+
+time_t api_client_credentials_expiry(const struct api_client *client)
+{
+    return credentials_expiry(client->credentials);
 }
 
 /* ---- a call ---- */
@@ -144,6 +153,7 @@ struct api_call {
     const char *secret; /* the output's member that is one, or NULL */
     struct buf path, query, body;
     bool has_body;
+    struct credentials_wait *keys; /* waited for before the next attempt, or NULL */
     struct http_call *http;      /* under way, or NULL */
     struct api_rate *pace;       /* of its operation, or NULL */
     double sent_at;              /* the attempt; monotonic seconds */
@@ -157,11 +167,13 @@ struct api_call {
     void *arg;
 };
 
-static bool send_attempt(struct api_call *call, struct err *e) MUST_CHECK;
+static bool begin_attempt(struct api_call *call, struct err *e) MUST_CHECK;
 static bool next_attempt(struct api_call *call, struct err *e) MUST_CHECK;
 
 static void call_free(struct api_call *call)
 {
+    if (call->keys)
+        credentials_await_cancel(call->keys);
     if (call->http)
         http_cancel(call->http);
     loop_timer_stop(call->pause);
@@ -222,7 +234,7 @@ static void take_turn(void *arg)
     struct err e;
     err_clear(&e);
     call->pause = NULL;
-    if (!send_attempt(call, &e))
+    if (!begin_attempt(call, &e))
         finish_failed(call, &e);
 }
 
@@ -236,7 +248,7 @@ static bool next_attempt(struct api_call *call, struct err *e)
 {
     double wait = call->pace ? api_rate_take(call->pace, monotonic()) : 0;
     if (wait <= 0)
-        return send_attempt(call, e);
+        return begin_attempt(call, e);
     log_wire('*', "%s: waiting %.0f ms for its turn", call->operation, wait * 1000);
     call->pause = loop_timer_start(call->client->loop, (uint64_t)ceil(wait * 1000), take_turn, call);
     return call->pause || err_set(e, ERR_MEMORY, "out of memory");
@@ -261,6 +273,9 @@ static void call_timed_out(void *arg)
     err_set(&e, ERR_TIMEOUT, "no answer within the given timeout, after %d attempt%s%s", call->attempts,
             call->attempts == 1 ? "" : "s",
             call->attempts == 0 ? ": it waited for its turn, as many calls of this operation were before it" : "");
+    if (call->keys)
+        err_set(&e, ERR_TIMEOUT, "no credentials within the given timeout: they are waited for from %.500s",
+                credentials_source(call->client->credentials));
     e.retryable = true;
     if (!call->idempotent && call->http && http_call_sent(call->http))
         tell_unknown(&e);
@@ -338,10 +353,9 @@ static bool sends_length(const struct api_call *call)
 }
 
 /* What is signed and sent: headers and their values stay in `result` and the client. */
-static bool start_signed(struct api_call *call, const struct sigv4_result *signature, const char *url,
-                         struct err *e)
+static bool start_signed(struct api_call *call, const struct credentials *credentials,
+                         const struct sigv4_result *signature, const char *url, struct err *e)
 {
-    struct credentials *credentials = &call->client->credentials;
     struct http_header headers[6];
     size_t count = 0;
     headers[count++] = (struct http_header){(char *)"X-Amz-Date", (char *)signature->date};
@@ -363,7 +377,7 @@ static bool start_signed(struct api_call *call, const struct sigv4_result *signa
     return call->http != NULL;
 }
 
-static bool send_attempt(struct api_call *call, struct err *e)
+static bool send_attempt(struct api_call *call, const struct credentials *credentials, struct err *e)
 {
     struct api_client *client = call->client;
     char hash[65], length[24];
@@ -384,8 +398,8 @@ static bool send_attempt(struct api_call *call, struct err *e)
                                     .body = call->body.data, .body_len = call->body.len};
     struct sigv4_scope scope = {SIGNING_NAME, client->region, time(NULL) + (time_t)lround(client->skew)};
     struct sigv4_credentials keys = {
-        client->credentials.access_key_id, secret_bytes(client->credentials.secret_access_key),
-        client->credentials.session_token ? secret_bytes(client->credentials.session_token) : NULL};
+        credentials->access_key_id, secret_bytes(credentials->secret_access_key),
+        credentials->session_token ? secret_bytes(credentials->session_token) : NULL};
     struct sigv4_result *signature = calloc(1, sizeof *signature);
     call->attempts++;
     call->skew = client->skew;
@@ -393,13 +407,34 @@ static bool send_attempt(struct api_call *call, struct err *e)
     if (!signature || path.failed || url.failed) {
         err_set(e, ERR_MEMORY, "out of memory");
     } else if (sigv4_sign(&request, &scope, &keys, client->keys, signature, e)) {
-        ok = start_signed(call, signature, url.data, e);
+        ok = start_signed(call, credentials, signature, url.data, e);
         sigv4_result_free(signature);
     }
     free(signature);
     buf_free(&path);
     buf_free(&url);
     return ok;
+}
+
+static void keys_ready(void *arg, const struct credentials *credentials, const struct err *failure)
+{
+    struct api_call *call = arg;
+    struct err e = *failure;
+    call->keys = NULL;
+    if (credentials)
+        err_clear(&e);
+    if (!credentials || !send_attempt(call, credentials, &e))
+        finish_failed(call, &e);
+}
+
+/* Sends, at once or when there are keys to sign with. */
+static bool begin_attempt(struct api_call *call, struct err *e)
+{
+    const struct credentials *credentials = credentials_current(call->client->credentials);
+    if (credentials)
+        return send_attempt(call, credentials, e);
+    call->keys = credentials_await(call->client->credentials, keys_ready, call, e);
+    return call->keys != NULL;
 }
 
 static struct api_call *call_new(struct api_client *client, const char *operation, const char *method,
@@ -461,7 +496,7 @@ struct api_call *api_get_start(struct api_client *client, const char *path, cons
     buf_init(&call->query, 16 * 1024);
     buf_adds(&call->path, path);
     buf_adds(&call->query, query ? query : "");
-    if (!call->path.failed && !call->query.failed && send_attempt(call, e))
+    if (!call->path.failed && !call->query.failed && begin_attempt(call, e))
         return call;
     call_free(call);
     return NULL;

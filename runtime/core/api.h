@@ -40,7 +40,9 @@ struct api_client *api_client_new(struct http *http, struct loop *loop, const st
 void api_client_free(struct api_client *client);
 const char *api_client_region(const struct api_client *client);
 const char *api_client_endpoint(const struct api_client *client);
+/* As credentials_source and credentials_expiry: known once a call was made. */
 const char *api_client_credentials_source(const struct api_client *client);
+time_t api_client_credentials_expiry(const struct api_client *client);
 
 struct api_reply {
     cJSON *output; /* the callback may take it by setting NULL here; NULL after an error */

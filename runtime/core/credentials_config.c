@@ -93,7 +93,7 @@ static bool keep_setting(void *arg, const char *section, const char *parent, con
         file->size = size;
     }
     struct aws_setting *setting = &file->settings[file->count];
-    *setting = (struct aws_setting){.line = line};
+    *setting = (struct aws_setting){.file = file->path, .line = line};
     setting->kind = classify(reading->which, section, name, sizeof name);
     file->count++;
     setting->section = strdup(name);
@@ -170,25 +170,19 @@ static bool has_profile(const struct aws_config *config, const char *name)
 }
 
 /* A section of the config file with the profile's bare name: the word "profile" was forgotten. */
-static long bare_section(const struct aws_config *config)
+static long bare_section(const struct aws_config *config, const char *profile)
 {
     const struct aws_shared_file *file = &config->files[AWS_CONFIG];
     for (size_t i = 0; i < file->count; i++)
-        if (file->settings[i].kind == SECTION_OTHER && strcmp(file->settings[i].section, config->profile) == 0)
+        if (file->settings[i].kind == SECTION_OTHER && strcmp(file->settings[i].section, profile) == 0)
             return file->settings[i].line;
     return 0;
 }
 
-static bool no_such_profile(const struct aws_config *config, struct err *err)
+static const char *nearest_profile(const struct aws_config *config, const char *profile, bool *any)
 {
     const char *names[MAX_PROFILES + 1];
     size_t count = 0;
-    long line = bare_section(config);
-    if (line > 0) {
-        err_set(err, ERR_CONFIG, "in this file the section of a profile is [profile %.100s], not [%.100s]",
-                config->profile, config->profile);
-        return err_at(err, config->files[AWS_CONFIG].path, line, 0, NULL);
-    }
     for (int file = AWS_CONFIG; file < AWS_FILES; file++)
         for (size_t i = 0; i < config->files[file].count && count < MAX_PROFILES; i++) {
             const struct aws_setting *setting = &config->files[file].settings[i];
@@ -196,15 +190,35 @@ static bool no_such_profile(const struct aws_config *config, struct err *err)
                 names[count++] = setting->section;
         }
     names[count] = NULL;
-    const char *near = nearest_name(config->profile, names);
+    *any = count > 0;
+    return nearest_name(profile, names);
+}
+
+static bool no_such_profile(const struct aws_config *config, const char *profile, const struct aws_setting *referrer,
+                            struct err *err)
+{
+    bool any;
+    const char *near = nearest_profile(config, profile, &any);
     const char *shared = config->files[AWS_CREDENTIALS].path, *own = config->files[AWS_CONFIG].path;
-    return err_set(err, ERR_CONFIG,
-                   "there is no profile \"%.100s\"%s%s%.100s%s in %.150s or %.150s: %s", config->profile,
-                   config->explicit_profile ? "" : " (from AWS_PROFILE)", near ? " (did you mean \"" : "",
-                   near ? near : "", near ? "\"?)" : "", own ? own : "a config file (no home directory)",
-                   shared ? shared : "a credentials file",
-                   count > 0 ? "name one that is there (aws configure list-profiles), or make it with aws configure"
-                             : "make it with aws configure");
+    const char *from = referrer ? " that source_profile names" : config->explicit_profile ? "" : " (from AWS_PROFILE)";
+    err_set(err, ERR_CONFIG, "there is no profile \"%.100s\"%s%s%.100s%s in %.150s or %.150s: %s", profile, from,
+            near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "",
+            own ? own : "a config file (no home directory)", shared ? shared : "a credentials file",
+            any ? "name one that is there (aws configure list-profiles), or make it with aws configure"
+                : "make it with aws configure");
+    return referrer ? err_at(err, referrer->file, referrer->line, 0, NULL) : false;
+}
+
+bool aws_config_require(const struct aws_config *config, const char *profile, const struct aws_setting *referrer,
+                        struct err *err)
+{
+    long line;
+    if (has_profile(config, profile))
+        return true;
+    if ((line = bare_section(config, profile)) == 0)
+        return no_such_profile(config, profile, referrer, err);
+    err_set(err, ERR_CONFIG, "in this file the section of a profile is [profile %.100s], not [%.100s]", profile, profile);
+    return err_at(err, config->files[AWS_CONFIG].path, line, 0, NULL);
 }
 
 struct aws_config *aws_config_load(const char *profile, struct err *err)
@@ -229,9 +243,7 @@ struct aws_config *aws_config_load(const char *profile, struct err *err)
     bool ok = config->profile ? load_file(&config->files[AWS_CONFIG], AWS_CONFIG, err) &&
                                     load_file(&config->files[AWS_CREDENTIALS], AWS_CREDENTIALS, err)
                               : err_set(err, ERR_MEMORY, "out of memory");
-    if (ok && named && !has_profile(config, config->profile))
-        ok = no_such_profile(config, err);
-    if (ok)
+    if (ok && (!named || aws_config_require(config, config->profile, NULL, err)))
         return config;
     aws_config_free(config);
     return NULL;
@@ -285,16 +297,26 @@ static const struct aws_setting *find(const struct aws_shared_file *file, enum a
     return NULL;
 }
 
-const struct aws_setting *aws_config_find(const struct aws_config *config, enum aws_file file, const char *key)
+static const struct aws_setting *filled(const struct aws_setting *setting)
 {
-    return find(&config->files[file], SECTION_PROFILE, config->profile, NULL, key);
+    return setting && *setting->value ? setting : NULL;
+}
+
+const struct aws_setting *aws_config_find(const struct aws_config *config, const char *profile, enum aws_file file,
+                                          const char *key)
+{
+    return filled(find(&config->files[file], SECTION_PROFILE, profile, NULL, key));
+}
+
+const struct aws_setting *aws_config_setting(const struct aws_config *config, const char *profile, const char *key)
+{
+    const struct aws_setting *setting = aws_config_find(config, profile, AWS_CONFIG, key);
+    return setting ? setting : aws_config_find(config, profile, AWS_CREDENTIALS, key);
 }
 
 const char *aws_config_get(const struct aws_config *config, const char *key)
 {
-    const struct aws_setting *setting = aws_config_find(config, AWS_CONFIG, key);
-    if (!setting)
-        setting = aws_config_find(config, AWS_CREDENTIALS, key);
+    const struct aws_setting *setting = aws_config_setting(config, config->profile, key);
     return setting ? setting->value : NULL;
 }
 

@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "core/credentials.h"
+#include "core/credentials_store.h"
 
 enum aws_file { AWS_CONFIG, AWS_CREDENTIALS, AWS_FILES };
 
@@ -17,6 +18,7 @@ struct aws_setting {
     char *parent;        /* of a nested setting, or NULL */
     char *key;           /* NULL: the section's head */
     char *value;         /* may be a secret: cleansed when freed */
+    const char *file;    /* its path */
     long line;
 };
 
@@ -33,8 +35,14 @@ struct aws_config {
     struct aws_shared_file files[AWS_FILES];
 };
 
-/* The last setting of the profile with that key in one of the files; NULL when there is none. */
-const struct aws_setting *aws_config_find(const struct aws_config *config, enum aws_file file, const char *key);
+/* The last setting of a profile with that key in one of the files; NULL when there is none, or it is empty. */
+const struct aws_setting *aws_config_find(const struct aws_config *config, const char *profile, enum aws_file file,
+                                          const char *key);
+/* As aws_config_get, with its place. */
+const struct aws_setting *aws_config_setting(const struct aws_config *config, const char *profile, const char *key);
+/* False with *err filled when neither file has the profile. `referrer` names it, or is NULL: the caller or AWS_PROFILE did. */
+bool aws_config_require(const struct aws_config *config, const char *profile, const struct aws_setting *referrer,
+                        struct err *err) MUST_CHECK;
 
 enum credentials_found { CREDENTIALS_NONE, CREDENTIALS_FOUND, CREDENTIALS_FAILED };
 
@@ -50,12 +58,22 @@ struct credentials_given {
 enum credentials_found credentials_take(const struct credentials_given *given, struct credentials *out,
                                         struct err *err) MUST_CHECK;
 
-/* The providers, one file each. */
-enum credentials_found credentials_from_environment(struct credentials *out, struct err *err) MUST_CHECK;
-enum credentials_found credentials_from_shared(const struct aws_config *config, enum aws_file file,
-                                               struct credentials *out, struct err *err) MUST_CHECK;
-/* False with *err filled when the profile takes its keys from somewhere that is not supported yet. With `before_keys`
- * only sources that go before keys of the same profile are looked at. */
-bool credentials_shared_supported(const struct aws_config *config, bool before_keys, struct err *err) MUST_CHECK;
+/* What is looked for: the keys of a profile. */
+struct credentials_search {
+    const struct aws_config *config;
+    const struct credentials_options *options;
+    const char *profile;
+    bool environment; /* its variables count: no profile was named */
+};
+
+static inline time_t credentials_now(const struct credentials_options *options)
+{
+    return options->clock ? options->clock(NULL) : time(NULL);
+}
+
+/* The sources, one file each: whether one is configured, and a store that asks it. */
+typedef enum credentials_found credentials_source_find(const struct credentials_search *search,
+                                                       struct credentials_store **out, struct err *err);
+credentials_source_find credentials_from_environment, credentials_from_shared_file, credentials_from_config_file;
 
 #endif
