@@ -53,6 +53,7 @@ struct credentials_options {
     struct loop *loop;
     struct http *http;
     time_t (*clock)(time_t *); /* NULL: time() */
+    long process_timeout_ms;   /* of a credential_process; 0: 60 s, as in the AWS SDK for Go */
 };
 
 struct credentials_store; /* owned by whoever opened it */

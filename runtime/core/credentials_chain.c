@@ -33,7 +33,7 @@ static enum credentials_found before_shared_file(const struct credentials_search
 static enum credentials_found before_config_file(const struct credentials_search *search, struct credentials_store **out,
                                                  struct err *err)
 {
-    static const char *const keys[] = {"login_session", "credential_process", NULL};
+    static const char *const keys[] = {"login_session", NULL};
     (void)out;
     return unsupported(search, keys, err);
 }
@@ -75,7 +75,7 @@ struct credentials_store *credentials_open(const struct aws_config *config, cons
 {
     static credentials_source_find *const sources[] = {credentials_from_environment, before_shared_file,
                                                        credentials_from_shared_file, before_config_file,
-                                                       credentials_from_config_file};
+                                                       credentials_from_process, credentials_from_config_file};
     struct credentials_search search = {config, options, config->profile, !config->explicit_profile};
     struct credentials_store *store = NULL;
     enum credentials_found found = CREDENTIALS_NONE;

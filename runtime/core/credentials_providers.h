@@ -74,6 +74,7 @@ static inline time_t credentials_now(const struct credentials_options *options)
 /* The sources, one file each: whether one is configured, and a store that asks it. */
 typedef enum credentials_found credentials_source_find(const struct credentials_search *search,
                                                        struct credentials_store **out, struct err *err);
-credentials_source_find credentials_from_environment, credentials_from_shared_file, credentials_from_config_file;
+credentials_source_find credentials_from_environment, credentials_from_shared_file, credentials_from_process,
+    credentials_from_config_file;
 
 #endif

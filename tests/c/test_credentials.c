@@ -259,7 +259,7 @@ static void sources_that_are_not_supported_yet_are_named(void **state)
 {
     (void)state;
     static const char *const settings[] = {"role_arn", "sso_session", "sso_start_url", "web_identity_token_file",
-                                           "credential_process", "login_session"};
+                                           "login_session"};
     for (size_t i = 0; i < COUNT(settings); i++) {
         char text[200];
         snprintf(text, sizeof text, "[profile acme]\nregion = us-east-1\n%s = something\n", settings[i]);
