@@ -6,10 +6,15 @@
 #include "local/facts.h"
 #include "local/ingest_private.h"
 
-/* A batch ends at the first of these. Its commit stays under half a second. */
+/* A batch ends at the first of these. */
 #define BATCH_ROWS 50000
 #define BATCH_BYTES ((size_t)8 << 20)
-#define BATCH_SECONDS 0.3
+#define COLLECT_SECONDS 0.3
+/* A turn stays under half a second: one that has spent this much on collecting leaves the commit to the next, and a part of a
+ * batch is committed after so much of writing: the COMMIT itself takes about as long again. */
+#define COMMIT_AFTER_SECONDS 0.1
+#define WRITE_SECONDS 0.15
+#define LOOK_BYTES ((size_t)64 << 10) /* between two looks at the clock */
 #define LATER_SECONDS 1.0 /* until a job that found the disk full is tried again */
 
 /* ---- opening ---- */
@@ -127,6 +132,8 @@ static bool open_job(struct ingest *ingest, struct active *a, struct err *err)
     if (!check_object(&a->job, err) || !(a->plan = ingest_plan_new(a->job.fields, a->job.unique_key, err)) ||
         !bind_header(ingest, a, found, err))
         return false;
+    a->batch_end = a->position.offset;
+    a->batch_end_line = a->position.line;
     a->batch = profile_batch_new(a->domain->profiles, err);
     return a->batch && (!found || go_to_position(ingest, a, err));
 }
@@ -151,34 +158,51 @@ static bool give_up_reading(struct active *a, const struct err *bad, struct err 
         *err = *bad;
         return false;
     }
-    a->at_end = true;
-    a->position.offset = a->job.facts.size;
+    a->batch_end = a->job.facts.size;
     return profile_batch_fail(a->batch, bad->line ? bad->line : csv_reader_line(a->csv) + 1, 0, "", nothing, bad->message, err);
 }
 
-/* Collects a batch; a->at_end when the file has no more. */
-static bool collect(struct active *a, struct err *err)
+/* A batch that is there in part is to be collected as it was. */
+static bool is_full(const struct active *a)
 {
-    double until = clock_steady() + BATCH_SECONDS;
+    if (a->position.part_end)
+        return a->batch_end >= a->position.part_end;
+    return profile_batch_rows(a->batch) >= BATCH_ROWS || profile_batch_bytes(a->batch) >= BATCH_BYTES;
+}
+
+static void move_end(struct active *a)
+{
+    a->batch_end = csv_reader_offset(a->csv);
+    a->batch_end_line = csv_reader_line(a->csv) + 1;
+}
+
+/* Collects a batch, or some of it; a->at_end when the file has no more. */
+static bool collect(struct active *a, double until, struct err *err)
+{
     struct csv_slice nothing = {"", 0};
-    while (profile_batch_rows(a->batch) < BATCH_ROWS && profile_batch_bytes(a->batch) < BATCH_BYTES && !a->stop) {
+    uint64_t look_at = 0;
+    bool in_time = true;
+    while (!is_full(a) && in_time && !a->stop) {
         const struct csv_row *row = NULL;
         struct err bad;
         err_clear(&bad);
         enum csv_status status = csv_reader_next(a->csv, &row, &bad);
-        a->at_end = status == CSV_END;
-        if (a->at_end)
-            return true;
-        if (status == CSV_FAILED)
-            return a->stop || give_up_reading(a, &bad, err);
-        bool ok = status == CSV_ROW ? take_row(a, row, err)
-                                    : profile_batch_fail(a->batch, row->line, 0, "", nothing, bad.message, err);
+        a->at_end = status == CSV_END || status == CSV_FAILED;
+        bool ok = status == CSV_END      ? true
+                  : status == CSV_FAILED ? a->stop || give_up_reading(a, &bad, err)
+                  : status == CSV_ROW    ? take_row(a, row, err)
+                                         : profile_batch_fail(a->batch, row->line, 0, "", nothing, bad.message, err);
         if (!ok)
             return false;
-        a->position.offset = row->end;
-        if ((profile_batch_rows(a->batch) & 127) == 0 && clock_steady() > until)
+        if (a->at_end)
             break;
+        move_end(a);
+        if (a->batch_end >= look_at) {
+            look_at = a->batch_end + LOOK_BYTES;
+            in_time = clock_steady() < until;
+        }
     }
+    a->collected = a->at_end || !a->position.part_end || is_full(a);
     return true;
 }
 
@@ -197,14 +221,21 @@ static void end_status(const struct job_counts *counts, const char **status, con
 
 static bool commit(struct ingest *ingest, struct active *a, struct err *err)
 {
-    return profile_batch_commit(a->batch, a->job.job_id, &a->position, clock_now(ingest->clock), a->expires, err);
+    bool more = false;
+    struct batch_commit what = {.job_id = a->job.job_id, .end = a->batch_end, .end_line = a->batch_end_line,
+                                .now = clock_now(ingest->clock), .expires = a->expires, .seconds = WRITE_SECONDS};
+    if (!profile_batch_commit(a->batch, &what, &a->position, &more, err))
+        return false;
+    a->collected = more;
+    return true;
 }
 
-/* Some of what is to be done for a job: rows of it, or some thousand expired profiles that are in their way. What was
- * collected and could not be committed is committed before anything else. */
+/* Some of what is to be done for a job: rows of it, or what is in their way: expired profiles, or too many runs of the search
+ * index. What was collected and could not be committed is committed before anything else. */
 static bool go_on(struct ingest *ingest, struct active *a, struct err *err)
 {
     bool more = false;
+    double began = clock_steady();
     if (a->stop)
         return true;
     if (!a->purged) {
@@ -214,16 +245,15 @@ static bool go_on(struct ingest *ingest, struct active *a, struct err *err)
         if (more)
             return true;
     }
-    if (!a->uncommitted) {
-        if (!collect(a, err))
+    if (profiles_merge_due(a->domain->profiles, true))
+        return profiles_merge(a->domain->profiles, err);
+    if (!a->collected) {
+        if (!collect(a, began + COLLECT_SECONDS, err))
             return false;
-        a->position.line = csv_reader_line(a->csv) + 1;
+        if (!a->collected || a->stop || clock_steady() > began + COMMIT_AFTER_SECONDS)
+            return true;
     }
-    a->uncommitted = true;
-    if (!commit(ingest, a, err))
-        return false;
-    a->uncommitted = false;
-    return !profiles_merge_due(a->domain->profiles, true) || profiles_merge(a->domain->profiles, err);
+    return commit(ingest, a, err);
 }
 
 /* After a job's end: a slice of what is due on the search index. */
@@ -274,7 +304,7 @@ bool ingest_turn(struct ingest *ingest, struct active *a)
     if (!ok && wait_for_room(ingest, a, &e))
         return true;
     a->waits = false;
-    if (ok && !a->at_end && !a->stop) {
+    if (ok && (!a->at_end || a->collected) && !a->stop) {
         tell(ingest, a, NULL, NULL);
         return true;
     }

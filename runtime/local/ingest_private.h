@@ -25,12 +25,14 @@ struct active {
     struct object_reader *object;
     struct csv_reader *csv;
     struct profile_batch *batch;
-    struct ingest_position position;
+    struct ingest_position position; /* that is committed */
+    uint64_t batch_end;  /* byte of the object at which the batch ends, and that line */
+    long batch_end_line;
     size_t header_count;
     double expires;
     bool opened, purged;
     bool at_end;         /* of the file: what was collected is its last batch */
-    bool uncommitted;    /* the batch was collected, and found the disk full */
+    bool collected;      /* the batch is, and is to be committed */
     bool ended;          /* its end was told; it stays while its domain's index has runs to merge */
     bool waits;          /* for room on the disk, and has said so */
     double not_before;   /* steady time of its next turn */

@@ -28,7 +28,8 @@ static const char schema[] =
     "CREATE TABLE oldest (expires INTEGER NOT NULL);"
     "INSERT INTO oldest VALUES(9223372036854775807);"
     TERMS_SCHEMA
-    "CREATE TABLE position (job TEXT PRIMARY KEY, offset INTEGER, line INTEGER, created INTEGER, updated INTEGER, failed INTEGER);"
+    "CREATE TABLE position (job TEXT PRIMARY KEY, offset INTEGER, line INTEGER, created INTEGER, updated INTEGER, failed INTEGER,"
+    "  part_end INTEGER, part_hash INTEGER);"
     "CREATE TABLE failure (number INTEGER PRIMARY KEY, job TEXT NOT NULL, line INTEGER, col INTEGER, name TEXT, value TEXT,"
     "  reason TEXT);"
     "CREATE INDEX failure_of_job ON failure(job, number);";
@@ -54,7 +55,8 @@ static bool prepare(struct profiles *p, struct err *err)
         {&p->drop_profile, "DELETE FROM profile WHERE id = ?"},
         {&p->put_oldest, "UPDATE oldest SET expires = ?"},
         {&p->put_failure, "INSERT INTO failure(job, line, col, name, value, reason) VALUES(?, ?, ?, ?, ?, ?)"},
-        {&p->put_position, "INSERT OR REPLACE INTO position(job, offset, line, created, updated, failed) VALUES(?, ?, ?, ?, ?, ?)"},
+        {&p->put_position, "INSERT OR REPLACE INTO position(job, offset, line, created, updated, failed, part_end, part_hash)"
+                           " VALUES(?, ?, ?, ?, ?, ?, ?, ?)"},
     };
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         if (!(*all[i].statement = sql_prepare(p->db, all[i].text, err)))
@@ -219,7 +221,8 @@ int profiles_target(struct profiles *p, const char *name, struct err *err)
 
 bool profiles_position(struct profiles *p, const char *job_id, struct ingest_position *position, bool *found, struct err *err)
 {
-    sqlite3_stmt *q = sql_prepare(p->db, "SELECT offset, line, created, updated, failed FROM position WHERE job = ?", err);
+    sqlite3_stmt *q = sql_prepare(p->db, "SELECT offset, line, created, updated, failed, part_end, part_hash FROM position WHERE job = ?",
+                                  err);
     if (!q)
         return false;
     sqlite3_bind_text(q, 1, job_id, -1, SQLITE_STATIC);
@@ -229,6 +232,8 @@ bool profiles_position(struct profiles *p, const char *job_id, struct ingest_pos
         position->offset = (uint64_t)sqlite3_column_int64(q, 0);
         position->line = (long)sqlite3_column_int64(q, 1);
         position->counts = (struct job_counts){sqlite3_column_int64(q, 2), sqlite3_column_int64(q, 3), sqlite3_column_int64(q, 4)};
+        position->part_end = (uint64_t)sqlite3_column_int64(q, 5);
+        position->part_hash = (uint64_t)sqlite3_column_int64(q, 6);
     }
     bool ok = *found || status == SQLITE_DONE || sql_fail(p->db, err);
     sqlite3_finalize(q);

@@ -1,10 +1,11 @@
-/* The batches of profiles.h: rows collected in memory, sorted by key, committed together. */
+/* The batches of profiles.h: rows collected in memory, sorted by key, committed in parts. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
 #include "core/utf8.h"
+#include "local/clock.h"
 #include "local/profiles_private.h"
 
 #define ARENA_MAX ((size_t)256 << 20)
@@ -28,6 +29,7 @@ struct profile_batch {
     struct buf arena;
     struct row *rows;
     size_t row_count, row_size;
+    bool sorted;
     struct failure *failures;
     size_t failure_count, failure_size;
     struct buf merged, previous;
@@ -112,6 +114,7 @@ bool profile_batch_add(struct profile_batch *batch, int key_target, struct csv_s
     row->sequence = batch->row_count;
     row->hash = profile_key_hash(batch->arena.data + row->key, row->key_len);
     batch->row_count++;
+    batch->sorted = false;
     return true;
 }
 
@@ -336,19 +339,34 @@ static bool write_key(struct profile_batch *batch, const struct row *rows, size_
     return (stored.same || change_profile(batch, rows, &stored, &digest, err)) && put_key(batch->profiles, &stored, digest, err);
 }
 
-static bool write_rows(struct profile_batch *batch, double now, double expires, struct job_counts *counts, struct err *err)
+/* The first row that is not there yet. */
+static size_t first_row(const struct profile_batch *batch, const struct ingest_position *position)
 {
-    int64_t until = (int64_t)ceil(expires);
-    for (size_t first = 0, next; first < batch->row_count; first = next) {
+    size_t first = 0;
+    while (position->part_end && first < batch->row_count && batch->rows[first].hash <= position->part_hash)
+        first++;
+    return first;
+}
+
+/* Keys of one hash stay together: the hash is what says how far it came. */
+static bool write_rows(struct profile_batch *batch, const struct batch_commit *what, struct ingest_position *position, bool *more,
+                       struct err *err)
+{
+    int64_t expires = (int64_t)ceil(what->expires);
+    double until = clock_steady() + what->seconds;
+    *more = false;
+    for (size_t first = first_row(batch, position), next; first < batch->row_count && !*more; first = next) {
         const struct row *row = &batch->rows[first];
         for (next = first + 1; next < batch->row_count && same_key(batch, row, &batch->rows[next]);)
             next++;
-        if (!write_key(batch, row, next - first, now, until, counts, err))
+        if (!write_key(batch, row, next - first, what->now, expires, &position->counts, err))
             return false;
+        position->part_hash = row->hash;
+        *more = next < batch->row_count && batch->rows[next].hash != row->hash && clock_steady() > until;
     }
-    if (until < batch->profiles->purge_oldest)
-        batch->profiles->purge_oldest = until;
-    if (until < batch->profiles->oldest && batch->row_count && !profiles_put_oldest(batch->profiles, until, err))
+    if (expires < batch->profiles->purge_oldest)
+        batch->profiles->purge_oldest = expires;
+    if (expires < batch->profiles->oldest && batch->row_count && !profiles_put_oldest(batch->profiles, expires, err))
         return false;
     return terms_flush(batch->profiles->terms, err);
 }
@@ -381,22 +399,35 @@ static bool write_position(struct profile_batch *batch, const char *job_id, cons
     sqlite3_bind_int64(q, 4, position->counts.created);
     sqlite3_bind_int64(q, 5, position->counts.updated);
     sqlite3_bind_int64(q, 6, position->counts.failed);
+    sqlite3_bind_int64(q, 7, (int64_t)position->part_end);
+    sqlite3_bind_int64(q, 8, (int64_t)position->part_hash);
     return sql_run(q, err);
 }
 
-bool profile_batch_commit(struct profile_batch *batch, const char *job_id, struct ingest_position *position, double now,
-                          double expires, struct err *err)
+/* What goes with the last part. */
+static bool end_batch(struct profile_batch *batch, const struct batch_commit *what, struct ingest_position *position, struct err *err)
+{
+    position->offset = what->end;
+    position->line = what->end_line;
+    position->part_end = position->part_hash = 0;
+    position->counts.failed += (int64_t)batch->failure_count;
+    return write_failures(batch, what->job_id, err);
+}
+
+bool profile_batch_commit(struct profile_batch *batch, const struct batch_commit *what, struct ingest_position *position,
+                          bool *more, struct err *err)
 {
     sqlite3 *db = batch->profiles->db;
     struct ingest_position after = *position;
     struct err ignored;
     err_clear(&ignored);
-    if (batch->row_count > 1)
+    if (!batch->sorted && batch->row_count > 1)
         qsort_r(batch->rows, batch->row_count, sizeof *batch->rows, by_key, batch->arena.data);
-    bool ok = sql_exec(db, "BEGIN IMMEDIATE", err);
-    ok = ok && write_rows(batch, now, expires, &after.counts, err);
-    after.counts.failed += (int64_t)batch->failure_count;
-    ok = ok && write_failures(batch, job_id, err) && write_position(batch, job_id, &after, err) && sql_exec(db, "COMMIT", err);
+    batch->sorted = true;
+    bool ok = sql_exec(db, "BEGIN IMMEDIATE", err) && write_rows(batch, what, &after, more, err);
+    after.part_end = what->end;
+    ok = ok && (*more || end_batch(batch, what, &after, err)) && write_position(batch, what->job_id, &after, err) &&
+         sql_exec(db, "COMMIT", err);
     if (!ok) {
         terms_discard(batch->profiles->terms);
         (void)!sql_exec(db, "ROLLBACK", &ignored);
@@ -404,7 +435,9 @@ bool profile_batch_commit(struct profile_batch *batch, const char *job_id, struc
         return false;
     }
     *position = after;
-    buf_reset(&batch->arena);
-    batch->row_count = batch->failure_count = 0;
+    if (!*more) {
+        buf_reset(&batch->arena);
+        batch->row_count = batch->failure_count = 0;
+    }
     return true;
 }

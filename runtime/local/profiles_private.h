@@ -9,9 +9,9 @@
 
 /* A profile's entry in profile_key stands under the hash of its key; where two keys have one hash, the second has the next
  * free hash. An entry with the number 0 holds a place that such a chain runs through. The entries are small and close
- * together, so a batch, sorted by hash, goes through them in one sweep; `digest` tells that a profile already says what a row
+ * together, so a batch, sorted by hash, goes through them in one sweep, in as many transactions as it takes; `digest` tells that a profile already says what a row
  * says, without looking at the profile, which lies anywhere. Expiry is in whole seconds since the epoch. */
-#define PROFILES_VERSION 2
+#define PROFILES_VERSION 3
 
 struct profiles {
     sqlite3 *db;

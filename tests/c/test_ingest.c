@@ -371,6 +371,59 @@ static void an_ingestion_that_was_broken_off_goes_on_to_the_same_counts(void **s
     assert_int_equal(last_failed_line(f, id), 1 + 399 + 400000);
 }
 
+/* Adds the rows from..to of "k0,m0@x,A,B", "k1,…", in which every key comes twice. */
+static size_t add_lines(struct buf *text, int from, int to)
+{
+    for (int i = from; i < to; i++)
+        buf_addf(text, "k%d,m%d@x,A,B\n", i / 2, i);
+    return text->len;
+}
+
+/* In parts of one key each: `parts` of them. */
+static void commit_parts(struct profiles *p, const char *job_id, uint64_t from, uint64_t end, int rows, int parts)
+{
+    struct err e;
+    struct ingest_position position = {.offset = from, .line = 2};
+    struct batch_commit what = {.job_id = job_id, .end = end, .end_line = rows + 2, .now = 1000 * DAY, .expires = 1014 * DAY};
+    char key[16];
+    bool more;
+    err_clear(&e);
+    struct profile_batch *batch = profile_batch_new(p, &e);
+    int target = profiles_target(p, "Attributes.id", &e);
+    for (int i = 0; i < rows; i++) {
+        struct profile_value value = {target, {key, (size_t)snprintf(key, sizeof key, "k%d", i / 2)}};
+        assert_true(profile_batch_add(batch, target, value.value, &value, 1, &e));
+    }
+    for (int i = 1; i <= parts; i++) {
+        assert_true(profile_batch_commit(batch, &what, &position, &more, &e));
+        assert_true(more);
+        assert_int_equal(position.counts.created, i);
+        assert_int_equal(position.counts.updated, i);
+        assert_int_equal(position.offset, from);
+    }
+    profile_batch_free(batch);
+}
+
+static void a_batch_that_was_committed_in_part_goes_on_to_the_same_counts(void **state)
+{
+    struct fixture *f = *state;
+    struct buf text;
+    struct err e;
+    err_clear(&e);
+    buf_init(&text, 1 << 20);
+    buf_adds(&text, "Id,Mail,First,Last\n");
+    uint64_t from = text.len, end = add_lines(&text, 0, 600);
+    add_lines(&text, 600, 1000);
+    struct job_plan job = make_job(f, FIELDS, text.data, text.len, 14);
+    buf_free(&text);
+    struct profiles *p = profiles_open(f->dir, 1, true, &e);
+    commit_parts(p, job.job_id, from, end, 600, 100);
+    profiles_close(p);
+    run_job(f, &job);
+    expect(f, "SUCCEEDED", 500, 500, 0);
+    assert_string_equal(look_up(f, "k499", "EmailAddress"), "m999@x");
+}
+
 static void a_stopped_ingestion_ends_soon_and_keeps_what_it_did(void **state)
 {
     struct fixture *f = *state;
@@ -420,6 +473,7 @@ int main(void)
         WITH_STORE(failed_records_are_counted_and_kept),
         WITH_STORE(what_the_service_refuses_fails_with_validation_failure),
         WITH_STORE(an_ingestion_that_was_broken_off_goes_on_to_the_same_counts),
+        WITH_STORE(a_batch_that_was_committed_in_part_goes_on_to_the_same_counts),
         WITH_STORE(a_stopped_ingestion_ends_soon_and_keeps_what_it_did),
         WITH_STORE(a_closed_domain_can_be_removed),
     };
