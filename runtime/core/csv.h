@@ -25,6 +25,7 @@ struct csv_options {
     unsigned char quote;     /* 0 means '"' */
     bool no_header;          /* the first record is data */
     bool strict;
+    bool pauses;             /* see CSV_NOTHING_YET */
     bool keep_bom;           /* leave a UTF-8 byte-order mark in the first cell; otherwise it is dropped */
     size_t max_record;       /* bytes, without its line end; 0 means CSV_MAX_RECORD_DEFAULT */
     uint64_t start_offset;   /* where the source begins in the whole input: added to row offsets */
@@ -51,6 +52,8 @@ enum csv_status {
     CSV_ROW,    /* *row is a record */
     CSV_BAD,    /* a record that cannot be read: *row has line, offset, end and raw (no cells), *err says why */
     CSV_END,    /* the input is at its end */
+    CSV_NOTHING_YET, /* with `pauses` only: some of a long run of blank lines has gone by, and what comes is not known. Not before
+                      * the header: who does not want to wait for that reads it as a row, with no_header */
     CSV_FAILED, /* the source failed, or a physical line passes max_record, or memory is out: *err; the reader is done */
 };
 

@@ -3,6 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Blank lines that are passed over without a pause: about 10 ms of them. */
+#define PAUSE_BYTES ((uint64_t)1 << 20)
+
 /* What strict reading refused. */
 enum refusal { QUOTE_IN_CELL, TEXT_AFTER_QUOTE };
 
@@ -232,9 +235,12 @@ enum csv_status csv_record_read(struct csv_reader *reader, struct err *err)
 {
     struct line line;
     enum line_status status;
+    uint64_t began = lines_offset(&reader->lines);
     while ((status = lines_find(&reader->lines, 0, &line, err)) == LINE_FOUND && line.end == 0) {
         lines_take(&reader->lines, line.next);
         reader->line++;
+        if (reader->state == READER_READY && reader->options.pauses && lines_offset(&reader->lines) - began >= PAUSE_BYTES)
+            return CSV_NOTHING_YET;
     }
     if (status != LINE_FOUND)
         return no_line(reader, status, err);

@@ -42,25 +42,20 @@ void ingest_free_job(struct ingest *ingest, struct active *a)
     free(a);
 }
 
-/* Asked between records and, because a file may have none for long (blank lines), here. */
 static long read_object(void *arg, char *into, size_t size, struct err *err)
 {
-    struct active *a = arg;
-    if (a->stop) {
-        err_set(err, ERR_CANCELLED, "the job was stopped");
-        return -1;
-    }
-    return object_reader_read(a->object, into, size, err);
+    return object_reader_read(((struct active *)arg)->object, into, size, err);
 }
 
-static bool open_reader(struct ingest *ingest, struct active *a, uint64_t offset, const struct csv_options *options,
-                        struct err *err)
+/* The header is read like a row, because blank lines may stand before it, and others wait for their turns. */
+static bool open_reader(struct ingest *ingest, struct active *a, uint64_t offset, long line, struct err *err)
 {
+    struct csv_options options = {.no_header = true, .pauses = true, .keep_bom = true, .start_offset = offset, .start_line = line};
     csv_reader_free(a->csv);
     object_reader_free(a->object);
     a->csv = NULL;
     a->object = object_reader_open(ingest->objects, a->job.object, offset, err);
-    a->csv = a->object ? csv_reader_new(read_object, a, "the uploaded file", options, err) : NULL;
+    a->csv = a->object ? csv_reader_new(read_object, a, "the uploaded file", &options, err) : NULL;
     return a->csv != NULL;
 }
 
@@ -89,35 +84,8 @@ static bool check_object(const struct job_plan *job, struct err *err)
     return (double)job->facts.size < FACT_MAX_FILE_BYTES || err_set(err, VALIDATION_FAILURE, "the file has 1 GB or more");
 }
 
-/* Where the first record begins is the position of a job that has none yet. */
-static bool bind_header(struct ingest *ingest, struct active *a, bool found, struct err *err)
-{
-    struct csv_options options = {.keep_bom = true};
-    const struct csv_row *header;
-    if (!open_reader(ingest, a, 0, &options, err) || !csv_reader_header(a->csv, &header, err) ||
-        !ingest_plan_bind(a->plan, header, a->domain->profiles, err))
-        return false;
-    a->header_count = header->count;
-    if (!found) {
-        a->position.offset = header->end;
-        a->position.line = csv_reader_line(a->csv) + 1;
-    }
-    return true;
-}
-
-/* An ingestion that was under way goes on behind its last commit. */
-static bool go_to_position(struct ingest *ingest, struct active *a, struct err *err)
-{
-    struct csv_options options = {.keep_bom = true, .no_header = true, .start_offset = a->position.offset,
-                                  .start_line = a->position.line};
-    a->purged = true;
-    tell(ingest, a, NULL, NULL);
-    return open_reader(ingest, a, a->position.offset, &options, err);
-}
-
 static bool open_job(struct ingest *ingest, struct active *a, struct err *err)
 {
-    bool found = false;
     a->expires = a->job.started + a->job.expiry_days * 86400.0;
     memset(&a->position, 0, sizeof a->position);
     a->domain = ingest_open_domain(ingest, a->job.domain_id, err);
@@ -125,17 +93,52 @@ static bool open_job(struct ingest *ingest, struct active *a, struct err *err)
         return false;
     a->domain->jobs++;
     /* First of all: whatever becomes of the job then, its counts are those that were committed. */
-    if (!profiles_position(a->domain->profiles, a->job.job_id, &a->position, &found, err))
+    if (!profiles_position(a->domain->profiles, a->job.job_id, &a->position, &a->found, err))
         return false;
     if (a->stop)
         return true;
     if (!check_object(&a->job, err) || !(a->plan = ingest_plan_new(a->job.fields, a->job.unique_key, err)) ||
-        !bind_header(ingest, a, found, err))
+        !open_reader(ingest, a, 0, 1, err))
         return false;
+    a->batch = profile_batch_new(a->domain->profiles, err);
+    return a->batch != NULL;
+}
+
+/* ---- the header ---- */
+
+/* Where the first record begins is the position of a job that has none yet. One that was under way goes on behind its last
+ * commit. */
+static bool go_to_position(struct ingest *ingest, struct active *a, struct err *err)
+{
+    if (!a->found) {
+        a->position.offset = csv_reader_offset(a->csv);
+        a->position.line = csv_reader_line(a->csv) + 1;
+    } else if (!open_reader(ingest, a, a->position.offset, a->position.line, err)) {
+        return false;
+    }
+    a->purged = a->found;
     a->batch_end = a->position.offset;
     a->batch_end_line = a->position.line;
-    a->batch = profile_batch_new(a->domain->profiles, err);
-    return a->batch && (!found || go_to_position(ingest, a, err));
+    return true;
+}
+
+/* Looks for the header until then; a->bound when it has come. */
+static bool bind_header(struct ingest *ingest, struct active *a, double until, struct err *err)
+{
+    const struct csv_row *header;
+    enum csv_status status;
+    do
+        status = csv_reader_next(a->csv, &header, err);
+    while (status == CSV_NOTHING_YET && !a->stop && clock_steady() < until);
+    if (status == CSV_NOTHING_YET)
+        return true;
+    if (status == CSV_END)
+        return err_set(err, VALIDATION_FAILURE, "the file has no header");
+    if (status != CSV_ROW || !ingest_plan_bind(a->plan, header, a->domain->profiles, err))
+        return false;
+    a->header_count = header->count;
+    a->bound = go_to_position(ingest, a, err);
+    return a->bound;
 }
 
 /* ---- a batch ---- */
@@ -188,17 +191,19 @@ static bool collect(struct active *a, double until, struct err *err)
         err_clear(&bad);
         enum csv_status status = csv_reader_next(a->csv, &row, &bad);
         a->at_end = status == CSV_END || status == CSV_FAILED;
-        bool ok = status == CSV_END      ? true
-                  : status == CSV_FAILED ? a->stop || give_up_reading(a, &bad, err)
-                  : status == CSV_ROW    ? take_row(a, row, err)
-                                         : profile_batch_fail(a->batch, row->line, 0, "", nothing, bad.message, err);
+        bool ok = status == CSV_ROW      ? take_row(a, row, err)
+                  : status == CSV_BAD    ? profile_batch_fail(a->batch, row->line, 0, "", nothing, bad.message, err)
+                  : status == CSV_FAILED ? give_up_reading(a, &bad, err)
+                                         : true;
         if (!ok)
             return false;
         if (a->at_end)
             break;
-        move_end(a);
-        if (a->batch_end >= look_at) {
-            look_at = a->batch_end + LOOK_BYTES;
+        /* Behind the last record, so that the batch can be collected again; else blank lines would all be passed over again. */
+        if (status != CSV_NOTHING_YET || profile_batch_rows(a->batch) == 0)
+            move_end(a);
+        if (csv_reader_offset(a->csv) >= look_at) {
+            look_at = csv_reader_offset(a->csv) + LOOK_BYTES;
             in_time = clock_steady() < until;
         }
     }
@@ -234,9 +239,13 @@ static bool commit(struct ingest *ingest, struct active *a, struct err *err)
  * index. What was collected and could not be committed is committed before anything else. */
 static bool go_on(struct ingest *ingest, struct active *a, struct err *err)
 {
-    bool more = false;
     double began = clock_steady();
+    bool more = false;
     if (a->stop)
+        return true;
+    if (!a->bound && !bind_header(ingest, a, began + COLLECT_SECONDS, err))
+        return false;
+    if (!a->bound)
         return true;
     if (!a->purged) {
         if (!profiles_purge(a->domain->profiles, clock_now(ingest->clock), &more, err))
@@ -282,8 +291,10 @@ static bool wait_for_room(struct ingest *ingest, struct active *a, const struct 
 {
     if (!e->retryable || a->stop)
         return false;
-    if (!a->opened)
+    if (!a->bound) {
         close_parts(ingest, a);
+        a->opened = false;
+    }
     if (!a->waits)
         log_write(LOG_ERROR, "upload job %s waits: %s (tried again every second)", a->job.job_id, e->message);
     a->waits = true;

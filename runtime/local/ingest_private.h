@@ -31,6 +31,8 @@ struct active {
     size_t header_count;
     double expires;
     bool opened, purged;
+    bool found;          /* it has a position: its ingestion was under way when it was opened */
+    bool bound;          /* its header was read, and has what the plan needs */
     bool at_end;         /* of the file: what was collected is its last batch */
     bool collected;      /* the batch is, and is to be committed */
     bool ended;          /* its end was told; it stays while its domain's index has runs to merge */

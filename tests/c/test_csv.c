@@ -815,6 +815,35 @@ static void what_is_written_reads_back_byte_for_byte(void **state)
     free(long_cell);
 }
 
+static void a_reader_that_pauses_comes_back_within_blank_lines(void **state)
+{
+    (void)state;
+    size_t blank = (size_t)3 << 20, len = blank + 4;
+    char *data = malloc(len);
+    const struct csv_row *row;
+    struct err err;
+    err_clear(&err);
+    memset(data, '\n', blank);
+    memcpy(data + blank, "a,b\n", 4);
+    struct text text = {data, len, 0, 100000};
+    struct csv_options options = {.no_header = true, .pauses = true};
+    struct csv_reader *reader = open_text(&text, &options);
+    int pauses = 0;
+    enum csv_status status;
+    while ((status = csv_reader_next(reader, &row, &err)) == CSV_NOTHING_YET) {
+        pauses++;
+        assert_int_equal(csv_reader_line(reader), csv_reader_offset(reader));
+        assert_true(csv_reader_offset(reader) <= blank);
+    }
+    assert_int_equal(status, CSV_ROW);
+    assert_int_equal(row->line, blank + 1);
+    assert_int_equal(row->offset, blank);
+    assert_in_range(pauses, 2, 10);
+    assert_int_equal(csv_reader_next(reader, &row, &err), CSV_END);
+    csv_reader_free(reader);
+    free(data);
+}
+
 static void a_full_disk_is_an_error_that_stays(void **state)
 {
     (void)state;
@@ -847,6 +876,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_line_end_ends_a_record),
         cmocka_unit_test(blank_lines_are_dropped_and_counted),
+        cmocka_unit_test(a_reader_that_pauses_comes_back_within_blank_lines),
         cmocka_unit_test(cells_keep_every_byte),
         cmocka_unit_test(quoted_line_ends_count_as_lines),
         cmocka_unit_test(a_quote_inside_a_cell_is_harmless_unless_strict),

@@ -1,5 +1,5 @@
 """Many jobs, many clients, slow clients."""
-import socket, threading, time
+import signal, socket, threading, time
 from kit import Service, counts, eventually, rows, run
 
 
@@ -54,6 +54,36 @@ def test_fair():
             assert counts(service.wait(domain, job)) == (1, 0, 0)
             assert service.get_job("large", large)["Status"] == "IN_PROGRESS", "the large job has ended before the small one"
         service.stop_job("large", large)
+
+
+def test_fair_to_blank_lines():
+    """a small job does not wait for the end of a long run of blank lines, nor does the end of the service"""
+    with Service() as service:
+        service.create_domain("acme")
+        for data in (b"Id,Mail,Name\n" + b"\n" * 200_000_000 + b"k,a@b.c,N\n", b"\n" * 200_000_000 + b"Id,Mail,Name\nk,a@b.c,N\n"):
+            small = service.create_job("acme")
+            service.put(service.path("acme", small), b"Id,Mail,Name\nsmall,a@example.com,N\n")
+            blank = service.begin("acme", data)
+            service.start_job("acme", small)
+            service.wait("acme", small)
+            assert service.get_job("acme", blank)["Status"] == "IN_PROGRESS", "the blank lines have come to their end first"
+            service.restart(signal.SIGTERM)
+            assert service.get_job("acme", blank)["Status"] == "IN_PROGRESS", "the service went on to the end of the blank lines"
+            assert sum(counts(service.wait("acme", blank))) == 1
+
+
+def test_fair_to_long_cells():
+    """a small job does not wait for the end of a file whose cells are of megabytes"""
+    with Service() as service:
+        service.create_domain("acme")
+        small = service.create_job("acme")
+        service.put(service.path("acme", small), b"Id,Mail,Name\nsmall,a@example.com,N\n")
+        cell = b'k,a@example.com,"' + b'""\n' * 5_000_000 + b'"\n'
+        long = service.begin("acme", b"Id,Mail,Name\n" + cell * 20)
+        service.start_job("acme", small)
+        service.wait("acme", small)
+        assert service.get_job("acme", long)["Status"] == "IN_PROGRESS", "the long cells have come to their end first"
+        assert counts(service.wait("acme", long)) == (0, 0, 20)
 
 
 def test_call_during_an_upload():
