@@ -3,6 +3,7 @@
 
 #include "bindings/app.h"
 #include "bindings/modules.h"
+#include "local/facts.h"
 
 #define SERVICE_TYPE "upjob.local"
 
@@ -33,10 +34,10 @@ static const char **read_domains(lua_State *L)
     return domains;
 }
 
-/* start{data_dir, host, port, domains, ephemeral, faults, throttle} → service | nil, err */
+/* start{data_dir, host, port, domains, ephemeral, faults, throttle, facts} → service | nil, err */
 static int native_start(lua_State *L)
 {
-    static const char *const known[] = {"data_dir", "host", "port", "domains", "ephemeral", "faults", "throttle", NULL};
+    static const char *const known[] = {"data_dir", "host", "port", "domains", "ephemeral", "faults", "throttle", "facts", NULL};
     const char *what = "local.start";
     struct err e;
     err_clear(&e);
@@ -50,7 +51,8 @@ static int native_start(lua_State *L)
                                     .port = (int)port,
                                     .ephemeral = option_boolean(L, 1, what, "ephemeral", false),
                                     .faults = option_string(L, 1, what, "faults", NULL),
-                                    .throttle = option_boolean(L, 1, what, "throttle", false)};
+                                    .throttle = option_boolean(L, 1, what, "throttle", false),
+                                    .facts = option_string(L, 1, what, "facts", NULL)};
     options.domains = read_domains(L);
     struct service *service = lua_newuserdatauv(L, sizeof *service, 0);
     service->local = NULL;
@@ -87,9 +89,38 @@ static int service_fault_seed(lua_State *L)
     return 1;
 }
 
+static void set_amount(lua_State *L, const char *name, double amount)
+{
+    lua_pushnumber(L, amount);
+    lua_setfield(L, -2, name);
+}
+
+/* facts() → list of {name=, inferred=, other=}, or of {name=, inferred=, least=, most=} with numbers */
+static int native_facts(lua_State *L)
+{
+    lua_newtable(L);
+    for (const struct fact *fact = load_module(L)->facts; fact->name; fact++) {
+        lua_newtable(L);
+        lua_pushstring(L, fact->name);
+        lua_setfield(L, -2, "name");
+        if (fact->inferred) {
+            lua_pushstring(L, fact->inferred);
+            lua_setfield(L, -2, "inferred");
+            lua_pushstring(L, fact->other);
+            lua_setfield(L, -2, "other");
+        } else {
+            set_amount(L, "inferred", fact->amount);
+            set_amount(L, "least", fact->least);
+            set_amount(L, "most", fact->most);
+        }
+        lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+    }
+    return 1;
+}
+
 int open_native_local(lua_State *L)
 {
-    static const luaL_Reg functions[] = {{"start", native_start}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"start", native_start}, {"facts", native_facts}, {NULL, NULL}};
     static const luaL_Reg methods[] = {{"port", service_port}, {"fault_seed", service_fault_seed}, {"stop", service_stop},
                                        {NULL, NULL}};
     luaL_newmetatable(L, SERVICE_TYPE);

@@ -126,8 +126,8 @@ bool auth_presign_upload(struct exchange *ex, const unsigned char key[DATA_KEY_S
     struct sigv4_request request = {.method = "PUT", .host = host ? host : "127.0.0.1", .path = path, .headers = headers,
                                     .header_count = 3, .payload_hash = SIGV4_UNSIGNED_PAYLOAD};
     struct sigv4_scope scope = {"s3", "us-east-1", (time_t)signed_at};
-    bool ok = sigv4_presign(&request, "http", &scope, &credentials, FACT_PATH_LIFETIME, ex->service->keys, url, &result,
-                            &ex->err);
+    bool ok = sigv4_presign(&request, "http", &scope, &credentials, (long)ex->service->facts.path_lifetime, ex->service->keys,
+                            url, &result, &ex->err);
     if (ok)
         sigv4_result_free(&result);
     secret_cleanse(text, sizeof text);

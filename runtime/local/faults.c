@@ -23,7 +23,7 @@ struct faults {
     double upload_rate;
     uint64_t seed;
     uint64_t where;
-    bool rates;
+    const struct facts *rates;
     struct seen seen[MAX_OPERATIONS];
     size_t seen_count;
 };
@@ -99,7 +99,7 @@ static bool read_spec(struct faults *faults, const char *spec, struct err *err)
     return true;
 }
 
-struct faults *faults_new(const char *spec, bool rates, struct err *err)
+struct faults *faults_new(const char *spec, const struct facts *rates, struct err *err)
 {
     struct faults *faults = calloc(1, sizeof *faults);
     if (!faults) {
@@ -168,15 +168,16 @@ double faults_where(const struct faults *faults)
     return unit(faults->where);
 }
 
-/* A bucket that holds a second's worth. */
+/* A bucket that holds a second's worth, and a call at least. */
 bool faults_over_rate(struct faults *faults, const char *operation, double now)
 {
     if (!faults || !faults->rates)
         return false;
     bool reads = strncmp(operation, "Get", 3) == 0 || strncmp(operation, "List", 4) == 0 || strncmp(operation, "Search", 6) == 0;
-    double rate = reads ? FACT_READ_RATE : FACT_WRITE_RATE;
+    double rate = reads ? faults->rates->read_rate : faults->rates->write_rate;
     struct seen *seen = seen_of(faults, operation);
-    seen->tokens = seen->filled_at < 0 ? rate : fmin(rate, seen->tokens + (now - seen->filled_at) * rate);
+    double most = fmax(rate, 1);
+    seen->tokens = seen->filled_at < 0 ? most : fmin(most, seen->tokens + (now - seen->filled_at) * rate);
     seen->filled_at = now;
     if (seen->tokens < 1)
         return true;

@@ -22,17 +22,18 @@ enum fault {
 };
 
 struct faults;
+struct facts;
 
-/* "throttle=0.1,error=0.05,expire-url=1,drop-upload=0.2,stall-upload=0.1,slow=64k,seed=7", and with `rates` the real service's
- * rates as throttling. `spec` may be NULL. ERR_USAGE names what is wrong with it. Owned by the caller. */
-struct faults *faults_new(const char *spec, bool rates, struct err *err) MUST_CHECK;
+/* "throttle=0.1,error=0.05,expire-url=1,drop-upload=0.2,stall-upload=0.1,slow=64k,seed=7", and with `rates` (which
+ * outlives it; NULL: none) the real service's rates as throttling. `spec` may be NULL. ERR_USAGE names what is wrong with it. Owned by the caller. */
+struct faults *faults_new(const char *spec, const struct facts *rates, struct err *err) MUST_CHECK;
 void faults_free(struct faults *faults); /* NULL is allowed */
 
 /* The next request of `operation` (of the model, or "PutObject"): is it struck? NULL faults: never. */
 bool faults_strike(struct faults *faults, enum fault kind, const char *operation);
 /* After a strike: where in its course, in [0, 1). */
 double faults_where(const struct faults *faults);
-/* True when the call is more than the operation's rate allows. [I] 1 a second to create, start and stop, 5 to get and list. */
+/* True when the call is more than the operation's rate allows. */
 bool faults_over_rate(struct faults *faults, const char *operation, double now);
 /* Bytes a second at which uploads are read; 0: as they come. */
 double faults_upload_rate(const struct faults *faults);

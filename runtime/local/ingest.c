@@ -160,6 +160,8 @@ bool ingest_start(struct ingest *ingest, struct job_plan *plan, struct err *err)
         return err_set(err, ERR_MEMORY, "out of memory");
     a->job = *plan;
     a->stop = plan->stop;
+    if (plan->inferred->queue_seconds > 0)
+        a->not_before = clock_steady() + plan->inferred->queue_seconds;
     memset(plan, 0, sizeof *plan);
     pthread_mutex_lock(&ingest->lock);
     append(&ingest->jobs, a);

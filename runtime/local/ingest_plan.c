@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "core/utf8.h"
-#include "local/facts.h"
 
 #define SOURCE_PREFIX "_source."
 #define TARGET_PREFIX "_profile."
@@ -103,7 +102,7 @@ static enum content_type content_type_of(const cJSON *field)
     return CONTENT_STRING;
 }
 
-static bool read_field(struct plan_field *field, const cJSON *json, struct err *err)
+static bool read_field(struct plan_field *field, const cJSON *json, const struct facts *inferred, struct err *err)
 {
     const char *source = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "Source"));
     const char *target = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "Target"));
@@ -114,13 +113,30 @@ static bool read_field(struct plan_field *field, const cJSON *json, struct err *
     if (!target || strncmp(target, TARGET_PREFIX, prefix) != 0 || !target_exists(target + prefix))
         return err_set(err, "BadTarget", "the Target of %s is no place in a profile", field->key);
     field->target_name = strdup(target + prefix);
+    if (!field->target_name)
+        return err_set(err, ERR_MEMORY, "out of memory");
+    if (!inferred->attribute_target_taken && strncmp(field->target_name, "Attributes.", 11) == 0)
+        return err_set(err, "BadTarget", "the Target of %s is no place in a profile", field->key);
     field->type = content_type_of(json);
-    field->max_length = field->target_name && strcmp(field->target_name, "AdditionalInformation") == 0
-                            ? FACT_MAX_ADDITIONAL_INFORMATION : FACT_MAX_VALUE;
-    return (field->target_name || err_set(err, ERR_MEMORY, "out of memory")) && read_source(field, source ? source : "", err);
+    bool is_information = strcmp(field->target_name, "AdditionalInformation") == 0;
+    field->max_length = (size_t)(is_information ? inferred->max_information : inferred->max_value);
+    if (!read_source(field, source ? source : "", err))
+        return false;
+    return inferred->macro_taken || (field->part_count == 1 && field->parts[0].is_column) ||
+           err_set(err, "BadSource", "the Source of %s is no _source.Column", field->key);
 }
 
-struct ingest_plan *ingest_plan_new(const cJSON *fields, const char *unique_key, struct err *err)
+/* Whether it is the field that a job's UniqueKey names. */
+static bool is_key(const cJSON *field, const char *unique_key, const struct facts *inferred)
+{
+    if (inferred->unique_key_is_field)
+        return strcmp(field->string, unique_key) == 0;
+    const char *source = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(field, "Source"));
+    return source && strncmp(source, SOURCE_PREFIX, strlen(SOURCE_PREFIX)) == 0 &&
+           strcmp(source + strlen(SOURCE_PREFIX), unique_key) == 0;
+}
+
+struct ingest_plan *ingest_plan_new(const cJSON *fields, const char *unique_key, const struct facts *inferred, struct err *err)
 {
     struct ingest_plan *plan = calloc(1, sizeof *plan);
     size_t count = (size_t)cJSON_GetArraySize(fields);
@@ -128,6 +144,7 @@ struct ingest_plan *ingest_plan_new(const cJSON *fields, const char *unique_key,
     bool has_key = false, ok = true;
     if (plan) {
         buf_init(&plan->scratch, (size_t)64 << 20);
+        plan->inferred = inferred;
         plan->fields = calloc(count + 1, sizeof *plan->fields);
         plan->values = calloc(count + 1, sizeof *plan->values);
     }
@@ -137,11 +154,11 @@ struct ingest_plan *ingest_plan_new(const cJSON *fields, const char *unique_key,
         return NULL;
     }
     cJSON_ArrayForEach(json, fields) {
-        if (strcmp(json->string, unique_key) == 0) {
+        if (is_key(json, unique_key, inferred)) {
             plan->key = plan->field_count;
             has_key = true;
         }
-        ok = ok && read_field(&plan->fields[plan->field_count++], json, err);
+        ok = ok && read_field(&plan->fields[plan->field_count++], json, inferred, err);
     }
     if (ok && !has_key)
         ok = err_set(err, "BadUniqueKey", "the UniqueKey is none of the Fields");
@@ -196,7 +213,7 @@ bool ingest_plan_bind(struct ingest_plan *plan, const struct csv_row *header, st
             /* Dots in header names are not supported on ingestion (documented). */
             part->column = strchr(part->text, '.') ? -1 : find_column(header, part->text);
             if (part->column < 0)
-                return err_set(err, "MissingColumn", "the column %s is not in the header", part->text);
+                return err_set(err, field->key == key ? ERR_MISSING_KEY : ERR_MISSING_COLUMN, "the column %s is not in the header", part->text);
         }
         field->target = profiles_target(profiles, field->target_name, err);
         if (field->target < 0)
@@ -244,17 +261,17 @@ static bool is_number(const struct csv_slice *value)
     return at == value->len;
 }
 
-static bool content_ok(const struct plan_field *field, const struct csv_slice *value)
+static bool content_ok(const struct plan_field *field, const struct csv_slice *value, const struct facts *inferred)
 {
     if (field->type == CONTENT_EMAIL)
-        return memchr(value->data, '@', value->len) != NULL;
-    if (field->type == CONTENT_PHONE) {
+        return !inferred->emails_checked || memchr(value->data, '@', value->len) != NULL;
+    if (field->type == CONTENT_PHONE && inferred->phones_checked) {
         for (size_t i = 0; i < value->len; i++)
             if (isdigit((unsigned char)value->data[i]))
                 return true;
         return false;
     }
-    return field->type != CONTENT_NUMBER || is_number(value);
+    return field->type != CONTENT_NUMBER || !inferred->numbers_checked || is_number(value);
 }
 
 static const char *content_name(enum content_type type)
@@ -262,17 +279,18 @@ static const char *content_name(enum content_type type)
     return type == CONTENT_EMAIL ? "an e-mail address" : type == CONTENT_PHONE ? "a phone number" : "a number";
 }
 
-static bool check_value(const struct plan_field *field, const struct csv_slice *value, struct plan_fault *fault)
+static bool check_value(const struct plan_field *field, const struct csv_slice *value, const struct facts *inferred,
+                        struct plan_fault *fault)
 {
     fault->reason[0] = '\0';
-    if (memchr(value->data, '\0', value->len))
+    if (inferred->nul_fails && memchr(value->data, '\0', value->len))
         snprintf(fault->reason, sizeof fault->reason, "holds a NUL byte");
     else if (value->len > field->max_length && utf8_length(value->data, value->len) > field->max_length)
         snprintf(fault->reason, sizeof fault->reason, "has %zu characters, at most %zu are allowed",
                  utf8_length(value->data, value->len), field->max_length);
-    else if (!content_ok(field, value))
+    else if (!content_ok(field, value, inferred))
         snprintf(fault->reason, sizeof fault->reason, "is not %s", content_name(field->type));
-    else if (!enum_allows(field->target_name, value))
+    else if (inferred->enums_checked && !enum_allows(field->target_name, value))
         snprintf(fault->reason, sizeof fault->reason, "is no value that %s takes", field->target_name);
     return !fault->reason[0];
 }
@@ -333,7 +351,8 @@ bool ingest_plan_apply(struct ingest_plan *plan, const struct csv_row *row, size
     memset(fault, 0, sizeof *fault);
     fault->column_name = "";
     *count = 0;
-    if (FACT_EXTRA_CELLS_FAIL && row->count > header_count) {
+    if ((plan->inferred->extra_cells_fail && row->count > header_count) ||
+        (!plan->inferred->missing_cells_are_empty && row->count < header_count)) {
         snprintf(fault->reason, sizeof fault->reason, "has %zu cells, the header has %zu", row->count, header_count);
         return false;
     }
@@ -346,9 +365,9 @@ bool ingest_plan_apply(struct ingest_plan *plan, const struct csv_row *row, size
         struct csv_slice value = value_of(plan, field, row);
         if (i == plan->key)
             *key = value;
-        if (value.len == 0)
+        if (value.len == 0 && plan->inferred->empty_cell_keeps)
             continue;
-        if (!check_value(field, &value, fault))
+        if (value.len > 0 && !check_value(field, &value, plan->inferred, fault))
             return fault_at(fault, field, value);
         /* Of two fields with one target the later one wins. */
         if (*count > 0 && plan->values[*count - 1].target == field->target)
@@ -357,6 +376,7 @@ bool ingest_plan_apply(struct ingest_plan *plan, const struct csv_row *row, size
     }
     if (key->len > 0)
         return true;
+    fault->no_key = true;
     snprintf(fault->reason, sizeof fault->reason, "the unique key is empty");
     return fault_at(fault, &plan->fields[plan->key], (struct csv_slice){"", 0});
 }

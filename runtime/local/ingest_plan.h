@@ -8,6 +8,7 @@
 #include "core/buf.h"
 #include "core/csv.h"
 #include "core/err.h"
+#include "local/facts.h"
 #include "local/profiles.h"
 
 #define PLAN_MAX_PARTS 16
@@ -37,12 +38,16 @@ struct ingest_plan {
     size_t key;                /* index of the unique key's field */
     struct buf scratch;        /* values made of several parts */
     struct profile_value *values;
+    const struct facts *inferred;
 };
 
 /* Source: "_source.Column" or "{{_source.a}} {{_source.b}}" with text between; Target: "_profile.X". NULL with *err when the
- * service would fail the job for it. Freed by ingest_plan_free. */
-struct ingest_plan *ingest_plan_new(const cJSON *fields, const char *unique_key, struct err *err) MUST_CHECK;
+ * service would fail the job for it. Freed by ingest_plan_free. `inferred` must outlive it. */
+struct ingest_plan *ingest_plan_new(const cJSON *fields, const char *unique_key, const struct facts *inferred,
+                                    struct err *err) MUST_CHECK;
 void ingest_plan_free(struct ingest_plan *plan);
+#define ERR_MISSING_COLUMN "MissingColumn"
+#define ERR_MISSING_KEY "MissingKeyColumn"
 /* Finds the columns in the header and the targets in the store. False with *err naming the column that is not there. */
 bool ingest_plan_bind(struct ingest_plan *plan, const struct csv_row *header, struct profiles *profiles,
                       struct err *err) MUST_CHECK;
@@ -52,6 +57,7 @@ struct plan_fault {
     long column;
     const char *column_name;
     struct csv_slice value;
+    bool no_key;  /* nothing else is */
     char reason[200];
 };
 /* The values of a record, empty ones left out, and its key. False with *fault. The slices live until the next call. */

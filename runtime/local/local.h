@@ -14,6 +14,7 @@
 #include "core/loop.h"
 
 struct local;
+struct fact;
 
 /* Borrowed for the time of local_start. */
 struct local_options {
@@ -25,10 +26,11 @@ struct local_options {
     const char *faults;          /* bad days to rehearse (faults.h), or NULL */
     bool throttle;               /* the real service's rates */
     double patience;             /* seconds for a whole request, or an upload's head, to come; 0: as long as is usual */
+    const char *facts;           /* what is to be otherwise than inferred (facts.h), or NULL */
 };
 
 /* NULL with *err: ERR_CONFIG for a port in use, a directory that is not writable, in use, or of a newer
- * version; ERR_VALIDATION for a domain's name; ERR_USAGE for faults that there are not. The caller owns it and stops it before it frees the loop. */
+ * version; ERR_VALIDATION for a domain's name; ERR_USAGE for faults or facts that there are not. The caller owns it and stops it before it frees the loop. */
 struct local *local_start(struct loop *loop, const struct local_options *options, struct err *err) MUST_CHECK;
 int local_port(const struct local *local);
 /* What repeats the faults of this run; 0 without faults. */
@@ -42,6 +44,7 @@ struct local_module {
     int (*port)(const struct local *);
     uint64_t (*fault_seed)(const struct local *);
     void (*stop)(struct local *);
+    const struct fact *facts; /* facts_table */
 };
 extern const struct local_module upjob_local_module;
 #define LOCAL_MODULE_SYMBOL "upjob_local_module"

@@ -65,6 +65,22 @@ static void get_job(struct exchange *ex)
     (void)!state_get_job(ex->service->state, text_of(ex, "DomainName"), text_of(ex, "JobId"), &ex->reply, &ex->err);
 }
 
+/* Another path, and another key, than the job was given before, unless it is rehearsed that they are the same. */
+static bool new_path(struct exchange *ex, unsigned char key[DATA_KEY_SIZE])
+{
+    const struct facts *inferred = &ex->service->facts;
+    struct objects *objects = ex->service->objects;
+    struct upload_path *path = &ex->upload_path, last;
+    bool again = (!inferred->url_is_new || !inferred->key_is_new) && state_last_path(ex->service->state, path->job_id, &last);
+    if (again && !inferred->url_is_new) {
+        *path = last;
+        return true;
+    }
+    return name_new(path->id, &ex->err) &&
+           (again ? objects_unwrap(objects, last.id, last.wrapped_key, key, &ex->err) : objects_new_key(key, &ex->err)) &&
+           objects_wrap(objects, path->id, key, path->wrapped_key, &ex->err);
+}
+
 /* The key and the path's id are made here; the URL on the loop's thread, which has the signer's cache. */
 static void get_path(struct exchange *ex)
 {
@@ -72,10 +88,8 @@ static void get_path(struct exchange *ex)
     unsigned char key[DATA_KEY_SIZE];
     snprintf(path->domain, sizeof path->domain, "%s", text_of(ex, "DomainName"));
     snprintf(path->job_id, sizeof path->job_id, "%s", text_of(ex, "JobId"));
-    path->expires = now_of(ex) + FACT_PATH_LIFETIME;
-    if (name_new(path->id, &ex->err) && objects_new_key(key, &ex->err) &&
-        objects_wrap(ex->service->objects, path->id, key, path->wrapped_key, &ex->err) &&
-        state_add_path(ex->service->state, path, &ex->err))
+    path->expires = now_of(ex) + ex->service->facts.path_lifetime;
+    if (new_path(ex, key) && state_add_path(ex->service->state, path, &ex->err))
         ex->reply = cJSON_CreateObject();
     secret_cleanse(key, sizeof key);
 }
@@ -84,9 +98,10 @@ static void start_job(struct exchange *ex)
 {
     struct job_plan plan = {0};
     const char *job_id = text_of(ex, "JobId");
-    if (state_start_job(ex->service->state, text_of(ex, "DomainName"), job_id, now_of(ex), &ex->err) &&
-        state_job_plan(ex->service->state, job_id, &plan, &ex->err) &&
-        ingest_start(ex->service->ingest, &plan, &ex->err))
+    bool is_new;
+    if (state_start_job(ex->service->state, text_of(ex, "DomainName"), job_id, now_of(ex), &is_new, &ex->err) &&
+        (!is_new || (state_job_plan(ex->service->state, job_id, &plan, &ex->err) &&
+                     ingest_start(ex->service->ingest, &plan, &ex->err))))
         ex->reply = cJSON_CreateObject();
     job_plan_free(&plan);
 }
@@ -142,8 +157,26 @@ static void domain_stats(struct exchange *ex)
         cJSON_AddItemToObject(ex->reply, "Stats", stats);
 }
 
+/* Where it is rehearsed that custom attributes are searched as "Attributes.name": such a key becomes the name, under which the
+ * store has it, and a bare name one that none has. */
+static void read_prefixed(cJSON *pair)
+{
+    cJSON *key = cJSON_GetObjectItemCaseSensitive(pair, "KeyName");
+    const char *name = cJSON_GetStringValue(key);
+    if (name && strncmp(name, "Attributes.", 11) == 0)
+        memmove(key->valuestring, name + 11, strlen(name + 11) + 1);
+    else if (name && name[0] != '_')
+        cJSON_SetValuestring(key, "");
+}
+
 static void search(struct exchange *ex)
 {
+    cJSON *pair;
+    if (!ex->service->facts.attribute_by_own_name) {
+        read_prefixed(ex->params);
+        cJSON_ArrayForEach(pair, cJSON_GetObjectItemCaseSensitive(ex->params, "AdditionalSearchKeys"))
+            read_prefixed(pair);
+    }
     (void)!profiles_search(ex->service->data_dir, ex->domain_id, ex->service->objects, ex->params, now_of(ex), &ex->reply,
                            &ex->err);
 }
@@ -194,19 +227,22 @@ static void run_then(void *arg)
 
 static void finish_path(struct exchange *ex)
 {
+    const struct facts *inferred = &ex->service->facts;
     unsigned char key[DATA_KEY_SIZE];
-    char text[64], md5[40];
+    char text[2 * DATA_KEY_SIZE + 1], md5[40];
     struct buf url;
     buf_init(&url, 8192);
-    double signed_at = ex->upload_path.expires - FACT_PATH_LIFETIME;
+    double signed_at = ex->upload_path.expires - inferred->path_lifetime;
     if (faults_strike(ex->service->faults, FAULT_EXPIRE_URL, "GetUploadJobPath"))
-        signed_at -= FACT_PATH_LIFETIME + 1;
+        signed_at -= inferred->path_lifetime + 1;
     if (objects_unwrap(ex->service->objects, ex->upload_path.id, ex->upload_path.wrapped_key, key, &ex->err) &&
         auth_presign_upload(ex, key, signed_at, &url)) {
         object_key_texts(key, text, md5);
+        for (size_t i = 0; !inferred->token_is_base64 && i < DATA_KEY_SIZE; i++)
+            snprintf(text + 2 * i, 3, "%02x", key[i]);
         cJSON_AddStringToObject(ex->reply, "Url", url.data);
         cJSON_AddStringToObject(ex->reply, "ClientToken", text);
-        cJSON_AddNumberToObject(ex->reply, "ValidUntil", signed_at + FACT_PATH_LIFETIME);
+        cJSON_AddNumberToObject(ex->reply, "ValidUntil", signed_at + inferred->path_lifetime);
         secret_cleanse(text, sizeof text);
     }
     secret_cleanse(key, sizeof key);

@@ -246,8 +246,11 @@ static bool resume_jobs(struct local *service, struct err *err)
 static bool open_parts(struct local *service, const struct local_options *options, struct err *err)
 {
     struct ingest_events events = {take_report, service};
+    service->facts = facts_inferred;
+    if (options->facts && !facts_bend(&service->facts, options->facts, err))
+        return false;
     if (options->faults || options->throttle) {
-        service->faults = faults_new(options->faults, options->throttle, err);
+        service->faults = faults_new(options->faults, options->throttle ? &service->facts : NULL, err);
         if (!service->faults)
             return false;
     }
@@ -256,7 +259,7 @@ static bool open_parts(struct local *service, const struct local_options *option
     service->objects = objects_open(service->data_dir, options->ephemeral, err);
     if (!service->objects)
         return false;
-    service->state = state_open(service->data_dir, service->objects, options->ephemeral, err);
+    service->state = state_open(service->data_dir, service->objects, options->ephemeral, &service->facts, err);
     if (!service->state || !create_domains(service, options->domains, err))
         return false;
     objects_sweep(service->objects, needs_object, service);
@@ -336,5 +339,5 @@ void local_stop(struct local *local)
     free(local);
 }
 
-const struct local_module upjob_local_module __attribute__((visibility("default"))) = {local_start, local_port, local_fault_seed,
-                                                                                             local_stop};
+const struct local_module upjob_local_module __attribute__((visibility("default"))) = {
+    local_start, local_port, local_fault_seed, local_stop, facts_table};

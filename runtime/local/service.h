@@ -12,6 +12,7 @@
 #include "core/operations.h"
 #include "core/sigv4.h"
 #include "local/clock.h"
+#include "local/facts.h"
 #include "local/faults.h"
 #include "local/ingest.h"
 #include "local/local.h"
@@ -32,6 +33,7 @@ struct local {
     char data_dir[PATH_MAX];
     int lock_fd;
     struct clock clock;
+    struct facts facts;           /* as inferred, or bent */
     struct objects *objects;
     struct state *state;
     struct worker *state_worker;  /* owns the state's connection */
@@ -133,7 +135,7 @@ void listener_free(struct listener *listener);
 /* auth.c: false with ex->err filled. */
 bool auth_check_call(struct exchange *ex) MUST_CHECK;
 bool auth_check_upload(struct exchange *ex) MUST_CHECK;
-/* A pre-signed upload URL on the host that the client addressed, good for FACT_PATH_LIFETIME from `signed_at` on. */
+/* A pre-signed upload URL on the host that the client addressed, good for facts.path_lifetime from `signed_at` on. */
 bool auth_presign_upload(struct exchange *ex, const unsigned char key[DATA_KEY_SIZE], double signed_at, struct buf *url) MUST_CHECK;
 
 /* routes.c: the API. The body is there; ends in PHASE_READY or suspends. */

@@ -24,7 +24,8 @@ static const char schema[] =
     "  wrapped BLOB NOT NULL, expires REAL NOT NULL);"
     "CREATE INDEX path_of_job ON path(job);";
 
-struct state *state_open(const char *data_dir, const struct objects *objects, bool ephemeral, struct err *err)
+struct state *state_open(const char *data_dir, const struct objects *objects, bool ephemeral, const struct facts *inferred,
+                         struct err *err)
 {
     char path[PATH_MAX];
     struct state *s = calloc(1, sizeof *s);
@@ -33,6 +34,7 @@ struct state *state_open(const char *data_dir, const struct objects *objects, bo
         return NULL;
     }
     s->objects = objects;
+    s->inferred = inferred;
     snprintf(path, sizeof path, "%s/jobs.db", data_dir);
     const struct sql_store store = {VERSION, schema, 4096, 2048};
     s->db = sql_open(path, &store, ephemeral, err);

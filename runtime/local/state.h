@@ -12,12 +12,15 @@
 #include <stdint.h>
 
 #include "core/err.h"
+#include "local/facts.h"
 #include "local/objects.h"
 
 struct state;
 
-/* Opens or makes the database; ERR_CONFIG for another version. `objects` seals page tokens; it must outlive the state. */
-struct state *state_open(const char *data_dir, const struct objects *objects, bool ephemeral, struct err *err) MUST_CHECK;
+/* Opens or makes the database; ERR_CONFIG for another version. `objects` seals page tokens; it and `inferred` must outlive the
+ * state. */
+struct state *state_open(const char *data_dir, const struct objects *objects, bool ephemeral, const struct facts *inferred,
+                         struct err *err) MUST_CHECK;
 void state_close(struct state *state);
 
 /* Domains. The reply objects are cJSON in the API's shape, owned by the caller. */
@@ -31,8 +34,8 @@ bool state_delete_domain(struct state *s, const char *name, int64_t *id, cJSON *
 bool state_create_job(struct state *s, const cJSON *params, double now, cJSON **reply, struct err *err) MUST_CHECK;
 bool state_list_jobs(struct state *s, const char *domain, long max_results, const char *next_token, cJSON **reply, struct err *err) MUST_CHECK;
 bool state_get_job(struct state *s, const char *domain, const char *job_id, cJSON **reply, struct err *err) MUST_CHECK;
-/* CREATED → IN_PROGRESS; 400 otherwise. */
-bool state_start_job(struct state *s, const char *domain, const char *job_id, double now, struct err *err) MUST_CHECK;
+/* CREATED → IN_PROGRESS, and *is_new; 400 otherwise, or nothing happens where a second start is taken (facts.inc). */
+bool state_start_job(struct state *s, const char *domain, const char *job_id, double now, bool *is_new, struct err *err) MUST_CHECK;
 /* CREATED → STOPPED: the name of its object, to be removed, goes to *object (owned by the caller, NULL when none). IN_PROGRESS: it
  * becomes STOPPED with state_end_job, and *was_running says that the ingestion must be told. 400 otherwise. */
 bool state_stop_job(struct state *s, const char *domain, const char *job_id, double now, bool *was_running, char **object,
@@ -47,6 +50,8 @@ struct upload_path {
     double expires;
 };
 bool state_add_path(struct state *s, const struct upload_path *path, struct err *err) MUST_CHECK;
+/* The one that was given out last for a job: false, with *err untouched, when none was. */
+bool state_last_path(struct state *s, const char *job_id, struct upload_path *path) MUST_CHECK;
 /* ResourceNotFoundException when it is not known; 400 when its job has left CREATED. */
 bool state_get_path(struct state *s, const char *path_id, struct upload_path *path, struct err *err) MUST_CHECK;
 /* A confirmed PUT to the path: the job's object is now `object`; the name of the one it replaces goes to
@@ -69,6 +74,7 @@ struct job_plan {
     bool stop;           /* it was told to stop before its ingestion had ended */
     char *object;        /* NULL when nothing was uploaded */
     struct object_facts facts;
+    const struct facts *inferred; /* borrowed */
 };
 void job_plan_free(struct job_plan *plan);
 bool state_job_plan(struct state *s, const char *job_id, struct job_plan *plan, struct err *err) MUST_CHECK;

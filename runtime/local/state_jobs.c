@@ -1,4 +1,5 @@
 /* The upload jobs and upload paths of state.h. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,11 +24,37 @@ static const char *text_of(const cJSON *params, const char *name)
     return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(params, name));
 }
 
+static bool name_taken(struct state *s, int64_t domain, const char *name, struct err *err)
+{
+    sqlite3_stmt *q = sql_prepare(s->db, "SELECT 1 FROM job WHERE domain = ? AND name = ?", err);
+    sqlite3_bind_int64(q, 1, domain);
+    sqlite3_bind_text(q, 2, name, -1, SQLITE_STATIC);
+    bool taken = q && sqlite3_step(q) == SQLITE_ROW;
+    sqlite3_finalize(q);
+    return taken;
+}
+
+/* What the model allows and the service refuses, where that is rehearsed. */
+static bool may_create(struct state *s, int64_t domain, const cJSON *params, struct err *err)
+{
+    const struct facts *inferred = s->inferred;
+    const cJSON *expiry = cJSON_GetObjectItemCaseSensitive(params, "DataExpiry");
+    int fields = cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(params, "Fields"));
+    if (!inferred->many_fields_taken && fields > FACT_CONSOLE_FIELDS)
+        return state_refuse(err, 400, "BadRequestException", "There are too many fields.");
+    if (expiry && expiry->valuedouble > inferred->max_expiry_days)
+        return state_refuse(err, 400, "BadRequestException", "DataExpiry is too long.");
+    if (!inferred->name_may_repeat && name_taken(s, domain, text_of(params, "DisplayName"), err))
+        return state_refuse(err, 400, "BadRequestException", "An upload job of this DisplayName exists.");
+    return true;
+}
+
 bool state_create_job(struct state *s, const cJSON *params, double now, cJSON **reply, struct err *err)
 {
     int64_t domain;
     char id[NAME_SIZE];
-    if (!state_find_domain(s, text_of(params, "DomainName"), &domain, err) || !name_new(id, err))
+    if (!state_find_domain(s, text_of(params, "DomainName"), &domain, err) || !may_create(s, domain, params, err) ||
+        !name_new(id, err))
         return false;
     char *fields = cJSON_PrintUnformatted(cJSON_GetObjectItemCaseSensitive(params, "Fields"));
     const cJSON *expiry = cJSON_GetObjectItemCaseSensitive(params, "DataExpiry");
@@ -54,19 +81,32 @@ bool state_create_job(struct state *s, const cJSON *params, double now, cJSON **
     return ok;
 }
 
+static const char *shown_status(const struct state *s, sqlite3_stmt *q)
+{
+    const char *status = sql_text(q, STATUS);
+    if (strcmp(status, STOPPING) == 0)
+        return "IN_PROGRESS";
+    bool begun = sqlite3_column_int64(q, N_CREATED) + sqlite3_column_int64(q, N_UPDATED) + sqlite3_column_int64(q, N_FAILED) > 0;
+    return s->inferred->in_progress_at_once || begun || strcmp(status, "IN_PROGRESS") != 0 ? status : "CREATED";
+}
+
+static double shown_time(const struct state *s, double time)
+{
+    return s->inferred->times_have_fractions ? time : floor(time);
+}
+
 /* What a list shows of a job. */
-static cJSON *job_item(sqlite3_stmt *q)
+static cJSON *job_item(const struct state *s, sqlite3_stmt *q)
 {
     cJSON *item = cJSON_CreateObject();
     cJSON_AddStringToObject(item, "JobId", sql_text(q, ID));
     cJSON_AddStringToObject(item, "DisplayName", sql_text(q, NAME));
-    bool stopping = strcmp(sql_text(q, STATUS), STOPPING) == 0;
-    cJSON_AddStringToObject(item, "Status", stopping ? "IN_PROGRESS" : sql_text(q, STATUS));
+    cJSON_AddStringToObject(item, "Status", shown_status(s, q));
     if (sqlite3_column_type(q, REASON) != SQLITE_NULL)
         cJSON_AddStringToObject(item, "StatusReason", sql_text(q, REASON));
-    cJSON_AddNumberToObject(item, "CreatedAt", sqlite3_column_double(q, CREATED));
+    cJSON_AddNumberToObject(item, "CreatedAt", shown_time(s, sqlite3_column_double(q, CREATED)));
     if (sqlite3_column_type(q, COMPLETED) != SQLITE_NULL)
-        cJSON_AddNumberToObject(item, "CompletedAt", sqlite3_column_double(q, COMPLETED));
+        cJSON_AddNumberToObject(item, "CompletedAt", shown_time(s, sqlite3_column_double(q, COMPLETED)));
     bool given = sqlite3_column_type(q, EXPIRY) != SQLITE_NULL;
     cJSON_AddNumberToObject(item, "DataExpiry", given ? sqlite3_column_int(q, EXPIRY) : FACT_DEFAULT_EXPIRY_DAYS);
     return item;
@@ -81,7 +121,7 @@ bool state_list_jobs(struct state *s, const char *domain, long max_results, cons
     if (!state_find_domain(s, domain, &domain_id, err) ||
         !state_page_position(s, scope, next_token, before, sizeof before, err))
         return false;
-    long limit = max_results > 0 ? max_results : FACT_DEFAULT_PAGE;
+    long limit = max_results > 0 ? max_results : (long)s->inferred->list_page;
     sqlite3_stmt *q = sql_prepare(s->db, "SELECT " JOB_COLUMNS " FROM job WHERE domain = ?1 AND number < ?2"
                                          " ORDER BY number DESC LIMIT ?3", err);
     if (!q)
@@ -99,7 +139,7 @@ bool state_list_jobs(struct state *s, const char *domain, long max_results, cons
             ok = state_add_token(s, scope, last, *reply, err);
             break;
         }
-        cJSON_AddItemToArray(items, job_item(q));
+        cJSON_AddItemToArray(items, job_item(s, q));
         snprintf(last, sizeof last, "%lld", (long long)sqlite3_column_int64(q, NUMBER));
     }
     if (status != SQLITE_ROW && status != SQLITE_DONE)
@@ -141,7 +181,7 @@ bool state_get_job(struct state *s, const char *domain, const char *job_id, cJSO
     sqlite3_stmt *q = find_job(s, domain, job_id, err);
     if (!q)
         return false;
-    *reply = job_item(q);
+    *reply = job_item(s, q);
     cJSON *fields = cJSON_Parse(sql_text(q, FIELDS));
     if (fields)
         cJSON_AddItemToObject(*reply, "Fields", fields);
@@ -170,20 +210,22 @@ static bool job_status(struct state *s, const char *domain, const char *job_id, 
     return true;
 }
 
-static bool wrong_state(struct err *err, const char *job_id, const char *status, const char *what)
+static bool wrong_state(const struct state *s, struct err *err, const char *job_id, const char *status, const char *what)
 {
-    err_set(err, "BadRequestException", "Upload job %s is %s: it cannot be %s.", job_id, status, what);
-    err->status = 400;
+    bool usual = s->inferred->wrong_state_is_bad_request;
+    err_set(err, usual ? "BadRequestException" : "ConflictException", "Upload job %s is %s: it cannot be %s.", job_id, status, what);
+    err->status = usual ? 400 : 409;
     return false;
 }
 
-bool state_start_job(struct state *s, const char *domain, const char *job_id, double now, struct err *err)
+bool state_start_job(struct state *s, const char *domain, const char *job_id, double now, bool *is_new, struct err *err)
 {
     char status[32];
     if (!job_status(s, domain, job_id, status, sizeof status, NULL, err))
         return false;
-    if (strcmp(status, "CREATED") != 0)
-        return wrong_state(err, job_id, status, "started");
+    *is_new = strcmp(status, "CREATED") == 0;
+    if (!*is_new)
+        return !s->inferred->second_start_refused || wrong_state(s, err, job_id, status, "started");
     sqlite3_stmt *q = sql_prepare(s->db, "UPDATE job SET status = 'IN_PROGRESS', started = ? WHERE id = ?", err);
     if (!q)
         return false;
@@ -201,17 +243,24 @@ bool state_stop_job(struct state *s, const char *domain, const char *job_id, dou
     if (!job_status(s, domain, job_id, status, sizeof status, object, err))
         return false;
     *was_running = strcmp(status, "IN_PROGRESS") == 0 || strcmp(status, STOPPING) == 0;
-    bool created = strcmp(status, "CREATED") == 0, ok = *was_running || created || wrong_state(err, job_id, status, "stopped");
-    sqlite3_stmt *q = !ok ? NULL : sql_prepare(s->db, created ? "UPDATE job SET status = 'STOPPED', completed = ?2, object = NULL WHERE id = ?1"
-                                                              : "UPDATE job SET status = '" STOPPING "' WHERE id = ?1", err);
+    bool created = strcmp(status, "CREATED") == 0;
+    bool ends = created || *was_running;
+    bool taken = created ? s->inferred->stop_created_taken
+                         : *was_running ? s->inferred->stop_running_taken : !s->inferred->stop_ended_refused;
+    bool ok = taken || wrong_state(s, err, job_id, status, "stopped");
+    *was_running = *was_running && taken;
+    sqlite3_stmt *q = !ok || !ends ? NULL
+        : sql_prepare(s->db, created ? "UPDATE job SET status = 'STOPPED', completed = ?2, object = NULL WHERE id = ?1"
+                                     : "UPDATE job SET status = '" STOPPING "' WHERE id = ?1", err);
     if (q) {
         sqlite3_bind_text(q, 1, job_id, -1, SQLITE_STATIC);
         if (created)
             sqlite3_bind_double(q, 2, now);
         ok = sql_run(q, err);
         sqlite3_finalize(q);
+    } else {
+        ok = ok && !ends;
     }
-    ok = ok && q;
     if (!ok || !created) {
         free(*object);
         *object = NULL;
@@ -226,9 +275,9 @@ bool state_add_path(struct state *s, const struct upload_path *path, struct err 
     char status[32];
     if (!job_status(s, path->domain, path->job_id, status, sizeof status, NULL, err))
         return false;
-    if (strcmp(status, "CREATED") != 0)
-        return wrong_state(err, path->job_id, status, "uploaded to");
-    sqlite3_stmt *q = sql_prepare(s->db, "INSERT INTO path(id, job, wrapped, expires) VALUES(?, ?, ?, ?)", err);
+    if (strcmp(status, "CREATED") != 0 && s->inferred->late_path_refused)
+        return wrong_state(s, err, path->job_id, status, "uploaded to");
+    sqlite3_stmt *q = sql_prepare(s->db, "INSERT OR IGNORE INTO path(id, job, wrapped, expires) VALUES(?, ?, ?, ?)", err);
     if (!q)
         return false;
     sqlite3_bind_text(q, 1, path->id, -1, SQLITE_STATIC);
@@ -238,6 +287,19 @@ bool state_add_path(struct state *s, const struct upload_path *path, struct err 
     bool ok = sql_run(q, err);
     sqlite3_finalize(q);
     return ok;
+}
+
+bool state_last_path(struct state *s, const char *job_id, struct upload_path *path)
+{
+    struct err ignored;
+    char id[NAME_SIZE] = "";
+    err_clear(&ignored);
+    sqlite3_stmt *q = sql_prepare(s->db, "SELECT id FROM path WHERE job = ? ORDER BY rowid DESC LIMIT 1", &ignored);
+    sqlite3_bind_text(q, 1, job_id, -1, SQLITE_STATIC);
+    if (q && sqlite3_step(q) == SQLITE_ROW)
+        snprintf(id, sizeof id, "%s", sql_text(q, 0));
+    sqlite3_finalize(q);
+    return id[0] && state_get_path(s, id, path, &ignored);
 }
 
 bool state_get_path(struct state *s, const char *path_id, struct upload_path *path, struct err *err)
@@ -281,6 +343,12 @@ bool state_set_object(struct state *s, const char *path_id, const char *object, 
         if (sqlite3_step(old) == SQLITE_ROW)
             *replaced = strdup(sql_text(old, 0));
         sqlite3_reset(old);
+        if (*replaced && !s->inferred->last_put_counts) {
+            free(*replaced);
+            *replaced = strdup(object);
+            ok = true;
+            goto cleanup;
+        }
         sqlite3_bind_text(q, 1, object, -1, SQLITE_STATIC);
         sqlite3_bind_int64(q, 2, (int64_t)facts->size);
         sqlite3_bind_int(q, 3, facts->utf8);
@@ -288,6 +356,7 @@ bool state_set_object(struct state *s, const char *path_id, const char *object, 
         sqlite3_bind_text(q, 5, path.job_id, -1, SQLITE_STATIC);
         ok = sql_run(q, err);
     }
+cleanup:
     sqlite3_finalize(old);
     sqlite3_finalize(q);
     if (!ok) {
@@ -324,6 +393,7 @@ bool state_job_plan(struct state *s, const char *job_id, struct job_plan *plan, 
         plan->unique_key = strdup(sql_text(q, UNIQUE_KEY));
         plan->expiry_days = sqlite3_column_type(q, EXPIRY) == SQLITE_NULL ? FACT_DEFAULT_EXPIRY_DAYS : sqlite3_column_int(q, EXPIRY);
         plan->started = sqlite3_column_double(q, STARTED);
+        plan->inferred = s->inferred;
         plan->stop = strcmp(sql_text(q, STATUS), STOPPING) == 0;
         if (sqlite3_column_type(q, OBJECT) != SQLITE_NULL)
             plan->object = strdup(sql_text(q, OBJECT));

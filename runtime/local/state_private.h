@@ -8,6 +8,7 @@
 struct state {
     sqlite3 *db;
     const struct objects *objects;
+    const struct facts *inferred;
 };
 
 /* Sets code, message and HTTP status; always false. */

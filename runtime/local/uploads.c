@@ -78,6 +78,8 @@ static bool check_content_md5(struct exchange *ex)
 {
     const char *md5 = exchange_header(ex, "content-md5");
     ex->has_content_md5 = md5 != NULL;
+    if (md5 && !ex->service->facts.unsigned_md5_taken)
+        return exchange_refuse(ex, 403, "AccessDenied", "There were headers present in the request which were not signed");
     return !md5 || decode(md5, ex->content_md5, sizeof ex->content_md5) ||
            exchange_refuse(ex, 400, "InvalidDigest", "The Content-MD5 you specified was invalid.");
 }

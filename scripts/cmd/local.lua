@@ -20,6 +20,8 @@ function command.parser()
   p:option("--domain", "Create this domain if it does not exist; may be repeated."):argname("NAME"):count("*")
   p:option("--fault", "Rehearse bad days: shares of requests that are struck (throttle, error, expire-url, drop-upload, "
     .. "stall-upload), slow=BYTES a second, seed=N to repeat a run."):argname("NAME=VALUE,…")
+  p:option("--fact", "Rehearse that something inferred of the real service is otherwise, as 'upjob probe' has seen it; "
+    .. "'list' prints what there is."):argname("NAME=VALUE,…")
   p:flag("--throttle", "Answer no more calls than the real service's rates allow.")
   return p
 end
@@ -27,14 +29,25 @@ end
 function command.main(arguments)
   local options, status = cli.parse(command.parser(), arguments)
   if not options then return status end
+  local facts = require "upjob.facts"
+  if options.fact == "list" then
+    print(table.concat(facts.choices(), "\n"))
+    return cli.OK
+  end
   local data = options.data or default_data()
   if not data then return cli.usage("local", "HOME is not set: say with --data DIR where data is kept") end
   local embedded = require "upjob.embedded"
   local start = { data_dir = data, port = options.port, host = options.host, faults = options.fault,
-                  throttle = options.throttle,
+                  throttle = options.throttle, facts = options.fact,
                   domains = type(options.domain) == "table" and options.domain or { options.domain } }
   local url, err = embedded.start(start)
-  if not url then return cli.fail(err) end
+  if not url then
+    status = cli.fail(err)
+    if err.code == "UsageError" and err.message:find("^there is no fact") then
+      io.stderr:write("\n", table.concat(facts.choices(), "\n"), "\n")
+    end
+    return status
+  end
   if not options.quiet then
     io.stderr:write(("upjob: data in %s\nTo point an AWS SDK or CLI at it:\n"):format(report.safe(data)),
       ("  export AWS_ENDPOINT_URL_CUSTOMER_PROFILES=%s\n"):format(url),

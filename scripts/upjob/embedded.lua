@@ -27,6 +27,7 @@ function embedded.start(options)
   service, err = native.start {
     data_dir = directory, ephemeral = not options.data_dir, port = options.port, host = options.host,
     domains = options.domains, faults = options.faults, throttle = options.throttle,
+    facts = options.facts,
   }
   if not service then
     if not options.data_dir then system.remove_tree(directory) end

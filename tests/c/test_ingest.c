@@ -108,6 +108,7 @@ static struct job_plan make_job(struct fixture *f, const char *fields, const cha
     snprintf(job.job_id, sizeof job.job_id, "job%d", f->jobs);
     strcpy(job.domain, "acme");
     job.domain_id = 1;
+    job.inferred = &facts_inferred;
     job.fields = cJSON_Parse(fields);
     job.unique_key = strdup("id");
     job.expiry_days = expiry_days;
