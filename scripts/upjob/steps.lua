@@ -1,0 +1,202 @@
+--- The steps of an import: check, create, upload, start, watch. Each is a function of the run; it raises the run's error.
+local aftermath = require "upjob.aftermath"
+local errors = require "upjob.errors"
+local events = require "upjob.events"
+local native = require "upjob.native.task"
+local rejects = require "upjob.rejects"
+local report = require "upjob.report"
+local system = require "upjob.native.system"
+
+local steps = {}
+
+local FIRST_POLL, LAST_POLL = 0.2, 15 -- seconds between two looks at a job
+local LAST_POLL_EMBEDDED = 0.5
+local ENDED = { SUCCEEDED = true, PARTIALLY_SUCCEEDED = true, FAILED = true, STOPPED = true }
+-- A step that failed for a passing reason is taken again: the service, or the way to it, may be away for a while.
+local STEP_ATTEMPTS, FIRST_PAUSE, LAST_PAUSE = 6, 0.5, 10 -- seconds; with jitter, some 15 in all
+local WATCH_PATIENCE = 600 -- seconds without one answered look
+
+-- An error with the step at which it came, and what exists on the service because of it.
+local function step_failed(self, err)
+  if not errors.is(err) then error(err, 0) end
+  if err.step then return err end
+  local failed = {}
+  for k, v in pairs(err) do failed[k] = v end
+  failed.step, failed.job_id = self.step, self.job_id
+  local what = aftermath.of_failure(self, err)
+  if what then failed.message = ("%s [step \"%s\"; %s]"):format(err.message, self.step, what) end
+  return errors.new(failed)
+end
+
+local function must(self, value, err)
+  if value == nil then error(step_failed(self, err), 0) end
+  return value
+end
+
+function steps.check(self)
+  self.step = "check"
+  local map = self.mapping
+  local kept, err = rejects.keep_earlier(self.rejects)
+  must(self, kept ~= false or nil, err)
+  local result
+  result, err = require("upjob.native.check").run {
+    file = self.file, fields = map:check_fields(), keys = { map.key_field.column },
+    reject = map.on_invalid == "reject", rejects = self.rejects,
+    progress = function(done, total, rows)
+      events.emit(self, "progress", { step = "check", done = done, total = total, rows = rows })
+    end,
+  }
+  self.checked = must(self, result, err)
+  self.outgoing_fd = result.outgoing_fd
+  self.rejected = result.bad_rows
+  result.rejects_kept = kept
+  events.emit(self, "checked", result)
+  local limit = self.max_failed
+  if type(limit) == "table" then limit = math.floor(result.rows * limit.percent / 100) end
+  if result.bad_rows == 0 then return end
+  if map.on_invalid == "stop" or result.bad_rows == result.rows or (limit and result.bad_rows > limit) then
+    local why = map.on_invalid == "stop" and "the mapping says on_invalid = \"stop\""
+      or result.bad_rows == result.rows and "none is left to import" or ("at most %d may fail"):format(limit)
+    local first = result.problems[1]
+    must(self, nil, errors.new { code = "InvalidFile", file = self.file, line = first.line,
+      column = first.column ~= 0 and first.column or nil, problems = result.problems, rows = result.rows,
+      rejected = result.bad_rows, message = ("%d of %d rows would be refused, and %s: nothing was sent"):format(
+        result.bad_rows, result.rows, why) })
+  end
+end
+
+-- Takes a step until it succeeds, fails for good, or has been taken often enough: its value | nil, err
+local function persist(self, step)
+  local pause = FIRST_PAUSE
+  for attempt = 1, STEP_ATTEMPTS do
+    local value, err = step(self, attempt)
+    if value or not err.retryable or attempt == STEP_ATTEMPTS then return value, err end
+    local delay = pause * (0.5 + 0.5 * math.random())
+    events.emit(self, "retrying", { step = self.step, attempt = attempt, delay = delay, error = err })
+    native.sleep(delay)
+    pause = math.min(pause * 2, LAST_PAUSE)
+  end
+end
+
+-- In the embedded service a domain that is not there is made; elsewhere that is for the service to say.
+local function ensure_domain(self)
+  if not self.client.embedded then return true end
+  local domain, err = self.client:get_domain { DomainName = self.domain }
+  if domain or err.status ~= 404 then return domain, err end
+  local made
+  made, err = self.client:create_domain { DomainName = self.domain, DefaultExpirationDays = 366 }
+  -- Another import may have made it meanwhile.
+  if not made and err.status == 400 then return self.client:get_domain { DomainName = self.domain } end
+  if made and require("upjob.log").level() ~= "error" then
+    report.say(("domain %s did not exist in the embedded service: created"):format(self.domain))
+  end
+  return made, err
+end
+
+-- Given up while the call is under way, it leaves open whether there is a job: `creating` stays.
+local function create_once(self)
+  self.creating = true
+  local reply, err = self.client:create_upload_job(self.request)
+  self.creating = false
+  return reply, err
+end
+
+function steps.create(self)
+  self.step = "create"
+  must(self, ensure_domain(self))
+  local reply, err = persist(self, create_once)
+  must(self, reply, err)
+  self.job_id = reply.JobId
+  self.created_at = system.time()
+  events.emit(self, "created", { JobId = self.job_id, DisplayName = self.request.DisplayName, DomainName = self.domain })
+end
+
+-- Each attempt has a URL and a key of its own, and begins at the first byte: the URL of one that failed may have expired, and
+-- what has arrived of it is nothing.
+local function put_once(self, attempt)
+  self.step = "path"
+  local path, err = self.client:get_upload_job_path { DomainName = self.domain, JobId = self.job_id }
+  if not path then return nil, err end
+  if not path.ClientToken then
+    return nil, errors.new { code = "InvalidResponse", message =
+      "the reply of GetUploadJobPath has no ClientToken: there is no key to upload the file with" }
+  end
+  self.step = "upload"
+  local token <close> = path.ClientToken
+  local sent
+  sent, err = require("upjob.upload").put {
+    url = path.Url, key = token, file = self.file, fd = self.outgoing_fd, content_md5 = self.checked.md5,
+    identity = self.checked.identity, stall_timeout = self.stall_timeout,
+    progress = function(done, total) events.emit(self, "progress", { step = "upload", done = done, total = total }) end,
+  }
+  -- A byte may have fallen over on the way once; twice, the file is not what was checked.
+  if err and err.code == "BadDigest" and attempt > 1 then
+    err = errors.new { code = "FileError", file = self.file, request_id = err.request_id, message =
+      "is not what was checked: what arrived has another MD5; start again when nothing writes to it any more" }
+  end
+  return sent, err
+end
+
+function steps.upload(self)
+  local sent, err = persist(self, put_once)
+  self.sent = must(self, sent, err)
+  events.emit(self, "uploaded", sent)
+end
+
+-- A start whose reply was lost, or that was answered with a fault, may have been heard: the job says so.
+local function start_once(self)
+  local request = { DomainName = self.domain, JobId = self.job_id }
+  local reply, err = self.client:start_upload_job(request)
+  if reply then return reply end
+  if err.retryable or err.status == 400 then
+    local found = self.client:get_upload_job(request)
+    if found and found.Status ~= "CREATED" and found.Status ~= "STOPPED" then return found end
+  end
+  return nil, err
+end
+
+function steps.start(self)
+  self.step = "start"
+  self.starting = true
+  local reply, err = persist(self, start_once)
+  must(self, reply, err)
+  self.started, self.starting = true, false
+  events.emit(self, "started", { JobId = self.job_id })
+end
+
+-- Looks until the job has ended; a passing failure of a look is not the end of the watch, unless nothing else comes.
+function steps.watch(self)
+  self.step = "watch"
+  local pause, status, counted = FIRST_POLL, self.status, ""
+  local seen, failures = native.now(), 0
+  while true do
+    local reply, err = self.client:get_upload_job { DomainName = self.domain, JobId = self.job_id }
+    if reply then
+      seen, failures = native.now(), 0
+      if reply.Status ~= status then
+        self.status = reply.Status
+        events.emit(self, "status", { JobId = self.job_id, from = status, to = reply.Status, StatusReason = reply.StatusReason })
+        status = reply.Status
+        pause = FIRST_POLL
+      end
+      local summary = reply.ResultsSummary or {}
+      local counts = ("%s/%s/%s"):format(summary.CreatedRecords, summary.UpdatedRecords, summary.FailedRecords)
+      if counts ~= counted and next(summary) then
+        counted = counts
+        events.emit(self, "counts", summary)
+      end
+      if ENDED[reply.Status] then return reply end
+    elseif not err.retryable or native.now() - seen > WATCH_PATIENCE then
+      must(self, nil, err)
+    end
+    local delay = pause * (0.8 + 0.4 * math.random())
+    if err then
+      failures = failures + 1
+      events.emit(self, "retrying", { step = "watch", attempt = failures, delay = delay, error = err })
+    end
+    native.sleep(delay)
+    pause = math.min(pause * 1.5, self.client.embedded and LAST_POLL_EMBEDDED or LAST_POLL)
+  end
+end
+
+return steps
