@@ -143,12 +143,9 @@ local function announce(run, options)
   return progress
 end
 
-local function failed(err, run, options)
+local function failed(err, options)
   if errors.is(err) and err.problems then print_problems(options, { problems = err.problems }) end
-  local status = cli.fail(err)
-  local resume = err.step == "watch" and run:resume_command()
-  if resume and not options.quiet then report.say("to watch it again: " .. resume) end
-  return status
+  return cli.fail(err)
 end
 
 -- Waits until the run was started or has ended, or the time is over.
@@ -183,7 +180,7 @@ end
 local function finish(run, progress, options)
   local result, err = run:wait { timeout = options.timeout }
   progress:clear()
-  if not result and run.ended then return failed(err, run, options) end
+  if not result and run.ended then return failed(err, options) end
   local status
   if not result then
     result, status = cli.give_up(run, options.timeout)

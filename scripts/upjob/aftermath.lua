@@ -1,59 +1,87 @@
 --- What a run that failed or was given up leaves behind, said for a person, with the commands to look or to go on.
+local errors = require "upjob.errors"
 local shell = require "upjob.shell"
 
 local aftermath = {}
 
---- A command line about the run's job ("watch", "get"), nil when there will be nothing to ask.
+--- A command line about the run's job ("watch", "get", "stop"), nil when there will be nothing to ask.
 function aftermath.command(run, word)
   if not run.job_id or not run.client.command_options then return nil end
   return shell.command({ "job", word, run.job_id, "--domain", run.domain }, run.client.command_options)
 end
 
--- The command that lists the jobs of the domain, nil when there will be nothing to ask.
-local function list_command(run)
-  if not run.client.command_options then return nil end
-  return shell.command({ "job", "list", "--domain", run.domain }, run.client.command_options)
+-- The end of a sentence that is about what can be done; nothing where there will be nothing to ask.
+local function with(purpose, command)
+  return command and purpose .. command or ""
 end
 
--- The end of a sentence about what is not known; nothing where there will be nothing to ask.
-local function then_look(command)
-  return command and ": look with " .. command or ""
+-- The job may exist, but its id is not known: its name is.
+local function creation_unknown(run)
+  local list = run.client.command_options
+    and shell.command({ "job", "list", "--domain", run.domain }, run.client.command_options)
+  return "whether the job was created is not known"
+    .. with((": look for \"%s\" with "):format(run.request.DisplayName), list)
 end
 
---- What an error at the run's step means for the job: what exists on the service, and how to find out; nil when there is
--- nothing to say.
-function aftermath.of_failure(run, err)
+-- Of a job that will have no start.
+local function not_started(run)
+  if run.stopped then return ("job %s in domain %s was not started: it was stopped"):format(run.job_id, run.domain) end
+  return ("job %s in domain %s was not started, and could not be stopped (%s): it imports nothing as it is%s"):format(
+    run.job_id, run.domain, tostring(run.stop_error), with("; to stop it: ", aftermath.command(run, "stop")))
+end
+
+-- Of a job that was being started; what was tried after that told nothing.
+local function start_unknown(run)
+  return ("whether job %s in domain %s was started is not known (%s)%s"):format(run.job_id, run.domain,
+    tostring(run.stop_error), with(": look with ", aftermath.command(run, "get")))
+end
+
+-- Of a job that was started, or is another's.
+local function goes_on(run)
+  return ("job %s in domain %s %s%s"):format(run.job_id, run.domain, run.attached and "is left as it is" or "goes on",
+    with("; to watch it again: ", aftermath.command(run, "watch")))
+end
+
+-- What an error at the run's step means for the job: what exists on the service, and how to find out or go on; nil when there
+-- is nothing to say.
+local function of_failure(run, err)
   if run.step == "check" then return nil end
-  if err.outcome == "unknown" and not run.job_id then
-    return "whether the job was created is not known" .. then_look(list_command(run))
+  if not run.job_id then
+    return (run.creating or err.outcome == "unknown") and creation_unknown(run) or "no job was created"
   end
-  if not run.job_id then return "no job was created" end
   if run.step == "watch" then
-    return run.started and err.status ~= 404 and ("job %s in domain %s was started and goes on"):format(run.job_id, run.domain)
-      or nil
+    -- Another's job that was never seen may not be there.
+    local is_there = err.status ~= 404 and (run.started or run.status or err.retryable)
+    return is_there and goes_on(run) or nil
   end
   if run.step == "start" then
     return ("job %s exists in domain %s, and its start failed%s"):format(run.job_id, run.domain,
-      then_look(aftermath.command(run, "get")))
+      with(": look with ", aftermath.command(run, "get")))
   end
-  return ("job %s exists in domain %s and was not started: it imports nothing as it is"):format(run.job_id, run.domain)
+  return not_started(run)
+end
+
+--- The error that ended a run, with the step at which it came, and what exists on the service because of it.
+function aftermath.failure(run, err)
+  local failed = {}
+  for k, v in pairs(err) do failed[k] = v end
+  failed.step, failed.job_id = run.step, run.job_id
+  local what = of_failure(run, err)
+  if what then failed.message = ("%s [step \"%s\"]: %s"):format(err.message, run.step, what) end
+  return errors.new(failed)
 end
 
 --- What is left of a run that was given up: a sentence, nil when it is nothing.
 function aftermath.left(run)
   if not run.job_id then
-    local list = run.creating and list_command(run)
-    return list and "whether a job was created is not known" .. then_look(list) or nil
-  elseif run.stopped then
-    return ("job %s was not started: it was stopped"):format(run.job_id)
-  elseif run.stop_error then
-    return ("job %s was not started, and could not be stopped: %s"):format(run.job_id, tostring(run.stop_error))
+    return run.creating and run.client.command_options and creation_unknown(run) or nil
   end
-  local resume = aftermath.command(run, "watch")
-  if not resume then
+  if run.stopped then return not_started(run) end
+  if run.stop_error then return run.starting and start_unknown(run) or not_started(run) end
+  if not run.client.command_options then
     return ("job %s was not finished; the embedded service ends with this program"):format(run.job_id)
   end
-  return ("job %s %s; to watch it again: %s"):format(run.job_id, run.attached and "is left as it is" or "goes on", resume)
+  return goes_on(run)
 end
 
 return aftermath

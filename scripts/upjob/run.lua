@@ -3,11 +3,15 @@ local aftermath = require "upjob.aftermath"
 local errors = require "upjob.errors"
 local events = require "upjob.events"
 local exit = require "upjob.exit"
+local log = require "upjob.log"
 local native = require "upjob.native.task"
 local report = require "upjob.report"
 local system = require "upjob.native.system"
 
 local DEFAULT_EXPIRY = 14 -- days, when DataExpiry is not given: the service's documentation
+
+local STOP_PATIENCE = 10  -- seconds that a run that was given up has to see to its job
+local A_MOMENT = 1        -- seconds after which it is told that it takes so long
 
 local run = { on = events.on, events = events.iterate }
 run.__index = run
@@ -36,17 +40,40 @@ local function result_of(self, reply)
   }
 end
 
--- Before the start the job is stopped on the service; after it, or when it is another's, the job is left as it is.
-local function given_up(self)
-  if self.attached then return end
-  if self.job_id and self.starting and not self.started then
-    local reply = self.client:get_upload_job { DomainName = self.domain, JobId = self.job_id }
-    self.started = reply ~= nil and reply.Status ~= "CREATED"
+-- Says, when the service takes its time, that the program is still there: a function that ends it.
+local function tell_stopping(self)
+  if log.level() == "error" then return function() end end
+  local clock = native.handler(function()
+    native.sleep(A_MOMENT)
+    report.say(("stopping job %s on the service"):format(self.job_id))
+  end)
+  return function() clock:cancel() end
+end
+
+-- Stops the job on the service, unless it turns out that its start was heard.
+local function stop_on_service(self)
+  local request, by = { DomainName = self.domain, JobId = self.job_id }, native.now() + STOP_PATIENCE
+  if self.starting then
+    local found, err = self.client:get_upload_job(request, { timeout = STOP_PATIENCE })
+    if not found then return err end
+    self.started = found.Status ~= "CREATED"
+    self.starting = false
+    if self.started then return nil end
   end
-  if self.job_id and not self.started then
-    local _, err = self.client:stop_upload_job { DomainName = self.domain, JobId = self.job_id }
-    self.stopped, self.stop_error = err == nil, err
-  end
+  local reply, err = self.client:stop_upload_job(request, { timeout = math.max(by - native.now(), 1) })
+  self.stopped = reply ~= nil
+  return err
+end
+
+-- Before the start the job is stopped on the service; after it, or when it is another's, the job is left as it is. Until there
+-- is an answer, none is what is told: the program may end before it.
+local function give_up_job(self)
+  if self.attached or self.started or not self.job_id then return end
+  self.stop_error = errors.new { code = "TimeoutError", message = "the service has not answered", retryable = true }
+  local told = tell_stopping(self)
+  local _, err = pcall(stop_on_service, self)
+  told()
+  self.stop_error = err
 end
 
 local function finish(self, result, err)
@@ -58,38 +85,49 @@ local function finish(self, result, err)
   self.ended_signal:set()
 end
 
--- A program that ends before the run has ended gives it up, and says what is left.
+-- A program that ends before the run has ended gives it up, and says what is left; also when it is not to wait for that.
 local function end_with_program(self, reason)
   if reason == "done" then return end
-  self:interrupt()
+  local ok, err = pcall(self.interrupt, self)
   local left = self:left()
   if left and not self.result then report.say(left) end
+  if not ok then error(err, 0) end
 end
 
---- Starts a run that takes these steps: functions of the run; what the last one returns is the job as the service tells it.
+-- The run ends with an error, or is given up. A job that will have no start is not left behind.
+local function fail(self, err, traceback)
+  self.ending = true
+  if errors.has_code(err, "Cancelled") then
+    give_up_job(self)
+    return finish(self, nil, err)
+  end
+  local fault = not errors.is(err)
+  if fault then err = errors.new { code = "InternalError", message = tostring(err) } end
+  if not self.starting then give_up_job(self) end
+  finish(self, nil, aftermath.failure(self, err))
+  if fault then error(traceback, 0) end
+end
+
+-- Starts a run that takes these steps: functions of the run; what the last one returns is the job as the service tells it.
 local function begin(self, steps)
   self.handlers, self.queues, self.ended_signal = {}, {}, native.signal()
   self.began = system.time()
   setmetatable(self, run)
   self.unhook = exit.add(function(reason) end_with_program(self, reason) end)
   self.task = native.spawn(function()
-    local reply
-    local ok, err = pcall(function()
+    local reply, traceback
+    local ok, err = xpcall(function()
       for _, step in ipairs(steps) do reply = step(self) end
+    end, function(err)
+      traceback = not errors.is(err) and debug.traceback(tostring(err), 2)
+      return err
     end)
-    if ok then
-      finish(self, result_of(self, reply))
-    else
-      if errors.has_code(err, "Cancelled") then given_up(self) end
-      if not errors.is(err) then
-        finish(self, nil, errors.new { code = "InternalError", message = tostring(err) })
-        error(err, 0)
-      end
-      finish(self, nil, err)
-    end
+    if ok then finish(self, result_of(self, reply)) else fail(self, err, traceback) end
   end)
   return self
 end
+
+-- ---- what scripts call ----
 
 --- Waits until the job has ended: its result, FAILED too; nil, err when the outcome is not known (the file cannot be sent,
 -- the service refuses, TimeoutError after `timeout` seconds, while the run goes on).
@@ -126,7 +164,8 @@ end
 --- Ends this run as an interrupted program does: before the start the job is stopped, after it is left running.
 function run:interrupt()
   if self.ended then return true end
-  self.task:cancel("the import was given up")
+  -- What ends it already has its own time limit, and leaves less behind when it is let end.
+  if not self.ending then self.task:cancel("the import was given up") end
   self.task:wait()
   if not self.ended then -- it had not begun
     finish(self, nil, errors.new { code = "Cancelled", message = "the import was given up" })

@@ -1,5 +1,4 @@
 --- The steps of an import: check, create, upload, start, watch. Each is a function of the run; it raises the run's error.
-local aftermath = require "upjob.aftermath"
 local errors = require "upjob.errors"
 local events = require "upjob.events"
 local native = require "upjob.native.task"
@@ -16,20 +15,8 @@ local ENDED = { SUCCEEDED = true, PARTIALLY_SUCCEEDED = true, FAILED = true, STO
 local STEP_ATTEMPTS, FIRST_PAUSE, LAST_PAUSE = 6, 0.5, 10 -- seconds; with jitter, some 15 in all
 local WATCH_PATIENCE = 600 -- seconds without one answered look
 
--- An error with the step at which it came, and what exists on the service because of it.
-local function step_failed(self, err)
-  if not errors.is(err) then error(err, 0) end
-  if err.step then return err end
-  local failed = {}
-  for k, v in pairs(err) do failed[k] = v end
-  failed.step, failed.job_id = self.step, self.job_id
-  local what = aftermath.of_failure(self, err)
-  if what then failed.message = ("%s [step \"%s\"; %s]"):format(err.message, self.step, what) end
-  return errors.new(failed)
-end
-
-local function must(self, value, err)
-  if value == nil then error(step_failed(self, err), 0) end
+local function must(value, err)
+  if value == nil then error(err, 0) end
   return value
 end
 
@@ -37,7 +24,7 @@ function steps.check(self)
   self.step = "check"
   local map = self.mapping
   local kept, err = rejects.keep_earlier(self.rejects)
-  must(self, kept ~= false or nil, err)
+  must(kept ~= false or nil, err)
   local result
   result, err = require("upjob.native.check").run {
     file = self.file, fields = map:check_fields(), keys = { map.key_field.column },
@@ -46,7 +33,7 @@ function steps.check(self)
       events.emit(self, "progress", { step = "check", done = done, total = total, rows = rows })
     end,
   }
-  self.checked = must(self, result, err)
+  self.checked = must(result, err)
   self.outgoing_fd = result.outgoing_fd
   self.rejected = result.bad_rows
   result.rejects_kept = kept
@@ -58,7 +45,7 @@ function steps.check(self)
     local why = map.on_invalid == "stop" and "the mapping says on_invalid = \"stop\""
       or result.bad_rows == result.rows and "none is left to import" or ("at most %d may fail"):format(limit)
     local first = result.problems[1]
-    must(self, nil, errors.new { code = "InvalidFile", file = self.file, line = first.line,
+    must(nil, errors.new { code = "InvalidFile", file = self.file, line = first.line,
       column = first.column ~= 0 and first.column or nil, problems = result.problems, rows = result.rows,
       rejected = result.bad_rows, message = ("%d of %d rows would be refused, and %s: nothing was sent"):format(
         result.bad_rows, result.rows, why) })
@@ -103,9 +90,9 @@ end
 
 function steps.create(self)
   self.step = "create"
-  must(self, ensure_domain(self))
+  must(ensure_domain(self))
   local reply, err = persist(self, create_once)
-  must(self, reply, err)
+  must(reply, err)
   self.job_id = reply.JobId
   self.created_at = system.time()
   events.emit(self, "created", { JobId = self.job_id, DisplayName = self.request.DisplayName, DomainName = self.domain })
@@ -139,7 +126,7 @@ end
 
 function steps.upload(self)
   local sent, err = persist(self, put_once)
-  self.sent = must(self, sent, err)
+  self.sent = must(sent, err)
   events.emit(self, "uploaded", sent)
 end
 
@@ -159,7 +146,7 @@ function steps.start(self)
   self.step = "start"
   self.starting = true
   local reply, err = persist(self, start_once)
-  must(self, reply, err)
+  must(reply, err)
   self.started, self.starting = true, false
   events.emit(self, "started", { JobId = self.job_id })
 end
@@ -187,7 +174,7 @@ function steps.watch(self)
       end
       if ENDED[reply.Status] then return reply end
     elseif not err.retryable or native.now() - seen > WATCH_PATIENCE then
-      must(self, nil, err)
+      must(nil, err)
     end
     local delay = pause * (0.8 + 0.4 * math.random())
     if err then

@@ -68,6 +68,65 @@ describe("an import", function()
   end)
 end)
 
+-- A client of the embedded service some of whose calls are the test's, and whose commands would be those of a real one.
+local function client_with(calls)
+  local changed = assert(profiles.client { embedded = true })
+  changed.command_options = { "--region", "us-east-1" }
+  for name, call in pairs(calls) do rawset(changed, name, call) end
+  return changed
+end
+
+local function refused(operation)
+  return function()
+    return nil, errors.new { code = "BadRequestException", operation = operation, status = 400, message = "no" }
+  end
+end
+
+describe("an import that fails before the start", function()
+  it("stops its job", function()
+    local run = import { client = client_with { get_upload_job_path = refused "GetUploadJobPath" } }
+    local _, err = run:wait()
+    assert.equals("BadRequestException", err.code)
+    assert.matches(("job %s in domain acme was not started: it was stopped"):format(run.job_id), err.message, 1, true)
+    assert.equals("STOPPED", client:get_upload_job { DomainName = "acme", JobId = run.job_id }.Status)
+  end)
+
+  it("says how to stop its job when that fails too", function()
+    local run = import { client = client_with { get_upload_job_path = refused "GetUploadJobPath",
+                                                stop_upload_job = refused "StopUploadJob" } }
+    local _, err = run:wait()
+    assert.matches("could not be stopped (StopUploadJob: BadRequestException: no)", err.message, 1, true)
+    assert.matches(("job stop %s --domain acme --region us-east-1"):format(run.job_id), err.message, 1, true)
+  end)
+
+  it("for a fault of the program says so too, and the fault has its traceback", function()
+    local run = import { client = client_with { get_upload_job_path = function() error("a fault") end } }
+    local _, err = run:wait()
+    assert.equals("InternalError", err.code)
+    assert.equals(run.job_id, err.job_id)
+    assert.matches("a fault.* was not started: it was stopped", err.message)
+    local _, fault = run.task:wait()
+    assert.matches("a fault.*stack traceback:.*upjob.steps", tostring(fault))
+  end)
+end)
+
+describe("a watch", function()
+  it("that gets no answer for long gives the command that goes on with it", function()
+    local native = require "upjob.native.task"
+    local now, jumped = native.now, 0
+    local run = import { client = client_with { get_upload_job = function()
+      jumped = jumped + 1000
+      return nil, errors.new { code = "ConnectionError", operation = "GetUploadJob", message = "gone", retryable = true }
+    end } }
+    rawset(native, "now", function() return now() + jumped end)
+    local _, err = run:wait()
+    rawset(native, "now", now)
+    assert.equals("watch", err.step)
+    assert.matches(("job %s in domain acme goes on; to watch it again: "):format(run.job_id), err.message, 1, true)
+    assert.matches(("job watch %s --domain acme --region us-east-1"):format(run.job_id), err.message, 1, true)
+  end)
+end)
+
 describe("the check of a large file", function()
   it("tells how far it is", function()
     local large = os.tmpname()

@@ -1,6 +1,6 @@
 """What the tests of the embedded service as a process share: the process, a client of its own (urllib-free, signing by itself),
 and a runner that prints TAP."""
-import base64, datetime, hashlib, hmac, http.client, json, os, shutil, signal, socket, sqlite3, subprocess, sys, tempfile, time
+import base64, datetime, hashlib, hmac, http.client, http.server, json, os, shutil, signal, socket, sqlite3, subprocess, sys, tempfile, threading, time
 import traceback, urllib.parse
 
 UPJOB = os.environ.get("UPJOB", os.path.join(os.path.dirname(__file__), "../../build/upjob"))
@@ -195,6 +195,38 @@ class Service:
                 found = db.execute("PRAGMA integrity_check").fetchall()
                 db.close()
                 assert found == [("ok",)], f"{store}: {found}"
+
+
+class Stub(Service):
+    """A service whose answers the test decides: answer(method, path) returns a body, or status and body, or None for silence."""
+
+    def __init__(self, answer):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do(self):
+                self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                answered = answer(self.command, self.path)
+                if answered is None:
+                    self.rfile.read(1)  # until the client has gone
+                    self.close_connection = True
+                    return
+                status, body = answered if isinstance(answered, tuple) else (200, answered)
+                text = json.dumps(body).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+
+            do_GET = do_PUT = do_POST = do
+
+            def log_message(self, *ignored):
+                pass
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.host = f"127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
 
 
 def counts(job):

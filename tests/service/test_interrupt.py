@@ -1,6 +1,6 @@
 """Signals to an import, at each of its stages."""
 import base64, os, signal, socket, subprocess, tempfile, time
-from kit import UPJOB, Service, counts, eventually, rows, run
+from kit import UPJOB, Service, Stub, counts, eventually, rows, run
 
 work = tempfile.TemporaryDirectory()
 PATH = os.path.join(work.name, "customers.csv")
@@ -51,6 +51,70 @@ def test_after_the_start():
             code, out, _ = service.upjob("job", "watch", job["JobId"], "--domain", "acme", "--json")
             assert code == 0, (code, out)
             assert sum(counts(service.get_job("acme", job["JobId"]))) == 60_000
+
+
+JOB = "0123456789abcdef" * 2
+
+
+def silent_after_the_creation(method, path):
+    return {"JobId": JOB} if method == "POST" else None
+
+
+def read_until(stream, text):
+    lines = ""
+    while text not in lines:
+        line = stream.readline()
+        assert line, f"ended without \"{text}\":\n{lines}"
+        lines += line
+    return lines
+
+
+def test_stop_hangs():
+    """an interrupt whose stop the service does not answer says so and ends; a second one ends it at once; both name the job"""
+    with Stub(silent_after_the_creation) as service:
+        patient, hasty = (service.popen("import", PATH, "--domain", "acme", "--key", "Id", "-v") for _ in range(2))
+        for client in patient, hasty:
+            read_until(client.stderr, f"GET /domains/acme/upload-jobs/{JOB}/path")
+            client.send_signal(signal.SIGINT)
+            read_until(client.stderr, f"stopping job {JOB} on the service")
+        hasty.send_signal(signal.SIGINT)
+        for client in hasty, patient:
+            _, messages = client.communicate(timeout=45)
+            assert client.returncode == 130, (client.returncode, messages)
+            assert f"job {JOB} in domain acme was not started, and could not be stopped" in messages, messages
+            assert f"to stop it: {UPJOB} job stop {JOB} --domain acme" in messages, messages
+
+
+def test_start_hangs():
+    """an interrupt of a start that is not answered does not say that the job was not started"""
+    def answer(method, path):
+        if method == "POST":
+            return {"JobId": JOB}
+        if path.endswith("/path"):
+            return {"Url": f"http://{service.host}/object", "ClientToken": base64.b64encode(bytes(32)).decode()}
+        return {} if path == "/object" else None
+    with Stub(answer) as service:
+        client = service.popen("import", PATH, "--domain", "acme", "--key", "Id", "-v")
+        read_until(client.stderr, f"PUT /domains/acme/upload-jobs/{JOB} ")
+        client.send_signal(signal.SIGINT)
+        read_until(client.stderr, f"stopping job {JOB} on the service")
+        client.send_signal(signal.SIGINT)
+        _, messages = client.communicate(timeout=45)
+        assert client.returncode == 130, (client.returncode, messages)
+        assert f"whether job {JOB} in domain acme was started is not known" in messages, messages
+        assert f"job get {JOB} --domain acme" in messages and "was not started" not in messages, messages
+
+
+def test_creation_hangs():
+    """an interrupt of a creation that is not answered says how to look for the job, and by which name"""
+    with Stub(lambda method, path: None) as service:
+        client = service.popen("import", PATH, "--domain", "acme", "--key", "Id", "-v")
+        read_until(client.stderr, "POST /domains/acme/upload-jobs")
+        client.send_signal(signal.SIGINT)
+        _, messages = client.communicate(timeout=45)
+        assert client.returncode == 130, (client.returncode, messages)
+        assert "whether the job was created is not known: look for \"customers.csv\" with " in messages, messages
+        assert f"job list --domain acme --endpoint-url http://{service.host}" in messages, messages
 
 
 def test_cancelled_transfer():

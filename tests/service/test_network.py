@@ -1,6 +1,6 @@
 """Imports through bad days: calls that fail, uploads that are cut, stall or drip, URLs that have expired, a service that dies."""
-import json, os, tempfile, time
-from kit import Service, counts, eventually, free_port, rows, run
+import base64, json, os, tempfile, time
+from kit import Service, Stub, counts, eventually, free_port, rows, run
 
 work = tempfile.TemporaryDirectory()
 MAP = os.path.join(work.name, "map.lua")
@@ -88,6 +88,27 @@ def test_service_stays_away():
         service.kill()
         _, messages = client.communicate(timeout=120)
         assert client.returncode == 1 and job in messages and "was not started" in messages, (client.returncode, messages)
+
+
+def test_upload_refused():
+    """an upload that is refused for good stops the job; when that is refused too, the command that does is printed"""
+    calls, job = [], "f" * 32
+
+    def answer(method, path):
+        calls.append((method, path))
+        if method == "POST":
+            return {"JobId": job}
+        if path.endswith("/path"):
+            return {"Url": f"http://{service.host}/object", "ClientToken": base64.b64encode(bytes(32)).decode()}
+        return (403, {}) if path == "/object" or stop_fails else {}
+    for stop_fails in False, True:
+        calls.clear()
+        with Stub(answer) as service:
+            status, out, messages = service.upjob("import", csv(rows(3)), "--domain", "acme", "--map", MAP)
+        assert status == 4 and out == "", (status, out, messages)
+        assert calls[-1] == ("PUT", f"/domains/acme/upload-jobs/{job}/stop"), calls
+        assert (f"job {job} in domain acme was not started: it was stopped" in messages) != stop_fails, messages
+        assert (f"to stop it: " in messages and f"job stop {job} --domain acme" in messages) == stop_fails, messages
 
 
 def test_rates():
