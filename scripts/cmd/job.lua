@@ -2,6 +2,7 @@
 local cli = require "upjob.cli"
 local json = require "upjob.json"
 local progress_line = require "upjob.progress"
+local replies = require "upjob.replies"
 local report = require "upjob.report"
 
 local words, parsers = {}, {}
@@ -29,8 +30,12 @@ local function open(word, arguments)
 end
 
 local function counts(job)
-  local s = job.ResultsSummary
-  return s and next(s) and report.summary(s) or ""
+  return job.ResultsSummary and report.summary(job.ResultsSummary) or ""
+end
+
+-- "FAILED (VALIDATION_FAILURE)"
+local function status_text(job)
+  return (job.Status or "?") .. (job.StatusReason and (" (" .. job.StatusReason .. ")") or "")
 end
 
 function parsers.list()
@@ -60,8 +65,8 @@ function words.list(arguments)
   end
   local rows = {}
   for i, item in ipairs(jobs) do
-    rows[i] = { item.JobId, item.Status .. (item.StatusReason and (" (" .. item.StatusReason .. ")") or ""),
-                report.time(item.CreatedAt), item.DisplayName }
+    local shown = replies.job(item)
+    rows[i] = { shown.JobId, status_text(shown), report.time(shown.CreatedAt), shown.DisplayName }
   end
   for _, line in ipairs(report.table({ { title = "JobId", whole = true }, { title = "Status" }, { title = "Created" },
                                        { title = "DisplayName" } }, rows)) do
@@ -75,18 +80,19 @@ function parsers.get() return parser("get", "Shows an upload job.", true) end
 function words.get(arguments)
   local options, client = open("get", arguments)
   if not options then return client end
-  local found, err = client:get_upload_job { DomainName = options.domain, JobId = options.job_id }
-  if not found then return cli.fail(err) end
+  local reply, err = client:get_upload_job { DomainName = options.domain, JobId = options.job_id }
+  if not reply then return cli.fail(err) end
   if options.json then
-    print(json.encode(found))
+    print(json.encode(reply))
     return cli.OK
   end
+  local found = replies.job(reply)
   local function line(name, value)
     if value ~= nil and value ~= "" then print(("%-12s %s"):format(name, report.safe(value))) end
   end
   line("JobId", found.JobId)
   line("DisplayName", found.DisplayName)
-  line("Status", found.Status .. (found.StatusReason and (" (" .. found.StatusReason .. ")") or ""))
+  line("Status", status_text(found))
   line("Results", counts(found))
   line("Created", report.time(found.CreatedAt))
   line("Completed", report.time(found.CompletedAt))

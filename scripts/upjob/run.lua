@@ -5,6 +5,7 @@ local events = require "upjob.events"
 local exit = require "upjob.exit"
 local log = require "upjob.log"
 local native = require "upjob.native.task"
+local replies = require "upjob.replies"
 local report = require "upjob.report"
 local system = require "upjob.native.system"
 
@@ -54,7 +55,7 @@ end
 local function stop_on_service(self)
   local request, by = { DomainName = self.domain, JobId = self.job_id }, native.now() + STOP_PATIENCE
   if self.starting then
-    local found, err = self.client:get_upload_job(request, { timeout = STOP_PATIENCE })
+    local found, err = replies.get_upload_job(self.client, request, { timeout = STOP_PATIENCE })
     if not found then return err end
     self.started = found.Status ~= "CREATED"
     self.starting = false

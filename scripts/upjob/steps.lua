@@ -3,6 +3,7 @@ local errors = require "upjob.errors"
 local events = require "upjob.events"
 local native = require "upjob.native.task"
 local rejects = require "upjob.rejects"
+local replies = require "upjob.replies"
 local report = require "upjob.report"
 local system = require "upjob.native.system"
 
@@ -83,17 +84,15 @@ end
 -- Given up while the call is under way, it leaves open whether there is a job: `creating` stays.
 local function create_once(self)
   self.creating = true
-  local reply, err = self.client:create_upload_job(self.request)
+  local job_id, err = replies.create_upload_job(self.client, self.request)
   self.creating = false
-  return reply, err
+  return job_id, err
 end
 
 function steps.create(self)
   self.step = "create"
   must(ensure_domain(self))
-  local reply, err = persist(self, create_once)
-  must(reply, err)
-  self.job_id = reply.JobId
+  self.job_id = must(persist(self, create_once))
   self.created_at = system.time()
   events.emit(self, "created", { JobId = self.job_id, DisplayName = self.request.DisplayName, DomainName = self.domain })
 end
@@ -102,12 +101,8 @@ end
 -- what has arrived of it is nothing.
 local function put_once(self, attempt)
   self.step = "path"
-  local path, err = self.client:get_upload_job_path { DomainName = self.domain, JobId = self.job_id }
+  local path, err = replies.get_upload_job_path(self.client, { DomainName = self.domain, JobId = self.job_id })
   if not path then return nil, err end
-  if not path.ClientToken then
-    return nil, errors.new { code = "InvalidResponse", message =
-      "the reply of GetUploadJobPath has no ClientToken: there is no key to upload the file with" }
-  end
   self.step = "upload"
   local token <close> = path.ClientToken
   local sent
@@ -116,18 +111,21 @@ local function put_once(self, attempt)
     identity = self.checked.identity, stall_timeout = self.stall_timeout,
     progress = function(done, total) events.emit(self, "progress", { step = "upload", done = done, total = total }) end,
   }
+  if sent then
+    sent.attempts = attempt
+    return sent
+  end
   -- A byte may have fallen over on the way once; twice, the file is not what was checked.
-  if err and err.code == "BadDigest" and attempt > 1 then
-    err = errors.new { code = "FileError", file = self.file, request_id = err.request_id, message =
+  if err.code == "BadDigest" and attempt > 1 then
+    return nil, errors.new { code = "FileError", file = self.file, request_id = err.request_id, message =
       "is not what was checked: what arrived has another MD5; start again when nothing writes to it any more" }
   end
-  return sent, err
+  return nil, replies.upload_error(err)
 end
 
 function steps.upload(self)
-  local sent, err = persist(self, put_once)
-  self.sent = must(sent, err)
-  events.emit(self, "uploaded", sent)
+  self.sent = must(persist(self, put_once))
+  events.emit(self, "uploaded", self.sent)
 end
 
 -- A start whose reply was lost, or that was answered with a fault, may have been heard: the job says so.
@@ -136,7 +134,7 @@ local function start_once(self)
   local reply, err = self.client:start_upload_job(request)
   if reply then return reply end
   if err.retryable or err.status == 400 then
-    local found = self.client:get_upload_job(request)
+    local found = replies.get_upload_job(self.client, request)
     if found and found.Status ~= "CREATED" and found.Status ~= "STOPPED" then return found end
   end
   return nil, err
@@ -154,10 +152,10 @@ end
 -- Looks until the job has ended; a passing failure of a look is not the end of the watch, unless nothing else comes.
 function steps.watch(self)
   self.step = "watch"
-  local pause, status, counted = FIRST_POLL, self.status, ""
+  local pause, status, counted = FIRST_POLL, self.status, nil
   local seen, failures = native.now(), 0
   while true do
-    local reply, err = self.client:get_upload_job { DomainName = self.domain, JobId = self.job_id }
+    local reply, err = replies.get_upload_job(self.client, { DomainName = self.domain, JobId = self.job_id })
     if reply then
       seen, failures = native.now(), 0
       if reply.Status ~= status then
@@ -166,9 +164,9 @@ function steps.watch(self)
         status = reply.Status
         pause = FIRST_POLL
       end
-      local summary = reply.ResultsSummary or {}
-      local counts = ("%s/%s/%s"):format(summary.CreatedRecords, summary.UpdatedRecords, summary.FailedRecords)
-      if counts ~= counted and next(summary) then
+      local summary = reply.ResultsSummary
+      local counts = summary and ("%d/%d/%d"):format(summary.CreatedRecords, summary.UpdatedRecords, summary.FailedRecords)
+      if counts and counts ~= counted then
         counted = counts
         events.emit(self, "counts", summary)
       end

@@ -110,6 +110,64 @@ describe("an import that fails before the start", function()
   end)
 end)
 
+describe("a reply that breaks the service model", function()
+  local function answers(reply) return function() return reply end end
+  local function fails(calls, operation, text)
+    local run = import { client = client_with(calls) }
+    local result, err = run:wait()
+    assert.is_nil(result)
+    assert.equals("InvalidResponse", err.code)
+    assert.equals(operation, err.operation)
+    assert.matches(text, err.message, 1, true)
+    return run, err
+  end
+
+  it("to a creation is an error, whose outcome is not known", function()
+    for _, reply in ipairs { {}, { JobId = 7 }, { JobId = "" }, { JobId = "../x" } } do
+      local _, err = fails({ create_upload_job = answers(reply) }, "CreateUploadJob", "no JobId")
+      assert.equals("unknown", err.outcome)
+      assert.matches("whether the job was created is not known: look for ", err.message, 1, true)
+    end
+  end)
+
+  it("to a request for the path is an error that names what is missing or wrong", function()
+    local secret = require "upjob.native.secret"
+    local key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+    local function reply(url, token) return { get_upload_job_path = function() return { Url = url, ClientToken = token } end } end
+    fails(reply(nil, secret.new(key)), "GetUploadJobPath", "no Url")
+    fails(reply({}, secret.new(key)), "GetUploadJobPath", "no Url")
+    fails(reply("http://127.0.0.1:9/", nil), "GetUploadJobPath", "no ClientToken")
+    fails(reply("http://127.0.0.1:9/", 5), "GetUploadJobPath", "no ClientToken")
+    fails(reply("http://127.0.0.1:9/", secret.new("c2hvcnQ=")), "GetUploadJobPath", "ClientToken) is not base64 of 32 bytes")
+    fails(reply("http://example.com/", secret.new(key)), "GetUploadJobPath", "Url and ClientToken cannot be used: ")
+    local run = fails(reply("nonsense at all", secret.new(key)), "GetUploadJobPath", "not a URL")
+    assert.matches("was not started: it was stopped", run.error.message, 1, true)
+  end)
+
+  it("to a look at the job ends the watch, and does not go on for ever", function()
+    for _, status in ipairs { false, 5, {} } do
+      local run = fails({ get_upload_job = answers { Status = status or nil } }, "GetUploadJob", "no Status")
+      assert.matches("goes on; to watch it again: ", run.error.message, 1, true)
+    end
+  end)
+
+  it("in what is told for information only is left out", function()
+    local odd = { Status = "SUCCEEDED", StatusReason = {}, DataExpiry = "soon", CompletedAt = 1e300, DisplayName = 5,
+      ResultsSummary = { CreatedRecords = "3", UpdatedRecords = -1, FailedRecords = 1.5 } }
+    local run, seen = import { client = client_with { get_upload_job = answers(odd) } }, nil
+    run:on("counts", function(counts) seen = counts end)
+    local result = assert(run:wait())
+    assert.same({ CreatedRecords = 3, UpdatedRecords = 0, FailedRecords = 1 }, result.ResultsSummary)
+    assert.same(result.ResultsSummary, seen)
+    assert.same({ 14 }, { result.DataExpiry, result.StatusReason, result.CompletedAt, result.DisplayName })
+    for _, summary in ipairs { {}, "many", 7 } do
+      result = assert(import { client = client_with { get_upload_job = answers {
+        Status = "SUCCEEDED", ResultsSummary = summary } } }:wait())
+      assert.same({}, result.ResultsSummary)
+    end
+  end)
+end)
+
 describe("a watch", function()
   it("that gets no answer for long gives the command that goes on with it", function()
     local native = require "upjob.native.task"
