@@ -37,19 +37,30 @@ static bool check_skew(struct exchange *ex, const struct sigv4_claim *claim)
     return true;
 }
 
+static bool read_claim(struct exchange *ex, struct sigv4_claim *claim)
+{
+    if (!sigv4_claim_parse(exchange_header(ex, "authorization"), exchange_header(ex, "x-amz-date"), ex->query, claim,
+                           &ex->err)) {
+        ex->err.status = 403;
+        return false;
+    }
+    return strcmp(claim->access_key_id, LOCAL_ACCESS_KEY) == 0 ||
+           exchange_refuse(ex, 403, "UnrecognizedClientException", "The security token included in the request is invalid.");
+}
+
+bool auth_check_caller(struct exchange *ex)
+{
+    struct sigv4_claim claim;
+    return read_claim(ex, &claim);
+}
+
 bool auth_check_call(struct exchange *ex)
 {
     struct sigv4_claim claim;
     struct sigv4_request request;
     fill_request(ex, &request);
-    ex->err.status = 403;
-    if (!sigv4_claim_parse(exchange_header(ex, "authorization"), exchange_header(ex, "x-amz-date"), ex->query, &claim,
-                           &ex->err)) {
-        ex->err.status = 403;
+    if (!read_claim(ex, &claim))
         return false;
-    }
-    if (strcmp(claim.access_key_id, LOCAL_ACCESS_KEY) != 0)
-        return exchange_refuse(ex, 403, "UnrecognizedClientException", "The security token included in the request is invalid.");
     if (strcmp(claim.service, "profile") != 0)
         return exchange_refuse(ex, 403, "InvalidSignatureException",
                                "Credential should be scoped to correct service: 'profile'.");

@@ -13,6 +13,8 @@
 #define IDLE_SECONDS 120
 #define LOOK_MS 500
 #define CONNECTION_MEMORY ((size_t)128 << 10)
+#define MOST_BODIES ((size_t)64 << 20) /* bytes of calls' bodies that are kept at a time, over all connections */
+#define SMALL_BODY ((size_t)8 << 10)   /* that is kept in any case */
 
 struct listener {
     struct local *service;
@@ -25,6 +27,7 @@ struct listener {
     struct exchange *receiving; /* uploads whose bodies are coming */
     struct loop_timer *look;    /* at those */
     struct connections *connections;
+    size_t bodies; /* bytes allocated for calls' bodies */
     bool pending;
 };
 
@@ -168,28 +171,85 @@ static enum MHD_Result take_header(void *arg, enum MHD_ValueKind kind, const cha
     return MHD_NO;
 }
 
+/* Checks what the head tells; ends in PHASE_CHECKING or PHASE_CHECKED. */
 static void begin(struct exchange *ex, struct MHD_Connection *connection, const char *method)
 {
     ex->connection = connection;
     snprintf(ex->method, sizeof ex->method, "%s", method);
     MHD_get_connection_values(connection, MHD_HEADER_KIND, take_header, ex);
     ex->is_upload = strncmp(ex->path, UPLOAD_PREFIX, strlen(UPLOAD_PREFIX)) == 0;
+    ex->phase = PHASE_CHECKED;
     if (ex->err.code[0])
-        ex->phase = PHASE_READY;
-    else if (ex->is_upload)
+        return;
+    if (ex->is_upload)
         uploads_begin(ex);
     else
-        ex->phase = PHASE_BODY;
+        (void)!auth_check_caller(ex);
+}
+
+/* A client that waits to be told, or has much to send, is told at once that it is refused. One that is sending a little would
+ * find the connection broken and never see why: its body is taken, and thrown away. */
+static bool answers_at_once(const struct exchange *ex)
+{
+    const char *length = exchange_header(ex, "content-length");
+    return ex->err.code[0] && (exchange_header(ex, "expect") || (length && atof(length) > (double)MAX_API_BODY));
+}
+
+static enum MHD_Result checked(struct exchange *ex)
+{
+    if (answers_at_once(ex)) {
+        ex->phase = PHASE_READY;
+        return queue_reply(ex);
+    }
+    ex->phase = PHASE_BODY;
+    if (ex->is_upload && !ex->err.code[0]) {
+        start_receiving(ex);
+        connection_waits(ex->connection, false);
+    }
+    return MHD_YES;
+}
+
+static void drop_body(struct exchange *ex)
+{
+    ex->service->listener->bodies -= ex->body.size;
+    buf_cleanse(&ex->body);
+}
+
+/* Of a call. Small ones always find room. */
+static void keep_body(struct exchange *ex, const char *bytes, size_t len)
+{
+    struct listener *listener = ex->service->listener;
+    size_t size = ex->body.size;
+    if (ex->body.len + len > SMALL_BODY && listener->bodies + len > MOST_BODIES)
+        exchange_refuse(ex, 429, "ThrottlingException", "Too many large requests are coming at once.");
+    else if (!buf_add(&ex->body, bytes, len))
+        exchange_refuse(ex, 413, "BadRequestException", "The request is larger than %zu bytes.", MAX_API_BODY);
+    listener->bodies += ex->body.size - size;
+    if (ex->err.code[0])
+        drop_body(ex);
 }
 
 /* Returns how many of the bytes were taken. */
 static size_t take_body(struct exchange *ex, const char *bytes, size_t len)
 {
+    if (ex->err.code[0])
+        return len;
     if (ex->is_upload)
         return uploads_body(ex, bytes, len);
-    if (!ex->err.code[0] && !buf_add(&ex->body, bytes, len))
-        exchange_refuse(ex, 413, "BadRequestException", "The request is larger than %zu bytes.", MAX_API_BODY);
+    keep_body(ex, bytes, len);
     return len;
+}
+
+static void finish(struct exchange *ex)
+{
+    if (ex->is_upload) {
+        stop_receiving(ex);
+        uploads_finish(ex);
+        return;
+    }
+    connection_waits(ex->connection, false);
+    routes_handle(ex);
+    drop_body(ex);
 }
 
 /* Called for the head, for each piece of the body, at its end, and again whenever the exchange was resumed. */
@@ -204,29 +264,19 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, cons
         return MHD_NO;
     if (ex->phase == PHASE_HEAD) {
         begin(ex, connection, method);
-        return ex->phase == PHASE_READY ? queue_reply(ex) : MHD_YES;
+        return ex->phase == PHASE_CHECKED ? checked(ex) : MHD_YES;
     }
     if (ex->phase == PHASE_CHECKING || ex->phase == PHASE_WORKING)
         return MHD_YES; /* suspended */
     if (ex->phase == PHASE_READY)
         return queue_reply(ex);
-    if (ex->phase == PHASE_CHECKED) {
-        ex->phase = PHASE_BODY;
-        start_receiving(ex);
-        connection_waits(connection, false);
-        return MHD_YES;
-    }
+    if (ex->phase == PHASE_CHECKED)
+        return checked(ex);
     if (*upload_size > 0) {
         *upload_size -= take_body(ex, upload_data, *upload_size);
         return ex->dropped ? MHD_NO : MHD_YES;
     }
-    if (ex->is_upload) {
-        stop_receiving(ex);
-        uploads_finish(ex);
-    } else {
-        connection_waits(connection, false);
-        routes_handle(ex);
-    }
+    finish(ex);
     return ex->phase == PHASE_READY ? queue_reply(ex) : MHD_YES;
 }
 
@@ -240,6 +290,7 @@ static void completed(void *arg, struct MHD_Connection *connection, void **conte
         return;
     if (ex->is_upload)
         stop_receiving(ex);
+    drop_body(ex);
     exchange_free(ex);
     connection_waits(connection, true);
 }

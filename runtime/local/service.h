@@ -50,7 +50,7 @@ struct local {
 enum phase {
     PHASE_HEAD,     /* the head has come; an upload is checked before its body is read */
     PHASE_CHECKING, /* suspended while the state is asked about an upload's path */
-    PHASE_CHECKED,  /* resumed: the head is handed over once more before the body */
+    PHASE_CHECKED,  /* the head is handed over once more before the body, or was refused */
     PHASE_BODY,     /* the body is coming */
     PHASE_WORKING,  /* suspended while a worker answers */
     PHASE_READY,    /* the reply can be queued */
@@ -133,6 +133,8 @@ int listener_port(const struct listener *listener);
 void listener_free(struct listener *listener);
 
 /* auth.c: false with ex->err filled. */
+/* What can be told of a call before its body is there: that it names a key that the service knows. */
+bool auth_check_caller(struct exchange *ex) MUST_CHECK;
 bool auth_check_call(struct exchange *ex) MUST_CHECK;
 bool auth_check_upload(struct exchange *ex) MUST_CHECK;
 /* A pre-signed upload URL on the host that the client addressed, good for facts.path_lifetime from `signed_at` on. */
@@ -142,7 +144,7 @@ bool auth_presign_upload(struct exchange *ex, const unsigned char key[DATA_KEY_S
 void routes_handle(struct exchange *ex);
 
 /* uploads.c: the S3 face. */
-void uploads_begin(struct exchange *ex);   /* the head is there: checks, then PHASE_BODY or PHASE_READY */
+void uploads_begin(struct exchange *ex);   /* the head is there: checks, then PHASE_CHECKING or PHASE_CHECKED */
 /* Takes some of the bytes that came, and returns how many; may pause or drop the exchange. */
 size_t uploads_body(struct exchange *ex, const void *bytes, size_t len);
 void uploads_finish(struct exchange *ex);  /* the body is there: suspends */

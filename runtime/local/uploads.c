@@ -132,7 +132,7 @@ static void path_known(void *arg)
     struct exchange *ex = arg;
     if (!ex->err.code[0])
         open_object(ex);
-    ex->phase = ex->err.code[0] ? PHASE_READY : PHASE_CHECKED;
+    ex->phase = PHASE_CHECKED;
     exchange_resume(ex);
 }
 
@@ -150,13 +150,13 @@ static void choose_faults(struct exchange *ex)
 void uploads_begin(struct exchange *ex)
 {
     if (!read_path(ex) || !check_length(ex) || !check_sse_headers(ex) || !auth_check_upload(ex) || !check_content_md5(ex)) {
-        ex->phase = PHASE_READY;
+        ex->phase = PHASE_CHECKED;
         return;
     }
     choose_faults(ex);
     if (!worker_post(ex->service->state_worker, ask_path, path_known, ex)) {
         err_set(&ex->err, ERR_MEMORY, "out of memory");
-        ex->phase = PHASE_READY;
+        ex->phase = PHASE_CHECKED;
         return;
     }
     ex->phase = PHASE_CHECKING;
@@ -193,7 +193,7 @@ size_t uploads_body(struct exchange *ex, const void *bytes, size_t len)
 {
     len = taken_of(ex, len);
     ex->received += len;
-    if (!ex->err.code[0] && len)
+    if (len)
         (void)!object_writer_add(ex->writer, bytes, len, &ex->err);
     return len;
 }

@@ -244,6 +244,12 @@ def rows(count, keys=None, fail=97):
     return ("\n".join(out) + "\n").encode()
 
 
+def resident(service):
+    """KiB of memory."""
+    with open(f"/proc/{service.process.pid}/status") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("VmRSS"))
+
+
 def eventually(true, seconds=10, what="it"):
     until = time.monotonic() + seconds
     while not true():

@@ -1,12 +1,6 @@
 """Many jobs, many clients, slow clients."""
 import signal, socket, threading, time
-from kit import Service, counts, eventually, rows, run
-
-
-def resident(service):
-    """KiB."""
-    with open(f"/proc/{service.process.pid}/status") as file:
-        return next(int(line.split()[1]) for line in file if line.startswith("VmRSS"))
+from kit import Service, counts, eventually, resident, rows, run
 
 
 def test_many_jobs():

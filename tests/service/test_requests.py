@@ -1,0 +1,88 @@
+"""Requests that no SDK would send: without a key, half sent, far too large."""
+import http.client, time
+from kit import Service, resident, run, sign
+
+
+def send_head(service, method, target, headers, length):
+    connection = http.client.HTTPConnection(service.host, timeout=30)
+    connection.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
+    for name, value in {"Host": service.host, **headers, "Content-Length": str(length)}.items():
+        connection.putheader(name, value)
+    connection.endheaders()
+    return connection
+
+
+def answer(connection):
+    reply = connection.getresponse()
+    reply.read()
+    return reply.status, reply.getheader("x-amzn-ErrorType")
+
+
+def hold_bodies(service, headers, size=1_000_000, count=200):
+    """Calls of which all but the last byte was sent."""
+    held = [send_head(service, "POST", "/domains/acme", headers, size) for _ in range(count)]
+    for connection in held:
+        connection.send(b" " * (size - 1))
+    service.create_domain("other")
+    return held
+
+
+def test_bodies_of_strangers():
+    """the bodies of calls that name no key of the service are not kept, and such calls are refused as ever"""
+    with Service() as service:
+        service.create_domain("acme")
+        before = resident(service)
+        stranger = sign("POST", service.host, "/domains/acme", "", b"")
+        stranger["Authorization"] = stranger["Authorization"].replace("Credential=local/", "Credential=stranger/")
+        held = hold_bodies(service, {})
+        held.append(send_head(service, "POST", "/domains/acme", stranger, 1))
+        grown = resident(service) - before
+        assert grown < 60 * 1024, f"{grown} KiB"
+        for connection in held:
+            connection.send(b" ")
+        answers = [answer(connection) for connection in held]
+        assert answers[:-1] == [(403, "MissingAuthenticationTokenException")] * 200, set(answers)
+        assert answers[-1] == (403, "UnrecognizedClientException"), answers[-1]
+
+
+def test_bodies():
+    """the bodies that are coming at a time cost bounded memory; those for which there is no room may be sent again"""
+    with Service() as service:
+        service.create_domain("acme")
+        before = resident(service)
+        held = hold_bodies(service, sign("POST", service.host, "/domains/acme", "", b""))
+        grown = resident(service) - before
+        assert grown < 120 * 1024, f"{grown} KiB"
+        for connection in held:
+            connection.send(b" ")
+        answers = [answer(connection) for connection in held]
+        assert (429, "ThrottlingException") in answers, set(answers)
+        assert set(answers) <= {(429, "ThrottlingException"), (403, "InvalidSignatureException")}, set(answers)
+        again = send_head(service, "POST", "/domains/acme", sign("POST", service.host, "/domains/acme", "", b""), 1_000_000)
+        again.send(b" " * 1_000_000)
+        assert answer(again) == (403, "InvalidSignatureException")
+
+
+def test_expect():
+    """a call without a key that waits for leave to send its body is refused at once"""
+    with Service() as service:
+        connection = send_head(service, "POST", "/domains/acme", {"Expect": "100-continue"}, 1000)
+        assert answer(connection) == (403, "MissingAuthenticationTokenException")
+
+
+def test_refused_upload():
+    """a client that is sending a small file when it is refused can send it, and sees why"""
+    with Service() as service:
+        service.create_domain("acme")
+        path = service.path("acme", service.create_job("acme"))
+        strange = {**path, "Url": path["Url"].replace("X-Amz-Signature=", "X-Amz-Signature=0")}
+        for wrong in (strange, {**path, "ClientToken": "A" * 43 + "="}):
+            connection = service.put_head(wrong, 500_000)
+            for _ in range(50):
+                connection.send(b"x" * 10_000)
+                time.sleep(0.002)
+            assert answer(connection)[0] == 403
+        assert service.objects() == [], service.objects()
+
+
+run(globals())
