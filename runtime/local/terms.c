@@ -5,28 +5,14 @@
 
 #include "local/clock.h"
 #include "local/sql.h"
+#include "local/terms_block.h"
 
-/* Of rows with this many bytes one fills a database page of 4,096, or four one of 16,384. */
-#define BLOCK_SIZE 4032
 #define PENDING 131072  /* pairs that are sorted at once */
 #define FAN_IN 64       /* runs that are merged at once, and that make merging due */
 #define MOST_RUNS 256   /* of one level, before ingestion waits for a merge */
 #define CLEARED_AT_ONCE 512
 
 enum { LEVEL_BUILT = -2, LEVEL_DROPPED = -1 }; /* a run that a merge is writing; one whose blocks are to be deleted */
-
-struct pair {
-    uint64_t hash;
-    int64_t id;
-};
-
-/* A block: its first pair as it is, then each difference: of the hash, and of the id where the hash is the same, else the
- * id itself; as varints. */
-struct block {
-    unsigned char bytes[BLOCK_SIZE];
-    size_t len;
-    struct pair last;
-};
 
 struct cursor {
     int64_t next, end; /* blocks to come */
@@ -55,97 +41,7 @@ struct terms {
     sqlite3_stmt *put_block, *get_block, *put_run, *set_level;
 };
 
-/* ---- pairs and blocks ---- */
-
-static int by_pair(const void *a, const void *b)
-{
-    const struct pair *x = a, *y = b;
-    if (x->hash != y->hash)
-        return x->hash < y->hash ? -1 : 1;
-    return (x->id > y->id) - (x->id < y->id);
-}
-
-static size_t put_varint(unsigned char *to, uint64_t value)
-{
-    size_t n = 0;
-    while (value >= 128) {
-        to[n++] = (unsigned char)(value | 128);
-        value >>= 7;
-    }
-    to[n++] = (unsigned char)value;
-    return n;
-}
-
-/* False when the block is full; it is unchanged then. A pair that is there already is not put again. */
-static bool block_put(struct block *block, struct pair pair)
-{
-    unsigned char bytes[20];
-    size_t n;
-    if (block->len == 0) {
-        memcpy(block->bytes, &pair, sizeof pair);
-        block->len = sizeof pair;
-        block->last = pair;
-        return true;
-    }
-    uint64_t step = pair.hash - block->last.hash;
-    if (step == 0 && pair.id == block->last.id)
-        return true;
-    n = put_varint(bytes, step);
-    n += put_varint(bytes + n, (uint64_t)(step ? pair.id : pair.id - block->last.id));
-    if (block->len + n > BLOCK_SIZE)
-        return false;
-    memcpy(block->bytes + block->len, bytes, n);
-    block->len += n;
-    block->last = pair;
-    return true;
-}
-
-static bool get_varint(const struct block *block, size_t *at, uint64_t *value)
-{
-    *value = 0;
-    for (unsigned shift = 0; *at < block->len && shift < 64; shift += 7) {
-        unsigned char byte = block->bytes[(*at)++];
-        *value |= (uint64_t)(byte & 127) << shift;
-        if (byte < 128)
-            return true;
-    }
-    return false;
-}
-
-/* The block's next pair; start with *at = 0. False at its end. */
-static bool block_next(const struct block *block, size_t *at, struct pair *pair)
-{
-    uint64_t step, id;
-    if (*at == 0) {
-        if (block->len < sizeof *pair)
-            return false;
-        memcpy(pair, block->bytes, sizeof *pair);
-        *at = sizeof *pair;
-        return true;
-    }
-    if (!get_varint(block, at, &step) || !get_varint(block, at, &id))
-        return false;
-    pair->hash += step;
-    pair->id = step ? (int64_t)id : pair->id + (int64_t)id;
-    return true;
-}
-
-/* Reads block `id`; an absent one is empty. */
-static bool read_block(sqlite3_stmt *get, int64_t id, struct block *block, struct err *err)
-{
-    sqlite3_bind_int64(get, 1, id);
-    int status = sqlite3_step(get);
-    block->len = 0;
-    if (status == SQLITE_ROW) {
-        int size = sqlite3_column_bytes(get, 0);
-        block->len = size <= BLOCK_SIZE ? (size_t)size : BLOCK_SIZE;
-        if (block->len)
-            memcpy(block->bytes, sqlite3_column_blob(get, 0), block->len);
-    }
-    bool ok = status == SQLITE_ROW || status == SQLITE_DONE || sql_fail(sqlite3_db_handle(get), err);
-    sqlite3_reset(get);
-    return ok;
-}
+/* ---- writing ---- */
 
 /* Writes the block, if it holds anything, under *id, which goes up; the block is empty then. */
 static bool write_block(struct terms *terms, int64_t *id, struct block *block, struct err *err)
@@ -320,7 +216,7 @@ static bool advance(struct terms *terms, struct cursor *cursor, bool *more, stru
     while (!(*more = block_next(&cursor->block, &cursor->at, &cursor->pair))) {
         if (cursor->next == cursor->end)
             return true;
-        if (!read_block(terms->get_block, cursor->next++, &cursor->block, err))
+        if (!block_read(terms->get_block, cursor->next++, &cursor->block, err))
             return false;
         cursor->at = 0;
     }
@@ -333,7 +229,7 @@ static void sift_down(struct merge *merge)
     for (;;) {
         size_t least = at, left = 2 * at + 1;
         for (size_t child = left; child < left + 2 && child < merge->left; child++)
-            if (by_pair(&merge->heap[child]->pair, &merge->heap[least]->pair) < 0)
+            if (pair_compare(&merge->heap[child]->pair, &merge->heap[least]->pair) < 0)
                 least = child;
         if (least == at)
             return;
@@ -346,7 +242,7 @@ static void sift_down(struct merge *merge)
 
 static int by_cursor(const void *a, const void *b)
 {
-    return by_pair(&(*(struct cursor *const *)a)->pair, &(*(struct cursor *const *)b)->pair);
+    return pair_compare(&(*(struct cursor *const *)a)->pair, &(*(struct cursor *const *)b)->pair);
 }
 
 /* Takes the runs of a level on and reserves the numbers of the output's blocks: it cannot be longer than its inputs. */
@@ -490,9 +386,9 @@ static bool seek(sqlite3_stmt *get, struct cursor *cursor, int64_t first, int64_
     while (high - low > 1) {
         int64_t middle = low + (high - low) / 2;
         size_t at = 0;
-        if (!read_block(get, middle, &cursor->block, err))
+        if (!block_read(get, middle, &cursor->block, err))
             return false;
-        if (!block_next(&cursor->block, &at, &start) || by_pair(&start, &pair) > 0)
+        if (!block_next(&cursor->block, &at, &start) || pair_compare(&start, &pair) > 0)
             high = middle;
         else
             low = middle;
@@ -512,7 +408,7 @@ static bool find_in_run(sqlite3_stmt *get, int64_t first, int64_t blocks, struct
     if (!seek(get, &cursor, first, blocks, from, err) || !advance(&reader, &cursor, &more, err))
         return false;
     for (; more && cursor.pair.hash <= from.hash && !(cursor.pair.hash == from.hash && cursor.pair.id > lowest->bound);) {
-        if (by_pair(&cursor.pair, &from) >= 0) {
+        if (pair_compare(&cursor.pair, &from) >= 0) {
             lowest->ids[lowest->count++] = cursor.pair.id;
             if (lowest->count == 2 * lowest->room)
                 cut_down(lowest);

@@ -6,7 +6,6 @@
 
 #include <cmocka.h>
 
-
 #include "tests/c/checking.h"
 
 static void a_good_file_has_no_problems(void **state)
