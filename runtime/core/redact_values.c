@@ -49,7 +49,8 @@ static long hex_number(const char *text, int digits)
     return number;
 }
 
-/* A character written by its number or with a mark before it: its code, in *len its length there; -1 when it is neither. */
+/* A character written by its number or with a mark before it: its code, in *len its length there; -1 when it
+ * is neither. */
 static long escaped(const char *text, size_t *len)
 {
     if (*text == '%') {
@@ -85,7 +86,8 @@ static size_t spelled(const char *text, const char *value)
     const char *at = text;
     for (; *value; value++) {
         size_t len = 1;
-        if (same_letter((unsigned char)*at, *value) || (*value == '+' && *at == ' ')) /* a form's decoding of + */
+        if (same_letter((unsigned char)*at, *value) ||
+            (*value == '+' && *at == ' ')) /* a form's decoding of + */
             at++;
         else if (same_letter(escaped(at, &len), *value))
             at += len;
@@ -137,7 +139,8 @@ static bool add_decoded(struct redact_values *values, const char *text, size_t l
     }
     value[n] = '\0';
     key_id = strcspn(value, "/");
-    bool ok = redact_values_add(values, value, n) && (key_id == n || redact_values_add(values, value, key_id));
+    bool ok =
+        redact_values_add(values, value, n) && (key_id == n || redact_values_add(values, value, key_id));
     secret_cleanse(value, len);
     free(value);
     return ok;

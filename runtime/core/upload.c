@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "core/buf.h"
-#include "core/digest.h"
+#include "core/digest_file.h"
 #include "core/endpoint.h"
 #include "core/http_transfer.h"
 #include "core/log.h"
@@ -22,12 +22,9 @@
 #define DATA_KEY_BYTES 32
 /* From this size on, S3 may refuse before the body travels. */
 #define EXPECT_100_FROM ((uint64_t)1 << 20)
-/* A slice in the thread pool stays well under 20 ms: MD5 does some 600 MB/s. */
-#define DIGEST_SLICE ((size_t)4 << 20)
 
 struct upload {
     struct http *http;
-    struct loop *loop;
     struct http_transfer transfer;
     struct curl_slist *headers;
     char *url;
@@ -39,15 +36,10 @@ struct upload {
     uint64_t position;  /* next byte that the PUT reads */
     bool content_md5;   /* is sent */
     bool type_signed;   /* the URL signs content-type */
-    struct digest *digest;
-    char *digest_buffer;
-    uint64_t digested;
     char md5[DIGEST_TEXT]; /* "" until it is known */
-    struct loop_work *work; /* the digest pass, while it runs */
-    bool cancelled;         /* while it runs: freed when it has ended */
+    struct digest_file *digest; /* while it runs */
     struct loop_timer *deadline; /* of the whole upload, or NULL */
-    bool timed_out;              /* while the digest pass runs: the upload ends with it */
-    struct err failure;     /* of the digest pass or the read callback */
+    struct err failure;     /* of the read callback */
     struct upload_reply reply;
     struct redact_values secrets; /* what was sent, and must not be shown when it comes back */
     char host[256];               /* and port, for errors */
@@ -77,8 +69,6 @@ static void upload_free(struct upload *upload)
     loop_timer_stop(upload->deadline);
     if (upload->fd >= 0)
         close(upload->fd);
-    digest_free(upload->digest);
-    free(upload->digest_buffer);
     if (upload->url)
         secret_cleanse(upload->url, strlen(upload->url));
     free(upload->url);
@@ -89,17 +79,18 @@ static void upload_free(struct upload *upload)
     free(upload);
 }
 
-void upload_cancel(struct upload *upload)
+/* Nothing of it calls back any more. */
+static void end_work(struct upload *upload)
 {
-    if (upload->work) {
-        upload->cancelled = true;
-        loop_timer_stop(upload->deadline);
-        upload->deadline = NULL;
-        loop_work_cancel(upload->work);
-        return;
-    }
+    digest_file_cancel(upload->digest);
+    upload->digest = NULL;
     if (upload->transfer.easy)
         http_transfer_remove(upload->http, &upload->transfer);
+}
+
+void upload_cancel(struct upload *upload)
+{
+    end_work(upload);
     upload_free(upload);
 }
 
@@ -114,26 +105,16 @@ static void finish(struct upload *upload, struct err *e)
     upload_free(upload);
 }
 
-static void finish_timed_out(struct upload *upload)
+static void deadline_passed(void *arg)
 {
+    struct upload *upload = arg;
     struct err e;
+    upload->deadline = NULL;
+    end_work(upload);
     err_clear(&e);
     err_set(&e, ERR_TIMEOUT, "the upload has not ended within the given timeout");
     e.retryable = true;
     finish(upload, &e);
-}
-
-static void deadline_passed(void *arg)
-{
-    struct upload *upload = arg;
-    upload->deadline = NULL;
-    if (upload->work) {
-        upload->timed_out = true;
-        loop_work_cancel(upload->work);
-        return;
-    }
-    http_transfer_remove(upload->http, &upload->transfer);
-    finish_timed_out(upload);
 }
 
 /* ---- what is refused at once ---- */
@@ -437,61 +418,18 @@ static bool start_put(struct upload *upload, struct err *e)
     return http_transfer_add(upload->http, &upload->transfer, e);
 }
 
-/* ---- the digest pass ---- */
+/* ---- the start ---- */
 
-static bool digest_slice(void *arg)
+static void digest_done(void *arg, const char *text, const struct err *failure)
 {
     struct upload *upload = arg;
-    uint64_t left = file_size(upload) - upload->digested;
-    size_t want = left < DIGEST_SLICE ? (size_t)left : DIGEST_SLICE;
-    ssize_t n = pread(upload->fd, upload->digest_buffer, want, (off_t)upload->digested);
-    if (n < 0) {
-        err_errno(&upload->failure, ERR_FILE, errno, "cannot read the file");
-        err_at(&upload->failure, upload->path, 0, 0, NULL);
-        return false;
-    }
-    if (n == 0) {
-        if (file_unchanged(upload, &upload->failure))
-            err_set(&upload->failure, ERR_FILE, "ended before its size");
-        return false;
-    }
-    if (!digest_add(upload->digest, upload->digest_buffer, (size_t)n, &upload->failure))
-        return false;
-    upload->digested += (uint64_t)n;
-    return upload->digested < file_size(upload);
-}
-
-static void digest_done(void *arg)
-{
-    struct upload *upload = arg;
-    struct err e = upload->failure;
-    upload->work = NULL;
-    if (upload->cancelled) {
-        upload_free(upload);
-        return;
-    }
-    if (upload->timed_out) {
-        finish_timed_out(upload);
-        return;
-    }
-    free(upload->digest_buffer);
-    upload->digest_buffer = NULL;
-    if (!e.code[0] && file_unchanged(upload, &e))
-        (void)!digest_text(upload->digest, upload->md5, &e);
+    struct err e = *failure;
+    upload->digest = NULL;
+    snprintf(upload->md5, sizeof upload->md5, "%s", text);
+    if (file_unchanged(upload, &e) && e.code[0]) /* what else it was is told where */
+        err_at(&e, upload->path, 0, 0, NULL);
     if (e.code[0] || !start_put(upload, &e))
         finish(upload, &e);
-}
-
-static bool start_digest(struct upload *upload, struct err *e)
-{
-    upload->digest = digest_new(e);
-    upload->digest_buffer = malloc(DIGEST_SLICE);
-    if (!upload->digest)
-        return false;
-    if (!upload->digest_buffer)
-        return err_set(e, ERR_MEMORY, "cannot compute the file's MD5: out of memory");
-    upload->work = loop_work_start(upload->loop, digest_slice, digest_done, upload);
-    return upload->work || err_set(e, ERR_MEMORY, "out of memory");
 }
 
 struct upload *upload_start(struct http *http, struct loop *loop, const struct upload_options *options,
@@ -505,7 +443,6 @@ struct upload *upload_start(struct http *http, struct loop *loop, const struct u
     }
     upload->fd = -1;
     upload->http = http;
-    upload->loop = loop;
     upload->content_md5 = !options->no_content_md5;
     snprintf(upload->md5, sizeof upload->md5, "%s", options->content_md5 ? options->content_md5 : "");
     upload->connect_timeout_ms = options->connect_timeout_ms;
@@ -532,9 +469,11 @@ struct upload *upload_start(struct http *http, struct loop *loop, const struct u
             goto failed;
         }
     }
-    if (upload->content_md5 && !upload->md5[0] ? !start_digest(upload, e) : !start_put(upload, e))
-        goto failed;
-    return upload;
+    bool digest_first = upload->content_md5 && !upload->md5[0];
+    if (digest_first)
+        upload->digest = digest_file_start(loop, upload->fd, file_size(upload), digest_done, upload, e);
+    if (digest_first ? upload->digest != NULL : start_put(upload, e))
+        return upload;
 failed:
     upload_free(upload);
     return NULL;

@@ -30,7 +30,8 @@ void upload_reply_free(struct upload_reply *reply)
 }
 
 /* A cut value could end within a secret that is then not known as one: the whole is looked at first. */
-static void take_value(const struct upload_reply *reply, const char *value, size_t len, char *out, size_t size)
+static void take_value(const struct upload_reply *reply, const char *value, size_t len, char *out,
+                       size_t size)
 {
     struct buf whole;
     while (len > 0 && strchr(" \t\r\n", value[len - 1]))

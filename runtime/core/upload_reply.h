@@ -1,5 +1,5 @@
-/* upload_reply: what a server answers to an upload, as it comes in: its headers that matter and the body of a refusal, without
- * the secrets that were sent to it. Private to upload.
+/* upload_reply: what a server answers to an upload, as it comes in: its headers that matter and the body of a
+ * refusal, without the secrets that were sent to it. Private to upload.
  */
 #ifndef UPJOB_CORE_UPLOAD_REPLY_H
 #define UPJOB_CORE_UPLOAD_REPLY_H
@@ -30,7 +30,8 @@ void upload_reply_init(struct upload_reply *reply, const struct redact_values *s
 /* Forgets what an earlier request was answered. */
 void upload_reply_reset(struct upload_reply *reply);
 void upload_reply_free(struct upload_reply *reply);
-/* A header line or a status line, and a piece of the body. False when the reply is longer than UPLOAD_REPLY_MAX. */
+/* A header line or a status line, and a piece of the body. False when the reply is longer than
+ * UPLOAD_REPLY_MAX. */
 bool upload_reply_header(struct upload_reply *reply, const char *line, size_t len) MUST_CHECK;
 bool upload_reply_body(struct upload_reply *reply, const char *bytes, size_t len) MUST_CHECK;
 
