@@ -341,42 +341,59 @@ static void explain_failure(const struct upload *upload, int curl_code, struct e
         http_transfer_error(upload->transfer.easy, curl_code, upload->url, e);
 }
 
+/* What came of the PUT: in *e, unless it was taken. */
+static void read_outcome(struct upload *upload, int curl_code, struct err *e)
+{
+    long status = 0;
+    curl_easy_getinfo(upload->transfer.easy, CURLINFO_RESPONSE_CODE, &status);
+    if (curl_code == CURLE_OK && !upload->reply.head_ended) /* which curl overlooks when a status has come */
+        curl_code = CURLE_PARTIAL_FILE;
+    if (status < 300 && curl_code != CURLE_OK)
+        explain_failure(upload, curl_code, e);
+    else if (!upload_is_taken(&upload->reply, (int)status))
+        upload_read_error(&upload->reply, (int)status, upload->host, e);
+    else if (file_unchanged(upload, e))
+        (void)!all_was_sent(upload, e);
+    if (err_is(e, "BadDigest"))
+        explain_bad_digest(upload, e);
+}
+
+/* RFC 9110, 10.1.1: "repeat the request without the 100-continue expectation". curl does so, which it counts as a redirect, but
+ * not when the connection is closed with the answer. */
+static bool refused_for_expecting(const struct upload *upload, const struct err *e)
+{
+    long repeats = 0;
+    curl_easy_getinfo(upload->transfer.easy, CURLINFO_REDIRECT_COUNT, &repeats);
+    return e->status == 417 && expects(upload) && repeats == 0;
+}
+
+/* True when what was refused is now left out. */
+static bool leave_out(struct upload *upload, const struct err *e)
+{
+    if (refused_for_expecting(upload, e)) {
+        upload->no_expect = true;
+        return true;
+    }
+    if (!refused_for_md5(upload, e))
+        return false;
+    log_wire('*', "upload: refused with Content-MD5 (%s): sending again without it", e->code);
+    upload->content_md5 = false;
+    upload->result.attempts++;
+    return true;
+}
+
 static void put_done(void *arg, int curl_code)
 {
     struct upload *upload = arg;
     struct err e = upload->failure;
-    long status = 0;
     curl_off_t microseconds = 0;
-    if (curl_code == CURLE_OK && !upload->reply.head_ended) /* which curl overlooks when a status has come */
-        curl_code = CURLE_PARTIAL_FILE;
-    curl_easy_getinfo(upload->transfer.easy, CURLINFO_RESPONSE_CODE, &status);
     curl_easy_getinfo(upload->transfer.easy, CURLINFO_TOTAL_TIME_T, &microseconds);
     upload->result.seconds = (double)microseconds / 1e6;
-    if (!e.code[0]) {
-        if (status >= 300)
-            upload_read_error(&upload->reply, (int)status, upload->host, &e);
-        else if (curl_code != CURLE_OK)
-            explain_failure(upload, curl_code, &e);
-        else if (!upload_is_taken(&upload->reply, (int)status))
-            upload_read_error(&upload->reply, (int)status, upload->host, &e);
-        else if (file_unchanged(upload, &e))
-            (void)!all_was_sent(upload, &e);
-        if (err_is(&e, "BadDigest"))
-            explain_bad_digest(upload, &e);
-    }
+    if (!e.code[0])
+        read_outcome(upload, curl_code, &e);
+    bool again = leave_out(upload, &e);
     drop_transfer(upload);
-    if (status == 417 && !upload->no_expect) {
-        /* RFC 9110, 10.1.1: "repeat the request without the 100-continue expectation". curl does so, but not when the
-         * connection is closed with the answer. */
-        upload->no_expect = true;
-        err_clear(&e);
-        if (start_put(upload, &e))
-            return;
-    }
-    if (refused_for_md5(upload, &e)) {
-        log_wire('*', "upload: refused with Content-MD5 (%s): sending again without it", e.code);
-        upload->content_md5 = false;
-        upload->result.attempts++;
+    if (again) {
         err_clear(&e);
         if (start_put(upload, &e))
             return;
