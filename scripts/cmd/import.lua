@@ -4,11 +4,20 @@ local errors = require "upjob.errors"
 local job = require "upjob.job"
 local json = require "upjob.json"
 local mapping = require "upjob.mapping"
+local max_failed = require "upjob.max_failed"
 local native = require "upjob.native.task"
 local progress_line = require "upjob.progress"
 local report = require "upjob.report"
 
 local import = { summary = "create, upload, start, watch, report, in one command" }
+
+--- --max-failed, for the commands whose exit status it decides.
+function import.max_failed_option(parser, description)
+  parser:option("--max-failed", description):argname("N|P%"):convert(function(text)
+    if max_failed.read(text) then return text end
+    return nil, ("option '--max-failed' takes %s, not '%s'"):format(max_failed.takes, text)
+  end)
+end
 
 function import.parser()
   local p = cli.parser("import", "Loads a CSV file into a domain of Customer Profiles and waits for the outcome.")
@@ -21,11 +30,7 @@ function import.parser()
   p:option("--run-key", "Ends the DisplayName, so that a later run can find this job."):argname("KEY")
   cli.number_option(p, "--expires", "Days until imported profiles vanish, 1 to 1098; 14 otherwise.", "DAYS",
     "days, from 1 to 1098", { integer = true, least = 1, most = 1098 })
-  p:option("--max-failed", "Up to that many rows (or that share) may be rejected or fail."):argname("N|P%")
-    :convert(function(text)
-      if text:find("^%d+$") or text:find("^%d+%.?%d*%%$") then return text end
-      return nil, ("option '--max-failed' takes a number of rows, or a share such as 2%%, not '%s'"):format(text)
-    end)
+  import.max_failed_option(p, "Up to that many rows (or that share) may be rejected or fail.")
   p:option("--rejects", "Where rejected rows are written; FILE.rejects.csv otherwise. An earlier rejects file there is kept "
     .. "as FILE~; nothing else is overwritten."):argname("FILE")
   cli.number_option(p, "--timeout", "Seconds to wait for the outcome; then a job that was started goes on, one that was not "
@@ -48,6 +53,11 @@ local function print_problems(options, checked)
   end
 end
 
+local function print_rejected(rows, file)
+  if rows == 0 then return end
+  print(("  rejected  %s before sending%s"):format(report.plural(rows, "row"), file and ": see " .. report.safe(file) or ""))
+end
+
 local function print_result(options, result)
   local paint = report.painter("stdout", options.color)
   local good = result.Status == "SUCCEEDED" and result.rejected == 0
@@ -57,10 +67,7 @@ local function print_result(options, result)
     report.bytes(result.bytes)))
   print(("  job       %s in domain %s"):format(report.safe(result.JobId), result.DomainName))
   print(("  took      %s, of it %s uploading"):format(report.seconds(result.seconds), report.seconds(result.upload_seconds)))
-  if result.rejected > 0 then
-    print(("  rejected  %s before sending%s"):format(report.plural(result.rejected, "row"),
-      result.rejects and ": see " .. report.safe(result.rejects) or ""))
-  end
+  print_rejected(result.rejected, result.rejects)
   if result.StatusReason then print("  reason    " .. report.safe(result.StatusReason)) end
   if (result.ResultsSummary.FailedRecords or 0) > 0 and options.embedded and not options.data then
     print("  The embedded service's list of failed records is gone with it: keep it with --data DIR.")
@@ -68,16 +75,15 @@ local function print_result(options, result)
   if result.Status == "SUCCEEDED" or result.Status == "PARTIALLY_SUCCEEDED" then print("  " .. report.expiry(result)) end
 end
 
---- The exit status of a job that has ended. `failed_limit` is --max-failed as a count.
-function import.status_of(result, max_failed)
+--- The exit status of a job that has ended. `limit` is --max-failed, or nil.
+function import.status_of(result, limit)
   if result.Status == "FAILED" or result.Status == "STOPPED" then return cli.JOB_FAILED end
-  local failed = (result.ResultsSummary.FailedRecords or 0) + (result.rejected or 0)
-  local limit = 0
-  if max_failed then
-    local percent = tostring(max_failed):match("^(%d+%.?%d*)%%$")
-    limit = percent and (result.rows or 0) * tonumber(percent) / 100 or tonumber(max_failed)
-  end
-  return failed > limit and cli.ROWS_FAILED or cli.OK
+  local summary = result.ResultsSummary
+  local failed = summary.FailedRecords or 0
+  if failed == 0 and result.Status == "PARTIALLY_SUCCEEDED" then failed = 1 end -- at least, whatever the counts say
+  local rows = result.rows or (summary.CreatedRecords or 0) + (summary.UpdatedRecords or 0) + failed
+  local allowed = limit and max_failed.of(max_failed.read(limit), rows) or 0
+  return failed + result.rejected > allowed and cli.ROWS_FAILED or cli.OK
 end
 
 -- Only what the contract names, in a stable shape. A path need not be text, which JSON is.
@@ -144,7 +150,8 @@ local function announce(run, options)
 end
 
 local function failed(err, options)
-  if errors.is(err) and err.problems then print_problems(options, { problems = err.problems }) end
+  -- Where problems are told as soon as they are found, these were.
+  if options.quiet and errors.is(err) and err.problems then print_problems(options, { problems = err.problems }) end
   return cli.fail(err)
 end
 
@@ -171,10 +178,18 @@ local function leave_running(run, progress, options)
     return status
   end
   run:interrupt()
-  local left = { JobId = run.job_id, DomainName = run.domain, Status = "IN_PROGRESS", rejected = run.rejected or 0 }
-  print(options.json and json.encode(left) or ("started  job %s in domain %s"):format(report.safe(run.job_id), run.domain))
+  local left = { JobId = run.job_id, DomainName = run.domain, Status = "IN_PROGRESS", rejected = run.rejected,
+                 rejects = run.checked.rejects_written and report.safe(run.rejects) or nil,
+                 DataExpiry = run.request.DataExpiry or report.DEFAULT_EXPIRY }
+  if options.json then
+    print(json.encode(left))
+  else
+    print(("started  job %s in domain %s"):format(report.safe(run.job_id), run.domain))
+    print_rejected(left.rejected, left.rejects)
+    print("  " .. report.expiry(left))
+  end
   if not options.quiet then report.say("to watch it: " .. run:resume_command()) end
-  return (run.rejected or 0) > 0 and not options.max_failed and cli.ROWS_FAILED or cli.OK
+  return left.rejected > 0 and not options.max_failed and cli.ROWS_FAILED or cli.OK
 end
 
 local function finish(run, progress, options)

@@ -1,5 +1,6 @@
 --- upjob job: list, get, start, stop, watch, failures.
 local cli = require "upjob.cli"
+local import = require "upjob.cmd.import"
 local json = require "upjob.json"
 local progress_line = require "upjob.progress"
 local replies = require "upjob.replies"
@@ -96,7 +97,7 @@ function words.get(arguments)
   line("Results", counts(found))
   line("Created", report.time(found.CreatedAt))
   line("Completed", report.time(found.CompletedAt))
-  line("DataExpiry", report.plural(found.DataExpiry or 14, "day"))
+  line("DataExpiry", report.plural(found.DataExpiry or report.DEFAULT_EXPIRY, "day"))
   line("UniqueKey", found.UniqueKey)
   local rows, names = {}, {}
   for name in pairs(found.Fields or {}) do names[#names + 1] = name end
@@ -137,13 +138,15 @@ simple("stop", "stop_upload_job",
 function parsers.watch()
   local p = parser("watch", "Watches an upload job until it has ended.", true)
   cli.number_option(p, "--timeout", "Seconds to wait; the job goes on after that.", "S", "seconds, 0 or more", {})
+  import.max_failed_option(p, "Up to that many records (or that share) may fail.")
   return p
 end
 
 function words.watch(arguments)
   local options, client = open("watch", arguments)
   if not options then return client end
-  local run = require("upjob.job").attach { client = client, domain = options.domain, job_id = options.job_id }
+  local run = require("upjob.job").attach { client = client, domain = options.domain, job_id = options.job_id,
+                                             max_failed = options.max_failed }
   local progress = progress_line.new(options)
   progress:follow(run)
   run:on("status", function(change)
@@ -164,8 +167,7 @@ function words.watch(arguments)
     print(("%s  %s"):format(report.safe(result.Status), report.summary(result.ResultsSummary)))
     if result.StatusReason then print("  reason    " .. report.safe(result.StatusReason)) end
   end
-  if result.Status == "FAILED" or result.Status == "STOPPED" then return cli.JOB_FAILED end
-  return (result.ResultsSummary.FailedRecords or 0) > 0 and cli.ROWS_FAILED or cli.OK
+  return import.status_of(result, options.max_failed)
 end
 
 function parsers.failures()

@@ -1,18 +1,28 @@
 --- What a run that failed or was given up leaves behind, said for a person, with the commands to look or to go on.
 local errors = require "upjob.errors"
+local max_failed = require "upjob.max_failed"
 local shell = require "upjob.shell"
 
 local aftermath = {}
 
---- A command line about the run's job ("watch", "get", "stop"), nil when there will be nothing to ask.
-function aftermath.command(run, word)
+-- A command line about the run's job with these words after it, nil when there will be nothing to ask.
+local function command(run, word, ...)
   if not run.job_id or not run.client.command_options then return nil end
-  return shell.command({ "job", word, run.job_id, "--domain", run.domain }, run.client.command_options)
+  return shell.command({ "job", word, run.job_id, "--domain", run.domain, ... }, run.client.command_options)
+end
+
+--- The command that goes on with the job, nil when there will be nothing to ask. Its exit status is the run's: of the rows that
+-- may fail those are taken off that were rejected, of which the service knows nothing.
+function aftermath.watch_command(run)
+  local limit, rejected = run.max_failed, run.rejected or 0
+  if not limit then return command(run, "watch") end
+  local left = rejected > 0 and ("%d"):format(max_failed.of(limit, run.checked.rows) - rejected) or limit.text
+  return command(run, "watch", "--max-failed", left)
 end
 
 -- The end of a sentence that is about what can be done; nothing where there will be nothing to ask.
-local function with(purpose, command)
-  return command and purpose .. command or ""
+local function with(purpose, line)
+  return line and purpose .. line or ""
 end
 
 -- The job may exist, but its id is not known: its name is.
@@ -27,19 +37,19 @@ end
 local function not_started(run)
   if run.stopped then return ("job %s in domain %s was not started: it was stopped"):format(run.job_id, run.domain) end
   return ("job %s in domain %s was not started, and could not be stopped (%s): it imports nothing as it is%s"):format(
-    run.job_id, run.domain, tostring(run.stop_error), with("; to stop it: ", aftermath.command(run, "stop")))
+    run.job_id, run.domain, tostring(run.stop_error), with("; to stop it: ", command(run, "stop")))
 end
 
 -- Of a job that was being started; what was tried after that told nothing.
 local function start_unknown(run)
   return ("whether job %s in domain %s was started is not known (%s)%s"):format(run.job_id, run.domain,
-    tostring(run.stop_error), with(": look with ", aftermath.command(run, "get")))
+    tostring(run.stop_error), with(": look with ", command(run, "get")))
 end
 
 -- Of a job that was started, or is another's.
 local function goes_on(run)
   return ("job %s in domain %s %s%s"):format(run.job_id, run.domain, run.attached and "is left as it is" or "goes on",
-    with("; to watch it again: ", aftermath.command(run, "watch")))
+    with("; to watch it again: ", aftermath.watch_command(run)))
 end
 
 -- What an error at the run's step means for the job: what exists on the service, and how to find out or go on; nil when there
@@ -56,7 +66,7 @@ local function of_failure(run, err)
   end
   if run.step == "start" then
     return ("job %s exists in domain %s, and its start failed%s"):format(run.job_id, run.domain,
-      with(": look with ", aftermath.command(run, "get")))
+      with(": look with ", command(run, "get")))
   end
   return not_started(run)
 end

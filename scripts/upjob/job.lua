@@ -1,6 +1,7 @@
 --- upjob.job: one import from file to profiles: check, create, path, upload, start, watch; with events on the way.
 local errors = require "upjob.errors"
 local mapping = require "upjob.mapping"
+local max_failed = require "upjob.max_failed"
 local rejects = require "upjob.rejects"
 local report = require "upjob.report"
 local run = require "upjob.run"
@@ -15,15 +16,6 @@ local IMPORT_OPTIONS = { client = "any", domain = "string", file = "string", map
                          name = "string", run_key = "string", expires = "number", rejects = "string",
                          max_failed = "any", stall_timeout = "number" }
 
-local function read_max_failed(value)
-  if value == nil or type(value) == "number" then return value end
-  local percent = type(value) == "string" and tonumber(value:match("^(%d+%.?%d*)%%$"))
-  if percent then return { percent = percent } end
-  local count = type(value) == "string" and value:match("^%d+$")
-  if count then return math.tointeger(count) end
-  error("job.import: option \"max_failed\" is a number or a share such as \"2%\"", 3)
-end
-
 -- Checks the options of a function of this module, at the line of its caller: those that there are, and those that must be.
 local function check_options(what, options, known, required)
   errors.check_options(what, options, known, 3)
@@ -35,6 +27,19 @@ local function check_options(what, options, known, required)
     error(("%s: option \"client\" must be what profiles.client returns, not a %s"):format(what, type(options.client)), 3)
   end
 end
+
+-- Raises at the line of the caller of this module, unless the option is not given or is good.
+local function check_value(what, options, name, good, takes)
+  local value = options[name]
+  if value ~= nil and not good(value) then
+    error(("%s: option \"%s\" takes %s, not %s"):format(what, name, takes, type(value) == "string" and ("\"%s\""):format(value)
+      or tostring(value)), 3)
+  end
+end
+
+-- NaN is none of these.
+local function is_whole(value) return math.tointeger(value) ~= nil end
+local function is_stall_timeout(value) return value > 0 and value <= 1e6 end
 
 --- What is wrong with a name or a run key, which go into the DisplayName: nil when nothing is.
 function job.problem_of_name(value, most)
@@ -83,7 +88,9 @@ function job.import(options)
   if options.mapping and not mapping.is(options.mapping) then
     error("job.import: option \"mapping\" must be what mapping.define returns", 2)
   end
-  local max_failed = read_max_failed(options.max_failed)
+  check_value("job.import", options, "max_failed", max_failed.read, max_failed.takes)
+  check_value("job.import", options, "expires", is_whole, "a whole number of days")
+  check_value("job.import", options, "stall_timeout", is_stall_timeout, "seconds, more than 0 and up to 1000000")
   check_name(options, "name", job.NAME_MAX)
   check_name(options, "run_key", job.RUN_KEY_MAX)
   local info = system.stat(options.file)
@@ -94,13 +101,13 @@ function job.import(options)
   local map, err, made = mapping_of(options)
   if not map then return nil, err end
   local self = { client = options.client, domain = options.domain, file = options.file, mapping = map,
-                 mapping_made = made or false, name = options.name, run_key = options.run_key, max_failed = max_failed,
-                 stall_timeout = options.stall_timeout,
+                 mapping_made = made or false, name = options.name, run_key = options.run_key,
+                 max_failed = options.max_failed and max_failed.read(options.max_failed), stall_timeout = options.stall_timeout,
                  rejects = options.rejects or options.file .. ".rejects.csv",
                  status = "CREATED" }
   self.request = { DomainName = self.domain, DisplayName = display_name(self), Fields = map:api_fields(),
                    UniqueKey = map.unique_key,
-                   DataExpiry = options.expires and math.tointeger(options.expires) or options.expires }
+                   DataExpiry = options.expires and math.tointeger(options.expires) }
   -- What the service would refuse is told before the file is read, and what would be lost.
   local ok
   ok, err = rejects.check(self.rejects, { self.file, map.file })
@@ -117,11 +124,14 @@ function job.import(options)
   return run.begin(self, { steps.check, steps.create, steps.upload, steps.start, steps.watch })
 end
 
---- job.attach{ client=, domain=, job_id= } → run: watches a job that exists already.
+--- job.attach{ client=, domain=, job_id=, max_failed= } → run: watches a job that exists already. max_failed goes into the
+-- command that goes on with it.
 function job.attach(options)
-  check_options("job.attach", options, { client = "any", domain = "string", job_id = "string" },
+  check_options("job.attach", options, { client = "any", domain = "string", job_id = "string", max_failed = "any" },
     { "client", "domain", "job_id" })
-  local self = { client = options.client, domain = options.domain, job_id = options.job_id, attached = true }
+  check_value("job.attach", options, "max_failed", max_failed.read, max_failed.takes)
+  local self = { client = options.client, domain = options.domain, job_id = options.job_id, attached = true,
+                 max_failed = options.max_failed and max_failed.read(options.max_failed) }
   return run.begin(self, { steps.watch })
 end
 

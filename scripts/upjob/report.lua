@@ -3,6 +3,8 @@ local system = require "upjob.native.system"
 
 local report = {}
 
+report.DEFAULT_EXPIRY = 14 -- days, when DataExpiry is not given: the service's documentation
+
 local LEAST_WIDTH = 8 -- to which a column of a table is made narrower
 
 local COLORS = { bold = "1", dim = "2", red = "31", green = "32", yellow = "33", cyan = "36" }
@@ -156,7 +158,7 @@ function report.expiry(result)
   local from = result.CompletedAt or result.CreatedAt or os.time()
   return ("Profiles from this import vanish on %s, %s after it%s."):format(report.date(from + result.DataExpiry * 86400),
     report.plural(result.DataExpiry, "day"),
-    result.DataExpiry == 14 and " (set another time with --expires DAYS, up to 1098)" or "")
+    result.DataExpiry == report.DEFAULT_EXPIRY and " (set another time with --expires DAYS, up to 1098)" or "")
 end
 
 return report

@@ -9,8 +9,6 @@ local replies = require "upjob.replies"
 local report = require "upjob.report"
 local system = require "upjob.native.system"
 
-local DEFAULT_EXPIRY = 14 -- days, when DataExpiry is not given: the service's documentation
-
 local STOP_PATIENCE = 10  -- seconds that a run that was given up has to see to its job
 local A_MOMENT = 1        -- seconds after which it is told that it takes so long
 
@@ -34,7 +32,7 @@ local function result_of(self, reply)
   return {
     JobId = self.job_id, DomainName = self.domain, DisplayName = reply.DisplayName, Status = reply.Status,
     StatusReason = reply.StatusReason, ResultsSummary = reply.ResultsSummary or {},
-    DataExpiry = reply.DataExpiry or DEFAULT_EXPIRY, CreatedAt = reply.CreatedAt, CompletedAt = reply.CompletedAt,
+    DataExpiry = reply.DataExpiry or report.DEFAULT_EXPIRY, CreatedAt = reply.CreatedAt, CompletedAt = reply.CompletedAt,
     file = self.file, rows = self.checked and self.checked.rows, rejected = self.rejected or 0,
     rejects = self.checked and self.checked.rejects_written and self.rejects or nil,
     bytes = sent.bytes, upload_seconds = rounded(sent.seconds), seconds = rounded(system.time() - self.began),
@@ -176,7 +174,7 @@ end
 
 --- The command that goes on with a job where this program left it; nil when nothing can.
 function run:resume_command()
-  return aftermath.command(self, "watch")
+  return aftermath.watch_command(self)
 end
 
 --- What is left of a run that was given up: a sentence, nil when it is nothing.

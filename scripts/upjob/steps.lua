@@ -1,6 +1,7 @@
 --- The steps of an import: check, create, upload, start, watch. Each is a function of the run; it raises the run's error.
 local errors = require "upjob.errors"
 local events = require "upjob.events"
+local max_failed = require "upjob.max_failed"
 local native = require "upjob.native.task"
 local rejects = require "upjob.rejects"
 local replies = require "upjob.replies"
@@ -39,8 +40,7 @@ function steps.check(self)
   self.rejected = result.bad_rows
   result.rejects_kept = kept
   events.emit(self, "checked", result)
-  local limit = self.max_failed
-  if type(limit) == "table" then limit = math.floor(result.rows * limit.percent / 100) end
+  local limit = self.max_failed and max_failed.of(self.max_failed, result.rows)
   if result.bad_rows == 0 then return end
   if map.on_invalid == "stop" or result.bad_rows == result.rows or (limit and result.bad_rows > limit) then
     local why = map.on_invalid == "stop" and "the mapping says on_invalid = \"stop\""

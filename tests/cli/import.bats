@@ -148,6 +148,65 @@ L
     expect_status 0
 }
 
+@test "--max-failed takes no share above all, and says what it takes" {
+    customers c.csv
+    for value in 500% 100.1% -1% 1.5 ""; do
+        upjob import c.csv --local --domain acme --key CustomerId --max-failed "$value"
+        expect_status 2
+        expect_error "a number of rows, or a share from 0% to 100%"
+    done
+    upjob import c.csv --local --domain acme --key CustomerId --max-failed 100%
+    expect_status 0
+}
+
+@test "refused rows are printed once when nothing is sent" {
+    printf 'id,name\n1,a\n2\n' >r.csv
+    for options in "" -q; do
+        upjob import r.csv --local --domain acme --key id --max-failed 0 $options
+        expect_status 7
+        [ "$(grep -c 'r.csv:3: the row' <<<"$errors")" = 1 ]
+    done
+}
+
+@test "--no-wait tells of rejected rows and of the day on which profiles vanish" {
+    printf 'id,name\n1,a\n2\n3,c\n' >r.csv
+    start_local --domain acme
+    upjob import r.csv --domain acme --key id --no-wait --expires 30
+    expect_status 6
+    expect_output "rejected  1 row before sending: see r.csv.rejects.csv"
+    expect_output "vanish on"
+    expect_output "30 days after it"
+    upjob import r.csv --domain acme --key id --no-wait --json
+    expect_output '"rejects":"r.csv.rejects.csv"'
+    expect_output '"DataExpiry":14'
+}
+
+@test "job watch takes --max-failed, and the command that picks a job up has it, so that the exit status is the import's" {
+    # Of four records one fails: NUMBER is checked by the service alone.
+    printf 'id,n\n1,1\n2,x\n3\n4,4\n5,5\n' >r.csv
+    echo 'return mapping.define { unique_key = "id", mapping.string "id" : to "Attributes.id" : as "id",
+      mapping.number "n" : to "Attributes.n" : as "n" }' >m.lua
+    start_local --domain acme
+    for case in 1:6 2:0 20%:6 40%:0; do
+        IFS=: read -r given expected <<<"$case"
+        upjob import r.csv --domain acme --map m.lua --max-failed "$given"
+        expect_status "$expected"
+        upjob import r.csv --domain acme --map m.lua --max-failed "$given" --no-wait
+        expect_status 0
+        command=${errors##*to watch it: }
+        [[ $command == *" --max-failed "[01] ]]
+        status=0; output=$(eval "$command" 2>&1) || status=$?
+        expect_status "$expected"
+    done
+    # Without rejected rows it is what was given.
+    sed -i 3,4d r.csv
+    upjob import r.csv --domain acme --map m.lua --max-failed 7% --no-wait
+    expect_error " --max-failed 7%"
+    upjob job watch 00000000000000000000000000000000 --domain acme --max-failed 101%
+    expect_status 2
+    expect_error "a share from 0% to 100%"
+}
+
 @test "an unterminated quote is named by its line, the rest is imported" {
     printf 'id,name\n1,a\n2,"b\n3,c\n' >q.csv
     upjob import q.csv --local --domain acme --key id

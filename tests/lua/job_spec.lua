@@ -224,12 +224,22 @@ describe("misuse of job", function()
     fails(changed(job.import, base, { domain = 7 }), 'job.import: option "domain" must be a string, not a number')
     fails(changed(job.import, base, { file = "" }), 'job.import: option "file" is empty')
     fails(changed(job.import, base, { expire = 7 }), 'unknown option "expire" (did you mean "expires"?)')
-    fails(changed(job.import, base, { max_failed = "some" }), 'option "max_failed" is a number or a share')
+    for _, value in ipairs { "some", "500%", "-1", "", 1.5, -1, 0 / 0, math.huge, true, ("9"):rep(30) } do
+      fails(changed(job.import, base, { max_failed = value }),
+        'option "max_failed" takes a number of rows, or a share from 0% to 100% such as 2%, not')
+    end
+    for _, value in ipairs { -1, 0, 0 / 0, math.huge } do
+      fails(changed(job.import, base, { stall_timeout = value }), 'option "stall_timeout" takes seconds, more than 0')
+    end
+    for _, value in ipairs { 0 / 0, 1.5, math.huge } do
+      fails(changed(job.import, base, { expires = value }), 'option "expires" takes a whole number of days, not')
+    end
     fails(changed(job.import, base, { mapping = {} }), 'option "mapping" must be what mapping.define returns')
     fails(function() local _ = job.import() end, "job.import: a table of options is needed")
     base = { client = client, domain = "acme", job_id = ("0"):rep(32) }
     fails(changed(job.attach, base, { client = true }), 'job.attach: option "client" must be what profiles.client returns')
     fails(changed(job.attach, base, { job_id = false }), 'job.attach: option "job_id" must be a string, not a boolean')
+    fails(changed(job.attach, base, { max_failed = 0.5 }), 'job.attach: option "max_failed" takes a number of rows')
     fails(changed(job.attach, base, { jobid = "x" }), 'unknown option "jobid" (did you mean "job_id"?)')
     fails(function() local _ = job.attach { client = client, domain = "acme" } end, 'job.attach: option "job_id" is required')
   end)
