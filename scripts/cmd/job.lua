@@ -1,5 +1,7 @@
 --- upjob job: list, get, start, stop, watch, failures.
 local cli = require "upjob.cli"
+local errors = require "upjob.errors"
+local failures = require "upjob.failures"
 local import = require "upjob.cmd.import"
 local json = require "upjob.json"
 local progress_line = require "upjob.progress"
@@ -186,54 +188,80 @@ local FAILURE_COLUMNS = { "Line", "Column", "ColumnName", "Value", "Reason" }
 local function failure_text(item)
   local name = (item.ColumnName or "") ~= "" and (", column \"%s\" (%d)"):format(report.safe(item.ColumnName), item.Column) or ""
   local value = (item.Value or "") ~= "" and (": \"%s\""):format(report.cut(report.safe(item.Value), 60)) or ""
-  return ("line %d%s: %s%s"):format(item.Line, name, report.safe(item.Reason), value)
+  return ("line %d%s: %s%s%s"):format(item.Line, name, report.safe(item.Reason), value,
+    item.KeptBack and " (kept back by upjob import)" or "")
 end
 
--- Prints the records in the form that was asked for; how many they were.
+-- A function that writes an item as CSV. A terminal gets what it would obey shown; a file has the bytes.
+local function csv_printer(writer, predicted)
+  local columns = table.move(FAILURE_COLUMNS, 1, #FAILURE_COLUMNS, 1, {})
+  if predicted then columns[#columns + 1] = "KeptBack" end
+  local shown = require("upjob.native.system").isatty("stdout") and report.safe or tostring
+  writer:write(columns)
+  return function(item)
+    local cells = { item.Line, item.Column ~= 0 and item.Column or "", shown(item.ColumnName or ""), shown(item.Value or ""),
+                    shown(item.Reason) }
+    if predicted then cells[#cells + 1] = item.KeptBack and "true" or "" end
+    writer:write(cells)
+  end
+end
+
+-- Prints the records in the form that was asked for; how many they were. `predicted`: failures.predict's second result, nil when
+-- the service listed them.
 local function print_failures(items, options, predicted)
   local shown = 0
   local writer <close> = options.csv and require("upjob.csv").writer("-") or nil
-  if writer then writer:write(FAILURE_COLUMNS) end
+  local show = writer and csv_printer(writer, predicted) or options.json and function(item) print(json.encode(item)) end
+    or function(item) print(failure_text(item)) end
   for item in items do
     if options.max and shown >= options.max then break end
     shown = shown + 1
-    if writer then
-      writer:write { item.Line, item.Column ~= 0 and item.Column or "", item.ColumnName, item.Value, item.Reason }
-    elseif options.json then
-      item.Predicted = predicted or nil
-      print(json.encode(item))
-    else
-      print(failure_text(item))
-    end
+    if predicted then item.Predicted, item.KeptBack = true, predicted.lines[item.Line] end
+    show(item)
   end
   return shown
 end
 
--- The fields of the job, or those of the mapping that was given: Fields, UniqueKey | nil, err
-local function fields_of(client, options)
+-- What failures.predict needs beside the file: the mapping that was given, or that of the job | nil, err
+local function mapping_of(found, options)
   if options.map then
     local map, err = require("upjob.mapping").load(options.map)
     if not map then return nil, err end
-    return map:api_fields(), map.unique_key
+    return { fields = map:api_fields(), unique_key = map.unique_key, mapping = map }
   end
-  local found, err = client:get_upload_job { DomainName = options.domain, JobId = options.job_id }
-  if not found then return nil, err end
-  return found.Fields, found.UniqueKey
+  if not found.Fields or not found.UniqueKey or not found.Fields[found.UniqueKey] then
+    return nil, errors.new { code = "InvalidResponse", operation = "GetUploadJob", message =
+      "the reply does not have the job's Fields with its UniqueKey: give the mapping with --map FILE" }
+  end
+  return { fields = found.Fields, unique_key = found.UniqueKey }
 end
 
-local function predict(client, options)
-  local fields, unique_key = fields_of(client, options)
-  if not fields then return nil, unique_key end
-  local items, result = require("upjob.failures").predict { file = options.file, fields = fields, unique_key = unique_key }
-  if not items then return nil, result end
-  local heading = ("predicted: this service does not tell which records failed; %s, replayed in the embedded service, ended "
-    .. "%s (%s)"):format(report.safe(options.file), result.Status, report.summary(result.ResultsSummary))
+local function predict(found, options)
+  local wanted, err = mapping_of(found, options)
+  if not wanted then return nil, err end
+  wanted.file = options.file
+  local items, predicted = failures.predict(wanted)
+  if not items then return nil, predicted end
+  local heading = failures.heading(found, options.file, predicted)
   if options.json or options.csv then
     if not options.quiet then report.say(heading) end
   else
-    print(heading)
+    print(report.safe(heading))
   end
-  return items
+  return items, predicted
+end
+
+-- What the service lists, or what is predicted: items, what predicts them | nil, err
+local function find_failures(client, options)
+  local items, err = failures.list(client, options.domain, options.job_id)
+  if items or err.code ~= "NoSuchList" then return items, err end
+  local found
+  found, err = replies.get_upload_job(client, { DomainName = options.domain, JobId = options.job_id })
+  if not found then return nil, err end
+  if options.file then return predict(found, options) end
+  return nil, errors.new { code = "NoSuchList", message =
+    ("this service tells how many records failed, not which; %s: give the imported file with --file, and they are predicted")
+    :format(failures.ending(found)) }
 end
 
 function words.failures(arguments)
@@ -241,26 +269,18 @@ function words.failures(arguments)
   if not options then return client end
   if options.json and options.csv then return cli.usage("job failures", "--json and --csv do not go together") end
   if options.map and not options.file then return cli.usage("job failures", "--map goes with --file") end
-  local items, err = require("upjob.failures").list(client, options.domain, options.job_id)
-  local predicted = false
-  if not items and err.code == "NoSuchList" and options.file then
-    predicted = true
-    items, err = predict(client, options)
-  end
-  if not items then
-    if err.code == "NoSuchList" then
-      report.say(err.message .. ": give the imported file with --file, and they are predicted")
-      return cli.REFUSED
-    end
-    return cli.fail(err)
-  end
+  local items, predicted = find_failures(client, options)
+  if not items then return cli.fail(predicted) end
   local ok, shown = pcall(print_failures, items, options, predicted)
   if not ok then
-    if not require("upjob.errors").is(shown) then error(shown, 0) end
+    if not errors.is(shown) then error(shown, 0) end
     return cli.fail(shown)
   end
-  local silent = options.json or options.csv or options.quiet
-  if shown == 0 and not silent and not predicted then report.say("the job has no failed records") end
+  if shown == 0 and not predicted and not options.quiet then
+    local found, err = replies.get_upload_job(client, { DomainName = options.domain, JobId = options.job_id })
+    if not found then return cli.fail(err) end
+    report.say(failures.of_whole(found))
+  end
   return cli.OK
 end
 

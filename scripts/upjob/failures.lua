@@ -2,10 +2,13 @@
 -- service lists them; the real one tells their number only, so there they are predicted: the file is replayed, with the job's
 -- own mapping, in an embedded service.
 local errors = require "upjob.errors"
+local report = require "upjob.report"
+local targets = require "upjob.targets"
 
 local failures = {}
 
-local REPLAY_DOMAIN = "replay"
+local MOST_PROBLEMS = 10000 -- of the rows that are kept back, whose lines are known
+local replays = 0           -- in the embedded service of this process, so far
 
 -- Whether the answer of a service says that it has no such list, rather than that the list cannot be had now.
 local function has_no_list(err)
@@ -38,43 +41,122 @@ function failures.list(client, domain, job_id)
   end
 end
 
--- Runs a job over the file in the embedded service of this process: client, job id | nil, err
-local function replay(file, fields, unique_key)
+-- Runs a job over the file, or over what stands in a descriptor, in a fresh domain of the embedded service of this process:
+-- what failures.list takes, and the result | nil, err
+local function replay(options, fd)
   local client, err = require("upjob.profiles").client { embedded = true }
   if not client then return nil, err end
-  local made, path, sent
-  made, err = client:create_domain { DomainName = REPLAY_DOMAIN, DefaultExpirationDays = 1 }
+  replays = replays + 1
+  local domain = "replay-" .. replays
+  local made, path, sent, started, result
+  made, err = client:create_domain { DomainName = domain, DefaultExpirationDays = 1 }
   if not made then return nil, err end
-  made, err = client:create_upload_job { DomainName = REPLAY_DOMAIN, DisplayName = REPLAY_DOMAIN, UniqueKey = unique_key,
-                                         Fields = fields, DataExpiry = 1 }
+  made, err = client:create_upload_job { DomainName = domain, DisplayName = domain, UniqueKey = options.unique_key,
+                                         Fields = options.fields, DataExpiry = 1 }
   if not made then return nil, err end
-  path, err = client:get_upload_job_path { DomainName = REPLAY_DOMAIN, JobId = made.JobId }
+  local request = { DomainName = domain, JobId = made.JobId }
+  path, err = client:get_upload_job_path(request)
   if not path then return nil, err end
   local token <close> = path.ClientToken
-  sent, err = require("upjob.upload").put { url = path.Url, key = token, file = file }
+  sent, err = require("upjob.upload").put { url = path.Url, key = token, file = options.file, fd = fd }
   if not sent then return nil, err end
-  local started
-  started, err = client:start_upload_job { DomainName = REPLAY_DOMAIN, JobId = made.JobId }
+  started, err = client:start_upload_job(request)
   if not started then return nil, err end
-  local result
-  result, err = require("upjob.job").attach({ client = client, domain = REPLAY_DOMAIN, job_id = made.JobId }):wait()
+  result, err = require("upjob.job").attach({ client = client, domain = domain, job_id = made.JobId }):wait()
   if not result then return nil, err end
-  return client, made.JobId, result
+  return { client = client, domain = domain, job_id = made.JobId }, result
 end
 
---- An iterator over the records of a file that fail in the embedded service under a job's Fields and UniqueKey, and the
--- result of the replayed job | nil, err
+-- The columns that the fields read, as the check of a file takes them, and the key's; nil when a field reads other than one
+-- column: upjob import makes none such.
+local function columns_of(fields, unique_key)
+  local columns, keys = {}, {}
+  for name, field in pairs(fields) do
+    local column, target = field.Source:match("^_source%.(.+)$"), field.Target:match("^_profile%.(.+)$")
+    if not column or not target then return nil end
+    columns[#columns + 1] = { column = column, max_length = targets.max_length(target) }
+    if name == unique_key then keys[1] = column end
+  end
+  return columns, keys
+end
+
+-- What `upjob import` keeps back of the file before it sends: how many rows, and a set of their lines, the first ones. `refused`
+-- is how many records fail of what is left.
+local function kept_back(options)
+  local kept = { rows = 0, lines = {} }
+  local columns, keys
+  if options.mapping then
+    columns, keys = options.mapping:check_fields(), { options.mapping.key_field.column }
+  else
+    columns, keys = columns_of(options.fields, options.unique_key)
+  end
+  local native = require "upjob.native.check"
+  local checked = columns and native.run { file = options.file, fields = columns, keys = keys, reject = true,
+                                           max_problems = MOST_PROBLEMS }
+  if not checked or checked.bad_rows == 0 then return kept end
+  kept.rows, kept.refused = checked.bad_rows, 0
+  for _, problem in ipairs(checked.problems) do kept.lines[problem.line] = true end
+  local replayed, result = true, nil
+  if checked.bad_rows < checked.rows then replayed, result = replay(options, checked.outgoing_fd) end
+  if checked.outgoing_fd then native.close_fd(checked.outgoing_fd) end
+  if not replayed then return nil, result end
+  if result then kept.refused = result.ResultsSummary.FailedRecords or 0 end
+  return kept
+end
+
+--- The records of a file that fail in the embedded service under a job's Fields and UniqueKey: an iterator, and
+-- { failed = how many, kept = how many of the file's rows upjob import keeps back, lines = a set of these rows' lines,
+-- refused = how many records fail when they are kept back } | nil, err. With `mapping`, what it requires is kept back too.
 function failures.predict(options)
-  errors.check_options("failures.predict", options, { file = "string", fields = "table", unique_key = "string" })
-  local client, job_id, result = replay(options.file, options.fields, options.unique_key)
-  if not client then return nil, job_id end
-  if result.Status == "FAILED" and (result.ResultsSummary.FailedRecords or 0) == 0 then
+  errors.check_options("failures.predict", options, { file = "string", fields = "table", unique_key = "string",
+                                                      mapping = "table" })
+  local replayed, result = replay(options)
+  if not replayed then return nil, result end
+  local failed = result.ResultsSummary.FailedRecords or 0
+  if result.Status == "FAILED" and failed == 0 then
     return nil, errors.new { code = "InvalidFile", file = options.file, message =
       ("could not be replayed (%s): it is not the file that was imported, or the mapping is another one"):format(
         result.StatusReason or result.Status) }
   end
-  local items, err = failures.list(client, REPLAY_DOMAIN, job_id)
-  return items, items and result or err
+  local kept, err = kept_back(options)
+  if not kept then return nil, err end
+  local items
+  items, err = failures.list(replayed.client, replayed.domain, replayed.job_id)
+  if not items then return nil, err end
+  return items, { failed = failed, kept = kept.rows, lines = kept.lines, refused = kept.refused or failed }
+end
+
+--- How the job ended, or that it has not: "SUCCEEDED with 0 failed records"
+function failures.ending(job)
+  local failed = job.ResultsSummary and job.ResultsSummary.FailedRecords
+  if job.Status == "FAILED" and (failed or 0) == 0 then return failures.of_whole(job) end
+  return ("the job is %s with %s"):format(job.Status,
+    failed and report.plural(failed, "failed record") or "a number of failed records that is not told")
+end
+
+--- A sentence about a job that has no failed records.
+function failures.of_whole(job)
+  if job.Status == "FAILED" then
+    return ("the job FAILED as a whole%s, not single records of it"):format(
+      job.StatusReason and (" (%s)"):format(job.StatusReason) or "")
+  end
+  if job.Status == "SUCCEEDED" or job.Status == "PARTIALLY_SUCCEEDED" then return "the job has no failed records" end
+  return ("the job has no failed records: it is %s"):format(job.Status)
+end
+
+--- What a prediction says beside what the job says: a sentence. Rows that were not kept back, because the job counts them as
+-- failed, are taken off the prediction's.
+function failures.heading(job, file, predicted)
+  local told = job.ResultsSummary and job.ResultsSummary.FailedRecords
+  if told == predicted.failed then predicted.kept, predicted.lines, predicted.refused = 0, {}, told end
+  local text = ("predicted: this service does not tell which records failed; %s. Of %s, replayed in the embedded service, "
+    .. "%s would fail"):format(failures.ending(job), file, report.plural(predicted.refused, "record"))
+  if predicted.kept > 0 then
+    text = ("%s, and %s would be kept back by upjob import before sending"):format(text, report.plural(predicted.kept, "row"))
+  end
+  if not told or told == predicted.refused then return text .. "." end
+  return text .. (". The numbers differ: the file or the mapping is not that of the job, or the service refuses what the "
+    .. "embedded one does not know of.")
 end
 
 return failures

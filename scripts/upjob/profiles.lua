@@ -163,6 +163,9 @@ end
 
 --- What the embedded service knows of failed records, page by page: the real service has no such call.
 function methods:local_failures(params)
+  local about = { DomainName = params.DomainName, JobId = params.JobId }
+  local ok, invalid = native.validate("GetUploadJob", about) -- which the path below relies on
+  if not ok then return nil, invalid end
   local query = ("max-results=%d"):format(params.MaxResults or 100)
   if params.NextToken then
     query = query .. "&next-token=" .. params.NextToken:gsub("[^%w._~-]", function(c)

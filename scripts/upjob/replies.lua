@@ -34,15 +34,13 @@ local function summary(value)
   return counts
 end
 
--- What can be read of a job's Fields; nil when it is nothing.
+-- A job's Fields, all of them; nil when one cannot be read.
 local function fields(value)
-  local readable = {}
-  for name, field in pairs(type(value) == "table" and value or {}) do
-    if type(field) == "table" and text(field.Source) and text(field.Target) then
-      readable[name] = { Source = field.Source, Target = field.Target, ContentType = text(field.ContentType) }
-    end
+  if type(value) ~= "table" or next(value) == nil then return nil end
+  for name, field in pairs(value) do
+    if not text(name) or type(field) ~= "table" or not text(field.Source) or not text(field.Target) then return nil end
   end
-  return next(readable) and readable or nil
+  return value
 end
 
 local MEMBERS = { JobId = text, DisplayName = text, Status = text, StatusReason = text, UniqueKey = text, CreatedAt = time,

@@ -167,10 +167,10 @@ class Service:
 
     # -- the command line as its client
 
-    def popen(self, *arguments):
+    def popen(self, *arguments, stdout=subprocess.PIPE):
         environment = {**os.environ, "AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_REGION": "us-east-1"}
         return subprocess.Popen([UPJOB, *arguments, "--endpoint-url", f"http://{self.host}"], env=environment, text=True,
-                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                                stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE)
 
     def upjob(self, *arguments, timeout=120):
         """Exit status, standard output, standard error."""
