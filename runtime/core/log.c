@@ -8,8 +8,18 @@
 
 #include "core/printable.h"
 
-/* The one setting of the process that a library function cannot be handed. */
+/* The settings of the process that a library function cannot be handed. */
 static enum log_level threshold = LOG_WARN;
+static struct {
+    void (*run)(void *arg);
+    void *arg;
+} before;
+
+void log_before(void (*run)(void *arg), void *arg)
+{
+    before.run = run;
+    before.arg = arg;
+}
 
 void log_set_level(enum log_level level)
 {
@@ -52,8 +62,11 @@ static void write_line(const char *prefix, const char *what, const char *text, s
     fputs(what, out);
     show(text, len, out);
     fputc('\n', out);
-    if (fclose(out) == 0)
+    if (fclose(out) == 0) {
+        if (before.run)
+            before.run(before.arg);
         fwrite(line, 1, size, stderr);
+    }
     free(line);
 }
 

@@ -34,6 +34,28 @@ local function read(lines)
   end
 end
 
+-- What tasks print while a line is being typed goes above it: whoever writes to the terminal tells the prompt.
+local function print_above(lines)
+  local function announce(owner, name, ends_line)
+    local write = owner[name]
+    owner[name] = function(...)
+      local ends = ends_line(...)
+      if ends ~= nil then lines:step_aside(ends) end
+      return write(...)
+    end
+  end
+  local function ends(...)
+    return tostring(select(-1, "\n", ...)):find("\n$") ~= nil
+  end
+  announce(_G, "print", function() return true end)
+  announce(io, "write", function(...)
+    if io.output() == io.stdout or io.output() == io.stderr then return ends(...) end
+  end)
+  announce(getmetatable(io.stdout).__index, "write", function(file, ...)
+    if file == io.stdout or file == io.stderr then return ends(...) end
+  end)
+end
+
 local function open_lines(options)
   if not system.isatty("stdin") then
     -- Lines from a pipe: no editing, no prompt.
@@ -41,7 +63,9 @@ local function open_lines(options)
   end
   local state = cli.state_directory(options)
   local ok = state and system.make_directory(state)
-  return require("upjob.native.prompt").open(ok and state .. "/history" or nil)
+  local lines = require("upjob.native.prompt").open(ok and state .. "/history" or nil)
+  print_above(lines)
+  return lines
 end
 
 local function show(...)

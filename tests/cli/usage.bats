@@ -112,3 +112,37 @@ teardown() { stop_local; }
     upjob doctor --local --endpoint-url http://127.0.0.1:1
     expect_status 2
 }
+
+@test "repl: what a task prints goes above the line that is being typed, which comes back" {
+    cat >typing.py <<'P'
+import os, pty, re, signal, sys
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execv(sys.argv[1], [sys.argv[1], "repl", "--local", "-q"])
+seen = b""
+def too_late(*_):
+    sys.exit(repr(seen))
+signal.signal(signal.SIGALRM, too_late)
+signal.alarm(30)
+def wait_for(pattern):
+    global seen
+    while not re.search(pattern, seen, re.S):
+        seen += os.read(terminal, 4096)
+    seen = seen[re.search(pattern, seen, re.S).end():]
+def send(text):
+    os.write(terminal, text)
+wait_for(rb"upjob> ")
+send(b"task.spawn(function() while not io.open('go') do task.sleep(0.01) end print('by a task') log.error('logged') io.write('cut') end)\n")
+wait_for(rb"task: .*upjob> ")
+send(b"x = 12")
+wait_for(rb"x = 12")
+open("go", "w").close()
+# The line is taken away; after the output it stands there again, and goes on where it was.
+wait_for(rb"\r\x1b\[J" + rb"by a task\r\n" + rb"upjob: error: logged\r\n" + rb"cut\r*\n" + rb"[^\n]*upjob> [^\n]*x = 12")
+send(b"3\nx\n")
+wait_for(rb"\n123\r")
+os.close(terminal)
+os.waitpid(pid, 0)
+P
+    TERM=xterm python3 typing.py "$UPJOB"
+}
