@@ -76,6 +76,11 @@ int native_temporary_directory(lua_State *L);
 int native_remove_tree(lua_State *L);
 int native_sweep_temporary(lua_State *L);
 
+/* ---- the end (bindings/system.c) ---- */
+
+/* The exit status: not 0 when what was printed could not be written. Where the reader has gone (head), nobody asks for it. */
+int end_output(int status);
+
 /* Each opens one native module: pushes its table. Those of http, profiles, upload and check are in client.so (modules.h). */
 int open_native_task(lua_State *L);
 int open_native_json(lua_State *L);

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -119,11 +120,22 @@ static int native_time(lua_State *L)
     return 1;
 }
 
-/* flush(): what is still in standard output's buffer goes out; false when it cannot (a closed pipe, a full disk) */
-static int native_flush(lua_State *L)
+int end_output(int status)
 {
-    lua_pushboolean(L, fflush(stdout) == 0);
-    return 1;
+    struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
+    bool failed = fflush(stdout) != 0;
+    if (!failed && !ferror(stdout))
+        return status;
+    if (poll(&out, 1, 0) == 1 && out.revents & POLLERR)
+        return status;
+    fputs("upjob: standard output could not be written: the output is not complete\n", stderr);
+    return status ? status : 1;
+}
+
+/* exit(status): ends the program */
+static int native_exit(lua_State *L)
+{
+    exit(end_output((int)luaL_checkinteger(L, 1)));
 }
 
 static int native_pid(lua_State *L)
@@ -164,7 +176,7 @@ int open_native_system(lua_State *L)
                                          {"stat", native_stat},
                                          {"write_private", native_write_private},
                                          {"time", native_time},
-                                         {"flush", native_flush},
+                                         {"exit", native_exit},
                                          {"printable", native_printable},
                                          {"pid", native_pid},
                                          {"error_object", native_error_object},

@@ -2,7 +2,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <locale.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -181,19 +180,6 @@ static void fill_standard_descriptors(void)
     for (int fd = 0; fd <= 2; fd++)
         if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) != fd)
             _exit(1);
-}
-
-/* What was printed and could not be written makes the program fail; where the reader has gone (head), nobody asks for it. */
-static int end_output(int status)
-{
-    struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
-    bool failed = fflush(stdout) != 0;
-    if (!failed && !ferror(stdout))
-        return status;
-    if (poll(&out, 1, 0) == 1 && out.revents & POLLERR)
-        return status;
-    fputs("upjob: standard output could not be written: the output is not complete\n", stderr);
-    return status ? status : 1;
 }
 
 int main(int argc, char **argv)

@@ -56,8 +56,8 @@ function command.main(arguments)
   if start.faults_seed and not options.quiet then
     io.stderr:write(("upjob: faults are rehearsed; seed=%d repeats them\n"):format(start.faults_seed))
   end
-  io.stdout:write("ready ", url, "\n")
-  io.stdout:flush()
+  -- Whoever waits for this line would wait for ever without it. That it could not be written is told at the end.
+  if not (io.stdout:write("ready ", url, "\n") and io.stdout:flush()) then return cli.FAILED end
   while true do native.sleep(86400) end -- until interrupted
 end
 

@@ -19,7 +19,9 @@ end
 
 -- What loadfile does for a file: a byte-order mark and a first line with '#' are no Lua.
 local function load_stdin()
-  return load((io.read("a"):gsub("^\xEF\xBB\xBF", ""):gsub("^#[^\n]*", "")), "=stdin")
+  local text, message = io.read("a")
+  if not text then return nil, "cannot read the script from standard input: " .. message end
+  return load((text:gsub("^\xEF\xBB\xBF", ""):gsub("^#[^\n]*", "")), "=stdin")
 end
 
 local function load_script(name, code)
@@ -51,7 +53,7 @@ function run.main(arguments)
   local before, name, rest = cli.split(arguments, function() return { run.parser() } end, "-e")
   local options, status = cli.parse(run.parser(), before)
   if not options then return status end
-  if not options.code and not name then return cli.usage("run", "which script?") end
+  if not options.code and (name or "") == "" then return cli.usage("run", "which script?") end
   if options.code and name then table.insert(rest, 1, name) end -- "-eCODE" is one word
   local ok, err = cli.use_service(options)
   if not ok then return cli.fail(err) end

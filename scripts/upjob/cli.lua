@@ -67,7 +67,7 @@ end
 --- An option that takes a number: `takes` says so in words, and is what an error tells. most: 1e9 when not given.
 function cli.number_option(parser, name, description, argname, takes, limits)
   return parser:option(name, description):argname(argname):convert(function(text)
-    local number = tonumber(text)
+    local number = text:find("^%-?%d*%.?%d+$") and tonumber(text) -- not 0x10, not 1e3
     if number and limits.integer then number = math.tointeger(number) end
     if number and number >= (limits.least or 0) and number <= (limits.most or 1e9) then return number end
     return nil, ("option '%s' takes %s, not '%s'"):format(name, takes, text)
@@ -131,13 +131,15 @@ local function join_numbers(parser, arguments)
   return joined
 end
 
--- The name of an option that was given an empty value, or nil: more often a shell variable that is not set than a wish. Code
--- (-e) may be empty.
-local function empty_option(parser, result)
-  for _, option in ipairs(parser._options) do
-    local name, value = option._name, result[option._target or option:_get_default_target()]
-    for _, text in ipairs(type(value) == "table" and value or { value }) do
-      if text == "" and name:find("^%-%-") then return name end
+-- "option '--key'" or "argument 'FILE'" that was given an empty value, or nil: more often a shell variable that is not set
+-- than a wish. Code (-e) may be empty.
+local function what_is_empty(parser, result)
+  for kind, list in pairs { option = parser._options, argument = parser._arguments } do
+    for _, element in ipairs(list) do
+      local name, value = element._name, result[element._target or element:_get_default_target()]
+      for _, text in ipairs(type(value) == "table" and value or { value }) do
+        if text == "" and name ~= "-e" then return ("%s '%s'"):format(kind, name) end
+      end
     end
   end
 end
@@ -149,8 +151,8 @@ function cli.parse(parser, arguments)
   if not ok then
     return nil, cli.usage(name, (result:gsub("\nDid you mean (.*)%?$", " (did you mean %1?)")))
   end
-  local empty = empty_option(parser, result)
-  if empty then return nil, cli.usage(name, ("option '%s' has an empty value"):format(empty)) end
+  local empty = what_is_empty(parser, result)
+  if empty then return nil, cli.usage(name, empty .. " has an empty value") end
   if result.verbose then require("upjob.log").level("trace") elseif result.quiet then require("upjob.log").level("error") end
   result.domain = result.domain or os.getenv("UPJOB_DOMAIN")
   if result.domain == "" then result.domain = nil end
@@ -269,9 +271,7 @@ end
 
 -- '#!/usr/bin/env upjob' hands us the path of the script as the first word.
 local function is_script(name)
-  if not name:find("/", 1, true) and not name:find("%.lua$") then return false end
-  local info = system.stat(name)
-  return info ~= nil and info.type == "file"
+  return name:find("/", 1, true) ~= nil or name:find("%.lua$") ~= nil
 end
 
 -- What is wrong with the options before the command, or nil.
@@ -343,6 +343,8 @@ end
 
 function cli.main(arguments)
   shell.program = arguments[0] or shell.program
+  local exit = require "upjob.exit"
+  os.exit = exit.now
   local list = table.move(arguments, 1, #arguments, 1, {})
   local reason = "done"
   local ok, status = xpcall(function()
@@ -356,11 +358,7 @@ function cli.main(arguments)
     reason = report_end(status)
     status = errors.is(status) and status.status or cli.FAILED
   end
-  require("upjob.exit").run(reason)
-  if not system.flush() and status == cli.OK then
-    io.stderr:write("upjob: the output could not be written\n")
-    status = cli.FAILED
-  end
+  exit.run(reason)
   return status
 end
 

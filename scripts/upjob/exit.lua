@@ -1,5 +1,6 @@
 --- What must be done before the program ends, however it ends. Hooks run last in, first out, and may wait.
 local report = require "upjob.report"
+local system = require "upjob.native.system"
 
 local exit = { hooks = {} }
 
@@ -20,6 +21,16 @@ function exit.run(reason)
     local ok, err = pcall(hook.run, reason)
     if not ok then report.say("while ending: " .. tostring(err)) end
   end
+end
+
+--- os.exit of scripts: what must be done before the end is done, and a status that is none is an error.
+function exit.now(code)
+  local status = code == nil and 0 or code == true and 0 or code == false and 1 or math.tointeger(code)
+  if not status or status < 0 or status > 255 then
+    error(("os.exit: an exit status is a whole number from 0 to 255, not %s"):format(tostring(code)), 2)
+  end
+  exit.run("done")
+  system.exit(status)
 end
 
 return exit

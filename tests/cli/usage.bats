@@ -146,3 +146,60 @@ os.waitpid(pid, 0)
 P
     TERM=xterm python3 typing.py "$UPJOB"
 }
+
+@test "os.exit in a script cleans up, tells lost output, and takes no status that is none" {
+    mkdir tmp
+    for code in 'os.exit(5)' 'task.spawn(function() os.exit(5) end) task.sleep(60)'; do
+        TMPDIR=$PWD/tmp upjob run -e "assert(profiles.client { embedded = true }) $code"
+        expect_status 5
+        [ -z "$(ls tmp)" ]
+    done
+    upjob run -e 'os.exit(300)'
+    expect_status 1
+    expect_error "(command line):1: os.exit: an exit status is a whole number from 0 to 255, not 300"
+    upjob run -e 'os.exit(false)'
+    expect_status 1
+    run bash -c '"$0" run -e "io.write(1) os.exit(0)" 2>&1 >/dev/full' "$UPJOB"
+    [ "$status" = 1 ]
+    [ "$output" = "upjob: standard output could not be written: the output is not complete" ]
+}
+
+@test "help that cannot be written is an error, told once" {
+    for words in "--help" "import --help" "run -e io.write(1)"; do
+        run bash -c '"$0" $1 2>&1 >/dev/full' "$UPJOB" "$words"
+        [ "$status" = 1 ]
+        [ "$output" = "upjob: standard output could not be written: the output is not complete" ]
+    done
+}
+
+@test "local ends when nobody can be told its address" {
+    run bash -c '"$0" local --data data 2>&1 >/dev/full' "$UPJOB"
+    [ "$status" = 1 ]
+    [[ $output == *"standard output could not be written"* ]]
+}
+
+@test "a script that cannot be read, or has no name, is told without a traceback" {
+    run bash -c '"$0" run - 2>&1 <&-' "$UPJOB"
+    [ "$status" = 1 ]
+    [[ $output == "upjob: cannot read the script from standard input: "* ]]
+    [[ $output != *traceback* ]]
+    upjob ./nosuch.lua
+    expect_status 1
+    expect_error "cannot open the script ./nosuch.lua"
+    upjob run ''
+    expect_status 2
+    upjob import '' --key x --domain d --local
+    expect_status 2
+    expect_error "argument 'FILE' has an empty value"
+}
+
+@test "a number of an option is written in digits; -q keeps a list without items quiet" {
+    for port in 0x10 1e3 ' 5' 5.; do
+        upjob local --port "$port"
+        expect_status 2
+        expect_error "option '--port' takes a port, from 0 to 65535, not '$port'"
+    done
+    upjob domain list --local -q
+    expect_status 0
+    [ -z "$errors" ]
+}
