@@ -134,7 +134,7 @@ static void find_job(struct exchange *ex)
     cJSON_Delete(job);
 }
 
-/* ---- on the objects worker's thread ---- */
+/* ---- on the domains worker's thread ---- */
 
 static void remove_domain(struct exchange *ex)
 {
@@ -187,7 +187,7 @@ static void failures(struct exchange *ex)
                              number_of(ex, "MaxResults"), text_of(ex, "NextToken"), &ex->reply, &ex->err);
 }
 
-enum second_worker { SEARCH, OBJECTS };
+enum second_worker { SEARCH, DOMAINS };
 
 /* What an operation does on the state worker, and, unless that failed, on another one. */
 static const struct route {
@@ -197,7 +197,7 @@ static const struct route {
     enum second_worker worker;
 } routes[] = {
     {"CreateDomain", create_domain, NULL, 0}, {"GetDomain", get_domain, domain_stats, SEARCH},
-    {"ListDomains", list_domains, NULL, 0},   {"DeleteDomain", delete_domain, remove_domain, OBJECTS},
+    {"ListDomains", list_domains, NULL, 0},   {"DeleteDomain", delete_domain, remove_domain, DOMAINS},
     {"CreateUploadJob", create_job, NULL, 0}, {"ListUploadJobs", list_jobs, NULL, 0},
     {"GetUploadJob", get_job, NULL, 0},       {"GetUploadJobPath", get_path, NULL, 0},
     {"StartUploadJob", start_job, NULL, 0},   {"StopUploadJob", stop_job, NULL, 0},
@@ -288,7 +288,7 @@ static void state_answered(void *arg)
         finish(ex);
     } else if (route->then) {
         struct local *service = ex->service;
-        struct worker *worker = route->worker == OBJECTS ? service->objects_worker : service->search_worker;
+        struct worker *worker = route->worker == DOMAINS ? service->domains_worker : service->search_worker;
         if (worker_post(worker, run_then, finish, ex))
             return;
         err_set(&ex->err, ERR_INTERNAL, "the service is stopping");

@@ -269,7 +269,8 @@ static bool open_parts(struct local *service, const struct local_options *option
     service->state_worker = worker_new(service->loop, "upjob-state", err);
     service->search_worker = service->state_worker ? worker_new(service->loop, "upjob-search", err) : NULL;
     service->objects_worker = service->search_worker ? worker_new(service->loop, "upjob-objects", err) : NULL;
-    if (!service->keys || !service->objects_worker)
+    service->domains_worker = service->objects_worker ? worker_new(service->loop, "upjob-domains", err) : NULL;
+    if (!service->keys || !service->domains_worker)
         return false;
     service->ingest = ingest_new(service->data_dir, service->objects, options->ephemeral, &service->clock, &events, err);
     if (!service->ingest || !resume_jobs(service, err))
@@ -314,6 +315,7 @@ void local_stop(struct local *local)
     if (!local)
         return;
     ingest_halt(local->ingest);
+    worker_halt(local->domains_worker);
     worker_halt(local->objects_worker);
     worker_halt(local->state_worker);
     worker_halt(local->search_worker);
@@ -327,6 +329,7 @@ void local_stop(struct local *local)
     }
     ingest_free(local->ingest);
     listener_free(local->listener);
+    worker_free(local->domains_worker);
     worker_free(local->objects_worker);
     worker_free(local->state_worker);
     worker_free(local->search_worker);

@@ -39,6 +39,7 @@ struct local {
     struct worker *state_worker;  /* owns the state's connection */
     struct worker *search_worker; /* searches, which may take long */
     struct worker *objects_worker; /* syncs and removes files, which may take seconds */
+    struct worker *domains_worker; /* removes domains, once the turn of an ingestion into one has ended */
     struct ingest *ingest;
     struct sigv4_cache *keys;     /* loop's thread only */
     struct listener *listener;

@@ -106,6 +106,32 @@ def test_call_during_an_upload():
         assert answered_at < 900, "the calls waited for the upload's end"
 
 
+def test_uploads_while_domains_are_deleted():
+    """an upload does not wait while the ingestion into a domain that is deleted comes to its end"""
+    with Service() as service:
+        service.create_domain("acme")
+        data, before = rows(200_000), 0
+        for i in range(8):
+            service.create_domain(f"gone{i}")
+            path = service.path("acme", service.create_job("acme"))
+            job, deleted = service.begin(f"gone{i}", data), threading.Event()
+            eventually(lambda: counts(service.get_job(f"gone{i}", job))[0] > 0, 20, "the first batch")
+
+            def delete():
+                service.call("DELETE", f"/domains/gone{i}")
+                deleted.set()
+
+            deletion = threading.Thread(target=delete)
+            deletion.start()
+            eventually(lambda: len(service.call("GET", "/domains")["Items"]) == 1, what="the domain being gone")
+            # The second: the first may be answered together with the deletion that it waited for.
+            for _ in range(2):
+                service.put(path, b"Id,Mail,Name\nk,a@example.com,N\n")
+            before += not deleted.is_set()
+            deletion.join()
+        assert before > 0, "every upload waited for the end of a deletion"
+
+
 def test_stop_among_many():
     """a stop does not wait for a turn of every other job"""
     with Service() as service:
