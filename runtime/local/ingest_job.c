@@ -7,8 +7,8 @@
 #include "local/ingest_private.h"
 
 /* A batch ends at the first of these. */
-#define BATCH_ROWS 50000
-#define BATCH_BYTES ((size_t)8 << 20)
+#define BATCH_ROWS 80000
+#define BATCH_BYTES ((size_t)10 << 20)
 #define COLLECT_SECONDS 0.3
 /* A turn stays under half a second: one that has spent this much on collecting leaves the commit to the next, and a part of a
  * batch is committed after so much of writing: the COMMIT itself takes about as long again. */
