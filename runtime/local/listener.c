@@ -12,6 +12,7 @@
 
 #define IDLE_SECONDS 120
 #define LOOK_MS 500
+#define LAST_RUNS 16 /* of the daemon before it is stopped: a reply takes two or three */
 #define CONNECTION_MEMORY ((size_t)128 << 10)
 #define MOST_BODIES ((size_t)64 << 20) /* bytes of calls' bodies that are kept at a time, over all connections */
 #define SMALL_BODY ((size_t)8 << 10)   /* that is kept in any case */
@@ -409,16 +410,25 @@ int listener_port(const struct listener *listener)
     return connections_port(listener->connections);
 }
 
+static void end_pauses(struct listener *listener)
+{
+    while (listener->paused) {
+        loop_timer_stop(listener->paused->pause);
+        pause_over(listener->paused);
+    }
+}
+
 void listener_free(struct listener *listener)
 {
     if (!listener)
         return;
     if (listener->poll)
         uv_poll_stop(listener->poll);
-    while (listener->paused) {
-        loop_timer_stop(listener->paused->pause);
-        pause_over(listener->paused);
+    for (int i = 0; listener->daemon && i < LAST_RUNS; i++) {
+        end_pauses(listener);
+        MHD_run(listener->daemon);
     }
+    end_pauses(listener);
     if (listener->connections)
         connections_stop(listener->connections);
     if (listener->daemon)

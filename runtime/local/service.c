@@ -308,8 +308,9 @@ uint64_t local_fault_seed(const struct local *local)
     return local->faults ? faults_seed(local->faults) : 0;
 }
 
-/* The order matters: what reports stops before what is reported to, and every exchange is answered before its
- * connection is closed. */
+/* The order matters: what reports stops before what is reported to, and every exchange that waits for one of them is resumed
+ * before the listener sends its last replies. A stop whose ingestion has not ended is answered too: it is on record, and the
+ * next start ends the job. */
 void local_stop(struct local *local)
 {
     if (!local)
@@ -319,7 +320,6 @@ void local_stop(struct local *local)
     worker_halt(local->objects_worker);
     worker_halt(local->state_worker);
     worker_halt(local->search_worker);
-    /* A stop is on record: the next start ends the job. */
     answer_stops(local, NULL);
     while (local->unwritten) {
         struct report *report = local->unwritten;

@@ -130,7 +130,7 @@ void service_await_end(struct exchange *ex, void (*finish)(void *ex));
 
 struct listener *listener_new(struct local *service, const struct local_options *options, struct err *err) MUST_CHECK;
 int listener_port(const struct listener *listener);
-/* Closes connections; every exchange must have been resumed. */
+/* Sends the replies that are ready, and closes connections; every exchange must have been resumed or paused. */
 void listener_free(struct listener *listener);
 
 /* auth.c: false with ex->err filled. */

@@ -1,5 +1,5 @@
 """StopUploadJob while an ingestion runs."""
-import signal, time
+import os, signal, sqlite3, threading, time
 from kit import Refused, Service, counts, eventually, rows, run, sign
 
 
@@ -87,6 +87,34 @@ def test_terminated():
         assert service.kill(signal.SIGTERM) == 143 or service.process.returncode in (0, 143), service.process.returncode
         service.start()
         assert service.get_job("acme", job)["Status"] == "STOPPED"
+
+
+def test_answered_at_the_end():
+    """a stop that waits for its ingestion when the service is terminated is answered, and holds"""
+    data = rows(300_000)
+    for _ in range(4):
+        with Service() as service:
+            service.create_domain("acme")
+            job, answers = running(service, data), []
+
+            def stop():
+                try:
+                    answers.append(service.stop_job("acme", job))
+                except Exception as error:
+                    answers.append(error)
+
+            def is_known():
+                with sqlite3.connect(os.path.join(service.data, "jobs.db")) as jobs:
+                    return jobs.execute("SELECT status FROM job").fetchone()[0] != "IN_PROGRESS"
+
+            stopper = threading.Thread(target=stop)
+            stopper.start()
+            eventually(is_known, what="the stop being on record")
+            service.kill(signal.SIGTERM)
+            stopper.join()
+            assert answers == [{}], answers
+            service.start()
+            assert service.wait("acme", job)["Status"] == "STOPPED"
 
 
 run(globals())
