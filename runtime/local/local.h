@@ -35,7 +35,7 @@ struct local *local_start(struct loop *loop, const struct local_options *options
 int local_port(const struct local *local);
 /* What repeats the faults of this run; 0 without faults. */
 uint64_t local_fault_seed(const struct local *local);
-/* Closes the listener, lets a running batch commit, joins the threads. NULL is allowed. */
+/* Closes the listener, lets the running turn of an ingestion end, joins the threads. NULL is allowed. */
 void local_stop(struct local *local);
 
 /* How the host reaches the module: dlsym(module, LOCAL_MODULE_SYMBOL) is a `const struct local_module *`. */

@@ -57,6 +57,7 @@ bool profile_batch_fail(struct profile_batch *batch, long line, long column, con
                         struct csv_slice value, const char *reason, struct err *err) MUST_CHECK;
 size_t profile_batch_rows(const struct profile_batch *batch);
 size_t profile_batch_bytes(const struct profile_batch *batch);
+
 struct batch_commit {
     const char *job_id;
     uint64_t end;   /* where the batch ends: the position's offset and line when all of it is committed */
@@ -67,8 +68,8 @@ struct batch_commit {
 /* One transaction with a part of the batch, behind the parts that the position says are there: profiles created and updated
  * (the last row of a key wins; an empty cell leaves the stored value; of two expiries the later holds; an expired profile
  * counts as absent), with the last part the failed records, and the position, whose counts it raises by what it did. *more
- * says that parts are left; else the batch is empty. (A transaction for each whole batch took over two seconds in a store of
- * four million profiles, since it goes through all of profile_key; with smaller batches the ingestion took twice as long.) */
+ * says that parts are left; else the batch is empty. (A batch goes through all of profile_key: one transaction for it took
+ * longer the larger the store was, and smaller batches would go through it more often.) */
 bool profile_batch_commit(struct profile_batch *batch, const struct batch_commit *what, struct ingest_position *position,
                           bool *more, struct err *err) MUST_CHECK;
 
