@@ -31,7 +31,8 @@ struct faults {
 static const char *const kind_names[] = {
     [FAULT_THROTTLE] = "throttle",       [FAULT_ERROR] = "error",
     [FAULT_EXPIRE_URL] = "expire-url",   [FAULT_DROP_UPLOAD] = "drop-upload",
-    [FAULT_STALL_UPLOAD] = "stall-upload", [FAULT_KINDS] = NULL,
+    [FAULT_STALL_UPLOAD] = "stall-upload", [FAULT_DENY] = "deny",
+    [FAULT_KINDS] = NULL,
 };
 
 /* ---- the specification ---- */
@@ -67,7 +68,8 @@ static bool set_seed(struct faults *faults, const char *value, struct err *err)
 
 static bool set_one(struct faults *faults, const char *name, const char *value, struct err *err)
 {
-    static const char *const names[] = {"throttle", "error", "expire-url", "drop-upload", "stall-upload", "slow", "seed", NULL};
+    static const char *const names[] = {"throttle", "error", "expire-url", "drop-upload", "stall-upload",
+                                        "deny", "slow", "seed", NULL};
     if (strcmp(name, "slow") == 0)
         return set_rate(faults, value, err);
     if (strcmp(name, "seed") == 0)
@@ -78,8 +80,8 @@ static bool set_one(struct faults *faults, const char *name, const char *value, 
     const char *nearest = nearest_name(name, names);
     if (nearest)
         return err_set(err, ERR_USAGE, "there is no fault \"%s\"; did you mean \"%s\"?", name, nearest);
-    return err_set(err, ERR_USAGE, "there is no fault \"%s\": throttle, error, expire-url, drop-upload, stall-upload, slow, seed",
-                   name);
+    return err_set(err, ERR_USAGE,
+                   "there is no fault \"%s\": throttle, error, expire-url, drop-upload, stall-upload, deny, slow, seed", name);
 }
 
 static bool read_spec(struct faults *faults, const char *spec, struct err *err)

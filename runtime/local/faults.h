@@ -18,14 +18,16 @@ enum fault {
     FAULT_EXPIRE_URL,  /* an upload URL has expired when it is given out */
     FAULT_DROP_UPLOAD, /* the connection is reset in the middle of a PUT */
     FAULT_STALL_UPLOAD,/* a PUT is not read any further from its middle on, until the client gives up */
+    FAULT_DENY,        /* an API call is answered 403 AccessDeniedException, as where a permission is missing */
     FAULT_KINDS,
 };
 
 struct faults;
 struct facts;
 
-/* "throttle=0.1,error=0.05,expire-url=1,drop-upload=0.2,stall-upload=0.1,slow=64k,seed=7", and with `rates` (which
- * outlives it; NULL: none) the real service's rates as throttling. `spec` may be NULL. ERR_USAGE names what is wrong with it. Owned by the caller. */
+/* "throttle=0.1,error=0.05,expire-url=1,drop-upload=0.2,stall-upload=0.1,deny=0.1,slow=64k,seed=7", and with `rates` (which
+ * outlives it; NULL: none) the real service's rates as throttling. `spec` may be NULL. ERR_USAGE names what is wrong with it.
+ * Owned by the caller. */
 struct faults *faults_new(const char *spec, const struct facts *rates, struct err *err) MUST_CHECK;
 void faults_free(struct faults *faults); /* NULL is allowed */
 

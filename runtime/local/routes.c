@@ -263,6 +263,9 @@ static bool spared(struct exchange *ex)
         return true;
     if (faults_over_rate(faults, name, clock_steady()) || faults_strike(faults, FAULT_THROTTLE, name))
         return exchange_refuse(ex, 429, "ThrottlingException", "Rate exceeded");
+    if (faults_strike(faults, FAULT_DENY, name))
+        return exchange_refuse(ex, 403, "AccessDeniedException",
+                               "User local is not authorized to perform: profile:%s (rehearsed with --fault).", name);
     if (!faults_strike(faults, FAULT_ERROR, name))
         return true;
     ex->fault_after = faults_where(faults) >= 0.5;

@@ -19,7 +19,7 @@ function command.parser()
   p:option("--host", "Address to listen on."):argname("ADDRESS"):default("127.0.0.1")
   p:option("--domain", "Create this domain if it does not exist; may be repeated."):argname("NAME"):count("*")
   p:option("--fault", "Rehearse bad days: shares of requests that are struck (throttle, error, expire-url, drop-upload, "
-    .. "stall-upload), slow=BYTES a second, seed=N to repeat a run."):argname("NAME=VALUE,…")
+    .. "stall-upload, deny), slow=BYTES a second, seed=N to repeat a run."):argname("NAME=VALUE,…")
   p:option("--fact", "Rehearse that something inferred of the real service is otherwise, as 'upjob probe' has seen it; "
     .. "'list' prints what there is."):argname("NAME=VALUE,…")
   p:flag("--throttle", "Answer no more calls than the real service's rates allow.")

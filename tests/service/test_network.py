@@ -40,6 +40,13 @@ def test_faults():
             expect(service, path, (3000, 0, 0))
 
 
+def test_denied():
+    """a permission that is missing ends an import with status 4, and is named"""
+    with Service(args=["--fault", "deny=1", "--domain", "acme"]) as service:
+        status, _, messages = imported(service, csv(rows(10, fail=0)))
+        assert status == 4 and "AccessDeniedException" in messages and "profile:" in messages, (status, messages)
+
+
 def test_stall():
     """an upload that stalls is begun anew at byte 0, with a new URL"""
     path = csv(rows(3000, fail=0))
