@@ -47,7 +47,7 @@ BUILD_PACKAGES := gcc libc6-dev make lua5.4 liblua5.4-dev libuv1-dev libcurl4-op
                   libssl-dev libcsv-dev libsqlite3-dev libmicrohttpd-dev libedit-dev libxxhash-dev lua-argparse ca-certificates
 TEST_PACKAGES  := libcmocka-dev lua-busted bats lua-check curl openssl python3 tmux procps nghttp2-server
 
-.PHONY: all deps deps-build demo test torture install uninstall clean lint format bench
+.PHONY: all deps deps-build demo test torture install uninstall clean lint format bench conformance
 all: $(BUILD)/upjob $(MODULES:%=$(BUILD)/%.so)
 
 # -- set-up ----------------------------------------------------------------------------------------
@@ -139,6 +139,28 @@ $(BUILD)/bench/%: tests/bench/%.c
 .PHONY: deps-bench
 deps-bench:
 	$(call install_missing,sqlite3 python3-boto3 awscli)
+
+# Compares upjob with the AWS SDKs and the AWS CLI, which it installs: the SDK for JavaScript below the build, the others from
+# Debian's packages.
+conformance: deps deps-conformance
+	@$(MAKE) --no-print-directory -s -j$$(nproc) all $(BUILD)/conformance/model
+	@BUILD=$(BUILD) tests/conformance/run
+PEERS         := build/conformance
+PEER_PACKAGES := python3-botocore awscli $(if $(shell command -v npm),,nodejs npm)
+.PHONY: deps-conformance
+deps-conformance:
+	$(call install_missing,$(PEER_PACKAGES))
+	@$(MAKE) --no-print-directory -s $(PEERS)/node_modules/.package-lock.json
+$(PEERS)/node_modules/.package-lock.json: tests/conformance/package.json tests/conformance/package-lock.json
+	@mkdir -p $(PEERS)
+	@cp $^ $(PEERS)/
+	@echo "Installing the AWS SDK for JavaScript below $(PEERS)"
+	@npm ci --loglevel=error --no-audit --no-fund --no-progress --prefix $(PEERS) >/dev/null && touch $@ || \
+	    { echo "The AWS SDK for JavaScript cannot be installed: is the npm registry reached?" >&2; exit 1; }
+
+$(BUILD)/conformance/model: $(call object,tests/conformance/model.c $(CORE))
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ -luv -lcjson -lcsv $(CLIENT_LIBS) -lm -lpthread
 
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h')
