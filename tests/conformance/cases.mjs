@@ -106,3 +106,17 @@ export function casesFor(peer) {
   }
   return cases;
 }
+
+// Errors as the service and what stands before it word them; rule: AWS restJson1 protocol, "operation error serialization". Of
+// these, this botocore does not take the namespace off a type in the header.
+const documented = Object.entries(model.shapes).filter(([, shape]) => shape.exception);
+export const errorsFor = peer => [
+  ...documented.map(([name, { error }]) => [name, error.httpStatusCode, { "x-amzn-ErrorType": name }, { Message: `${name}: Zoë 漢` }]),
+  ["a type with an address behind it", 400, { "x-amzn-ErrorType": "BadRequestException:http://internal.example/x/" }, { Message: "m" }],
+  ...peer === "botocore" ? []
+    : [["a type with a namespace before it", 400, { "x-amzn-ErrorType": "com.example#BadRequestException" }, { message: "m" }]],
+  ["a type in the body as __type", 404, {}, { __type: "com.example#ResourceNotFoundException", Message: "m" }],
+  ["a type in the body as code", 429, {}, { code: "ThrottlingException", message: "m" }],
+  ["a type that no model has", 403, { "x-amzn-ErrorType": "InvalidSignatureException" }, { message: "Signature expired" }],
+  ["a type in the header and another in the body", 400, { "x-amzn-ErrorType": "BadRequestException" }, { code: "Other", Message: "m" }],
+].map(([name, status, headers, body]) => ({ operation: "GetDomain", name, params: { DomainName: "d" }, status, error: { headers, body } }));

@@ -1,4 +1,4 @@
-// A server on loopback that writes down what it is sent, and answers the nth request with the nth case's output.
+// A server on loopback that writes down what it is sent, and answers the nth request with the nth case's output or error.
 import { createServer } from "node:http";
 import { model } from "./peers.mjs";
 
@@ -15,12 +15,14 @@ export async function record(cases, send) {
     const parts = [];
     request.on("data", part => parts.push(part));
     request.on("end", () => {
-      const { operation, output, status } = cases[requests.length] ?? {};
+      const { operation, output, status, error } = cases[requests.length] ?? {};
       const pairs = [];
       for (let i = 0; i < request.rawHeaders.length; i += 2) pairs.push(request.rawHeaders.slice(i, i + 2));
       requests.push({ method: request.method, target: request.url, headers: pairs, body: Buffer.concat(parts).toString() });
-      response.writeHead(operation ? status : 400, { "Content-Type": "application/json", "x-amzn-RequestId": `r-${requests.length}` });
-      response.end(JSON.stringify(operation ? bodyOf(operation, output) : { Message: "there is no case for this request" }));
+      const body = error ? error.body : operation ? bodyOf(operation, output) : { Message: "there is no case for this request" };
+      response.writeHead(operation ? status : 400,
+        { "Content-Type": "application/json", "x-amzn-RequestId": `r-${requests.length}`, ...error?.headers });
+      response.end(JSON.stringify(body));
     });
   });
   await new Promise(resolve => server.listen(0, "127.0.0.1", resolve));

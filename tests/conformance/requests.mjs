@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { execFile } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { promisify } from "node:util";
-import { casesFor } from "./cases.mjs";
+import { casesFor, errorsFor } from "./cases.mjs";
 import { NormalizedSchema, check, model, same, sdk, upjob } from "./peers.mjs";
 import { record } from "./recorder.mjs";
 import { compareSchemas, schemaOf } from "./schema.mjs";
@@ -43,7 +43,8 @@ async function sendWithSdk(cases, url) {
   for (const { operation, params } of cases) {
     const [, , , , input, output] = schemaOf(operation);
     const command = new sdk[`${operation}Command`](converted(params, NormalizedSchema.of(input), seconds => new Date(seconds * 1000)));
-    const reply = await client.send(command).catch(error => ({ error: String(error) }));
+    const reply = await client.send(command).catch(error => ({ error: { code: error.name, message: error.message,
+      status: error.$metadata?.httpStatusCode, request_id: error.$metadata?.requestId } }));
     replies.push(reply.error ? reply : converted(reply, NormalizedSchema.of(output), date => date.getTime() / 1000));
   }
   client.destroy();
@@ -84,11 +85,17 @@ function essence({ method, target, headers, body }, not) {
     credential: /Credential=([^,]*)/.exec(authorization)?.[1].replace(/\/\d{8}\//, "/"), body: fromJson(body) };
 }
 
-async function compareWith(peer, title, send) {
-  const cases = casesFor(peer), file = `${work}/${peer}.json`;
+/** The requests and replies of both sides. */
+async function both(cases, send) {
+  const file = `${work}/cases.json`;
   writeFileSync(file, JSON.stringify(cases));
   const theirs = await record(cases, url => send(cases, url, file));
   const ours = await record(cases, url => sendWith(upjob, "run", `${here}send.lua`, url, file));
+  return { ours, theirs };
+}
+
+async function compareWith(peer, title, send) {
+  const cases = casesFor(peer), { ours, theirs } = await both(cases, send);
   await check(`upjob and ${title} send one request for each of ${cases.length} cases`, () => {
     same("requests", [ours.requests.length, theirs.requests.length], [cases.length, cases.length]);
   });
@@ -106,6 +113,15 @@ async function compareWith(peer, title, send) {
   }
 }
 
+async function compareErrors(peer, title, send) {
+  const cases = errorsFor(peer), { ours, theirs } = await both(cases, send);
+  for (const [index, { name }] of cases.entries())
+    await check(`${name} as ${title} reads it`, () => same("error", ours.replies[index], theirs.replies[index]));
+}
+
 await compareSchemas();
+const sendWithBotocore = (cases, url, file) => sendWith("/usr/bin/python3", `${here}send.py`, url, file);
 await compareWith("sdk", "the SDK for JavaScript", sendWithSdk);
-await compareWith("botocore", "botocore", (cases, url, file) => sendWith("/usr/bin/python3", `${here}send.py`, url, file));
+await compareWith("botocore", "botocore", sendWithBotocore);
+await compareErrors("sdk", "the SDK for JavaScript", sendWithSdk);
+await compareErrors("botocore", "botocore", sendWithBotocore);

@@ -11,9 +11,12 @@ local client = assert(profiles.client { region = "us-east-1", endpoint_url = url
 for _, case in ipairs(cases) do
   local name = case.operation:gsub("(%u)", "_%1"):lower():sub(2)
   local taken, reply, err = pcall(client[name], client, case.params)
-  if not taken then reply, err = nil, reply end
+  if not taken then reply, err = nil, { message = tostring(reply) } end
   if reply and case.operation == "GetUploadJobPath" and reply.ClientToken then
     reply.ClientToken = reply.ClientToken:reveal()
   end
-  print(json.encode(reply or { error = tostring(err) }))
+  if not reply then
+    reply = { error = { code = err.code, message = err.message, status = err.status, request_id = err.request_id } }
+  end
+  print(json.encode(reply))
 end

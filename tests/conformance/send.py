@@ -3,6 +3,7 @@
 import datetime, json, re, sys
 
 import botocore.config
+import botocore.exceptions
 import botocore.session
 
 url, path = sys.argv[1:]
@@ -23,6 +24,10 @@ for case in json.load(open(path, encoding="utf-8")):
     try:
         reply = method(**case["params"])
         reply.pop("ResponseMetadata")
-    except Exception as error:
-        reply = {"error": str(error)}
+    except botocore.exceptions.ClientError as error:
+        told, about = error.response["Error"], error.response["ResponseMetadata"]
+        reply = {"error": {"code": told["Code"], "message": told["Message"], "status": about["HTTPStatusCode"],
+                           "request_id": about["RequestId"]}}
+    except botocore.exceptions.BotoCoreError as error:
+        reply = {"error": {"message": str(error)}}
     print(json.dumps(reply, default=plain), flush=True)
