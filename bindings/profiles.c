@@ -255,17 +255,22 @@ static int client_close(lua_State *L)
     return 0;
 }
 
-/* about(client) → {region, endpoint, credentials_source}: never a secret */
+/* about(client) → {region, endpoint, credentials_source, credentials_expire (epoch; nil: never, or not known yet)}: never a
+ * secret */
 static int native_about(lua_State *L)
 {
     struct client *client = check_client(L, 1);
-    lua_createtable(L, 0, 3);
+    lua_createtable(L, 0, 4);
     lua_pushstring(L, api_client_region(client->api));
     lua_setfield(L, -2, "region");
     lua_pushstring(L, api_client_endpoint(client->api));
     lua_setfield(L, -2, "endpoint");
     lua_pushstring(L, api_client_credentials_source(client->api));
     lua_setfield(L, -2, "credentials_source");
+    if (api_client_credentials_expiry(client->api) != 0) {
+        lua_pushinteger(L, api_client_credentials_expiry(client->api));
+        lua_setfield(L, -2, "credentials_expire");
+    }
     return 1;
 }
 

@@ -1,6 +1,5 @@
 /* The order in which the sources of keys are asked. */
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "core/credentials_providers.h"
 
@@ -38,50 +37,46 @@ static enum credentials_found before_config_file(const struct credentials_search
     return unsupported(search, keys, err);
 }
 
-/* Variables that other SDKs follow: set, they explain why those find keys and this does not. */
-static const char *unsupported_variable(void)
-{
-    static const char *const names[] = {"AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-                                        "AWS_CONTAINER_CREDENTIALS_FULL_URI"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        const char *value = getenv(names[i]);
-        if (value && *value)
-            return names[i];
-    }
-    return NULL;
-}
+/* ---- when there is nothing ---- */
 
 static const char *path_shown(const struct aws_shared_file *file)
 {
     return file->path ? file->path : "no home directory";
 }
 
-static void none_found(const struct aws_config *config, struct err *err)
+static void tell_looked_at(const struct aws_config *config, char *out, size_t size)
 {
     const struct aws_shared_file *shared = &config->files[AWS_CREDENTIALS], *own = &config->files[AWS_CONFIG];
-    const char *variable = unsupported_variable();
-    err_set(err, ERR_CREDENTIALS,
-            "there are no credentials. Looked at: %s; profile \"%.60s\" in %.150s (%s) and %.150s (%s)%s%s. Set "
-            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run aws configure; --local needs none",
-            config->explicit_profile ? "not the environment, as a profile was named"
-                                     : "AWS_ACCESS_KEY_ID in the environment (not set)",
-            config->profile, path_shown(shared), shared->present ? "no keys" : "no such file", path_shown(own),
-            own->present ? "no keys" : "no such file", variable ? "; not at what is not supported yet: " : "",
-            variable ? variable : "");
+    snprintf(out, size, "%s; profile \"%.60s\" in %.150s (%s) and %.150s (%s)",
+             config->explicit_profile ? "not the environment, as a profile was named"
+                                      : "AWS_ACCESS_KEY_ID in the environment (not set)",
+             config->profile, path_shown(shared), shared->present ? "no keys" : "no such file", path_shown(own),
+             own->present ? "no keys" : "no such file");
 }
+
+void credentials_none(const char *looked_at, const char *metadata, struct err *err)
+{
+    err_set(err, ERR_CREDENTIALS, "there are no credentials. Looked at: %.450s; %.200s. Set AWS_ACCESS_KEY_ID and "
+            "AWS_SECRET_ACCESS_KEY, or run aws configure; --local needs none", looked_at, metadata);
+}
+
+/* ---- the chain ---- */
 
 struct credentials_store *credentials_open(const struct aws_config *config, const struct credentials_options *options,
                                            struct err *err)
 {
     static credentials_source_find *const sources[] = {credentials_from_environment, before_shared_file,
                                                        credentials_from_shared_file, before_config_file,
-                                                       credentials_from_process, credentials_from_config_file};
+                                                       credentials_from_process, credentials_from_config_file,
+                                                       credentials_from_container};
+    char looked_at[480];
     struct credentials_search search = {config, options, config->profile, !config->explicit_profile};
     struct credentials_store *store = NULL;
     enum credentials_found found = CREDENTIALS_NONE;
     for (size_t i = 0; i < sizeof sources / sizeof *sources && found == CREDENTIALS_NONE; i++)
         found = sources[i](&search, &store, err);
-    if (found == CREDENTIALS_NONE)
-        none_found(config, err);
-    return found == CREDENTIALS_FOUND ? store : NULL;
+    if (found != CREDENTIALS_NONE)
+        return found == CREDENTIALS_FOUND ? store : NULL;
+    tell_looked_at(config, looked_at, sizeof looked_at);
+    return credentials_from_metadata(&search, looked_at, err);
 }

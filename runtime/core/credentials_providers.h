@@ -71,10 +71,29 @@ static inline time_t credentials_now(const struct credentials_options *options)
     return options->clock ? options->clock(NULL) : time(NULL);
 }
 
+/* The variable's value, or NULL when it is not set or empty. */
+const char *credentials_variable(const char *name);
+/* The variable's, else the profile's setting; `from` (may be NULL) is told where it stands. NULL when it is nowhere. */
+const char *credentials_configured(const struct credentials_search *search, const char *variable, const char *key, char *from,
+                                   size_t size);
+/* As before, a whole number from 1 to `most`, or `fallback`. */
+bool credentials_number(const struct credentials_search *search, const char *variable, const char *key, long most,
+                        long fallback, long *out, struct err *err) MUST_CHECK;
+/* All of a file that holds a token, without the white space around it. NULL with *err filled: it is not there, or holds more
+ * than one word. To be freed with secret_release. */
+char *credentials_token_file(const char *path, const char *from, struct err *err) MUST_CHECK;
+
 /* The sources, one file each: whether one is configured, and a store that asks it. */
 typedef enum credentials_found credentials_source_find(const struct credentials_search *search,
                                                        struct credentials_store **out, struct err *err);
 credentials_source_find credentials_from_environment, credentials_from_shared_file, credentials_from_process,
-    credentials_from_config_file;
+    credentials_from_config_file, credentials_from_container;
+
+/* Instance metadata. `looked_at` is what was looked at before, for the error when there is nothing there either; NULL for a
+ * profile that says that its keys are there. NULL with *err filled when they are switched off. */
+struct credentials_store *credentials_from_metadata(const struct credentials_search *search, const char *looked_at,
+                                                    struct err *err) MUST_CHECK;
+/* Fills *err: there are no keys, with all that was looked at. */
+void credentials_none(const char *looked_at, const char *metadata, struct err *err);
 
 #endif

@@ -12,7 +12,7 @@
 
 #define CREDENTIALS_ADVISORY (15 * 60)  /* seconds before the end at which they are fetched anew */
 #define CREDENTIALS_MANDATORY (10 * 60) /* … and at which that is waited for */
-#define CREDENTIALS_PAUSE 30            /* seconds between two fetches while there are valid keys */
+#define CREDENTIALS_PAUSE 5             /* seconds between two fetches while there are valid keys */
 
 /* Where a store fetches keys; a provider's own struct begins with it. */
 struct credentials_provider {

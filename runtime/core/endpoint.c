@@ -138,16 +138,12 @@ static const char *fault_of_url(const char *url)
     return NULL;
 }
 
-static bool use_custom(const char *url, const char *from, bool fips, bool dual_stack, char *out, size_t size,
-                       struct err *err)
+bool endpoint_custom(const char *url, const char *from, char *out, size_t size, struct err *err)
 {
     const char *fault = fault_of_url(url);
     size_t len = strlen(url);
     if (fault)
         return err_set(err, ERR_CONFIG, "%s is not a usable URL: %s (such as https://host:port)", from, fault);
-    if (fips || dual_stack)
-        return err_set(err, ERR_CONFIG, "%s and a custom endpoint cannot be used together: leave out one of them (the "
-                       "endpoint is from %s)", fips ? "FIPS" : "dual-stack", from);
     while (len > 0 && url[len - 1] == '/')
         len--;
     if (len >= size)
@@ -155,6 +151,16 @@ static bool use_custom(const char *url, const char *from, bool fips, bool dual_s
     memcpy(out, url, len);
     out[len] = '\0';
     return true;
+}
+
+static bool use_custom(const char *url, const char *from, bool fips, bool dual_stack, char *out, size_t size,
+                       struct err *err)
+{
+    if (!endpoint_custom(url, from, out, size, err))
+        return false;
+    return (!fips && !dual_stack) ||
+           err_set(err, ERR_CONFIG, "%s and a custom endpoint cannot be used together: leave out one of them (the "
+                   "endpoint is from %s)", fips ? "FIPS" : "dual-stack", from);
 }
 
 /* Asked for by the caller, else by the environment, else by the profile. */

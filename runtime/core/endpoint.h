@@ -25,6 +25,10 @@ struct endpoint_options {
 bool endpoint_resolve(const struct endpoint_options *options, const struct aws_config *config, char *out,
                       size_t size, struct err *err) MUST_CHECK;
 
+/* A URL that someone configured, without a trailing slash: http or https, a host, and neither user, query nor fragment. `from` says in
+ * the error where it stands; the URL itself is not shown, as it may hold a password. */
+bool endpoint_custom(const char *url, const char *from, char *out, size_t size, struct err *err) MUST_CHECK;
+
 /* True for 127.0.0.0/8, ::1 and "localhost": a host without brackets or port. */
 bool endpoint_is_loopback(const char *host);
 

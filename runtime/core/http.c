@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "core/http_transfer.h"
+#include "core/secret.h"
 
 /* ---- requests ---- */
 
@@ -48,7 +49,7 @@ static void call_free(struct http_call *call)
     forget_headers(&call->response);
     buf_cleanse(&call->response.body);
     free(call->url);
-    free(call->body);
+    secret_release(call->body);
     free(call);
 }
 
@@ -167,6 +168,8 @@ static void set_request(struct http_call *call, const struct http_request *reque
     curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, NULL);
     curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, request->secret ? 1L : 0L);
     curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, request->once ? 1L : 0L);
+    if (request->direct)
+        curl_easy_setopt(easy, CURLOPT_PROXY, "");
     if (request->has_body || request->body_len > 0) {
         curl_easy_setopt(easy, CURLOPT_POST, 1L);
         curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_len);

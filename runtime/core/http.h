@@ -41,7 +41,8 @@ struct http_request {
     long read_timeout_ms;     /* no byte either way for that long; 0: 60 s */
     size_t max_response;      /* 0: HTTP_MAX_RESPONSE */
     bool follow_redirects;
-    bool secret; /* the reply holds one: the connection, which has buffers of its own, is closed with it */
+    bool secret; /* the body or the reply holds one: the connection, which has buffers of its own, is closed with it */
+    bool direct; /* through no proxy, whatever the environment says: for addresses of this machine or this link */
     bool once; /* not to be sent twice: over a new connection, as curl sends again when one that it reused turns out dead */
 };
 

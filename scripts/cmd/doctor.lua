@@ -31,8 +31,18 @@ local function configure(add)
   return client, wrong
 end
 
+local function credentials_text(about)
+  local ends = about.credentials_expire
+  return about.credentials_source .. (ends and ", until " .. os.date("!%Y-%m-%dT%H:%M:%SZ", ends) or "")
+end
+
 local function check_service(add, client, domain)
-  local reply, err = client:list_domains({ MaxResults = 1 }, { timeout = 15 })
+  local reply, err = client:list_domains({ MaxResults = 1 }, { timeout = 90 }) -- a credential_process may take a minute
+  if err and err.code == "CredentialsError" then
+    add("credentials", false, tostring(err))
+    return
+  end
+  add("credentials", true, credentials_text(client:about()))
   add("service", reply ~= nil, reply and "answers ListDomains" or tostring(err))
   local answers = reply or err.code ~= "ConnectionError" and err.code ~= "TimeoutError"
   if domain and answers then
@@ -47,8 +57,11 @@ local function check_client(add, options)
   local about = client:about()
   if not wrong.region then add("region", true, about.region) end
   if not wrong.region and not wrong.endpoint then add("endpoint", true, about.endpoint) end
-  add("credentials", true, about.credentials_source)
-  if next(wrong) == nil then check_service(add, client, options.domain) end
+  if next(wrong) == nil then
+    check_service(add, client, options.domain)
+  else
+    add("credentials", true, about.credentials_source)
+  end
 end
 
 -- What stands in the way of a directory's being made or written to: nil when nothing does. Nothing is made.

@@ -130,7 +130,8 @@ end
 
 client_meta.__close = methods.close
 
---- Region, endpoint and where the credentials came from: never a secret.
+--- region, endpoint, credentials_source and credentials_expire (an epoch; known after the first call, nil when they last):
+-- never a secret.
 function methods:about()
   return native.about(self.handle)
 end

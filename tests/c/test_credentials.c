@@ -22,7 +22,10 @@ static char config_path[100], credentials_path[100];
 
 static const char *const variables[] = {
     "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_CREDENTIAL_EXPIRATION",
-    "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+    "AWS_EC2_METADATA_SERVICE_ENDPOINT", "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE",
+    "AWS_METADATA_SERVICE_TIMEOUT", "AWS_METADATA_SERVICE_NUM_ATTEMPTS",
 };
 
 /* No keys anywhere, and a home of its own. */
@@ -32,6 +35,7 @@ static int clean(void **state)
     for (size_t i = 0; i < COUNT(variables); i++)
         unsetenv(variables[i]);
     setenv("HOME", directory, 1);
+    setenv("AWS_EC2_METADATA_DISABLED", "true", 1);
     unlink(config_path);
     unlink(credentials_path);
     rmdir(credentials_path);
@@ -209,10 +213,71 @@ static void no_keys_says_where_they_were_looked_for(void **state)
 {
     (void)state;
     REFUSED(NULL, ERR_CREDENTIALS, "AWS_ACCESS_KEY_ID in the environment (not set)", config_path, credentials_path,
-            "(no such file)", "aws configure", "--local");
+            "(no such file)", "the instance metadata (switched off by AWS_EC2_METADATA_DISABLED)", "aws configure", "--local");
     write_file(config_path, "[default]\nregion=x\n");
-    setenv("AWS_WEB_IDENTITY_TOKEN_FILE", "/t", 1);
-    REFUSED(NULL, ERR_CREDENTIALS, "(no keys)", "not supported yet: AWS_WEB_IDENTITY_TOKEN_FILE");
+    REFUSED(NULL, ERR_CREDENTIALS, "(no keys)");
+}
+
+/* Asked last, and not before the first call. */
+static void the_instance_metadata_comes_last(void **state)
+{
+    struct err err;
+    (void)state;
+    setenv("AWS_EC2_METADATA_DISABLED", "false", 1);
+    struct credentials_store *store = resolve(NULL, &err);
+    assert_string_equal(credentials_source(store), "the instance metadata at http://169.254.169.254");
+    credentials_store_free(store);
+    setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "ipv6", 1);
+    store = resolve(NULL, &err);
+    assert_string_equal(credentials_source(store), "the instance metadata at http://[fd00:ec2::254]");
+    credentials_store_free(store);
+    write_file(config_path, "[default]\nec2_metadata_service_endpoint = http://h:1/\n[profile x]\n"
+                            "metadata_service_timeout = 1.5\n");
+    store = resolve(NULL, &err);
+    assert_string_equal(credentials_source(store), "the instance metadata at http://h:1");
+    credentials_store_free(store);
+    REFUSED("x", ERR_CONFIG, "metadata_service_timeout in ", "config:4 is \"1.5\"", "whole number");
+    setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "IPv5", 1);
+    REFUSED("x", ERR_CONFIG, "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE is \"IPv5\"", "IPv4 or IPv6");
+    setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", "localhost:1", 1);
+    REFUSED(NULL, ERR_CONFIG, "AWS_EC2_METADATA_SERVICE_ENDPOINT is not a usable URL", "https:// or http://");
+}
+
+/* The token that goes along is for no one else. */
+static void a_container_endpoint_is_one_that_may_be_asked(void **state)
+{
+    static const char *const allowed[] = {"http://127.0.0.1:8/x", "http://127.9.9.9", "http://localhost/", "http://[::1]:80/a?b=c",
+                                          "http://169.254.170.2/", "http://169.254.170.23/v1", "http://[fd00:ec2::23]/",
+                                          "http://[fd00:0ec2:0::0023]/", "https://keys.example.com/", "HTTPS://10.0.0.1"};
+    static const char *const others[] = {"http://10.0.0.1/", "http://169.254.170.3/", "http://169.254.169.254/",
+                                          "http://127.0.0.1.evil.example/", "http://localhost.evil.example/",
+                                          "http://[fd00:ec2::24]/", "http://[::ffff:10.0.0.1]/", "http://127.0.0.1@evil.example/",
+                                          "http://evil.example#@127.0.0.1/"};
+    struct err err;
+    (void)state;
+    for (size_t i = 0; i < COUNT(allowed); i++) {
+        setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", allowed[i], 1);
+        struct credentials_store *store = resolve(NULL, &err);
+        if (!store)
+            fail_msg("%s: %s", allowed[i], err.message);
+        assert_string_equal(credentials_source(store),
+                            "the container's credentials endpoint (AWS_CONTAINER_CREDENTIALS_FULL_URI)");
+        credentials_store_free(store);
+    }
+    for (size_t i = 0; i < COUNT(others); i++) {
+        setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", others[i], 1);
+        REFUSED(NULL, ERR_CONFIG, "AWS_CONTAINER_CREDENTIALS_FULL_URI names the host ", "169.254.170.23", "use https");
+    }
+    static const char *const broken[] = {"localhost/x", "ftp://localhost/", "http://", "http://[::1"};
+    for (size_t i = 0; i < COUNT(broken); i++) {
+        setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", broken[i], 1);
+        REFUSED(NULL, ERR_CONFIG, "AWS_CONTAINER_CREDENTIALS_FULL_URI is not a usable URL");
+    }
+    setenv("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", ".evil.example/", 1);
+    REFUSED(NULL, ERR_CONFIG, "RELATIVE_URI is \".evil.example/\"", "begins with /");
+    setenv("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/v2/keys", 1);
+    setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN", "hunter2\r\nX-Evil: 1", 1);
+    REFUSED(NULL, ERR_CONFIG, "AWS_CONTAINER_AUTHORIZATION_TOKEN holds a line end");
 }
 
 static void keys_that_expired_are_refused(void **state)
@@ -344,6 +409,8 @@ int main(void)
         cmocka_unit_test_setup(explicit_keys_are_taken, clean),
         cmocka_unit_test_setup(what_cannot_be_a_key_is_named_but_not_shown, clean),
         cmocka_unit_test_setup(no_keys_says_where_they_were_looked_for, clean),
+        cmocka_unit_test_setup(the_instance_metadata_comes_last, clean),
+        cmocka_unit_test_setup(a_container_endpoint_is_one_that_may_be_asked, clean),
         cmocka_unit_test_setup(keys_that_expired_are_refused, clean),
         cmocka_unit_test_setup(a_profile_that_is_not_there_suggests_the_nearest, clean),
         cmocka_unit_test_setup(a_profile_without_the_word_profile_is_pointed_at, clean),

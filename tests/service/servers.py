@@ -1,0 +1,123 @@
+"""Small servers of credentials for the tests: what they are asked is kept, what they answer is the test's."""
+import http.server, json, os, socketserver, subprocess, tempfile, threading, time
+from kit import UPJOB
+
+KEYS = {"AccessKeyId": "local", "SecretAccessKey": "local", "Token": "TOKENTOKENTOKEN", "Expiration": "2100-01-01T00:00:00Z"}
+SECRETS = ["TOKENTOKENTOKEN", "hunter2"]
+
+
+def until(seconds):
+    """A time that many seconds from now, as the services write it."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + seconds))
+
+
+class Request:
+    def __init__(self, handler):
+        self.method, self.path = handler.command, handler.path
+        self.headers = {name.lower(): value for name, value in handler.headers.items()}
+        self.body = handler.rfile.read(int(handler.headers.get("Content-Length") or 0)).decode()
+
+
+class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
+    """`answer(request)` gives (status, text or object[, headers]), or None: nothing is said until the test ends."""
+    daemon_threads = True
+    allow_reuse_address = True
+
+    def __init__(self, answer):
+        self.answer, self.requests, self.over = answer, [], threading.Event()
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        self.thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        self.thread.start()
+
+    def handle_error(self, *ignored):
+        pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *ignored):
+        self.over.set()
+        self.shutdown()
+        self.server_close()
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def answer(self):
+        request = Request(self)
+        self.server.requests.append(request)
+        answer = self.server.answer(request)
+        if answer is None:
+            self.server.over.wait(30)
+            return
+        status, text, *headers = answer
+        data = text if isinstance(text, bytes) else (text if isinstance(text, str) else json.dumps(text)).encode()
+        self.send_response(status)
+        for name, value in {"Content-Length": len(data), **(headers[0] if headers else {})}.items():
+            self.send_header(name, str(value))
+        self.end_headers()
+        self.wfile.write(data)
+
+    do_GET = do_PUT = do_POST = answer
+
+    def log_message(self, *ignored):
+        pass
+
+
+class Home:
+    """A home directory with the shared files, in which upjob runs."""
+
+    def __init__(self, config="", credentials="", region="us-east-1"):
+        self.directory = tempfile.TemporaryDirectory(prefix="upjob-home-")
+        self.path, self.region = self.directory.name, region
+        os.mkdir(os.path.join(self.path, ".aws"))
+        self.config = self.write(".aws/config", config)
+        self.credentials = self.write(".aws/credentials", credentials)
+
+    def write(self, name, text):
+        path = os.path.join(self.path, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w") as file:
+            file.write(text if isinstance(text, str) else json.dumps(text))
+        return path
+
+    def environment(self, variables):
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        region = {"AWS_REGION": self.region} if self.region else {}
+        return {**kept, "HOME": self.path, "AWS_EC2_METADATA_DISABLED": "true", **region, **variables}
+
+    def upjob(self, *arguments, timeout=60, **variables):
+        """Exit status, standard output, standard error; no secret is in them."""
+        done = subprocess.run([UPJOB, *arguments], env=self.environment(variables), stdin=subprocess.DEVNULL, text=True,
+                              capture_output=True, timeout=timeout)
+        for secret in SECRETS:
+            assert secret not in done.stdout + done.stderr, done.stdout + done.stderr
+        return done.returncode, done.stdout, done.stderr
+
+    def doctor(self, service, *arguments, **variables):
+        """The text of each check, and whether it is good."""
+        _, out, messages = self.upjob("doctor", "--json", "--endpoint-url", f"http://{service.host}", *arguments, **variables)
+        assert out, messages
+        return {check["name"]: (check["ok"], check["text"]) for check in json.loads(out)["checks"]}
+
+    def good(self, service, source, *arguments, **variables):
+        """Keys of that source, with which the service answers."""
+        checks = self.doctor(service, *arguments, **variables)
+        assert checks["credentials"][0] and source in checks["credentials"][1], checks
+        assert checks["service"] == (True, "answers ListDomains"), checks
+        return checks["credentials"][1]
+
+    def bad(self, service, *texts, arguments=(), **variables):
+        """No keys, with an error that says each of the texts."""
+        checks = self.doctor(service, *arguments, **variables)
+        ok, text = checks.get("credentials") or checks["client"]
+        assert not ok, checks
+        for expected in texts:
+            assert expected in text, f"{expected!r} is not in: {text}"
+        return text
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *ignored):
+        self.directory.cleanup()
