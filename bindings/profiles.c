@@ -217,7 +217,8 @@ static void read_rates(lua_State *L, const char *what, struct api_options *optio
 static int native_client(lua_State *L)
 {
     static const char *const known[] = {"region", "profile", "endpoint_url", "credentials", "max_attempts",
-                                        "use_fips", "use_dual_stack", "connect_timeout", "read_timeout", "rates", NULL};
+                                        "use_fips", "use_dual_stack", "connect_timeout", "read_timeout", "rates",
+                                        "mfa_token", NULL};
     static const char *const keys[] = {"access_key_id", "secret_access_key", "session_token", NULL};
     const char *what = "profiles.client", *given = "profiles.client: credentials";
     struct err e;
@@ -230,6 +231,7 @@ static int native_client(lua_State *L)
                                   .use_fips = option_boolean(L, 1, what, "use_fips", false),
                                   .use_dual_stack = option_boolean(L, 1, what, "use_dual_stack", false),
                                   .max_attempts = (int)option_integer(L, 1, what, "max_attempts", 1, RETRY_MOST_ATTEMPTS, 0),
+                                  .mfa_token = option_string(L, 1, what, "mfa_token", NULL),
                                   .standalone = lua_toboolean(L, 2),
                                   .connect_timeout_ms = option_timeout_ms(L, 1, what, "connect_timeout"),
                                   .read_timeout_ms = option_timeout_ms(L, 1, what, "read_timeout")};

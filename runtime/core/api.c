@@ -42,7 +42,9 @@ static bool client_credentials(struct api_client *client, const struct api_optio
                                const struct aws_config *config, struct err *e)
 {
     struct credentials given;
-    struct credentials_options how = {.loop = client->loop, .http = client->http};
+    struct credentials_options how = {.loop = client->loop, .http = client->http, .region = client->region,
+                                      .use_fips = options->use_fips, .use_dual_stack = options->use_dual_stack,
+                                      .mfa_token = options->mfa_token};
     if (!options->access_key_id && !options->secret_access_key)
         client->credentials = credentials_open(config, &how, e);
     else if (credentials_explicit(options->access_key_id, options->secret_access_key, options->session_token, &given, e))

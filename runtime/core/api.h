@@ -24,6 +24,7 @@ struct api_options {
     const char *endpoint_url;
     bool use_fips, use_dual_stack;
     const char *access_key_id, *secret_access_key, *session_token; /* explicit credentials */
+    const char *mfa_token; /* for a profile with mfa_serial */
     bool standalone; /* look at neither the shared files nor the environment: region, endpoint and credentials must be given */
     int max_attempts;
     long connect_timeout_ms, read_timeout_ms; /* 0: 10 s, 60 s */

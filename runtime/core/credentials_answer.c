@@ -92,16 +92,16 @@ bool credentials_answer_keys(const cJSON *answer, const struct credentials_answe
     return true;
 }
 
-/* Letters in both cases or digits in a long run: the text of a key, a token or a password. */
+/* A long run of letters and digits: the text of a key, a token or a password. */
 static size_t key_length(const char *text, size_t len)
 {
     size_t run = 0;
-    bool upper = false, digit = false;
+    bool letter = false, digit = false;
     for (; run < len && (isalnum((unsigned char)text[run]) || text[run] == '+' || text[run] == '/'); run++) {
-        upper = upper || isupper((unsigned char)text[run]);
+        letter = letter || isalpha((unsigned char)text[run]);
         digit = digit || isdigit((unsigned char)text[run]);
     }
-    return run >= LOOKS_LIKE_A_KEY && (upper || digit) ? run : 0;
+    return run >= LOOKS_LIKE_A_KEY && letter && digit ? run : 0;
 }
 
 void credentials_quote(const char *text, size_t len, char *out, size_t size)

@@ -24,7 +24,7 @@ static enum credentials_found unsupported(const struct credentials_search *searc
 static enum credentials_found before_shared_file(const struct credentials_search *search, struct credentials_store **out,
                                                  struct err *err)
 {
-    static const char *const keys[] = {"role_arn", "web_identity_token_file", "sso_session", "sso_start_url", NULL};
+    static const char *const keys[] = {"sso_session", "sso_start_url", NULL};
     (void)out;
     return unsupported(search, keys, err);
 }
@@ -62,19 +62,39 @@ void credentials_none(const char *looked_at, const char *metadata, struct err *e
 
 /* ---- the chain ---- */
 
+static enum credentials_found first_of(credentials_source_find *const *sources, const struct credentials_search *search,
+                                       struct credentials_store **out, struct err *err)
+{
+    enum credentials_found found = CREDENTIALS_NONE;
+    while (*sources && found == CREDENTIALS_NONE)
+        found = (*sources++)(search, out, err);
+    return found;
+}
+
+enum credentials_found credentials_of_profile(const struct credentials_search *search, struct credentials_store **out,
+                                              struct err *err)
+{
+    static credentials_source_find *const sources[] = {credentials_from_web_identity, before_shared_file,
+                                                       credentials_from_shared_file, before_config_file,
+                                                       credentials_from_process, credentials_from_config_file, NULL};
+    enum credentials_found found = CREDENTIALS_NONE;
+    if (!credentials_has_keys(search))
+        found = credentials_from_role(search, out, err);
+    return found == CREDENTIALS_NONE ? first_of(sources, search, out, err) : found;
+}
+
 struct credentials_store *credentials_open(const struct aws_config *config, const struct credentials_options *options,
                                            struct err *err)
 {
-    static credentials_source_find *const sources[] = {credentials_from_environment, before_shared_file,
+    static credentials_source_find *const sources[] = {credentials_from_environment, credentials_from_role,
+                                                       credentials_from_web_identity, before_shared_file,
                                                        credentials_from_shared_file, before_config_file,
                                                        credentials_from_process, credentials_from_config_file,
-                                                       credentials_from_container};
-    char looked_at[480];
-    struct credentials_search search = {config, options, config->profile, !config->explicit_profile};
+                                                       credentials_from_container, NULL};
+    struct credentials_search search = {config, options, config->profile, !config->explicit_profile, NULL};
     struct credentials_store *store = NULL;
-    enum credentials_found found = CREDENTIALS_NONE;
-    for (size_t i = 0; i < sizeof sources / sizeof *sources && found == CREDENTIALS_NONE; i++)
-        found = sources[i](&search, &store, err);
+    char looked_at[480];
+    enum credentials_found found = first_of(sources, &search, &store, err);
     if (found != CREDENTIALS_NONE)
         return found == CREDENTIALS_FOUND ? store : NULL;
     tell_looked_at(config, looked_at, sizeof looked_at);

@@ -16,8 +16,6 @@
 #define TOKEN "AWS_CONTAINER_AUTHORIZATION_TOKEN"
 #define RELATIVE_HOST "http://169.254.170.2"
 #define TIMEOUT_MS 2000
-#define ATTEMPTS 3
-#define PAUSE_MS 1000
 
 struct container_provider {
     struct credentials_provider provider;
@@ -27,6 +25,7 @@ struct container_provider {
     struct credentials_request *request; /* under way, or NULL */
 };
 
+static const struct credentials_attempts attempts = {.most = 3, .pause_ms = 1000};
 static const char from[] = "the container's credentials endpoint";
 
 static void container_answered(void *arg, struct http_response *response, const struct err *failure)
@@ -59,7 +58,7 @@ static bool container_start(struct credentials_provider *provider, struct err *e
                                    .connect_timeout_ms = TIMEOUT_MS, .timeout_ms = TIMEOUT_MS,
                                    .direct = strncasecmp(self->url, "https:", 6) != 0,
                                    .max_response = CREDENTIALS_ANSWER_MAX};
-    self->request = credentials_request_start(&self->options, &request, ATTEMPTS, PAUSE_MS, container_answered, self, err);
+    self->request = credentials_request_start(&self->options, &request, &attempts, container_answered, self, err);
     if (self->token_file)
         secret_release(token);
     return self->request != NULL;

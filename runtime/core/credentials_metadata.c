@@ -26,7 +26,7 @@ struct metadata_provider {
     char endpoint[300];
     char name[340]; /* for errors */
     long timeout_ms;
-    int attempts;
+    struct credentials_attempts attempts;
     char *looked_at; /* before; NULL for a profile that names this source */
     char token[MAX_TOKEN + 1];
     char role[MAX_ROLE + 1];
@@ -42,7 +42,7 @@ static bool ask(struct metadata_provider *self, const char *method, const char *
                                    .has_body = strcmp(method, "PUT") == 0, .direct = true,
                                    .connect_timeout_ms = self->timeout_ms, .timeout_ms = self->timeout_ms,
                                    .max_response = CREDENTIALS_ANSWER_MAX};
-    self->request = credentials_request_start(&self->options, &request, self->attempts, 0, done, self, err);
+    self->request = credentials_request_start(&self->options, &request, &self->attempts, done, self, err);
     return self->request != NULL;
 }
 
@@ -216,7 +216,7 @@ static bool configure(const struct credentials_search *search, struct metadata_p
         !credentials_number(search, "AWS_METADATA_SERVICE_NUM_ATTEMPTS", "metadata_service_num_attempts", 1000, 1, &attempts, err))
         return false;
     self->timeout_ms = seconds * 1000;
-    self->attempts = (int)attempts;
+    self->attempts.most = (int)attempts;
     snprintf(self->name, sizeof self->name, "the instance metadata at %s", self->endpoint);
     snprintf(self->provider.source, sizeof self->provider.source, "%s", self->name);
     return true;

@@ -64,6 +64,7 @@ struct credentials_search {
     const struct credentials_options *options;
     const char *profile;
     bool environment; /* its variables count: no profile was named */
+    const struct credentials_search *referrer; /* whose role is assumed with this one's keys, or NULL */
 };
 
 static inline time_t credentials_now(const struct credentials_options *options)
@@ -86,8 +87,12 @@ char *credentials_token_file(const char *path, const char *from, struct err *err
 /* The sources, one file each: whether one is configured, and a store that asks it. */
 typedef enum credentials_found credentials_source_find(const struct credentials_search *search,
                                                        struct credentials_store **out, struct err *err);
-credentials_source_find credentials_from_environment, credentials_from_shared_file, credentials_from_process,
-    credentials_from_config_file, credentials_from_container;
+credentials_source_find credentials_from_environment, credentials_from_role, credentials_from_web_identity,
+    credentials_from_shared_file, credentials_from_process, credentials_from_config_file, credentials_from_container;
+/* The keys of a profile that a source_profile names: its own, else those of its role; no variable counts. */
+credentials_source_find credentials_of_profile;
+/* True when the profile has a key in one of the files. */
+bool credentials_has_keys(const struct credentials_search *search);
 
 /* Instance metadata. `looked_at` is what was looked at before, for the error when there is nothing there either; NULL for a
  * profile that says that its keys are there. NULL with *err filled when they are switched off. */

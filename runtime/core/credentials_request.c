@@ -13,8 +13,7 @@ struct credentials_request {
     struct http_request request; /* its strings are its own */
     struct http_call *http;      /* under way, or NULL */
     struct loop_timer *pause;    /* before the next attempt, or NULL */
-    int attempts;                /* that are left */
-    long pause_ms;
+    struct credentials_attempts attempts; /* that are left */
     void (*done)(void *arg, struct http_response *response, const struct err *err);
     void *arg;
 };
@@ -77,14 +76,20 @@ static void send_again(void *arg)
     request_free(self);
 }
 
+static bool is_for_now(const struct credentials_request *self, const struct http_response *response, const struct err *err)
+{
+    if (response->status == 0)
+        return err->retryable;
+    return response->status == 429 || response->status >= 500 || (self->attempts.again && self->attempts.again(response));
+}
+
 static void answered(void *arg, struct http_response *response, const struct err *err)
 {
     struct credentials_request *self = arg;
-    bool again = response->status == 0 ? err->retryable : response->status == 429 || response->status >= 500;
     self->http = NULL;
-    if (again && self->attempts > 0) {
-        log_wire('*', "credentials: trying again in %ld ms", self->pause_ms);
-        self->pause = loop_timer_start(self->loop, (uint64_t)self->pause_ms, send_again, self);
+    if (self->attempts.most > 0 && is_for_now(self, response, err)) {
+        log_wire('*', "credentials: trying again in %ld ms", self->attempts.pause_ms);
+        self->pause = loop_timer_start(self->loop, (uint64_t)self->attempts.pause_ms, send_again, self);
         if (self->pause)
             return;
     }
@@ -94,13 +99,14 @@ static void answered(void *arg, struct http_response *response, const struct err
 
 static bool send_once(struct credentials_request *self, struct err *err)
 {
-    self->attempts--;
+    self->attempts.most--;
     self->http = http_start(self->client, &self->request, answered, self, err);
     return self->http != NULL;
 }
 
 struct credentials_request *credentials_request_start(const struct credentials_options *options,
-                                                      const struct http_request *request, int attempts, long pause_ms,
+                                                      const struct http_request *request,
+                                                      const struct credentials_attempts *attempts,
                                                       void (*done)(void *arg, struct http_response *response,
                                                                    const struct err *err),
                                                       void *arg, struct err *err)
@@ -114,8 +120,7 @@ struct credentials_request *credentials_request_start(const struct credentials_o
     }
     self->loop = options->loop;
     self->client = options->http;
-    self->attempts = attempts;
-    self->pause_ms = pause_ms;
+    self->attempts = *attempts;
     self->done = done;
     self->arg = arg;
     if (send_once(self, err))

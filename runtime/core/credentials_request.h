@@ -6,11 +6,18 @@
 #include "core/credentials.h"
 #include "core/http.h"
 
+/* How often, with what pause between. */
+struct credentials_attempts {
+    int most;
+    long pause_ms;
+    bool (*again)(const struct http_response *response); /* whether another answer is to be asked for; may be NULL */
+};
+
 struct credentials_request;
-/* `request` is copied, and sent up to `attempts` times with `pause_ms` between them. `done` as that of http_start, with the last
- * answer. Both are held for secret. */
+/* `request` is copied. `done` as that of http_start, with the last answer. Request and answer are held for secret. */
 struct credentials_request *credentials_request_start(const struct credentials_options *options,
-                                                      const struct http_request *request, int attempts, long pause_ms,
+                                                      const struct http_request *request,
+                                                      const struct credentials_attempts *attempts,
                                                       void (*done)(void *arg, struct http_response *response,
                                                                    const struct err *err),
                                                       void *arg, struct err *err) MUST_CHECK;

@@ -42,6 +42,12 @@ static enum credentials_found keys_in_file(const struct credentials_search *sear
     return *out ? CREDENTIALS_FOUND : CREDENTIALS_FAILED;
 }
 
+bool credentials_has_keys(const struct credentials_search *search)
+{
+    return aws_config_setting(search->config, search->profile, "aws_access_key_id") ||
+           aws_config_setting(search->config, search->profile, "aws_secret_access_key");
+}
+
 enum credentials_found credentials_from_shared_file(const struct credentials_search *search, struct credentials_store **out,
                                                     struct err *err)
 {

@@ -68,6 +68,11 @@ bool endpoint_region(const char *explicit_region, const struct aws_config *confi
 
 /* ---- endpoint ---- */
 
+const struct endpoint_service endpoint_profiles = {"profile", "CUSTOMER_PROFILES", "customer_profiles", false};
+const struct endpoint_service endpoint_sts = {"sts", "STS", "sts", true};
+const struct endpoint_service endpoint_sso = {"portal.sso", "SSO", "sso", true};
+const struct endpoint_service endpoint_sso_oidc = {"oidc", "SSO_OIDC", "sso_oidc", true};
+
 struct partition {
     const char *regions; /* a pattern */
     const char *suffix, *dual_stack_suffix;
@@ -98,22 +103,23 @@ static bool is_true(const char *text)
     return text && strcasecmp(text, "true") == 0;
 }
 
-/* A configured endpoint, and in *from the place where it stands; NULL when there is none. */
-static const char *configured_url(const struct aws_config *config, const char **from)
+/* A configured endpoint, and in `from` the place where it stands; NULL when there is none. */
+static const char *configured_url(const struct aws_config *config, const struct endpoint_service *service, char from[100])
 {
     const char *services = setting(config, "services"), *url;
     const char *ignore = environment("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
     if (is_true(ignore ? ignore : setting(config, "ignore_configured_endpoint_urls")))
         return NULL;
-    if ((url = environment(*from = "AWS_ENDPOINT_URL_CUSTOMER_PROFILES")))
+    snprintf(from, 100, "AWS_ENDPOINT_URL_%s", service->variable);
+    if ((url = environment(from)))
         return url;
-    if ((url = environment(*from = "AWS_ENDPOINT_URL")))
+    if ((url = environment(strcpy(from, "AWS_ENDPOINT_URL"))))
         return url;
-    *from = "customer_profiles endpoint_url in the profile's services section";
-    url = services ? aws_config_services(config, services, "customer_profiles", "endpoint_url") : NULL;
+    snprintf(from, 100, "%s endpoint_url in the profile's services section", service->key);
+    url = services ? aws_config_services(config, services, service->key, "endpoint_url") : NULL;
     if (url && *url)
         return url;
-    *from = "the profile's endpoint_url";
+    strcpy(from, "the profile's endpoint_url");
     return setting(config, "endpoint_url");
 }
 
@@ -175,9 +181,11 @@ bool endpoint_resolve(const struct endpoint_options *options, const struct aws_c
 {
     bool fips = wants(options->use_fips, config, "AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint");
     bool dual = wants(options->use_dual_stack, config, "AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint");
-    const char *from = "endpoint_url", *url = options->endpoint_url;
+    const struct endpoint_service *service = options->service ? options->service : &endpoint_profiles;
+    char from[100] = "endpoint_url";
+    const char *url = options->endpoint_url;
     if ((!url || !*url) && config)
-        url = configured_url(config, &from);
+        url = configured_url(config, service, from);
     if (url && *url)
         return use_custom(url, from, fips, dual, out, size, err);
     if (!options->region || !*options->region)
@@ -185,7 +193,8 @@ bool endpoint_resolve(const struct endpoint_options *options, const struct aws_c
     if (!is_host_label(options->region))
         return err_set(err, ERR_CONFIG, "\"%.80s\" is not the name of a region (such as us-east-1)", options->region);
     const struct partition *partition = find_partition(options->region);
-    int len = snprintf(out, size, "https://profile%s.%s.%s", fips ? "-fips" : "", options->region,
+    bool plain = !fips || (service->gov_is_fips && !dual && strncmp(options->region, "us-gov-", 7) == 0);
+    int len = snprintf(out, size, "https://%s%s.%s.%s", service->host, plain ? "" : "-fips", options->region,
                        dual ? partition->dual_stack_suffix : partition->suffix);
     if (len < 0 || (size_t)len >= size)
         return err_set(err, ERR_CONFIG, "the endpoint is longer than %zu characters", size - 1);

@@ -13,13 +13,23 @@
 bool endpoint_region(const char *explicit_region, const struct aws_config *config, char *out, size_t size,
                      struct err *err) MUST_CHECK;
 
+/* A service, as hosts, variables and settings name it. */
+struct endpoint_service {
+    const char *host;     /* "sts" of sts.us-east-1.amazonaws.com, sts-fips of the FIPS endpoint */
+    const char *variable; /* "STS" of AWS_ENDPOINT_URL_STS */
+    const char *key;      /* "sts" in a services section */
+    bool gov_is_fips;     /* in AWS GovCloud the plain endpoint is that of FIPS */
+};
+extern const struct endpoint_service endpoint_profiles, endpoint_sts, endpoint_sso, endpoint_sso_oidc;
+
 struct endpoint_options {
+    const struct endpoint_service *service; /* NULL: endpoint_profiles */
     const char *region;       /* may be NULL when endpoint_url is given */
     const char *endpoint_url; /* explicit, or NULL */
     bool use_fips, use_dual_stack;
 };
 /* The URL without a trailing slash. endpoint_url must have a scheme http or https and a host. With `config`
- * (may be NULL) the configured ones are looked up too: AWS_ENDPOINT_URL_CUSTOMER_PROFILES, AWS_ENDPOINT_URL,
+ * (may be NULL) the configured ones are looked up too: AWS_ENDPOINT_URL_<SERVICE>, AWS_ENDPOINT_URL,
  * the profile's services section, the profile's endpoint_url, unless AWS_IGNORE_CONFIGURED_ENDPOINT_URLS is true.
  * FIPS or dual-stack together with a custom endpoint is an error. */
 bool endpoint_resolve(const struct endpoint_options *options, const struct aws_config *config, char *out,

@@ -42,8 +42,10 @@ local function command_options(options)
 end
 
 --- profiles.client{ region=, profile=, endpoint_url=, credentials={access_key_id=, secret_access_key=, session_token=},
--- max_attempts=, connect_timeout=, read_timeout=, use_fips=, use_dual_stack=, rates= } → client | nil, err. What is not given
--- comes from the environment and the shared files, as in the AWS CLI. embedded=true uses the service inside this process.
+-- max_attempts=, connect_timeout=, read_timeout=, use_fips=, use_dual_stack=, rates=, mfa_token= } → client | nil, err. What is
+-- not given comes from the environment and the shared files, as in the AWS CLI. Keys that must be fetched are asked for at the
+-- first call. mfa_token is the code for a profile with mfa_serial (or UPJOB_MFA_TOKEN). embedded=true uses the service inside
+-- this process.
 -- rates = { create_upload_job = 2 } is in calls a second, by operation: a call beyond it waits for its turn. Creating, starting
 -- and stopping upload jobs begins with 1, reading them with 5, any other operation (and a server on this machine) without a
 -- limit; a service that throttles lowers the rate for a while. rates = false: no limit to begin with.

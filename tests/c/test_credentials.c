@@ -323,7 +323,7 @@ static void a_profile_without_the_word_profile_is_pointed_at(void **state)
 static void sources_that_are_not_supported_yet_are_named(void **state)
 {
     (void)state;
-    static const char *const settings[] = {"role_arn", "sso_session", "sso_start_url", "web_identity_token_file",
+    static const char *const settings[] = {"sso_session", "sso_start_url",
                                            "login_session"};
     for (size_t i = 0; i < COUNT(settings); i++) {
         char text[200];

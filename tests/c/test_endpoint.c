@@ -256,6 +256,48 @@ static void loopback_is_recognised(void **state)
             fail_msg("%s is not loopback", no[i]);
 }
 
+/* The services that keys are fetched from. */
+static void other_services_have_hosts_and_variables_of_their_own(void **state)
+{
+    static const struct {
+        const struct endpoint_service *service;
+        const char *region;
+        bool fips, dual_stack;
+        const char *url;
+    } rows[] = {
+        {&endpoint_sts, "eu-west-1", false, false, "https://sts.eu-west-1.amazonaws.com"},
+        {&endpoint_sts, "us-east-1", true, false, "https://sts-fips.us-east-1.amazonaws.com"},
+        {&endpoint_sts, "us-gov-west-1", true, false, "https://sts.us-gov-west-1.amazonaws.com"},
+        {&endpoint_sts, "us-gov-west-1", true, true, "https://sts-fips.us-gov-west-1.api.aws"},
+        {&endpoint_sts, "cn-north-1", false, false, "https://sts.cn-north-1.amazonaws.com.cn"},
+        {&endpoint_sso, "eu-west-1", false, true, "https://portal.sso.eu-west-1.api.aws"},
+        {&endpoint_sso_oidc, "eu-west-1", false, false, "https://oidc.eu-west-1.amazonaws.com"},
+    };
+    char url[512];
+    struct err err;
+    (void)state;
+    struct aws_config *config = config_of("[default]\nservices = s\n[services s]\nsts =\n endpoint_url = http://section\n");
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct endpoint_options options = {.service = rows[i].service, .region = rows[i].region, .use_fips = rows[i].fips,
+                                           .use_dual_stack = rows[i].dual_stack};
+        assert_true(endpoint_resolve(&options, NULL, url, sizeof url, &err));
+        assert_string_equal(url, rows[i].url);
+    }
+    struct endpoint_options sts = {.service = &endpoint_sts, .region = "x"}, sso = {.service = &endpoint_sso, .region = "x"};
+    assert_true(endpoint_resolve(&sts, config, url, sizeof url, &err));
+    assert_string_equal(url, "http://section");
+    assert_true(endpoint_resolve(&sso, config, url, sizeof url, &err));
+    assert_string_equal(url, "https://portal.sso.x.amazonaws.com");
+    setenv("AWS_ENDPOINT_URL", "http://all", 1);
+    setenv("AWS_ENDPOINT_URL_STS", "http://sts", 1);
+    assert_true(endpoint_resolve(&sts, config, url, sizeof url, &err));
+    assert_string_equal(url, "http://sts");
+    assert_true(endpoint_resolve(&sso, config, url, sizeof url, &err));
+    assert_string_equal(url, "http://all");
+    unsetenv("AWS_ENDPOINT_URL_STS");
+    aws_config_free(config);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -263,6 +305,7 @@ int main(void)
         cmocka_unit_test(a_given_endpoint_is_taken_or_refused),
         cmocka_unit_test(a_custom_endpoint_excludes_fips_and_dual_stack),
         cmocka_unit_test_setup(configured_endpoints_come_in_order, clean),
+        cmocka_unit_test_setup(other_services_have_hosts_and_variables_of_their_own, clean),
         cmocka_unit_test_setup(fips_can_be_configured, clean),
         cmocka_unit_test_setup(the_region_comes_from_the_first_place_that_has_one, clean),
         cmocka_unit_test_setup(no_region_is_an_error_that_names_every_place, clean),

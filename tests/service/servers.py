@@ -1,5 +1,5 @@
 """Small servers of credentials for the tests: what they are asked is kept, what they answer is the test's."""
-import http.server, json, os, socketserver, subprocess, tempfile, threading, time
+import hashlib, hmac, html, http.server, json, os, re, socketserver, subprocess, tempfile, threading, time, urllib.parse
 from kit import UPJOB
 
 KEYS = {"AccessKeyId": "local", "SecretAccessKey": "local", "Token": "TOKENTOKENTOKEN", "Expiration": "2100-01-01T00:00:00Z"}
@@ -16,6 +16,46 @@ class Request:
         self.method, self.path = handler.command, handler.path
         self.headers = {name.lower(): value for name, value in handler.headers.items()}
         self.body = handler.rfile.read(int(handler.headers.get("Content-Length") or 0)).decode()
+
+
+def signed_with(request, secret, service, region="us-east-1"):
+    """The access key of a signed request, checked as AWS's documentation of Signature Version 4 says; None when it is not signed."""
+    if "authorization" not in request.headers:
+        return None
+    found = re.fullmatch(r"AWS4-HMAC-SHA256 Credential=([^/]+)/([^,]+), SignedHeaders=([^,]+), Signature=([0-9a-f]{64})",
+                         request.headers["authorization"])
+    assert found, request.headers
+    key, scope, names, signature = found.groups()
+    date = request.headers["x-amz-date"]
+    assert scope == f"{date[:8]}/{region}/{service}/aws4_request", scope
+    assert "host" in names and ("x-amz-security-token" not in request.headers or "x-amz-security-token" in names), names
+    lines = "".join(f"{name}:{request.headers[name].strip()}\n" for name in names.split(";"))
+    digest = hashlib.sha256(request.body.encode()).hexdigest()
+    canonical = "\n".join([request.method, request.path, "", lines, names, digest])
+    text = "\n".join(["AWS4-HMAC-SHA256", date, scope, hashlib.sha256(canonical.encode()).hexdigest()])
+    step = ("AWS4" + secret).encode()
+    for part in scope.split("/"):
+        step = hmac.new(step, part.encode(), hashlib.sha256).digest()
+    assert hmac.new(step, text.encode(), hashlib.sha256).hexdigest() == signature, canonical
+    return key
+
+
+def form(request):
+    return dict(urllib.parse.parse_qsl(request.body, keep_blank_values=True, strict_parsing=True))
+
+
+def role_keys(action="AssumeRole", key="local", secret="local", token="TOKENTOKENTOKEN", expires="2100-01-01T00:00:00Z"):
+    """STS's answer."""
+    return (f'<{action}Response xmlns="https://sts.amazonaws.com/doc/2011-06-15/">\n  <{action}Result>\n    <AssumedRoleUser>'
+            f"<AssumedRoleId>AROA:x</AssumedRoleId><Arn>arn:aws:sts::1:assumed-role/r/x</Arn></AssumedRoleUser>\n    <Credentials>"
+            f"<AccessKeyId>{key}</AccessKeyId><SecretAccessKey>{secret}</SecretAccessKey><SessionToken>{token}</SessionToken>"
+            f"<Expiration>{expires}</Expiration></Credentials>\n  </{action}Result>\n  <ResponseMetadata><RequestId>r-1</RequestId>"
+            f"</ResponseMetadata>\n</{action}Response>\n")
+
+
+def role_error(code, message):
+    return (f'<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error><Type>Sender</Type><Code>{code}</Code>'
+            f"<Message>{html.escape(message)}</Message></Error><RequestId>r-1</RequestId></ErrorResponse>")
 
 
 class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
@@ -121,3 +161,25 @@ class Home:
 
     def __exit__(self, *ignored):
         self.directory.cleanup()
+
+
+ROLES = "/latest/meta-data/iam/security-credentials/"
+
+
+class Instance:
+    """The answers of an instance whose role has keys; `change` maps a path to another answer."""
+
+    def __init__(self, **change):
+        self.change = {"token": "/latest/api/token", "role": ROLES, "keys": ROLES + "web-role"}
+        self.change = {self.change[name]: answer for name, answer in change.items()}
+
+    def __call__(self, request):
+        if request.path in self.change:
+            answer = self.change[request.path]
+            return answer.pop(0) if isinstance(answer, list) else answer
+        if request.path == "/latest/api/token":
+            good = request.method == "PUT" and request.headers.get("x-aws-ec2-metadata-token-ttl-seconds") == "21600"
+            return (200, "SESSION==") if good else (400, "")
+        if request.method != "GET" or request.headers.get("x-aws-ec2-metadata-token") != "SESSION==":
+            return 401, ""
+        return {ROLES: (200, "web-role"), ROLES + "web-role": (200, {"Code": "Success", **KEYS})}.get(request.path, (404, ""))

@@ -1,6 +1,6 @@
 """Keys from a program, the container and the instance metadata: from servers that answer well, slowly, wrongly, or not at all."""
 from kit import Service, run
-from servers import KEYS, Home, Server, until
+from servers import KEYS, ROLES, Home, Instance, Server, until
 
 SERVICE = Service()
 
@@ -154,28 +154,6 @@ def test_container_goes_before_metadata_and_after_profiles():
 
 
 # -- instance metadata
-
-ROLES = "/latest/meta-data/iam/security-credentials/"
-
-
-class Instance:
-    """The answers of an instance whose role has keys; `change` maps a path to another answer."""
-
-    def __init__(self, **change):
-        self.change = {"token": "/latest/api/token", "role": ROLES, "keys": ROLES + "web-role"}
-        self.change = {self.change[name]: answer for name, answer in change.items()}
-
-    def __call__(self, request):
-        if request.path in self.change:
-            answer = self.change[request.path]
-            return answer.pop(0) if isinstance(answer, list) else answer
-        if request.path == "/latest/api/token":
-            good = request.method == "PUT" and request.headers.get("x-aws-ec2-metadata-token-ttl-seconds") == "21600"
-            return (200, "SESSION==") if good else (400, "")
-        if request.method != "GET" or request.headers.get("x-aws-ec2-metadata-token") != "SESSION==":
-            return 401, ""
-        return {ROLES: (200, "web-role"), ROLES + "web-role": (200, {"Code": "Success", **KEYS})}.get(request.path, (404, ""))
-
 
 def metadata(server, **variables):
     return {"AWS_EC2_METADATA_DISABLED": "false", "AWS_EC2_METADATA_SERVICE_ENDPOINT": server.url, **variables}
