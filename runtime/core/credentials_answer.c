@@ -61,7 +61,7 @@ static bool read_expiration(const cJSON *item, const char *name, const char *fro
     if (!item || cJSON_IsNull(item))
         return true;
     if (cJSON_IsNumber(item) && item->valuedouble > 0 && item->valuedouble < 1e15) {
-        *out = (time_t)(item->valuedouble / 1000);
+        *out = item->valuedouble >= 1000 ? (time_t)(item->valuedouble / 1000) : 1;
         return true;
     }
     if (cJSON_IsString(item) && credentials_time_parse(item->valuestring, out))

@@ -3,38 +3,19 @@
 
 #include "core/credentials_providers.h"
 
-/* Sources that other SDKs know and this one does not yet. */
-static enum credentials_found unsupported(const struct credentials_search *search, const char *const *keys, struct err *err)
+/* What `aws login` keeps is opened by the AWS CLI alone. */
+static enum credentials_found login_session(const struct credentials_search *search, struct credentials_store **out,
+                                            struct err *err)
 {
-    for (; *keys; keys++) {
-        const struct aws_setting *setting = aws_config_setting(search->config, search->profile, *keys);
-        if (!setting)
-            continue;
-        err_set(err, ERR_CREDENTIALS,
-                "the profile \"%.80s\" gets its keys through %s, which is not supported yet: export them with "
-                "eval \"$(aws configure export-credentials --profile %.80s --format env)\" and leave the profile "
-                "out, or use a profile with aws_access_key_id and aws_secret_access_key",
-                search->profile, *keys, search->profile);
-        err_at(err, setting->file, setting->line, 0, NULL);
-        return CREDENTIALS_FAILED;
-    }
-    return CREDENTIALS_NONE;
-}
-
-static enum credentials_found before_shared_file(const struct credentials_search *search, struct credentials_store **out,
-                                                 struct err *err)
-{
-    static const char *const keys[] = {"sso_session", "sso_start_url", NULL};
+    const struct aws_setting *setting = aws_config_setting(search->config, search->profile, "login_session");
     (void)out;
-    return unsupported(search, keys, err);
-}
-
-static enum credentials_found before_config_file(const struct credentials_search *search, struct credentials_store **out,
-                                                 struct err *err)
-{
-    static const char *const keys[] = {"login_session", NULL};
-    (void)out;
-    return unsupported(search, keys, err);
+    if (!setting)
+        return CREDENTIALS_NONE;
+    err_set(err, ERR_CREDENTIALS, "the profile \"%.80s\" gets its keys through login_session, which only the AWS CLI can open: add "
+            "another profile without login_session, with credential_process = aws configure export-credentials --format process "
+            "--profile %.80s", search->profile, search->profile);
+    err_at(err, setting->file, setting->line, 0, NULL);
+    return CREDENTIALS_FAILED;
 }
 
 /* ---- when there is nothing ---- */
@@ -74,8 +55,8 @@ static enum credentials_found first_of(credentials_source_find *const *sources, 
 enum credentials_found credentials_of_profile(const struct credentials_search *search, struct credentials_store **out,
                                               struct err *err)
 {
-    static credentials_source_find *const sources[] = {credentials_from_web_identity, before_shared_file,
-                                                       credentials_from_shared_file, before_config_file,
+    static credentials_source_find *const sources[] = {credentials_from_web_identity, credentials_from_sso,
+                                                       credentials_from_shared_file, login_session,
                                                        credentials_from_process, credentials_from_config_file, NULL};
     enum credentials_found found = CREDENTIALS_NONE;
     if (!credentials_has_keys(search))
@@ -87,8 +68,8 @@ struct credentials_store *credentials_open(const struct aws_config *config, cons
                                            struct err *err)
 {
     static credentials_source_find *const sources[] = {credentials_from_environment, credentials_from_role,
-                                                       credentials_from_web_identity, before_shared_file,
-                                                       credentials_from_shared_file, before_config_file,
+                                                       credentials_from_web_identity, credentials_from_sso,
+                                                       credentials_from_shared_file, login_session,
                                                        credentials_from_process, credentials_from_config_file,
                                                        credentials_from_container, NULL};
     struct credentials_search search = {config, options, config->profile, !config->explicit_profile, NULL};

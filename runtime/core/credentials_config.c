@@ -32,18 +32,22 @@ static char *home_directory(void)
     return NULL;
 }
 
+char *aws_home_path(const char *in_home)
+{
+    char *home = home_directory(), *path = NULL;
+    if (home && asprintf(&path, "%s/%s", home, in_home) < 0)
+        path = NULL;
+    free(home);
+    return path;
+}
+
 /* The variable's path, in which "~/" is the home, else the default in it. NULL without a home. */
 static char *file_path(const char *variable, const char *in_home)
 {
     const char *given = getenv(variable);
-    char *path = NULL;
     if (given && *given && strncmp(given, "~/", 2) != 0)
         return strdup(given);
-    char *home = home_directory();
-    if (home && asprintf(&path, "%s/%s", home, given && *given ? given + 2 : in_home) < 0)
-        path = NULL;
-    free(home);
-    return path;
+    return aws_home_path(given && *given ? given + 2 : in_home);
 }
 
 /* ---- what is in them ---- */
@@ -62,6 +66,9 @@ static enum aws_section classify(enum aws_file file, const char *section, char *
         rest = section + word + strspn(section + word, blanks);
     } else if (section[word] && word == 8 && strncmp(section, "services", word) == 0) {
         kind = SECTION_SERVICES;
+        rest = section + word + strspn(section + word, blanks);
+    } else if (section[word] && word == 11 && strncmp(section, "sso-session", word) == 0) {
+        kind = SECTION_SSO_SESSION;
         rest = section + word + strspn(section + word, blanks);
     }
     size_t len = strlen(rest);
@@ -312,6 +319,11 @@ const struct aws_setting *aws_config_setting(const struct aws_config *config, co
 {
     const struct aws_setting *setting = aws_config_find(config, profile, AWS_CONFIG, key);
     return setting ? setting : aws_config_find(config, profile, AWS_CREDENTIALS, key);
+}
+
+const struct aws_setting *aws_config_session(const struct aws_config *config, const char *session, const char *key)
+{
+    return filled(find(&config->files[AWS_CONFIG], SECTION_SSO_SESSION, session, NULL, key));
 }
 
 const char *aws_config_get(const struct aws_config *config, const char *key)

@@ -9,7 +9,7 @@
 
 enum aws_file { AWS_CONFIG, AWS_CREDENTIALS, AWS_FILES };
 
-enum aws_section { SECTION_PROFILE, SECTION_SERVICES, SECTION_OTHER };
+enum aws_section { SECTION_PROFILE, SECTION_SERVICES, SECTION_SSO_SESSION, SECTION_OTHER };
 
 /* A line of one of the files. All strings are owned by the config. */
 struct aws_setting {
@@ -40,6 +40,10 @@ const struct aws_setting *aws_config_find(const struct aws_config *config, const
                                           const char *key);
 /* As aws_config_get, with its place. */
 const struct aws_setting *aws_config_setting(const struct aws_config *config, const char *profile, const char *key);
+/* A setting of a section [sso-session …] of the config file. */
+const struct aws_setting *aws_config_session(const struct aws_config *config, const char *session, const char *key);
+/* A path in the home directory, owned by the caller; NULL without a home. */
+char *aws_home_path(const char *in_home);
 /* False with *err filled when neither file has the profile. `referrer` names it, or is NULL: the caller or AWS_PROFILE did. */
 bool aws_config_require(const struct aws_config *config, const char *profile, const struct aws_setting *referrer,
                         struct err *err) MUST_CHECK;
@@ -88,7 +92,7 @@ char *credentials_token_file(const char *path, const char *from, struct err *err
 typedef enum credentials_found credentials_source_find(const struct credentials_search *search,
                                                        struct credentials_store **out, struct err *err);
 credentials_source_find credentials_from_environment, credentials_from_role, credentials_from_web_identity,
-    credentials_from_shared_file, credentials_from_process, credentials_from_config_file, credentials_from_container;
+    credentials_from_sso, credentials_from_shared_file, credentials_from_process, credentials_from_config_file, credentials_from_container;
 /* The keys of a profile that a source_profile names: its own, else those of its role; no variable counts. */
 credentials_source_find credentials_of_profile;
 /* True when the profile has a key in one of the files. */

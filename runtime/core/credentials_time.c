@@ -88,7 +88,8 @@ bool credentials_time_parse(const char *text, time_t *out)
     long ahead;
     if (!read_day(&text, &parts) || !read_time_of_day(&text, &parts) || !read_zone(text, &ahead))
         return false;
-    *out = timegm(&parts) - ahead;
+    time_t time = timegm(&parts) - ahead;
+    *out = time > 0 ? time : 1;
     return true;
 }
 

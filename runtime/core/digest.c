@@ -1,6 +1,7 @@
 #include "core/digest.h"
 
 #include <openssl/evp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,4 +45,12 @@ bool digest_is_text(const char *text)
 {
     static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     return strlen(text) == DIGEST_TEXT - 1 && strspn(text, alphabet) == 22 && strcmp(text + 22, "==") == 0;
+}
+
+void digest_sha1_hex(const char *text, char out[41])
+{
+    unsigned char sum[20] = {0};
+    EVP_Digest(text, strlen(text), sum, NULL, EVP_sha1(), NULL);
+    for (size_t i = 0; i < sizeof sum; i++)
+        sprintf(out + 2 * i, "%02x", sum[i]);
 }

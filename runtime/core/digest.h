@@ -1,4 +1,4 @@
-/* digest: the MD5 of a stream, for Content-MD5 (RFC 1864), in base64 as the header carries it.
+/* digest: the MD5 of a stream, for Content-MD5 (RFC 1864), in base64 as the header carries it; and names that are SHA-1 sums.
  *
  * MD5 protects against faults on the way, not against forgery: S3 compares it with what arrived.
  */
@@ -20,5 +20,7 @@ bool digest_text(struct digest *digest, char out[DIGEST_TEXT], struct err *err) 
 void digest_free(struct digest *digest); /* NULL is allowed */
 /* True when the text can be a digest. */
 bool digest_is_text(const char *text);
+/* The SHA-1 of a text in lower-case hex: how the AWS CLI names the files of its caches. */
+void digest_sha1_hex(const char *text, char out[41]);
 
 #endif

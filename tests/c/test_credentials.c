@@ -25,6 +25,7 @@ static const char *const variables[] = {
     "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
     "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN",
     "AWS_EC2_METADATA_SERVICE_ENDPOINT", "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE",
+    "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN", "UPJOB_MFA_TOKEN",
     "AWS_METADATA_SERVICE_TIMEOUT", "AWS_METADATA_SERVICE_NUM_ATTEMPTS",
 };
 
@@ -71,7 +72,7 @@ static void write_file(const char *path, const char *text)
 
 static struct credentials_store *resolve(const char *profile, struct err *err)
 {
-    struct credentials_options options = {0};
+    struct credentials_options options = {.region = "us-east-1"};
     err_clear(err);
     struct aws_config *config = aws_config_load(profile, err);
     struct credentials_store *store = config ? credentials_open(config, &options, err) : NULL;
@@ -320,21 +321,43 @@ static void a_profile_without_the_word_profile_is_pointed_at(void **state)
     REFUSED("acme", ERR_CONFIG, "config:2: ", "[profile acme]");
 }
 
-static void sources_that_are_not_supported_yet_are_named(void **state)
+static void a_login_session_says_how_its_keys_are_had(void **state)
 {
     (void)state;
-    static const char *const settings[] = {"sso_session", "sso_start_url",
-                                           "login_session"};
-    for (size_t i = 0; i < COUNT(settings); i++) {
-        char text[200];
-        snprintf(text, sizeof text, "[profile acme]\nregion = us-east-1\n%s = something\n", settings[i]);
+    write_file(config_path, "[profile acme]\nlogin_session = arn:aws:iam::1:user/x\naws_access_key_id=A\n"
+                            "aws_secret_access_key=x\n");
+    REFUSED("acme", ERR_CREDENTIALS, "config:2: ", "login_session", "credential_process = aws configure "
+            "export-credentials --format process --profile acme", "without login_session");
+    write_file(credentials_path, "[acme]\naws_access_key_id=ACME\naws_secret_access_key=x\n");
+    keys_come_from("acme", "ACME", credentials_path);
+}
+
+/* One profile, to which the sources are added from the last to the first. */
+static void the_sources_of_a_profile_come_in_order(void **state)
+{
+    static const struct {
+        const char *settings, *source;
+    } sources[] = {
+        {"aws_access_key_id=A\naws_secret_access_key=x\n", "profile acme in "},
+        {"credential_process = true\n", "credential_process of "},
+        {"sso_account_id=1\nsso_role_name=r\nsso_region=eu-west-1\nsso_start_url=u\n", "SSO role r in account 1"},
+        {"web_identity_token_file=/t\nrole_arn=arn:aws:iam::1:role/web\n", "web identity for the role arn"},
+    };
+    char text[1000] = "[profile acme]\n";
+    (void)state;
+    struct err err;
+    for (size_t i = 0; i < COUNT(sources); i++) {
+        strcat(text, sources[i].settings);
         write_file(config_path, text);
-        REFUSED("acme", ERR_CREDENTIALS, "config:3: ", settings[i], "not supported yet",
-                "aws configure export-credentials --profile acme --format env");
-        strcat(text, "aws_access_key_id=BESIDE\naws_secret_access_key=x\n");
-        write_file(config_path, text);
-        REFUSED("acme", ERR_CREDENTIALS, settings[i]); /* keys beside it in this file come after it */
+        struct credentials_store *store = resolve("acme", &err);
+        if (!store || strncmp(credentials_source(store), sources[i].source, strlen(sources[i].source)) != 0)
+            fail_msg("not %s: %s", sources[i].source, store ? credentials_source(store) : err.message);
+        credentials_store_free(store);
     }
+    setenv("AWS_PROFILE", "acme", 1);
+    setenv("AWS_ACCESS_KEY_ID", "ENV", 1);
+    setenv("AWS_SECRET_ACCESS_KEY", SECRET, 1);
+    keys_come_from(NULL, "ENV", "environment");
 }
 
 static void settings_are_found(void **state)
@@ -414,7 +437,8 @@ int main(void)
         cmocka_unit_test_setup(keys_that_expired_are_refused, clean),
         cmocka_unit_test_setup(a_profile_that_is_not_there_suggests_the_nearest, clean),
         cmocka_unit_test_setup(a_profile_without_the_word_profile_is_pointed_at, clean),
-        cmocka_unit_test_setup(sources_that_are_not_supported_yet_are_named, clean),
+        cmocka_unit_test_setup(a_login_session_says_how_its_keys_are_had, clean),
+        cmocka_unit_test_setup(the_sources_of_a_profile_come_in_order, clean),
         cmocka_unit_test_setup(settings_are_found, clean),
         cmocka_unit_test_setup(files_that_cannot_be_read_are_named, clean),
         cmocka_unit_test_setup(the_variables_name_other_files, clean),
