@@ -93,7 +93,7 @@ static bool check_unsigned_headers(struct exchange *ex, const struct sigv4_claim
         const char *name = ex->headers[i].name;
         if (strncasecmp(name, "x-amz-", 6) != 0 || is_signed(claim->signed_headers, name))
             continue;
-        snprintf(ex->extra, sizeof ex->extra, "<HeadersNotSigned>%.100s</HeadersNotSigned>", name);
+        snprintf(ex->not_signed, sizeof ex->not_signed, "%s", name);
         return exchange_refuse(ex, 403, "AccessDenied", "There were headers present in the request which were not signed");
     }
     return true;

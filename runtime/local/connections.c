@@ -92,7 +92,7 @@ static void listen_again(void *arg)
 {
     struct connections *connections = arg;
     connections->again = NULL;
-    if (connections->poll && connections->count < connections->most)
+    if (connections->poll && !uv_is_active((uv_handle_t *)connections->poll) && connections->count < connections->most)
         uv_poll_start(connections->poll, UV_READABLE, take);
 }
 

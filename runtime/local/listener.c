@@ -32,6 +32,8 @@ struct listener {
     bool pending;
 };
 
+static void run_daemon(struct listener *listener);
+
 /* ---- exchanges ---- */
 
 void exchange_suspend(struct exchange *ex)
@@ -93,8 +95,12 @@ static void end_if_gone(const struct exchange *ex)
 static void look_for_gone(void *arg)
 {
     struct listener *listener = arg;
+    /* microhttpd may have bytes that came before the end, for those suspended or just resumed. */
+    if (listener->pending)
+        run_daemon(listener);
     for (struct exchange *ex = listener->receiving; ex; ex = ex->next_receiving)
-        end_if_gone(ex);
+        if (!ex->suspended)
+            end_if_gone(ex);
     listener->look = listener->receiving ? loop_timer_start(listener->service->loop, LOOK_MS, look_for_gone, listener) : NULL;
 }
 
@@ -297,8 +303,6 @@ static void completed(void *arg, struct MHD_Connection *connection, void **conte
 }
 
 /* ---- on the loop ---- */
-
-static void run_daemon(struct listener *listener);
 
 static void timer_due(uv_timer_t *timer)
 {

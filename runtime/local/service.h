@@ -100,7 +100,7 @@ struct exchange {
     int status;
     char etag[40];
     struct buf text;
-    char extra[256]; /* XML to add to an S3 error */
+    char not_signed[104]; /* a header that an S3 error names */
 };
 
 /* exchange.c. `uri`: the request's target as it was sent; NULL when memory is out. */

@@ -98,12 +98,19 @@ static bool read_path(struct exchange *ex)
 
 /* ---- the path that was given out, on the state worker's thread ---- */
 
+/* A path or job that is gone, or takes no file any more, is the API's to explain: S3 knows nothing of it. */
+static void hide_reason(struct exchange *ex)
+{
+    if (ex->err.status)
+        exchange_refuse(ex, 403, "AccessDenied", "Access Denied");
+}
+
 static void ask_path(void *arg)
 {
     struct exchange *ex = arg;
     struct upload_path given;
     if (!state_get_path(ex->service->state, ex->upload_path.id, &given, &ex->err))
-        exchange_refuse(ex, 403, "AccessDenied", "Access Denied");
+        hide_reason(ex);
     else if (strcmp(given.job_id, ex->upload_path.job_id) != 0 || strcmp(given.domain, ex->upload_path.domain) != 0)
         exchange_refuse(ex, 403, "AccessDenied", "Access Denied");
     else
@@ -210,6 +217,8 @@ static void note_object(void *arg)
     struct exchange *ex = arg;
     char *replaced = NULL;
     bool noted = state_set_object(ex->service->state, ex->upload_path.id, ex->object, &ex->facts, &replaced, &ex->err);
+    if (!noted)
+        hide_reason(ex);
     service_remove_object(ex->service, noted ? replaced : ex->object);
     free(replaced);
 }
@@ -254,6 +263,21 @@ void uploads_finish(struct exchange *ex)
     exchange_suspend(ex);
 }
 
+static void add_element(struct buf *xml, const char *name, const char *text)
+{
+    buf_addf(xml, "<%s>", name);
+    for (; *text; text++)
+        if (*text == '<')
+            buf_adds(xml, "&lt;");
+        else if (*text == '>')
+            buf_adds(xml, "&gt;");
+        else if (*text == '&')
+            buf_adds(xml, "&amp;");
+        else
+            buf_addc(xml, *text);
+    buf_addf(xml, "</%s>", name);
+}
+
 void uploads_render(struct exchange *ex)
 {
     ex->status = 200;
@@ -269,7 +293,11 @@ void uploads_render(struct exchange *ex)
     }
     ex->status = ex->err.status;
     ex->etag[0] = '\0';
-    buf_addf(&ex->text, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>%s</Code><Message>%s</Message>%s"
-             "<RequestId>%s</RequestId><HostId>bG9jYWw=</HostId></Error>", ex->err.code, ex->err.message, ex->extra,
-             ex->request_id);
+    buf_adds(&ex->text, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error>");
+    add_element(&ex->text, "Code", ex->err.code);
+    add_element(&ex->text, "Message", ex->err.message);
+    if (ex->not_signed[0])
+        add_element(&ex->text, "HeadersNotSigned", ex->not_signed);
+    add_element(&ex->text, "RequestId", ex->request_id);
+    buf_adds(&ex->text, "<HostId>bG9jYWw=</HostId></Error>");
 }

@@ -109,8 +109,8 @@ class Service:
     def path(self, domain, job):
         return self.call("GET", f"/domains/{domain}/upload-jobs/{job}/path")
 
-    def put_head(self, path, length, timeout=30, over=None):
-        """A connection whose PUT has sent its head only."""
+    def put_head(self, path, length, timeout=30, over=None, headers={}):
+        """A connection whose PUT has sent its head only, with further headers."""
         url, key = urllib.parse.urlsplit(path["Url"]), path["ClientToken"]
         connection = over or self.connect(timeout)
         connection.putrequest("PUT", url.path + "?" + url.query)
@@ -118,6 +118,8 @@ class Service:
         connection.putheader(SSE + "algorithm", "AES256")
         connection.putheader(SSE + "key", key)
         connection.putheader(SSE + "key-MD5", base64.b64encode(hashlib.md5(base64.b64decode(key)).digest()).decode())
+        for name, value in headers.items():
+            connection.putheader(name, value)
         connection.endheaders()
         return connection
 

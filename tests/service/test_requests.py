@@ -1,5 +1,6 @@
 """Requests that no SDK would send: without a key, half sent, far too large."""
 import http.client, time
+from xml.etree import ElementTree
 from kit import Service, resident, run, sign
 
 
@@ -83,6 +84,18 @@ def test_refused_upload():
                 time.sleep(0.002)
             assert answer(connection)[0] == 403
         assert service.objects() == [], service.objects()
+
+
+def test_error_text():
+    """an error of an upload is XML, whatever the request brought into it"""
+    with Service() as service:
+        service.create_domain("acme")
+        path = service.path("acme", service.create_job("acme"))
+        connection = service.put_head(path, 0, headers={"x-amz-a&b<c>": "1"})
+        reply = connection.getresponse()
+        error = ElementTree.fromstring(reply.read())
+        assert (reply.status, error.findtext("Code")) == (403, "AccessDenied"), ElementTree.tostring(error)
+        assert error.findtext("HeadersNotSigned") == "x-amz-a&b<c>", ElementTree.tostring(error)
 
 
 run(globals())
