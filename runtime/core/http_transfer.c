@@ -19,6 +19,7 @@ struct http {
     struct loop *loop;
     CURLM *multi;
     uv_timer_t *timer;
+    uv_idle_t *idle; /* active while curl has more to do at once */
     struct watch **watches; /* by socket; NULL where there never was one */
     size_t watch_count;
     CURL *spare[SPARE_HANDLES]; /* reset, for the next transfers: to make one costs a tenth of a call */
@@ -125,17 +126,29 @@ static void timer_fired(uv_timer_t *timer)
     act(timer->data, CURL_SOCKET_TIMEOUT, 0);
 }
 
+static void turn_came(uv_idle_t *idle)
+{
+    uv_idle_stop(idle);
+    act(idle->data, CURL_SOCKET_TIMEOUT, 0);
+}
+
+/* What is to go on at once goes on in the next turn: a timer of 0 ms that is started in its own callback would fire again in
+ * this one (libuv 1.44), and one fast download would keep everything else waiting until its end. */
 static int set_timer(CURLM *multi, long ms, void *arg)
 {
     struct http *http = arg;
     (void)multi;
+    uv_idle_stop(http->idle);
+    uv_timer_stop(http->timer);
     if (ms < 0)
-        return uv_timer_stop(http->timer);
+        return 0;
+    if (ms == 0)
+        return uv_idle_start(http->idle, turn_came) == 0 ? 0 : -1;
     uv_update_time(loop_uv(http->loop));
     return uv_timer_start(http->timer, timer_fired, (uint64_t)ms, 0) == 0 ? 0 : -1;
 }
 
-static void timer_closed(uv_handle_t *handle)
+static void handle_closed(uv_handle_t *handle)
 {
     free(handle);
 }
@@ -150,16 +163,19 @@ struct http *http_new(struct loop *loop, struct err *e)
 {
     struct http *http = calloc(1, sizeof *http);
     if (!http || !start_curl() || !(http->timer = calloc(1, sizeof *http->timer)) ||
-        !(http->multi = curl_multi_init())) {
+        !(http->idle = calloc(1, sizeof *http->idle)) || !(http->multi = curl_multi_init())) {
         err_set(e, ERR_MEMORY, "cannot start the HTTP client: out of memory");
-        if (http)
+        if (http) {
             free(http->timer);
+            free(http->idle);
+        }
         free(http);
         return NULL;
     }
     http->loop = loop;
     uv_timer_init(loop_uv(loop), http->timer);
-    http->timer->data = http;
+    uv_idle_init(loop_uv(loop), http->idle);
+    http->timer->data = http->idle->data = http;
     curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, watch_socket);
     curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http);
     curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, set_timer);
@@ -176,7 +192,8 @@ void http_free(struct http *http)
     while (http->spare_count > 0)
         curl_easy_cleanup(http->spare[--http->spare_count]);
     curl_multi_cleanup(http->multi);
-    uv_close((uv_handle_t *)http->timer, timer_closed);
+    uv_close((uv_handle_t *)http->timer, handle_closed);
+    uv_close((uv_handle_t *)http->idle, handle_closed);
     for (size_t i = 0; i < http->watch_count; i++)
         if (http->watches[i])
             uv_close((uv_handle_t *)&http->watches[i]->poll, watch_closed);
