@@ -18,7 +18,8 @@ struct server {
     int listener, port;
     pthread_t thread;
     /* NULL-terminated. "" reads for ever without answering, "!" closes after the head, "~…" answers after two seconds,
-     * ".…" in lines with a pause between them, "^…" as soon as it has the head, whatever becomes of the body. A reply without "Connection: close" leaves the connection open. */
+     * unless the client has closed by then, ".…" in lines with 100 ms between them, "^…" as soon as it has the head, whatever
+     * becomes of the body. A reply without "Connection: close" leaves the connection open. */
     const char *const *replies;
     char head[SERVER_REQUESTS][4096];   /* of each request */
     size_t body[SERVER_REQUESTS];       /* bytes of each body */
@@ -65,14 +66,21 @@ static void server_read_body(struct server *s, int fd, const char *rest, size_t 
     s->body[s->count] = got;
 }
 
+/* Waits as long as the client does, at most `ms`: false when it has closed. */
+static bool server_lets_wait(int fd, int ms)
+{
+    struct pollfd closed = {.fd = fd, .events = POLLRDHUP};
+    return poll(&closed, 1, ms) == 0;
+}
+
 static void server_send_slowly(int fd, const char *reply)
 {
-    while (*reply) {
-        size_t len = strcspn(reply, "\n") + 1;
+    size_t len;
+    do {
+        len = strcspn(reply, "\n") + 1;
         send(fd, reply, len, MSG_NOSIGNAL);
         reply += len;
-        usleep(400 * 1000);
-    }
+    } while (*reply && server_lets_wait(fd, 100));
 }
 
 /* What the client still sends when it is not to send more is read, so that nothing resets the connection under the reply. */
@@ -107,7 +115,7 @@ static bool server_answer(struct server *s, int fd, const char *reply)
         send(fd, "HTTP/1.1 100 Continue\r\n\r\n", 25, MSG_NOSIGNAL);
     server_read_body(s, fd, rest, rest_len);
     if (*reply == '~')
-        sleep(2);
+        (void)server_lets_wait(fd, 2000);
     if (*reply == '.')
         server_send_slowly(fd, reply + 1);
     else if (*reply)

@@ -244,11 +244,13 @@ static void a_stalled_transfer_times_out_when_its_time_is_over_not_seconds_later
     assert_true(f->outcome.err.retryable);
 }
 
-/* The reply takes several times the stall timeout, and no pause in it does. */
+/* The reply takes longer than the stall timeout, and no pause in it comes near. */
 static void a_transfer_that_goes_on_slowly_is_not_stalled(void **state)
 {
     struct fixture *f = *state;
-    static const char *const replies[] = {"." OK_REPLY, NULL};
+#define FIVE_LINES "A: 1\r\nB: 2\r\nC: 3\r\nD: 4\r\nE: 5\r\n"
+    static const char *const replies[] = {".HTTP/1.1 200 OK\r\n" FIVE_LINES FIVE_LINES FIVE_LINES "Content-Length: 0\r\n"
+                                          "Connection: close\r\n\r\n", NULL};
     struct upload_options options = {.no_content_md5 = true, .stall_timeout_ms = 1000};
     server_start(&f->server, replies);
     run(f, &options);
