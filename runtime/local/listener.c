@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 
 #include "local/connections.h"
@@ -154,6 +155,8 @@ static enum MHD_Result queue_reply(struct exchange *ex)
     if (!response)
         return MHD_NO;
     add_headers(response, ex);
+    if (ex->is_last)
+        MHD_add_response_header(response, "Connection", "close");
     enum MHD_Result result = MHD_queue_response(ex->connection, (unsigned)ex->status, response);
     MHD_destroy_response(response);
     return result;
@@ -178,6 +181,17 @@ static enum MHD_Result take_header(void *arg, enum MHD_ValueKind kind, const cha
     return MHD_NO;
 }
 
+/* Where a body ends must not depend on who reads the head (RFC 9112, 6.3). */
+static bool check_framing(struct exchange *ex)
+{
+    size_t lengths = 0;
+    for (size_t i = 0; i < ex->header_count; i++)
+        lengths += strcasecmp(ex->headers[i].name, "content-length") == 0;
+    ex->is_last = lengths + (exchange_header(ex, "transfer-encoding") != NULL) > 1;
+    return !ex->is_last || exchange_refuse(ex, 400, ex->is_upload ? "InvalidRequest" : "BadRequestException",
+                                           "The request tells more than once how long it is.");
+}
+
 /* Checks what the head tells; ends in PHASE_CHECKING or PHASE_CHECKED. */
 static void begin(struct exchange *ex, struct MHD_Connection *connection, const char *method)
 {
@@ -186,7 +200,7 @@ static void begin(struct exchange *ex, struct MHD_Connection *connection, const 
     MHD_get_connection_values(connection, MHD_HEADER_KIND, take_header, ex);
     ex->is_upload = strncmp(ex->path, UPLOAD_PREFIX, strlen(UPLOAD_PREFIX)) == 0;
     ex->phase = PHASE_CHECKED;
-    if (ex->err.code[0])
+    if (ex->err.code[0] || !check_framing(ex))
         return;
     if (ex->is_upload)
         uploads_begin(ex);
@@ -199,7 +213,7 @@ static void begin(struct exchange *ex, struct MHD_Connection *connection, const 
 static bool answers_at_once(const struct exchange *ex)
 {
     const char *length = exchange_header(ex, "content-length");
-    return ex->err.code[0] && (exchange_header(ex, "expect") || (length && atof(length) > (double)MAX_API_BODY));
+    return ex->err.code[0] && (ex->is_last || exchange_header(ex, "expect") || (length && atof(length) > (double)MAX_API_BODY));
 }
 
 static enum MHD_Result checked(struct exchange *ex)

@@ -75,6 +75,7 @@ struct exchange {
     struct buf body;
     char request_id[40];
     bool is_upload;
+    bool is_last; /* of its connection, which is closed with the reply */
     /* an API call */
     const struct operation *operation;
     cJSON *params;

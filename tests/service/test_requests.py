@@ -1,5 +1,5 @@
 """Requests that no SDK would send: without a key, half sent, far too large."""
-import http.client, time
+import http.client, socket, time
 from xml.etree import ElementTree
 from kit import Service, resident, run, sign
 
@@ -96,6 +96,20 @@ def test_error_text():
         error = ElementTree.fromstring(reply.read())
         assert (reply.status, error.findtext("Code")) == (403, "AccessDenied"), ElementTree.tostring(error)
         assert error.findtext("HeadersNotSigned") == "x-amz-a&b<c>", ElementTree.tostring(error)
+
+
+def test_two_lengths():
+    """a request that tells its length twice is refused, and nothing behind it is read as another"""
+    behind = b"GET /domains HTTP/1.1\r\nHost: x\r\n\r\n"
+    with Service() as service:
+        for target in (b"POST /domains/acme", b"PUT /upload-jobs/acme/0/0", b"GET /domains"):
+            for lengths in (b"Content-Length: 0\r\nContent-Length: 50", b"Content-Length: 0\r\nTransfer-Encoding: chunked"):
+                with socket.create_connection(service.host.split(":")) as connection:
+                    connection.sendall(target + b" HTTP/1.1\r\nHost: x\r\n" + lengths + b"\r\n\r\n" + behind)
+                    answered = b""
+                    while piece := connection.recv(65536):
+                        answered += piece
+                assert answered.startswith(b"HTTP/1.1 400 ") and answered.count(b"HTTP/1.1") == 1, answered
 
 
 run(globals())
