@@ -1,7 +1,7 @@
 """Requests that no SDK would send: without a key, half sent, far too large."""
 import http.client, socket, time
 from xml.etree import ElementTree
-from kit import Service, resident, run, sign
+from kit import UPJOB, Service, resident, run, sign
 
 
 def send_head(service, method, target, headers, length):
@@ -53,7 +53,8 @@ def test_bodies():
         before = resident(service)
         held = hold_bodies(service, sign("POST", service.host, "/domains/acme", "", b""))
         grown = resident(service) - before
-        assert grown < 120 * 1024, f"{grown} KiB"
+        # The address sanitizer keeps for a while what was freed.
+        assert grown < 120 * 1024 or "address" in UPJOB, f"{grown} KiB"
         for connection in held:
             connection.send(b" ")
         answers = [answer(connection) for connection in held]
