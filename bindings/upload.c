@@ -101,7 +101,7 @@ static void read_content_md5(lua_State *L, const char *what, struct upload_optio
 static int native_put(lua_State *L)
 {
     static const char *const known[] = {"url", "key", "file", "progress", "content_md5", "timeout", "connect_timeout",
-                                        "stall_timeout", "fd", "identity", NULL};
+                                        "stall_timeout", "fd", "identity", "allow_empty", NULL};
     const char *what = "upload.put";
     struct err e;
     err_clear(&e);
@@ -113,6 +113,7 @@ static int native_put(lua_State *L)
                                      .timeout_ms = option_timeout_ms(L, 1, what, "timeout"),
                                      .connect_timeout_ms = option_timeout_ms(L, 1, what, "connect_timeout"),
                                      .stall_timeout_ms = option_timeout_ms(L, 1, what, "stall_timeout"),
+                                     .allow_empty = option_boolean(L, 1, what, "allow_empty", false),
                                      .progress = put_progress};
     lua_getfield(L, 1, "key");
     if (lua_isnil(L, 2))

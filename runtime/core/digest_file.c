@@ -36,7 +36,7 @@ static bool slice(void *arg)
     ssize_t n = pread(file->fd, file->buffer, left < SLICE ? (size_t)left : SLICE, (off_t)file->position);
     if (n < 0)
         return err_errno(&file->failure, ERR_FILE, errno, "cannot read the file");
-    if (n == 0)
+    if (n == 0 && left > 0)
         return err_set(&file->failure, ERR_FILE, "ended before its size");
     if (!digest_add(file->digest, file->buffer, (size_t)n, &file->failure))
         return false;

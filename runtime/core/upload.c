@@ -190,7 +190,7 @@ static bool open_file(struct upload *upload, const struct upload_options *option
         return err_set(e, ERR_FILE, "is a directory, not a file");
     if (!S_ISREG(info.st_mode))
         return err_set(e, ERR_FILE, "is not a regular file: its size must be known before it is sent");
-    if (info.st_size == 0)
+    if (info.st_size == 0 && !options->allow_empty)
         return err_set(e, ERR_INVALID_FILE, "the file is empty: there is nothing to upload");
     file_identity_of(&info, &upload->identity);
     if (options->identity)

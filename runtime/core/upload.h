@@ -21,6 +21,7 @@ struct upload_options {
     const char *path;         /* the file; names it in errors when `fd` is given */
     int fd;                   /* an open file to send instead (duplicated, sent from its beginning), or -1 */
     bool no_content_md5;      /* send no Content-MD5 */
+    bool allow_empty;         /* an empty file is sent, and not refused */
     const char *content_md5;  /* the file's MD5 as digest.h makes it, when it is known; NULL: a pass over the file makes it */
     const struct file_identity *identity; /* the file must be this one still; NULL: as it is when the upload starts */
     long timeout_ms;          /* of the whole upload, the pass for the MD5 included; 0: none */
@@ -41,7 +42,7 @@ struct upload_result {
 
 struct upload;
 /* Refused at once: a URL that is not https (nor loopback), a key that is not base64 of 32 bytes, no such file, a
- * directory, an empty file. Then `done` comes in a turn of the loop, once; e->code is "" on success. */
+ * directory, an empty file (unless allowed). Then `done` comes in a turn of the loop, once; e->code is "" on success. */
 struct upload *upload_start(struct http *http, struct loop *loop, const struct upload_options *options,
                             void (*done)(void *arg, const struct upload_result *result, const struct err *e),
                             void *arg, struct err *e) MUST_CHECK;

@@ -165,7 +165,8 @@ static struct csv_slice identity_of(const struct active *a, const struct csv_row
     char suffix[64];
     if (inferred->key_is_one_in_file && inferred->key_is_one_across_jobs)
         return key;
-    int len = snprintf(suffix, sizeof suffix, "%c%s%c%ld", 0, a->job.job_id, 0, inferred->key_is_one_in_file ? 0 : row->line);
+    int len = snprintf(suffix, sizeof suffix, "%c%s%c%ld", 0, inferred->key_is_one_across_jobs ? "" : a->job.job_id, 0,
+                       inferred->key_is_one_in_file ? 0 : row->line);
     if (key.len + (size_t)len > MOST_OF_KEY)
         return key;
     memcpy(room, key.data, key.len);

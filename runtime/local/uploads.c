@@ -78,8 +78,6 @@ static bool check_content_md5(struct exchange *ex)
 {
     const char *md5 = exchange_header(ex, "content-md5");
     ex->has_content_md5 = md5 != NULL;
-    if (md5 && !ex->service->facts.unsigned_md5_taken)
-        return exchange_refuse(ex, 403, "AccessDenied", "There were headers present in the request which were not signed");
     return !md5 || decode(md5, ex->content_md5, sizeof ex->content_md5) ||
            exchange_refuse(ex, 400, "InvalidDigest", "The Content-MD5 you specified was invalid.");
 }
@@ -249,6 +247,10 @@ void uploads_finish(struct exchange *ex)
     ex->phase = PHASE_READY;
     if (ex->err.code[0] || !object_writer_end(ex->writer, &ex->facts, &ex->err))
         return;
+    if (ex->has_content_md5 && !ex->service->facts.unsigned_md5_taken) {
+        exchange_refuse(ex, 403, "AccessDenied", "There were headers present in the request which were not signed");
+        return;
+    }
     if (ex->has_content_md5 && memcmp(ex->facts.md5, ex->content_md5, sizeof ex->content_md5) != 0) {
         exchange_refuse(ex, 400, "BadDigest", "The Content-MD5 you specified did not match what we received.");
         return;
