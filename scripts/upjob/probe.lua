@@ -121,10 +121,13 @@ end
 
 --- Creates a job: the job | nil, err. options: name, fields, unique_key, expires.
 function probe:try_create(options)
+  local before = self.unanswered
+  self.unanswered = true -- and so it stays when this is interrupted
   local reply, err = self:try("create_upload_job", {
     DisplayName = self.prefix .. " " .. options.name, Fields = options.fields or probe.simple_fields(),
     UniqueKey = options.unique_key or "Account", DataExpiry = options.expires or 1,
   })
+  self.unanswered = before or not reply and err.outcome == "unknown"
   if not reply then return nil, err end
   local job = { id = reply.JobId, name = options.name, looks = {} }
   table.insert(self.jobs, job)
@@ -151,8 +154,8 @@ function probe:path(job)
   local token = path.ClientToken
   if not token then probe.give_up("GetUploadJobPath gave no ClientToken: no file can be uploaded") end
   local text = token:reveal()
-  local as_inferred = #text == 44 and text:find("^[%w+/]+=$") ~= nil
-  if not self:judge("client-token", as_inferred, ("%d characters, not the 44 of base64"):format(#text)) then
+  if #text ~= 44 or not text:find("^[%w+/]+=$") then
+    self:judge("client-token", false, ("%d characters, not the 44 of base64"):format(#text))
     probe.give_up("no file can be uploaded: ClientToken is not base64 of 32 bytes")
   end
   return path
@@ -171,6 +174,7 @@ function probe:put(path, text)
   end
   os.remove(file)
   if sent then
+    self:judge("client-token", true)
     self:judge("content-md5", sent.attempts == 1, "refused; sent again without it, the file was taken")
   end
   return sent, err
@@ -257,9 +261,21 @@ local function delete_profiles(self)
   return left, refusal
 end
 
---- Stops what has not ended. What then is left: { jobs = list of ids, running = ids that could not be stopped }
+-- A job whose creation was not answered may be there all the same: its name tells.
+local function adopt_unanswered(self)
+  local known = {}
+  for _, job in ipairs(self.jobs) do known[job.id] = true end
+  for item in self.client:pages("list_upload_jobs", { DomainName = self.domain, MaxResults = 100 }) do
+    if item.DisplayName:sub(1, #self.prefix) == self.prefix and not known[item.JobId] then
+      table.insert(self.jobs, { id = item.JobId, name = item.DisplayName, looks = {}, ended = ENDED[item.Status] })
+    end
+  end
+end
+
+--- Stops what has not ended. What then is left: { jobs = list of ids, running = those that could not be stopped }
 function probe:stop_jobs()
   local left = { jobs = {}, running = {} }
+  if self.unanswered then self:scenario({}, adopt_unanswered) end
   for _, job in ipairs(self.jobs) do
     table.insert(left.jobs, job.id)
     if not job.ended then

@@ -166,6 +166,8 @@ class Proxy(http.server.BaseHTTPRequestHandler):
     def handle_any(self):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         own = self.own_answer(self.path.split("?")[0], body)
+        if self.command == "POST" and self.path.endswith("/upload-jobs"):
+            self.server.created += 1
         if own is not None:
             return self.answer(200, json.dumps(own).encode(), [("Content-Type", "application/json")])
         connection = http.client.HTTPConnection(self.server.behind)
@@ -176,6 +178,10 @@ class Proxy(http.server.BaseHTTPRequestHandler):
         connection.endheaders(body)
         reply = connection.getresponse()
         text = reply.read()
+        if self.command == "POST" and self.server.created == self.server.silent_at:
+            self.server.silent_at = None
+            self.close_connection = True
+            return
         self.answer(reply.status, text, [(n, v) for n, v in reply.getheaders() if n.lower() in (
             "content-type", "x-amzn-errortype", "x-amzn-requestid")])
         connection.close()
@@ -183,11 +189,12 @@ class Proxy(http.server.BaseHTTPRequestHandler):
     do_GET = do_PUT = do_POST = do_DELETE = handle_any
 
 
-def through_proxy(membership):
+def through_proxy(membership, silent_at=None):
     with Service(args=("--domain", "acme", "--fact", SHORT_QUEUE)) as service:
         service.wait("acme", service.begin("acme", b"Id,Mail,Name\nk1,a@example.com,Ann\n"))
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
         server.behind, server.deleted, server.segments, server.membership = service.host, [], [], membership
+        server.created, server.silent_at = 0, silent_at
         threading.Thread(target=server.serve_forever, daemon=True).start()
         behind, service.host = service.host, f"127.0.0.1:{server.server_port}"
         try:
@@ -196,10 +203,12 @@ def through_proxy(membership):
             service.host = behind
             server.shutdown()
             server.server_close()
+        server.jobs = service.call("GET", "/domains/acme/upload-jobs")["Items"]
         return result, server, service.search("acme", "id", "k1")["Items"][0]["ProfileId"]
 
 
 PROXY_RUNS = {membership: POOL.submit(through_proxy, membership) for membership in ("PRESENT", "ABSENT")}
+SILENT_RUN = POOL.submit(through_proxy, "PRESENT", silent_at=3)
 
 
 def test_segment():
@@ -210,6 +219,15 @@ def test_segment():
     assert len(server.deleted) > 3 and other not in server.deleted, server.deleted
     (status, found, _, _), server, _ = PROXY_RUNS["ABSENT"].result()
     assert (status, found["segment"]["verdict"]) == (1, "differs") and server.segments[-1].startswith("DELETE"), found["segment"]
+
+
+def test_unanswered():
+    """a job whose creation was not answered is found by its name, and stopped"""
+    (status, found, report, messages), server, _ = SILENT_RUN.result()
+    probes = {job["JobId"]: job["Status"] for job in server.jobs if job["DisplayName"].startswith("upjob-probe-")}
+    assert status == 1 and set(probes) == set(report["left"]["jobs"]), (probes, report, messages)
+    assert not set(probes.values()) & {"CREATED", "IN_PROGRESS"}, probes
+    assert with_verdict(found, "differs") == {} and len(with_verdict(found, "not checked")) > 1, found
 
 
 def test_asks_first():
