@@ -350,10 +350,12 @@ static void read_outcome(struct upload *upload, int curl_code, struct err *e)
         curl_code = CURLE_PARTIAL_FILE;
     if (status < 300 && curl_code != CURLE_OK)
         explain_failure(upload, curl_code, e);
+    else if (status < 300 && !all_was_sent(upload, e))
+        return;
     else if (!upload_is_taken(&upload->reply, (int)status))
         upload_read_error(&upload->reply, (int)status, upload->host, e);
-    else if (file_unchanged(upload, e))
-        (void)!all_was_sent(upload, e);
+    else
+        (void)!file_unchanged(upload, e);
     if (err_is(e, "BadDigest"))
         explain_bad_digest(upload, e);
 }
