@@ -197,12 +197,13 @@ static void run_nested(lua_State *L, struct wait *w, struct task *t)
     raise_err(L, &e);
 }
 
-bool wait_quietly(lua_State *L, struct wait *w)
+bool wait_quietly(lua_State *L, struct wait *w, struct err *interrupt)
 {
     struct task *t = w->app->scheduler->current;
     run_until(L, w, t);
     if (t && t->has_interrupt) {
         t->has_interrupt = false;
+        *interrupt = t->interrupt;
         return false;
     }
     return true;

@@ -45,9 +45,9 @@ void scheduler_free(struct scheduler *scheduler);
 void *wait_new(lua_State *L, size_t size, const struct wait_class *class);
 /* Waits for the userdata at `index` (absolute) and returns its results. Must be the binding's return expression. */
 int wait_for(lua_State *L, int index);
-/* As a nested wait, whatever the place, for C that must not be jumped over: false when the task was interrupted,
- * which is then forgotten. */
-bool wait_quietly(lua_State *L, struct wait *wait);
+/* As a nested wait, whatever the place, for C that must not be jumped over: false when the task was interrupted, with what;
+ * it is then the caller's to raise. */
+bool wait_quietly(lua_State *L, struct wait *wait, struct err *interrupt) MUST_CHECK;
 /* From a callback: the work has ended. Idempotent. */
 void wait_finish(struct wait *wait);
 

@@ -31,6 +31,7 @@ struct prompt {
     char text[64];
     char *history_file; /* NULL: not kept */
     bool interrupted;
+    struct err interrupt; /* what by */
     struct key_wait *key; /* while it waits for one, or NULL */
     bool aside;           /* the line was taken away for output of a task */
     bool in_line;         /* that output does not end with a line end */
@@ -139,7 +140,7 @@ static bool wait_for_key(struct prompt *prompt)
     uv_poll_start(key->poll, UV_READABLE, key_ready);
     key->wait.started = true;
     prompt->key = key;
-    bool ready = wait_quietly(L, &key->wait);
+    bool ready = wait_quietly(L, &key->wait, &prompt->interrupt);
     prompt->key = NULL;
     key_cancel(&key->wait);
     lua_pop(L, 1);
@@ -231,7 +232,7 @@ static int native_prompt(lua_State *L)
     return 1;
 }
 
-/* read(prompt, text) → line without its end | nil at the end of input | false when interrupted */
+/* read(prompt, text) → line without its end | nil at the end of input | false after Ctrl-C; raises when asked to end */
 static int prompt_read(lua_State *L)
 {
     struct prompt *prompt = luaL_checkudata(L, 1, PROMPT_TYPE);
@@ -243,6 +244,8 @@ static int prompt_read(lua_State *L)
     prompt->L = NULL;
     if (prompt->interrupted) {
         el_reset(prompt->edit);
+        if (prompt->interrupt.status != 128 + SIGINT)
+            return raise_err(L, &prompt->interrupt); /* only Ctrl-C is for the line */
         lua_pushboolean(L, 0);
         return 1;
     }
@@ -258,6 +261,15 @@ static int prompt_read(lua_State *L)
 static int prompt_step_aside(lua_State *L)
 {
     step_aside(luaL_checkudata(L, 1, PROMPT_TYPE), lua_toboolean(L, 2));
+    return 0;
+}
+
+/* leave(prompt): the program ends, perhaps while a line is being typed: the terminal becomes what it was */
+static int prompt_leave(lua_State *L)
+{
+    struct prompt *prompt = luaL_checkudata(L, 1, PROMPT_TYPE);
+    if (prompt->edit)
+        el_set(prompt->edit, EL_PREP_TERM, 0);
     return 0;
 }
 
@@ -279,7 +291,7 @@ int open_native_prompt(lua_State *L)
 {
     static const luaL_Reg functions[] = {{"open", native_prompt}, {NULL, NULL}};
     static const luaL_Reg methods[] = {{"read", prompt_read}, {"remember", prompt_remember}, {"close", prompt_close},
-                                       {"step_aside", prompt_step_aside}, {NULL, NULL}};
+                                       {"step_aside", prompt_step_aside}, {"leave", prompt_leave}, {NULL, NULL}};
     luaL_newmetatable(L, PROMPT_TYPE);
     lua_pushcfunction(L, prompt_close);
     lua_setfield(L, -2, "__gc");

@@ -65,6 +65,7 @@ local function open_lines(options)
   local ok = state and system.make_directory(state)
   local lines = require("upjob.native.prompt").open(ok and state .. "/history" or nil)
   print_above(lines)
+  require("upjob.exit").add(function() lines:leave() end)
   return lines
 end
 

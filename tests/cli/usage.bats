@@ -203,3 +203,37 @@ P
     expect_status 0
     [ -z "$errors" ]
 }
+
+@test "repl: SIGTERM, and os.exit of a task, end it while a line is being typed, and the terminal is as before" {
+    cat >ending.py <<'P'
+import os, pty, signal, sys, termios
+signal.alarm(60)
+def end(line, ask):
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execv(sys.argv[1], [sys.argv[1], "repl", "--local", "-q"])
+    seen = b""
+    def wait_for(text):
+        nonlocal seen
+        while text not in seen:
+            seen += os.read(terminal, 4096)
+        seen = seen[seen.index(text) + len(text):]
+    wait_for(b"upjob> ")
+    os.write(terminal, line)
+    while termios.tcgetattr(terminal)[3] & termios.ICANON:
+        pass
+    wait_for(b"typed")
+    ask(pid)
+    try:
+        while os.read(terminal, 4096): pass
+    except OSError: pass
+    cooked = termios.tcgetattr(terminal)[3] & termios.ICANON
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), cooked != 0
+seen = end(b"typed", lambda pid: os.kill(pid, signal.SIGTERM))
+assert seen == (143, True), seen
+spawn = b"task.spawn(function() while not io.open('go') do task.sleep(0.01) end os.exit(9) end)\ntyped"
+seen = end(spawn, lambda pid: open("go", "w").close())
+assert seen == (9, True), seen
+P
+    TERM=xterm python3 ending.py "$UPJOB"
+}
