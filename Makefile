@@ -30,7 +30,7 @@ CORE    := $(wildcard runtime/core/*.c)
 LOCAL   := $(wildcard runtime/local/*.c)
 CLIENT  := $(foreach unit,http upload api sigv4 operations shapes pattern credentials endpoint ini retry redact digest check rejects,\
                $(filter runtime/core/$(unit).c runtime/core/$(unit)_%.c,$(CORE))) \
-           bindings/http.c bindings/profiles.c bindings/upload.c bindings/check.c
+           bindings/http.c bindings/credentials.c bindings/profiles.c bindings/upload.c bindings/check.c
 PROMPT  := runtime/host/prompt.c
 PROGRAM := $(filter-out $(CLIENT) $(PROMPT),$(CORE) $(wildcard runtime/host/*.c bindings/*.c))
 C_TESTS  := $(wildcard tests/c/test_*.c)

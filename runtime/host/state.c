@@ -76,6 +76,7 @@ static void add_native_modules(lua_State *L)
     static const struct {
         const char *name, *module, *symbol;
     } late[] = {{"upjob.native.http", "client.so", "open_native_http"},
+                {"upjob.native.credentials", "client.so", "open_native_credentials"},
                 {"upjob.native.profiles", "client.so", "open_native_profiles"},
                 {"upjob.native.upload", "client.so", "open_native_upload"},
                 {"upjob.native.check", "client.so", "open_native_check"},

@@ -16,13 +16,19 @@ function errors.has_code(value, code)
   return system.is_error(value) and value.code == code
 end
 
---- Calls a native function; misuse that it raises is told at the line that called our caller.
-function errors.at_caller(fn, ...)
+--- Calls a native function; misuse that it raises is told at `level`, as in error().
+function errors.at_level(level, fn, ...)
   local results = table.pack(pcall(fn, ...))
   if results[1] then return table.unpack(results, 2, results.n) end
   local message = results[2]
   if type(message) ~= "string" then error(message, 0) end
-  error(message:gsub("^[^\n]-:%d+: ", "", 1), 3)
+  error(message:gsub("^[^\n]-:%d+: ", "", 1), level + 1)
+end
+
+--- The same at the line that called our caller.
+function errors.at_caller(fn, ...)
+  local results = table.pack(errors.at_level(3, fn, ...))
+  return table.unpack(results, 1, results.n)
 end
 
 --- " (did you mean …?)" with the one of the names that was probably meant, else "".

@@ -24,10 +24,80 @@ describe("http.sign", function()
   end)
 
   it("raises misuse and never shows the secret", function()
-    local ok, message = pcall(http.sign, { url = "https://x/" }, { service = "s", credentials = CREDENTIALS })
+    local ok, message = pcall(http.sign, { url = "https://x/" }, { region = "r", credentials = CREDENTIALS })
     assert.is_false(ok)
-    assert.matches('"region" is required', message)
+    assert.matches('"service" is required', message)
     assert.is_nil(message:find("wJalr", 1, true))
+  end)
+end)
+
+describe("a signature without keys of the script's own", function()
+  -- A program of its own, since the environment is looked at once; its answer as printed.
+  local function run(environment, script)
+    local file = os.tmpname()
+    local out <close> = assert(io.open(file, "w"))
+    out:write(script)
+    out:flush()
+    local command = ("env -u AWS_PROFILE %s %s run %s 2>&1"):format(environment, os.getenv "UPJOB", file)
+    local program <close> = assert(io.popen(command))
+    local text = program:read("a")
+    os.remove(file)
+    return text
+  end
+
+  local SIGN = [[
+    local signed, err = http.sign({ url = "https://sns.eu-west-1.amazonaws.com/" }, { service = "sns", time = 1440938160 })
+    print(signed and signed.headers.Authorization:match("Credential=([^,]+)") or err.code)
+    print(signed and signed.headers["X-Amz-Security-Token"])
+  ]]
+
+  it("is made with the environment's keys and region", function()
+    assert.equals("AKIDENV/20150830/eu-west-1/sns/aws4_request\ntok\n",
+      run("AWS_ACCESS_KEY_ID=AKIDENV AWS_SECRET_ACCESS_KEY=s AWS_SESSION_TOKEN=tok AWS_REGION=eu-west-1", SIGN))
+  end)
+
+  it("is made with keys that a program gives, which is waited for", function()
+    local config = os.tmpname()
+    local out <close> = assert(io.open(config, "w"))
+    out:write("[default]\nregion = eu-central-1\ncredential_process = echo '" ..
+      '{"Version":1,"AccessKeyId":"AKIDPROC","SecretAccessKey":"s"}' .. "'\n")
+    out:flush()
+    assert.equals("AKIDPROC/20150830/eu-central-1/sns/aws4_request\nnil\n", run("AWS_CONFIG_FILE=" .. config, SIGN))
+    os.remove(config)
+  end)
+
+  it("is an error when there are none", function()
+    assert.matches("^CredentialsError\n", run("AWS_REGION=eu-west-1 AWS_EC2_METADATA_DISABLED=true", SIGN))
+    assert.matches("^ConfigurationError\n", run("AWS_ACCESS_KEY_ID=a AWS_SECRET_ACCESS_KEY=s", SIGN))
+  end)
+
+  it("goes out with a request, beside its own headers, and is the server's to check", function()
+    local embedded = require "upjob.embedded"
+    local url = assert(embedded.start())
+    local sign = { service = "profile", region = "us-east-1", credentials = embedded.credentials }
+    for _, headers in ipairs { { ["X-Extra"] = "a  b" }, { { "X-Extra", "1" }, { "X-Extra", "2" } } } do
+      local reply = assert(http.request { url = url .. "/domains?max-results=5", headers = headers, sign = sign })
+      assert.equals(200, reply.status)
+      assert.is_table(reply:json().Items)
+    end
+    assert.equals(403, assert(http.get(url .. "/domains")).status)
+    sign.credentials = { access_key_id = "local", secret_access_key = "wrong" }
+    assert.equals(403, assert(http.get(url .. "/domains", { sign = sign })).status)
+  end)
+
+  it("is refused for what cannot be signed, at the caller's line", function()
+    local function refusal(options)
+      local ok, message = pcall(function() http.request(options) end)
+      assert.is_false(ok)
+      return (message:gsub("^.*http_spec.lua:%d+: ", ""))
+    end
+    local url = "https://s3.us-east-1.amazonaws.com/"
+    assert.equals('http.request: sign: unknown option "servise" (did you mean "service"?)',
+      refusal { url = url, sign = { servise = "s3" } })
+    assert.equals("http.request: a signed request follows no redirects: its signature is for one address",
+      refusal { url = url, follow_redirects = true, sign = { service = "s3" } })
+    assert.equals('http.request: sign: "credentials" or "profile", not both',
+      refusal { url = url, sign = { service = "s3", profile = "a", credentials = CREDENTIALS } })
   end)
 end)
 
