@@ -9,6 +9,12 @@ def running(service, data):
     return job
 
 
+def is_on_record(service):
+    """Whether the only job was told to stop, or has ended."""
+    with sqlite3.connect(os.path.join(service.data, "jobs.db")) as jobs:
+        return jobs.execute("SELECT status FROM job").fetchone()[0] != "IN_PROGRESS"
+
+
 def test_counts():
     """a stopped ingestion has ended when the stop is answered: what it counts then is final"""
     with Service() as service:
@@ -44,6 +50,8 @@ def test_killed():
             path = f"/domains/acme/upload-jobs/{job}/stop"
             connection.request("PUT", path, b"", sign("PUT", service.host, path, "", b""))
             time.sleep(pause)
+            if pause >= 0.05:
+                eventually(lambda: is_on_record(service), what="the stop being on record")
             service.kill()
             service.start()
             got = service.wait("acme", job)
@@ -103,13 +111,9 @@ def test_answered_at_the_end():
                 except Exception as error:
                     answers.append(error)
 
-            def is_known():
-                with sqlite3.connect(os.path.join(service.data, "jobs.db")) as jobs:
-                    return jobs.execute("SELECT status FROM job").fetchone()[0] != "IN_PROGRESS"
-
             stopper = threading.Thread(target=stop)
             stopper.start()
-            eventually(is_known, what="the stop being on record")
+            eventually(lambda: is_on_record(service), what="the stop being on record")
             service.kill(signal.SIGTERM)
             stopper.join()
             assert answers == [{}], answers
