@@ -41,11 +41,14 @@ import() { upjob import r.csv --local --domain acme --key id "$@"; }
 @test "--rejects that is a directory, a device or in none is noticed before the check" {
     mkdir d
     printf 'id,name\n1,a\n' >r.csv
-    for path in d /dev/null nowhere/r d/ ""; do
+    for path in d /dev/null nowhere/r d/; do
         import --rejects "$path"
         expect_status 2
         expect_error "rejected rows cannot go to"
     done
+    import --rejects ""
+    expect_status 2
+    expect_error "option '--rejects' has an empty value"
     [ -c /dev/null ]
 }
 
