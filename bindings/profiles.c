@@ -6,6 +6,7 @@
 #include "bindings/json.h"
 #include "bindings/wait.h"
 #include "core/api.h"
+#include "core/credentials_region.h"
 #include "core/endpoint.h"
 #include "core/retry.h"
 #include "core/secret.h"
@@ -249,6 +250,68 @@ static int native_client(lua_State *L)
     return client->api ? 1 : fail_with(L, &e);
 }
 
+/* ---- the region, where only the instance knows it ---- */
+
+struct asking {
+    struct wait wait;
+    struct region_lookup *lookup; /* under way, or NULL */
+    char region[64];
+    struct err error;
+};
+
+static void asking_cancel(struct wait *w)
+{
+    struct asking *asking = (struct asking *)w;
+    if (asking->lookup)
+        region_lookup_cancel(asking->lookup);
+    asking->lookup = NULL;
+}
+
+static int asking_results(lua_State *L, struct wait *w, int index)
+{
+    struct asking *asking = (struct asking *)w;
+    (void)index;
+    if (!asking->region[0])
+        return fail_with(L, &asking->error);
+    lua_pushstring(L, asking->region);
+    return 1;
+}
+
+static const struct wait_class asking_class = {asking_results, asking_cancel, false};
+
+static void asking_done(void *arg, const char *region, const struct err *e)
+{
+    struct asking *asking = arg;
+    asking->lookup = NULL;
+    asking->error = *e;
+    snprintf(asking->region, sizeof asking->region, "%s", region ? region : "");
+    wait_finish(&asking->wait);
+}
+
+/* metadata_region(the options of a client) → region | nil, err; nil alone when the options or what is configured have one, or
+ * cannot be read, which client() tells. */
+static int native_metadata_region(lua_State *L)
+{
+    const char *what = "profiles.client";
+    struct err e;
+    err_clear(&e);
+    const char *profile = option_string(L, 1, what, "profile", NULL), *region = option_string(L, 1, what, "region", NULL);
+    struct asking *asking = wait_new(L, sizeof *asking, &asking_class);
+    struct credentials_options how = {.loop = app_of(L)->loop, .http = app_http(L)};
+    struct aws_config *config = aws_config_load(profile, &e);
+    if (!config || endpoint_has_region(region, config)) {
+        aws_config_free(config);
+        lua_pushnil(L);
+        return 1;
+    }
+    asking->lookup = region_lookup_start(config, &how, asking_done, asking, &e);
+    aws_config_free(config);
+    if (!asking->lookup)
+        return fail_with(L, &e);
+    asking->wait.started = true;
+    return wait_for(L, lua_gettop(L));
+}
+
 static int client_close(lua_State *L)
 {
     struct client *client = luaL_checkudata(L, 1, CLIENT_TYPE);
@@ -375,7 +438,8 @@ int open_native_profiles(lua_State *L)
         {"client", native_client},         {"call", native_call},         {"get", native_get},
         {"about", native_about},           {"close", client_close},       {"operation", native_operation},
         {"operations", native_operations}, {"validate", native_validate}, {"endpoint", native_endpoint},
-        {"nearest", native_nearest},       {NULL, NULL}};
+        {"nearest", native_nearest},       {"metadata_region", native_metadata_region},
+        {NULL, NULL}};
     luaL_newmetatable(L, CLIENT_TYPE);
     lua_pushcfunction(L, client_close);
     lua_setfield(L, -2, "__gc");

@@ -38,32 +38,46 @@ static const char *environment(const char *name)
     return value && *value ? value : NULL;
 }
 
-bool endpoint_region(const char *explicit_region, const struct aws_config *config, char *out, size_t size,
-                     struct err *err)
+/* The first place that has one; NULL when none has. */
+static const char *find_region(const char *explicit_region, const struct aws_config *config, const char **place)
 {
-    const char *profile = config ? aws_config_profile(config) : "default";
-    const struct {
-        const char *name, *value;
-    } places[] = {
-        {"the region given", explicit_region && *explicit_region ? explicit_region : NULL},
-        {"AWS_REGION", environment("AWS_REGION")},
-        {"AWS_DEFAULT_REGION", environment("AWS_DEFAULT_REGION")},
-        {"the profile's region", setting(config, "region")},
-    };
-    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-        if (!places[i].value)
-            continue;
-        if (!is_host_label(places[i].value) || strlen(places[i].value) >= size)
-            return err_set(err, ERR_CONFIG, "%s is \"%.80s\", which is not the name of a region (such as us-east-1)",
-                           places[i].name, places[i].value);
-        strcpy(out, places[i].value);
-        return true;
-    }
+    const char *region = explicit_region && *explicit_region ? explicit_region : NULL;
+    *place = "the region given";
+    if (!region)
+        region = environment(*place = "AWS_REGION");
+    if (!region)
+        region = environment(*place = "AWS_DEFAULT_REGION");
+    if (region)
+        return region;
+    *place = "the profile's region";
+    return setting(config, "region");
+}
+
+bool endpoint_has_region(const char *explicit_region, const struct aws_config *config)
+{
+    const char *place;
+    return find_region(explicit_region, config, &place) != NULL;
+}
+
+bool endpoint_no_region(const char *profile, const char *metadata, struct err *err)
+{
     return err_set(err, ERR_CONFIG,
                    "there is no region: give one (--region, or region = in Lua), set AWS_REGION or "
                    "AWS_DEFAULT_REGION, or write \"region = us-east-1\" for the profile \"%.100s\" in the AWS config "
-                   "file (aws configure set region); the region of the instance metadata is not asked for yet",
-                   profile);
+                   "file (aws configure set region); %.300s",
+                   profile, metadata);
+}
+
+bool endpoint_region(const char *explicit_region, const struct aws_config *config, char *out, size_t size,
+                     struct err *err)
+{
+    const char *place, *region = find_region(explicit_region, config, &place);
+    if (!region)
+        return endpoint_no_region(config ? aws_config_profile(config) : "default", "the instance metadata gave none", err);
+    if (!is_host_label(region) || strlen(region) >= size)
+        return err_set(err, ERR_CONFIG, "%s is \"%.80s\", which is not the name of a region (such as us-east-1)", place, region);
+    strcpy(out, region);
+    return true;
 }
 
 /* ---- endpoint ---- */

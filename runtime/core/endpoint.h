@@ -8,10 +8,15 @@
 #include "core/credentials.h"
 #include "core/err.h"
 
-/* explicit → AWS_REGION → AWS_DEFAULT_REGION → the profile. ERR_CONFIG names all the places when there is none.
- * `explicit_region` may be NULL. The text is copied into `out`. */
+/* explicit → AWS_REGION → AWS_DEFAULT_REGION → the profile (and last the instance metadata: credentials_region.h). ERR_CONFIG names
+ * all the places when there is none. `explicit_region` may be NULL. The text is copied into `out`. */
 bool endpoint_region(const char *explicit_region, const struct aws_config *config, char *out, size_t size,
                      struct err *err) MUST_CHECK;
+
+/* True when one of them has a region, good or not. */
+bool endpoint_has_region(const char *explicit_region, const struct aws_config *config);
+/* The error when no place has one; `metadata` says what came of asking the instance. Returns false. */
+bool endpoint_no_region(const char *profile, const char *metadata, struct err *err);
 
 /* A service, as hosts, variables and settings name it. */
 struct endpoint_service {

@@ -68,6 +68,11 @@ function profiles.client(options)
   end
   local words = command_options(settings)
   settings.embedded = nil
+  if not is_embedded and settings.region == nil then
+    local region, none = errors.at_caller(native.metadata_region, settings)
+    if none then return nil, none end
+    settings.region = region
+  end
   local handle, err = errors.at_caller(native.client, settings, is_embedded)
   if not handle then return nil, err end
   return setmetatable({ handle = handle, embedded = is_embedded, command_options = words }, client_meta)

@@ -232,6 +232,42 @@ def test_metadata_keys_that_are_not_renewed():
         home.good(SERVICE, "instance metadata", **metadata(server))
 
 
+# -- the region
+
+def test_region():
+    """without a region the instance's is taken; a place that has one goes before it"""
+    def answer(request):
+        return (200, "eu-south-2") if request.path == "/latest/meta-data/placement/region" else Instance()(request)
+    with Home(region=None) as home, Server(answer) as server:
+        assert home.doctor(SERVICE, **metadata(server))["region"] == (True, "eu-south-2")
+        assert [request.path for request in server.requests[:2]] == ["/latest/api/token", "/latest/meta-data/placement/region"]
+        script = home.write("s.lua", """
+            local list = {} -- in a place that cannot yield, too
+            table.sort({ 1, 2 }, function(a, b) list[1] = list[1] or assert(profiles.client {}):about().region return a < b end)
+            print(list[1], assert(profiles.client { region = "us-west-2" }):about().region)
+        """)
+        status, out, messages = home.upjob("run", script, **metadata(server))
+        assert status == 0 and out == "eu-south-2\tus-west-2\n", (out, messages)
+        asked = len(server.requests)
+        home.write(".aws/config", "[default]\nregion = ap-south-1\n")
+        assert home.doctor(SERVICE, **metadata(server, AWS_ACCESS_KEY_ID="local", AWS_SECRET_ACCESS_KEY="local"))["region"] == \
+            (True, "ap-south-1")
+        assert len(server.requests) == asked
+
+
+def test_no_region():
+    """no region anywhere is an error that names every place, and what the instance metadata said"""
+    for answer, said in [((404, ""), "status 404"), ((200, ""), "gave nothing"), ((200, "<html>"), "not the name of a region"),
+                         ((200, "a.evil.example/"), "not the name of a region")]:
+        with Home(region=None) as home, Server(lambda request: answer if "placement" in request.path else Instance()(request)) as server:
+            ok, text = home.doctor(SERVICE, **metadata(server))["client"]
+            assert not ok, text
+            for place in ["--region", "AWS_REGION", "AWS_DEFAULT_REGION", 'profile "default"', "instance metadata", said]:
+                assert place in text, (place, text)
+    with Home(region=None) as home:
+        assert "switched off by AWS_EC2_METADATA_DISABLED" in home.doctor(SERVICE)["client"][1]
+
+
 try:
     run(globals())
 finally:
