@@ -85,7 +85,7 @@ const char *credentials_configured(const struct credentials_search *search, cons
 bool credentials_number(const struct credentials_search *search, const char *variable, const char *key, long most,
                         long fallback, long *out, struct err *err) MUST_CHECK;
 /* All of a file that holds a token, without the white space around it. NULL with *err filled: it is not there, or holds more
- * than one word. To be freed with secret_release. */
+ * than one line. To be freed with secret_release. */
 char *credentials_token_file(const char *path, const char *from, struct err *err) MUST_CHECK;
 
 /* The sources, one file each: whether one is configured, and a store that asks it. */

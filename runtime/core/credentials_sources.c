@@ -49,7 +49,7 @@ static void cannot_be_read(const char *path, const char *from, struct err *err)
     err_at(err, path, 0, 0, NULL);
 }
 
-/* One word of printable characters: it goes into a header or a form. */
+/* One line of printable characters ("Basic …" has a space): it goes into a header or a form. */
 static char *trim_token(char *text, const char *path, const char *from, struct err *err)
 {
     static const char blanks[] = " \t\r\n";
@@ -59,8 +59,8 @@ static char *trim_token(char *text, const char *path, const char *from, struct e
     memmove(text, text + before, len);
     text[len] = '\0';
     for (size_t i = 0; i < len; i++)
-        if (text[i] <= ' ' || text[i] > '~') {
-            not_a_token(path, from, "holds a space, a line end or another character that no token has", err);
+        if (text[i] < ' ' || text[i] > '~') {
+            not_a_token(path, from, "holds a line end or another character that no token has", err);
             return NULL;
         }
     if (len == 0)

@@ -78,11 +78,11 @@ def test_container_token_file():
     """the token's file goes before the token, and is named when it is missing or broken"""
     with Home() as home, Server(lambda request: (200, KEYS)) as server:
         variables = full(server, AWS_CONTAINER_AUTHORIZATION_TOKEN="other", AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=
-                         home.write("token", "hunter2\n"))
+                         home.write("token", "Basic hunter2\n"))
         home.good(SERVICE, "container", **variables)
-        assert server.requests[0].headers["authorization"] == "hunter2"
+        assert server.requests[0].headers["authorization"] == "Basic hunter2"
         home.write("token", "hunter2\nX-Evil: 1\n")
-        home.bad(SERVICE, home.path + "/token: ", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "holds a space", **variables)
+        home.bad(SERVICE, home.path + "/token: ", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "holds a line end", **variables)
         home.write("token", " \n")
         home.bad(SERVICE, home.path + "/token: ", "is empty", **variables)
         variables["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"] = "/nonexistent/token"
@@ -111,6 +111,24 @@ def test_container_keys_are_renewed():
             server, AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=home.path + "/token"))
         assert status == 0 and out == "renewed\n", messages
         assert [request.token for request in server.requests] == ["first", "second"]
+
+
+def test_ending_while_keys_are_renewed():
+    """a program that ends while keys are renewed in the background does not wait for them"""
+    def answer(request):
+        if len(server.requests) == 1:
+            return 200, {**KEYS, "Expiration": until(14 * 60)}
+        home.write("asked", "")
+        return None
+    with Home() as home, Server(answer) as server:
+        script = home.write("s.lua", """
+            local client = assert(profiles.client { endpoint_url = arg[1] })
+            repeat assert(client:list_domains {}) task.sleep(0.2) until io.open(arg[2])
+            print "over"
+        """)
+        status, out, messages = home.upjob("run", script, f"http://{SERVICE.host}", home.path + "/asked", **full(server))
+        assert status == 0 and out == "over\n" and messages == "", messages
+        assert len(server.requests) == 2
 
 
 def test_container_bad_answers():
