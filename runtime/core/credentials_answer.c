@@ -55,7 +55,8 @@ static bool missing(const char *from, const char *name, struct err *err)
 }
 
 /* 0 when there is none. */
-static bool read_expiration(const cJSON *item, const char *name, const char *from, time_t *out, struct err *err)
+static bool read_expiration(const cJSON *item, const char *name, const char *from, time_t *out,
+                            struct err *err)
 {
     *out = 0;
     if (!item || cJSON_IsNull(item))
@@ -66,13 +67,15 @@ static bool read_expiration(const cJSON *item, const char *name, const char *fro
     }
     if (cJSON_IsString(item) && credentials_time_parse(item->valuestring, out))
         return true;
-    return err_set(err, ERR_CREDENTIALS, "%.500s gave %s that is not a time such as 2026-01-02T03:04:05Z", from, name);
+    return err_set(err, ERR_CREDENTIALS, "%.500s gave %s that is not a time such as 2026-01-02T03:04:05Z",
+                   from, name);
 }
 
-bool credentials_answer_keys(const cJSON *answer, const struct credentials_answer_names *names, const char *from,
-                             struct credentials *out, struct err *err)
+bool credentials_answer_keys(const cJSON *answer, const struct credentials_answer_names *names,
+                             const char *from, struct credentials *out, struct err *err)
 {
-    const char *id = credentials_answer_text(answer, names->id), *secret = credentials_answer_text(answer, names->secret);
+    const char *id = credentials_answer_text(answer, names->id),
+               *secret = credentials_answer_text(answer, names->secret);
     const char *token = credentials_answer_text(answer, names->token);
     const cJSON *expiration = cJSON_GetObjectItemCaseSensitive(answer, names->expiration);
     time_t expires;
@@ -82,8 +85,12 @@ bool credentials_answer_keys(const cJSON *answer, const struct credentials_answe
         return missing(from, token ? names->expiration : names->token, err);
     if (!read_expiration(expiration, names->expiration, from, &expires, err))
         return false;
-    struct credentials_given given = {.id_name = names->id, .secret_name = names->secret, .token_name = names->token,
-                                      .id = id, .secret = secret, .token = token};
+    struct credentials_given given = {.id_name = names->id,
+                                      .secret_name = names->secret,
+                                      .token_name = names->token,
+                                      .id = id,
+                                      .secret = secret,
+                                      .token = token};
     struct err bad;
     err_clear(&bad);
     if (credentials_take(&given, out, &bad) != CREDENTIALS_FOUND)

@@ -18,8 +18,8 @@ bool imds_is_disabled(void)
 static bool find_endpoint(const struct credentials_search *search, struct imds *imds, struct err *err)
 {
     char from[400];
-    const char *url = credentials_configured(search, "AWS_EC2_METADATA_SERVICE_ENDPOINT", "ec2_metadata_service_endpoint", from,
-                                             sizeof from);
+    const char *url = credentials_configured(search, "AWS_EC2_METADATA_SERVICE_ENDPOINT",
+                                             "ec2_metadata_service_endpoint", from, sizeof from);
     if (url)
         return endpoint_custom(url, from, imds->endpoint, sizeof imds->endpoint, err);
     const char *mode = credentials_configured(search, "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE",
@@ -36,8 +36,10 @@ bool imds_init(struct imds *imds, const struct credentials_search *search, struc
     long seconds, attempts;
     memset(imds, 0, sizeof *imds);
     if (!find_endpoint(search, imds, err) ||
-        !credentials_number(search, "AWS_METADATA_SERVICE_TIMEOUT", "metadata_service_timeout", 3600, 1, &seconds, err) ||
-        !credentials_number(search, "AWS_METADATA_SERVICE_NUM_ATTEMPTS", "metadata_service_num_attempts", 1000, 1, &attempts, err))
+        !credentials_number(search, "AWS_METADATA_SERVICE_TIMEOUT", "metadata_service_timeout", 3600, 1,
+                            &seconds, err) ||
+        !credentials_number(search, "AWS_METADATA_SERVICE_NUM_ATTEMPTS", "metadata_service_num_attempts",
+                            1000, 1, &attempts, err))
         return false;
     imds->options = *search->options;
     imds->options.region = imds->options.mfa_token = NULL;
@@ -48,13 +50,19 @@ bool imds_init(struct imds *imds, const struct credentials_search *search, struc
 }
 
 static bool ask(struct imds *imds, const char *method, const char *path, const struct http_header *header,
-                void (*done)(void *arg, struct http_response *response, const struct err *failure), struct err *err)
+                void (*done)(void *arg, struct http_response *response, const struct err *failure),
+                struct err *err)
 {
     char url[600];
     snprintf(url, sizeof url, "%s%s", imds->endpoint, path);
-    struct http_request request = {.method = method, .url = url, .headers = header, .header_count = 1,
-                                   .has_body = strcmp(method, "PUT") == 0, .direct = true,
-                                   .connect_timeout_ms = imds->timeout_ms, .timeout_ms = imds->timeout_ms,
+    struct http_request request = {.method = method,
+                                   .url = url,
+                                   .headers = header,
+                                   .header_count = 1,
+                                   .has_body = strcmp(method, "PUT") == 0,
+                                   .direct = true,
+                                   .connect_timeout_ms = imds->timeout_ms,
+                                   .timeout_ms = imds->timeout_ms,
                                    .max_response = CREDENTIALS_ANSWER_MAX};
     imds->request = credentials_request_start(&imds->options, &request, &imds->attempts, done, imds, err);
     return imds->request != NULL;
@@ -88,7 +96,8 @@ static bool take_token(struct imds *imds, const struct http_response *response, 
     for (size_t i = 0; printable && i < len; i++)
         printable = text[i] > ' ' && text[i] <= '~';
     if (!printable)
-        return err_set(err, ERR_CREDENTIALS, "%s gave something that is not a token: does another program answer there?",
+        return err_set(err, ERR_CREDENTIALS,
+                       "%s gave something that is not a token: does another program answer there?",
                        imds->name);
     memcpy(imds->token, text, len);
     imds->token[len] = '\0';
@@ -106,8 +115,8 @@ static void token_answered(void *arg, struct http_response *response, const stru
         imds->done(imds->arg, NULL, &err);
 }
 
-bool imds_get(struct imds *imds, const char *path, void (*done)(void *arg, const char *text, const struct err *err), void *arg,
-              struct err *err)
+bool imds_get(struct imds *imds, const char *path,
+              void (*done)(void *arg, const char *text, const struct err *err), void *arg, struct err *err)
 {
     struct http_header header = {(char *)"x-aws-ec2-metadata-token-ttl-seconds", (char *)TOKEN_SECONDS};
     snprintf(imds->path, sizeof imds->path, "%s", path);

@@ -8,9 +8,11 @@
 #include "core/credentials_imds.h"
 #include "core/log.h"
 
-#define ROLES "/latest/meta-data/iam/security-credentials/"
+#define ROLES    "/latest/meta-data/iam/security-credentials/"
 #define MAX_ROLE 128
-#define EXTENSION (CREDENTIALS_ADVISORY + 10 * 60) /* seconds that keys are used which the service has not renewed in time */
+#define EXTENSION                                                                                            \
+    (CREDENTIALS_ADVISORY +                                                                                  \
+     10 * 60) /* seconds that keys are used which the service has not renewed in time */
 
 struct metadata_provider {
     struct credentials_provider provider;
@@ -28,7 +30,8 @@ static void fail(struct metadata_provider *self, const struct err *why)
     credentials_fetched(&self->provider, NULL, &err);
 }
 
-/* The service gives old keys when it cannot renew them: they are used on, and asked for again in ten minutes. */
+/* The service gives old keys when it cannot renew them: they are used on, and asked for again in ten minutes.
+ */
 static void extend(struct metadata_provider *self, struct credentials *keys)
 {
     time_t now = credentials_now(&self->imds.options);
@@ -40,22 +43,26 @@ static void extend(struct metadata_provider *self, struct credentials *keys)
 
 static bool is_success(const struct metadata_provider *self, const cJSON *answer, struct err *err)
 {
-    const char *code = credentials_answer_text(answer, "Code"), *message = credentials_answer_text(answer, "Message");
+    const char *code = credentials_answer_text(answer, "Code"),
+               *message = credentials_answer_text(answer, "Message");
     char said[200];
     if (!code || strcmp(code, "Success") == 0)
         return true;
     credentials_quote(message ? message : code, strlen(message ? message : code), said, sizeof said);
-    return err_set(err, ERR_CREDENTIALS, "%s has no keys for the role %s: %s", self->imds.name, self->role, said);
+    return err_set(err, ERR_CREDENTIALS, "%s has no keys for the role %s: %s", self->imds.name, self->role,
+                   said);
 }
 
 static void keys_answered(void *arg, const char *text, const struct err *failure)
 {
-    static const struct credentials_answer_names names = {"AccessKeyId", "SecretAccessKey", "Token", "Expiration", false};
+    static const struct credentials_answer_names names = {"AccessKeyId", "SecretAccessKey", "Token",
+                                                          "Expiration", false};
     struct metadata_provider *self = arg;
     struct credentials keys = {0};
     struct err err = *failure;
     cJSON *answer = text ? credentials_answer_parse(text, strlen(text), self->imds.name, &err) : NULL;
-    bool ok = answer && is_success(self, answer, &err) && credentials_answer_keys(answer, &names, self->imds.name, &keys, &err);
+    bool ok = answer && is_success(self, answer, &err) &&
+              credentials_answer_keys(answer, &names, self->imds.name, &keys, &err);
     credentials_answer_free(answer);
     if (!ok) {
         fail(self, &err);
@@ -74,7 +81,8 @@ static bool take_role(struct metadata_provider *self, const char *text, struct e
     while (text[len] && (isalnum((unsigned char)text[len]) || strchr("+=,.@_-", text[len])))
         len++;
     if (len == 0 || len > MAX_ROLE || !strchr("\r\n", text[len]))
-        return err_set(err, ERR_CREDENTIALS, "%s gave something that is not the name of a role: does another program answer there?",
+        return err_set(err, ERR_CREDENTIALS,
+                       "%s gave something that is not the name of a role: does another program answer there?",
                        self->imds.name);
     memcpy(self->role, text, len);
     self->role[len] = '\0';
@@ -123,8 +131,8 @@ static struct credentials_store *switched_off(const char *looked_at, struct err 
     return NULL;
 }
 
-struct credentials_store *credentials_from_metadata(const struct credentials_search *search, const char *looked_at,
-                                                    struct err *err)
+struct credentials_store *credentials_from_metadata(const struct credentials_search *search,
+                                                    const char *looked_at, struct err *err)
 {
     if (imds_is_disabled())
         return switched_off(looked_at, err);

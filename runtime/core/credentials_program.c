@@ -9,7 +9,8 @@
 #include "core/secret.h"
 
 #define MAX_MESSAGES ((size_t)4 << 10)
-#define LAST_OUTPUT_MS 300 /* that is waited for after the program has ended: what it started may hold its output open */
+#define LAST_OUTPUT_MS                                                                                       \
+    300 /* that is waited for after the program has ended: what it started may hold its output open */
 
 struct program {
     uv_process_t process;
@@ -162,8 +163,8 @@ struct program *program_start(struct loop *loop, char *const *words, size_t max_
         {.flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE, .data.stream = (uv_stream_t *)&program->out},
         {.flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE, .data.stream = (uv_stream_t *)&program->messages},
     };
-    uv_process_options_t options = {.file = words[0], .args = (char **)words, .exit_cb = exited, .stdio = stdio,
-                                    .stdio_count = 3};
+    uv_process_options_t options = {
+        .file = words[0], .args = (char **)words, .exit_cb = exited, .stdio = stdio, .stdio_count = 3};
     program->loop = loop;
     program->done = done;
     program->arg = arg;
@@ -175,12 +176,14 @@ struct program *program_start(struct loop *loop, char *const *words, size_t max_
     program->running = status == 0;
     if (status == 0)
         program->timer = loop_timer_start(loop, (uint64_t)timeout_ms, time_is_up, program);
-    if (status == 0 && program->timer && uv_read_start((uv_stream_t *)&program->out, make_room, has_read) == 0 &&
+    if (status == 0 && program->timer &&
+        uv_read_start((uv_stream_t *)&program->out, make_room, has_read) == 0 &&
         uv_read_start((uv_stream_t *)&program->messages, make_room, has_read) == 0) {
         program->reading = 2;
         return program;
     }
     close_all(program);
-    err_set(err, ERR_CREDENTIALS, "%.200s cannot be started: %s", words[0], uv_strerror(status ? status : UV_ENOMEM));
+    err_set(err, ERR_CREDENTIALS, "%.200s cannot be started: %s", words[0],
+            uv_strerror(status ? status : UV_ENOMEM));
     return NULL;
 }

@@ -10,18 +10,19 @@
 
 /* Overwritten and freed once `done` has returned. */
 struct program_end {
-    int status;         /* of its exit */
-    int signal;         /* that ended it, or 0 */
-    bool timed_out;     /* it was killed for that */
-    bool overflow;      /* … or because it printed more than it may */
+    int status;               /* of its exit */
+    int signal;               /* that ended it, or 0 */
+    bool timed_out;           /* it was killed for that */
+    bool overflow;            /* … or because it printed more than it may */
     struct buf out, messages; /* standard output; the beginning of standard error */
 };
 
 struct program;
-/* `words` (NULL-terminated, borrowed): the program, looked for in PATH, and its arguments. `done` comes in a turn of the loop,
- * once. NULL with *err filled when it cannot be started. */
+/* `words` (NULL-terminated, borrowed): the program, looked for in PATH, and its arguments. `done` comes in a
+ * turn of the loop, once. NULL with *err filled when it cannot be started. */
 struct program *program_start(struct loop *loop, char *const *words, size_t max_output, long timeout_ms,
-                              void (*done)(void *arg, struct program_end *end), void *arg, struct err *err) MUST_CHECK;
+                              void (*done)(void *arg, struct program_end *end), void *arg,
+                              struct err *err) MUST_CHECK;
 /* Kills it; `done` is not called. */
 void program_stop(struct program *program);
 

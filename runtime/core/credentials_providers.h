@@ -92,7 +92,8 @@ char *credentials_token_file(const char *path, const char *from, struct err *err
 typedef enum credentials_found credentials_source_find(const struct credentials_search *search,
                                                        struct credentials_store **out, struct err *err);
 credentials_source_find credentials_from_environment, credentials_from_role, credentials_from_web_identity,
-    credentials_from_sso, credentials_from_shared_file, credentials_from_process, credentials_from_config_file, credentials_from_container;
+    credentials_from_sso, credentials_from_shared_file, credentials_from_process, credentials_from_config_file,
+    credentials_from_container;
 /* The keys of a profile that a source_profile names: its own, else those of its role; no variable counts. */
 credentials_source_find credentials_of_profile;
 /* True when the profile has a key in one of the files. */

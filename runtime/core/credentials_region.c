@@ -35,9 +35,10 @@ static void answered(void *arg, const char *text, const struct err *failure)
     region_lookup_cancel(lookup);
 }
 
-struct region_lookup *region_lookup_start(const struct aws_config *config, const struct credentials_options *options,
-                                          void (*done)(void *arg, const char *region, const struct err *err), void *arg,
-                                          struct err *err)
+struct region_lookup *region_lookup_start(const struct aws_config *config,
+                                          const struct credentials_options *options,
+                                          void (*done)(void *arg, const char *region, const struct err *err),
+                                          void *arg, struct err *err)
 {
     struct credentials_search search = {config, options, aws_config_profile(config), true, NULL};
     if (imds_is_disabled()) {

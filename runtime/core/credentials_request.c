@@ -10,9 +10,9 @@
 struct credentials_request {
     struct loop *loop;
     struct http *client;
-    struct http_request request; /* its strings are its own */
-    struct http_call *http;      /* under way, or NULL */
-    struct loop_timer *pause;    /* before the next attempt, or NULL */
+    struct http_request request;          /* its strings are its own */
+    struct http_call *http;               /* under way, or NULL */
+    struct loop_timer *pause;             /* before the next attempt, or NULL */
     struct credentials_attempts attempts; /* that are left */
     void (*done)(void *arg, struct http_response *response, const struct err *err);
     void *arg;
@@ -76,11 +76,13 @@ static void send_again(void *arg)
     request_free(self);
 }
 
-static bool is_for_now(const struct credentials_request *self, const struct http_response *response, const struct err *err)
+static bool is_for_now(const struct credentials_request *self, const struct http_response *response,
+                       const struct err *err)
 {
     if (response->status == 0)
         return err->retryable;
-    return response->status == 429 || response->status >= 500 || (self->attempts.again && self->attempts.again(response));
+    return response->status == 429 || response->status >= 500 ||
+           (self->attempts.again && self->attempts.again(response));
 }
 
 static void answered(void *arg, struct http_response *response, const struct err *err)
@@ -104,12 +106,11 @@ static bool send_once(struct credentials_request *self, struct err *err)
     return self->http != NULL;
 }
 
-struct credentials_request *credentials_request_start(const struct credentials_options *options,
-                                                      const struct http_request *request,
-                                                      const struct credentials_attempts *attempts,
-                                                      void (*done)(void *arg, struct http_response *response,
-                                                                   const struct err *err),
-                                                      void *arg, struct err *err)
+struct credentials_request *
+credentials_request_start(const struct credentials_options *options, const struct http_request *request,
+                          const struct credentials_attempts *attempts,
+                          void (*done)(void *arg, struct http_response *response, const struct err *err),
+                          void *arg, struct err *err)
 {
     struct credentials_request *self = calloc(1, sizeof *self);
     if (!self || !copy_request(self, request)) {
@@ -136,7 +137,8 @@ static void what_it_said(const struct http_response *response, char *out, size_t
     struct err ignored;
     err_clear(&ignored);
     cJSON *answer = credentials_answer_parse(text, response->body.len, "", &ignored);
-    static const char *const names[] = {"message", "Message", "error_description", "errorMessage", "error", "code"};
+    static const char *const names[] = {"message",      "Message", "error_description",
+                                        "errorMessage", "error",   "code"};
     for (size_t i = 0; answer && !message && i < sizeof names / sizeof *names; i++)
         message = credentials_answer_text(answer, names[i]);
     if (!answer && !strchr("<{[", text[strspn(text, " \t\r\n")]))
@@ -155,5 +157,6 @@ bool credentials_answered(const struct http_response *response, const struct err
     if (failure->code[0])
         return err_set(err, ERR_CREDENTIALS, "%.300s: %.400s", from, failure->message);
     what_it_said(response, said, sizeof said);
-    return err_set(err, ERR_CREDENTIALS, "%.300s answered with status %d%s%s", from, response->status, *said ? ": " : "", said);
+    return err_set(err, ERR_CREDENTIALS, "%.300s answered with status %d%s%s", from, response->status,
+                   *said ? ": " : "", said);
 }

@@ -1,5 +1,6 @@
-/* Keys of a role that a profile names with role_arn, assumed with the keys of another profile (source_profile) or of another source
- * (credential_source). Rule: AWS SDKs and Tools Reference Guide, "Assume role credential provider". */
+/* Keys of a role that a profile names with role_arn, assumed with the keys of another profile
+ * (source_profile) or of another source (credential_source). Rule: AWS SDKs and Tools Reference Guide,
+ * "Assume role credential provider". */
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,7 +39,8 @@ static void role_answered(void *arg, struct credentials *keys, const struct err 
         if (self->mfa_serial)
             end_session(self);
     } else {
-        err_set(&err, ERR_CREDENTIALS, "the role %.120s cannot be assumed: %.600s", self->arn, failure->message);
+        err_set(&err, ERR_CREDENTIALS, "the role %.120s cannot be assumed: %.600s", self->arn,
+                failure->message);
         err_at(&err, self->file, self->line, 0, NULL);
     }
     credentials_fetched(&self->provider, keys, &err);
@@ -79,8 +81,11 @@ static bool role_start(struct credentials_provider *provider, struct err *err)
 {
     struct role_provider *self = (struct role_provider *)provider;
     if (self->mfa_serial && !self->mfa_token) {
-        err_set(err, ERR_CREDENTIALS, "the session of the role %.200s that the MFA token opened is over: start again with a new token "
-                "(duration_seconds, at most 43200, makes it longer)", self->arn);
+        err_set(
+            err, ERR_CREDENTIALS,
+            "the session of the role %.200s that the MFA token opened is over: start again with a new token "
+            "(duration_seconds, at most 43200, makes it longer)",
+            self->arn);
         return err_at(err, self->file, self->line, 0, NULL);
     }
     const struct credentials *keys = credentials_current(self->signer);
@@ -136,8 +141,8 @@ static bool is_loop(const struct credentials_search *search, const struct aws_se
     return false;
 }
 
-static struct credentials_store *from_profile(const struct credentials_search *search, const struct aws_setting *source,
-                                              struct err *err)
+static struct credentials_store *from_profile(const struct credentials_search *search,
+                                              const struct aws_setting *source, struct err *err)
 {
     struct credentials_search next = {search->config, search->options, source->value, false, search};
     struct credentials_store *store = NULL;
@@ -148,21 +153,25 @@ static struct credentials_store *from_profile(const struct credentials_search *s
     bool itself = strcmp(source->value, search->profile) == 0 && credentials_has_keys(&next);
     if (!itself && is_loop(search, source)) {
         tell_loop(search, path, sizeof path);
-        err_set(err, ERR_CONFIG, "source_profile leads in a circle: %s%.60s: name a profile that has keys", path, source->value);
+        err_set(err, ERR_CONFIG, "source_profile leads in a circle: %s%.60s: name a profile that has keys",
+                path, source->value);
         at_setting(source, err);
         return NULL;
     }
     enum credentials_found found = credentials_of_profile(&next, &store, err);
     if (found == CREDENTIALS_NONE) {
-        err_set(err, ERR_CONFIG, "the source_profile \"%.100s\" has no keys: give it some (aws configure --profile %.100s), or name "
-                "another", source->value, source->value);
+        err_set(err, ERR_CONFIG,
+                "the source_profile \"%.100s\" has no keys: give it some (aws configure --profile %.100s), "
+                "or name "
+                "another",
+                source->value, source->value);
         at_setting(source, err);
     }
     return store;
 }
 
-static struct credentials_store *from_source(const struct credentials_search *search, const struct aws_setting *source,
-                                             struct err *err)
+static struct credentials_store *from_source(const struct credentials_search *search,
+                                             const struct aws_setting *source, struct err *err)
 {
     struct credentials_search next = {search->config, search->options, search->profile, true, search};
     struct credentials_store *store = NULL;
@@ -174,32 +183,40 @@ static struct credentials_store *from_source(const struct credentials_search *se
     else if (strcmp(source->value, "Ec2InstanceMetadata") == 0)
         store = credentials_from_metadata(&next, NULL, err);
     else {
-        err_set(err, ERR_CONFIG, "credential_source is \"%.60s\": it must be Environment, Ec2InstanceMetadata or EcsContainer",
+        err_set(err, ERR_CONFIG,
+                "credential_source is \"%.60s\": it must be Environment, Ec2InstanceMetadata or EcsContainer",
                 source->value);
         at_setting(source, err);
     }
     if (found == CREDENTIALS_NONE) {
         err_set(err, ERR_CREDENTIALS, "credential_source is %s, but %s is not set", source->value,
-                source->value[1] == 'n' ? "AWS_ACCESS_KEY_ID" : "neither AWS_CONTAINER_CREDENTIALS_RELATIVE_URI nor "
-                "AWS_CONTAINER_CREDENTIALS_FULL_URI");
+                source->value[1] == 'n' ? "AWS_ACCESS_KEY_ID"
+                                        : "neither AWS_CONTAINER_CREDENTIALS_RELATIVE_URI nor "
+                                          "AWS_CONTAINER_CREDENTIALS_FULL_URI");
         at_setting(source, err);
     }
     return store;
 }
 
-static struct credentials_store *find_signer(const struct credentials_search *search, const struct aws_setting *role,
-                                             struct err *err)
+static struct credentials_store *find_signer(const struct credentials_search *search,
+                                             const struct aws_setting *role, struct err *err)
 {
     const struct aws_setting *profile = aws_config_setting(search->config, search->profile, "source_profile");
-    const struct aws_setting *source = aws_config_setting(search->config, search->profile, "credential_source");
+    const struct aws_setting *source =
+        aws_config_setting(search->config, search->profile, "credential_source");
     if (profile && source) {
-        err_set(err, ERR_CONFIG, "the profile \"%.100s\" has both source_profile and credential_source: remove one", search->profile);
+        err_set(err, ERR_CONFIG,
+                "the profile \"%.100s\" has both source_profile and credential_source: remove one",
+                search->profile);
         at_setting(source, err);
         return NULL;
     }
     if (!profile && !source) {
-        err_set(err, ERR_CONFIG, "the profile \"%.100s\" has role_arn, but says not with whose keys it is assumed: add source_profile "
-                "or credential_source (or web_identity_token_file)", search->profile);
+        err_set(err, ERR_CONFIG,
+                "the profile \"%.100s\" has role_arn, but says not with whose keys it is assumed: add "
+                "source_profile "
+                "or credential_source (or web_identity_token_file)",
+                search->profile);
         at_setting(role, err);
         return NULL;
     }
@@ -211,32 +228,39 @@ static struct credentials_store *find_signer(const struct credentials_search *se
 static bool take_mfa(const struct credentials_search *search, struct role_provider *self, struct err *err)
 {
     const struct aws_setting *serial = aws_config_setting(search->config, search->profile, "mfa_serial");
-    const char *token = search->options->mfa_token ? search->options->mfa_token : credentials_variable(MFA_VARIABLE);
+    const char *token =
+        search->options->mfa_token ? search->options->mfa_token : credentials_variable(MFA_VARIABLE);
     if (!serial)
         return true;
     if (!token) {
-        err_set(err, ERR_CREDENTIALS, "the profile \"%.80s\" asks for a code of the MFA device %.120s: give it with " MFA_VARIABLE
-                " in the environment, or mfa_token in profiles.client; nothing that runs unattended can use this profile",
+        err_set(err, ERR_CREDENTIALS,
+                "the profile \"%.80s\" asks for a code of the MFA device %.120s: give it with " MFA_VARIABLE
+                " in the environment, or mfa_token in profiles.client; nothing that runs unattended can use "
+                "this profile",
                 search->profile, serial->value);
         return at_setting(serial, err);
     }
     size_t len = strlen(token);
     if (len != 6 || strspn(token, "0123456789") != len)
-        return err_set(err, ERR_CREDENTIALS, "the MFA token is not six digits: give the code that the device %.120s shows",
+        return err_set(err, ERR_CREDENTIALS,
+                       "the MFA token is not six digits: give the code that the device %.120s shows",
                        serial->value);
     self->mfa_serial = strdup(serial->value);
     self->mfa_token = strdup(token);
     return (self->mfa_serial && self->mfa_token) || err_set(err, ERR_MEMORY, "out of memory");
 }
 
-static bool take_duration(const struct credentials_search *search, struct role_provider *self, struct err *err)
+static bool take_duration(const struct credentials_search *search, struct role_provider *self,
+                          struct err *err)
 {
-    const struct aws_setting *setting = aws_config_setting(search->config, search->profile, "duration_seconds");
+    const struct aws_setting *setting =
+        aws_config_setting(search->config, search->profile, "duration_seconds");
     char *end = NULL;
     self->duration = setting ? strtol(setting->value, &end, 10) : 0;
     if (!setting || (*end == '\0' && self->duration >= 900 && self->duration <= 43200))
         return true;
-    err_set(err, ERR_CONFIG, "duration_seconds is \"%.40s\": it must be a whole number from 900 to 43200", setting->value);
+    err_set(err, ERR_CONFIG, "duration_seconds is \"%.40s\": it must be a whole number from 900 to 43200",
+            setting->value);
     return at_setting(setting, err);
 }
 
@@ -248,27 +272,30 @@ static bool copy(const struct credentials_search *search, const char *key, char 
     return !setting || *out || err_set(err, ERR_MEMORY, "out of memory");
 }
 
-static bool configure(const struct credentials_search *search, const struct aws_setting *role, struct role_provider *self,
-                      struct err *err)
+static bool configure(const struct credentials_search *search, const struct aws_setting *role,
+                      struct role_provider *self, struct err *err)
 {
     self->line = role->line;
-    snprintf(self->provider.source, sizeof self->provider.source, "role %.120s of the profile %.60s in %.350s:%ld", role->value,
-             search->profile, role->file, role->line);
+    snprintf(self->provider.source, sizeof self->provider.source,
+             "role %.120s of the profile %.60s in %.350s:%ld", role->value, search->profile, role->file,
+             role->line);
     if (!(self->file = strdup(role->file)))
         return err_set(err, ERR_MEMORY, "out of memory");
     if (strncmp(role->value, "arn:", 4) != 0) {
-        err_set(err, ERR_CONFIG, "role_arn is \"%.120s\", which is not an ARN such as arn:aws:iam::123456789012:role/name",
+        err_set(err, ERR_CONFIG,
+                "role_arn is \"%.120s\", which is not an ARN such as arn:aws:iam::123456789012:role/name",
                 role->value);
         return at_setting(role, err);
     }
-    return copy(search, "role_arn", &self->arn, err) && copy(search, "role_session_name", &self->session_name, err) &&
+    return copy(search, "role_arn", &self->arn, err) &&
+           copy(search, "role_session_name", &self->session_name, err) &&
            copy(search, "external_id", &self->external_id, err) && take_duration(search, self, err) &&
            take_mfa(search, self, err) && sts_init(&self->sts, search, err) &&
            (self->signer = find_signer(search, role, err)) != NULL;
 }
 
-enum credentials_found credentials_from_role(const struct credentials_search *search, struct credentials_store **out,
-                                             struct err *err)
+enum credentials_found credentials_from_role(const struct credentials_search *search,
+                                             struct credentials_store **out, struct err *err)
 {
     const struct aws_setting *role = aws_config_setting(search->config, search->profile, "role_arn");
     if (!role || aws_config_setting(search->config, search->profile, "web_identity_token_file"))

@@ -14,11 +14,12 @@ const char *credentials_variable(const char *name)
     return value && *value ? value : NULL;
 }
 
-const char *credentials_configured(const struct credentials_search *search, const char *variable, const char *key, char *from,
-                                   size_t size)
+const char *credentials_configured(const struct credentials_search *search, const char *variable,
+                                   const char *key, char *from, size_t size)
 {
     const char *value = credentials_variable(variable);
-    const struct aws_setting *setting = value ? NULL : aws_config_setting(search->config, search->profile, key);
+    const struct aws_setting *setting =
+        value ? NULL : aws_config_setting(search->config, search->profile, key);
     if (from && setting)
         snprintf(from, size, "%s in %.300s:%ld", key, setting->file, setting->line);
     else if (from)
@@ -26,15 +27,16 @@ const char *credentials_configured(const struct credentials_search *search, cons
     return setting ? setting->value : value;
 }
 
-bool credentials_number(const struct credentials_search *search, const char *variable, const char *key, long most,
-                        long fallback, long *out, struct err *err)
+bool credentials_number(const struct credentials_search *search, const char *variable, const char *key,
+                        long most, long fallback, long *out, struct err *err)
 {
     char from[400], *end = NULL;
     const char *text = credentials_configured(search, variable, key, from, sizeof from);
     *out = text ? strtol(text, &end, 10) : fallback;
     if (!text || (*end == '\0' && *out >= 1 && *out <= most))
         return true;
-    return err_set(err, ERR_CONFIG, "%s is \"%.40s\", which is not a whole number from 1 to %ld", from, text, most);
+    return err_set(err, ERR_CONFIG, "%s is \"%.40s\", which is not a whole number from 1 to %ld", from, text,
+                   most);
 }
 
 static bool not_a_token(const char *path, const char *from, const char *fault, struct err *err)

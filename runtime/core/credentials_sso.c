@@ -1,5 +1,5 @@
-/* Keys of a role in IAM Identity Center (SSO), for the token of `aws sso login`. Rule: AWS SDKs and Tools Reference Guide, "IAM Identity
- * Center credential provider". */
+/* Keys of a role in IAM Identity Center (SSO), for the token of `aws sso login`. Rule: AWS SDKs and Tools
+ * Reference Guide, "IAM Identity Center credential provider". */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +11,7 @@
 #include "core/sigv4.h"
 
 #define CONNECT_TIMEOUT_MS 10000
-#define TIMEOUT_MS 30000
+#define TIMEOUT_MS         30000
 
 struct sso_provider {
     struct credentials_provider provider;
@@ -30,16 +30,18 @@ struct sso_provider {
 static bool refused(const struct sso_provider *self, const struct http_response *response, struct err *err)
 {
     if (response->status == 401)
-        return err_set(err, ERR_CREDENTIALS, "%.300s takes the token of the profile \"%s\" no more: run: %s", self->name,
-                       self->token.profile, self->token.login);
+        return err_set(err, ERR_CREDENTIALS, "%.300s takes the token of the profile \"%s\" no more: run: %s",
+                       self->name, self->token.profile, self->token.login);
     struct err why = *err;
-    return err_set(err, ERR_CREDENTIALS, "there are no keys for the role %s: %.500s", self->role, why.message);
+    return err_set(err, ERR_CREDENTIALS, "there are no keys for the role %s: %.500s", self->role,
+                   why.message);
 }
 
-static bool take_keys(const struct sso_provider *self, const struct http_response *response, const struct err *failure,
-                      struct credentials *keys, struct err *err)
+static bool take_keys(const struct sso_provider *self, const struct http_response *response,
+                      const struct err *failure, struct credentials *keys, struct err *err)
 {
-    static const struct credentials_answer_names names = {"accessKeyId", "secretAccessKey", "sessionToken", "expiration", false};
+    static const struct credentials_answer_names names = {"accessKeyId", "secretAccessKey", "sessionToken",
+                                                          "expiration", false};
     if (!credentials_answered(response, failure, self->name, err))
         return refused(self, response, err);
     cJSON *answer = credentials_answer_parse(response->body.data, response->body.len, self->name, err);
@@ -68,12 +70,17 @@ static bool ask(struct sso_provider *self, const char *token, struct err *err)
 {
     static const struct credentials_attempts attempts = {.most = RETRY_ATTEMPTS, .pause_ms = 500};
     struct http_header headers[] = {{(char *)"x-amz-sso_bearer_token", (char *)token}};
-    struct http_request request = {.method = "GET", .url = self->url.data, .headers = headers, .header_count = 1,
-                                   .connect_timeout_ms = CONNECT_TIMEOUT_MS, .timeout_ms = TIMEOUT_MS,
+    struct http_request request = {.method = "GET",
+                                   .url = self->url.data,
+                                   .headers = headers,
+                                   .header_count = 1,
+                                   .connect_timeout_ms = CONNECT_TIMEOUT_MS,
+                                   .timeout_ms = TIMEOUT_MS,
                                    .max_response = CREDENTIALS_ANSWER_MAX};
     for (const char *c = token; *c; c++)
         if (*c <= ' ' || *c > '~')
-            return err_set(err, ERR_CREDENTIALS, "the SSO token in %.300s holds a character that no token has: run: %s",
+            return err_set(err, ERR_CREDENTIALS,
+                           "the SSO token in %.300s holds a character that no token has: run: %s",
                            self->token.path, self->token.login);
     self->request = credentials_request_start(&self->options, &request, &attempts, keys_answered, self, err);
     return self->request != NULL;
@@ -95,7 +102,8 @@ static bool sso_start(struct credentials_provider *provider, struct err *err)
 {
     struct sso_provider *self = (struct sso_provider *)provider;
     const char *token;
-    bool ok = sso_token_start(&self->token, &token, token_ready, self, err) && (!token || ask(self, token, err));
+    bool ok =
+        sso_token_start(&self->token, &token, token_ready, self, err) && (!token || ask(self, token, err));
     return ok || err_at(err, self->file, self->line, 0, NULL);
 }
 
@@ -119,11 +127,12 @@ static void sso_free(struct credentials_provider *provider)
 /* ---- what is configured ---- */
 
 enum sso_key { START_URL, REGION, ACCOUNT, ROLE, SSO_KEYS };
-static const char *const key_names[SSO_KEYS] = {"sso_start_url", "sso_region", "sso_account_id", "sso_role_name"};
+static const char *const key_names[SSO_KEYS] = {"sso_start_url", "sso_region", "sso_account_id",
+                                                "sso_role_name"};
 
 struct sso_settings {
-    const struct aws_setting *session;  /* NULL: everything stands in the profile */
-    const struct aws_setting *any;      /* one of the profile's, for the place in errors */
+    const struct aws_setting *session; /* NULL: everything stands in the profile */
+    const struct aws_setting *any;     /* one of the profile's, for the place in errors */
     const struct aws_setting *values[SSO_KEYS];
 };
 
@@ -132,14 +141,17 @@ static bool at_setting(const struct aws_setting *setting, struct err *err)
     return err_at(err, setting->file, setting->line, 0, NULL);
 }
 
-static bool session_is_there(const struct credentials_search *search, const struct aws_setting *session, struct err *err)
+static bool session_is_there(const struct credentials_search *search, const struct aws_setting *session,
+                             struct err *err)
 {
     const struct aws_shared_file *file = &search->config->files[AWS_CONFIG];
     for (size_t i = 0; i < file->count; i++)
-        if (file->settings[i].kind == SECTION_SSO_SESSION && strcmp(file->settings[i].section, session->value) == 0)
+        if (file->settings[i].kind == SECTION_SSO_SESSION &&
+            strcmp(file->settings[i].section, session->value) == 0)
             return true;
-    err_set(err, ERR_CONFIG, "there is no section [sso-session %.100s] in %.250s: add it, or run: aws configure sso", session->value,
-            file->path);
+    err_set(err, ERR_CONFIG,
+            "there is no section [sso-session %.100s] in %.250s: add it, or run: aws configure sso",
+            session->value, file->path);
     return at_setting(session, err);
 }
 
@@ -149,10 +161,12 @@ static bool look_up(const struct credentials_search *search, struct sso_settings
     for (int i = 0; i < SSO_KEYS; i++) {
         const struct aws_setting *own = aws_config_setting(search->config, search->profile, key_names[i]);
         const struct aws_setting *shared =
-            settings->session ? aws_config_session(search->config, settings->session->value, key_names[i]) : NULL;
+            settings->session ? aws_config_session(search->config, settings->session->value, key_names[i])
+                              : NULL;
         if (own && shared && strcmp(own->value, shared->value) != 0) {
-            err_set(err, ERR_CONFIG, "%s is another than that of [sso-session %.100s] (line %ld): remove one of them", key_names[i],
-                    settings->session->value, shared->line);
+            err_set(err, ERR_CONFIG,
+                    "%s is another than that of [sso-session %.100s] (line %ld): remove one of them",
+                    key_names[i], settings->session->value, shared->line);
             return at_setting(own, err);
         }
         settings->values[i] = own ? own : shared;
@@ -162,12 +176,14 @@ static bool look_up(const struct credentials_search *search, struct sso_settings
     return true;
 }
 
-static bool is_complete(const struct credentials_search *search, const struct sso_settings *settings, struct err *err)
+static bool is_complete(const struct credentials_search *search, const struct sso_settings *settings,
+                        struct err *err)
 {
     for (int i = 0; i < SSO_KEYS; i++) {
         if (settings->values[i])
             continue;
-        err_set(err, ERR_CONFIG, "the profile \"%.80s\" uses SSO, but has no %s%s%.80s%s: add it, or run: aws configure sso",
+        err_set(err, ERR_CONFIG,
+                "the profile \"%.80s\" uses SSO, but has no %s%s%.80s%s: add it, or run: aws configure sso",
                 search->profile, key_names[i], settings->session ? " (nor has [sso-session " : "",
                 settings->session ? settings->session->value : "", settings->session ? "])" : "");
         return at_setting(settings->any, err);
@@ -186,26 +202,29 @@ static bool is_meant(const struct credentials_search *search, const struct sso_s
            !aws_config_setting(config, search->profile, "login_session");
 }
 
-static bool configure(const struct credentials_search *search, const struct sso_settings *settings, struct sso_provider *self,
-                      struct err *err)
+static bool configure(const struct credentials_search *search, const struct sso_settings *settings,
+                      struct sso_provider *self, struct err *err)
 {
     const char *account = settings->values[ACCOUNT]->value, *role = settings->values[ROLE]->value;
     const char *region = settings->values[REGION]->value, *start_url = settings->values[START_URL]->value;
-    struct endpoint_options where = {.service = &endpoint_sso, .region = region, .use_fips = search->options->use_fips,
+    struct endpoint_options where = {.service = &endpoint_sso,
+                                     .region = region,
+                                     .use_fips = search->options->use_fips,
                                      .use_dual_stack = search->options->use_dual_stack};
     char endpoint[512];
     self->options = *search->options;
     self->options.region = self->options.mfa_token = NULL;
     self->line = settings->any->line;
     buf_init(&self->url, 8 << 10);
-    if (!sso_token_init(&self->token, search, settings->session ? settings->session->value : start_url, settings->session != NULL,
-                        start_url, region, err) ||
+    if (!sso_token_init(&self->token, search, settings->session ? settings->session->value : start_url,
+                        settings->session != NULL, start_url, region, err) ||
         !endpoint_resolve(&where, search->config, endpoint, sizeof endpoint, err))
         return at_setting(settings->values[REGION], err);
     snprintf(self->name, sizeof self->name, "SSO at %s", endpoint);
     snprintf(self->role, sizeof self->role, "%.150s in account %.80s", role, account);
-    snprintf(self->provider.source, sizeof self->provider.source, "SSO role %.150s of the profile %.60s in %.300s:%ld", self->role,
-             search->profile, settings->any->file, settings->any->line);
+    snprintf(self->provider.source, sizeof self->provider.source,
+             "SSO role %.150s of the profile %.60s in %.300s:%ld", self->role, search->profile,
+             settings->any->file, settings->any->line);
     buf_addf(&self->url, "%s/federation/credentials?role_name=", endpoint);
     sigv4_uri_encode(role, strlen(role), false, &self->url);
     buf_adds(&self->url, "&account_id=");
@@ -214,15 +233,17 @@ static bool configure(const struct credentials_search *search, const struct sso_
     return (self->file && !self->url.failed) || err_set(err, ERR_MEMORY, "out of memory");
 }
 
-enum credentials_found credentials_from_sso(const struct credentials_search *search, struct credentials_store **out,
-                                            struct err *err)
+enum credentials_found credentials_from_sso(const struct credentials_search *search,
+                                            struct credentials_store **out, struct err *err)
 {
-    struct sso_settings settings = {.session = aws_config_setting(search->config, search->profile, "sso_session")};
+    struct sso_settings settings = {.session =
+                                        aws_config_setting(search->config, search->profile, "sso_session")};
     if (!look_up(search, &settings, err))
         return CREDENTIALS_FAILED;
     if (!is_meant(search, &settings))
         return CREDENTIALS_NONE;
-    if ((settings.session && !session_is_there(search, settings.session, err)) || !is_complete(search, &settings, err))
+    if ((settings.session && !session_is_there(search, settings.session, err)) ||
+        !is_complete(search, &settings, err))
         return CREDENTIALS_FAILED;
     struct sso_provider *self = calloc(1, sizeof *self);
     if (!self) {

@@ -14,9 +14,9 @@
 #include "core/log.h"
 #include "core/retry.h"
 
-#define MAX_CACHE_FILE ((size_t)64 << 10)
+#define MAX_CACHE_FILE     ((size_t)64 << 10)
 #define CONNECT_TIMEOUT_MS 10000
-#define TIMEOUT_MS 30000
+#define TIMEOUT_MS         30000
 
 /* What a person types: a name with a space or the like is quoted. */
 static void set_login(struct sso_token *token, const char *profile)
@@ -26,10 +26,12 @@ static void set_login(struct sso_token *token, const char *profile)
     snprintf(token->login, sizeof token->login, "aws sso login --profile %s%.100s%s", quote, profile, quote);
 }
 
-bool sso_token_init(struct sso_token *token, const struct credentials_search *search, const char *name, bool renewable,
-                    const char *start_url, const char *region, struct err *err)
+bool sso_token_init(struct sso_token *token, const struct credentials_search *search, const char *name,
+                    bool renewable, const char *start_url, const char *region, struct err *err)
 {
-    struct endpoint_options where = {.service = &endpoint_sso_oidc, .region = region, .use_fips = search->options->use_fips,
+    struct endpoint_options where = {.service = &endpoint_sso_oidc,
+                                     .region = region,
+                                     .use_fips = search->options->use_fips,
                                      .use_dual_stack = search->options->use_dual_stack};
     char sum[41], in_home[80];
     memset(token, 0, sizeof *token);
@@ -72,7 +74,8 @@ void sso_token_stop(struct sso_token *token)
 
 static bool no_session(const struct sso_token *token, const char *why, struct err *err)
 {
-    return err_set(err, ERR_CREDENTIALS, "the profile \"%s\" has no SSO session %.300s: run: %s", token->profile, why, token->login);
+    return err_set(err, ERR_CREDENTIALS, "the profile \"%s\" has no SSO session %.300s: run: %s",
+                   token->profile, why, token->login);
 }
 
 static bool read_cache(struct sso_token *token, struct err *err)
@@ -82,7 +85,8 @@ static bool read_cache(struct sso_token *token, struct err *err)
     forget(token);
     err_clear(&ignored);
     FILE *file = token->path ? fopen(token->path, "re") : NULL;
-    snprintf(why, sizeof why, "(%.250s: %s)", token->path ? token->path : "no home directory", strerror(errno));
+    snprintf(why, sizeof why, "(%.250s: %s)", token->path ? token->path : "no home directory",
+             strerror(errno));
     if (!file)
         return no_session(token, why, err);
     char *text = calloc(1, MAX_CACHE_FILE);
@@ -90,7 +94,8 @@ static bool read_cache(struct sso_token *token, struct err *err)
     fclose(file);
     token->cached = credentials_answer_parse(text, len, token->path, &ignored);
     secret_release(text);
-    if (credentials_answer_text(token->cached, "accessToken") && credentials_answer_text(token->cached, "expiresAt"))
+    if (credentials_answer_text(token->cached, "accessToken") &&
+        credentials_answer_text(token->cached, "expiresAt"))
         return true;
     snprintf(why, sizeof why, "that can be read (%.250s)", token->path);
     return no_session(token, why, err);
@@ -108,7 +113,8 @@ static bool write_all(int fd, const char *text)
     return true;
 }
 
-/* In one step, so that another program finds the old file or the new one; of mode 0600, as mkostemp has it. */
+/* In one step, so that another program finds the old file or the new one; of mode 0600, as mkostemp has it.
+ */
 static void write_cache(const struct sso_token *token)
 {
     char *name = NULL, *text = cJSON_Print(token->cached);
@@ -119,8 +125,9 @@ static void write_cache(const struct sso_token *token)
     if (fd >= 0)
         ok = close(fd) == 0 && ok;
     if (!ok || rename(name, token->path) != 0) {
-        log_write(LOG_WARN, "the new SSO token cannot be kept in %s (%s): other programs go on with the old one", token->path,
-                  strerror(errno));
+        log_write(LOG_WARN,
+                  "the new SSO token cannot be kept in %s (%s): other programs go on with the old one",
+                  token->path, strerror(errno));
         if (fd >= 0)
             unlink(name);
     }
@@ -147,16 +154,19 @@ static time_t time_of(const cJSON *object, const char *name)
 static bool can_renew(const struct sso_token *token, time_t now)
 {
     return token->renewable && credentials_answer_text(token->cached, "refreshToken") &&
-           credentials_answer_text(token->cached, "clientId") && credentials_answer_text(token->cached, "clientSecret") &&
+           credentials_answer_text(token->cached, "clientId") &&
+           credentials_answer_text(token->cached, "clientSecret") &&
            time_of(token->cached, "registrationExpiresAt") > now;
 }
 
 /* Takes what SSO OIDC gave into the cache. */
-static bool take_new(struct sso_token *token, const struct http_response *response, const char *from, struct err *err)
+static bool take_new(struct sso_token *token, const struct http_response *response, const char *from,
+                     struct err *err)
 {
     char ends[24];
     cJSON *answer = credentials_answer_parse(response->body.data, response->body.len, from, err);
-    const char *access = credentials_answer_text(answer, "accessToken"), *refresh = credentials_answer_text(answer, "refreshToken");
+    const char *access = credentials_answer_text(answer, "accessToken"),
+               *refresh = credentials_answer_text(answer, "refreshToken");
     const cJSON *seconds = cJSON_GetObjectItemCaseSensitive(answer, "expiresIn");
     bool ok = access && cJSON_IsNumber(seconds) && seconds->valuedouble > 0 && seconds->valuedouble < 1e9;
     if (answer && !ok)
@@ -183,8 +193,9 @@ static bool has_ended(const struct sso_token *token, time_t now)
 static bool session_over(const struct sso_token *token, const char *why, struct err *err)
 {
     const char *ended = credentials_answer_text(token->cached, "expiresAt");
-    return err_set(err, ERR_CREDENTIALS, "the SSO session of the profile \"%s\" ended at %.40s%.400s: run: %s", token->profile, ended,
-                   why, token->login);
+    return err_set(err, ERR_CREDENTIALS,
+                   "the SSO session of the profile \"%s\" ended at %.40s%.400s: run: %s", token->profile,
+                   ended, why, token->login);
 }
 
 static void renewed(void *arg, struct http_response *response, const struct err *failure)
@@ -220,9 +231,16 @@ static bool renew(struct sso_token *token, struct err *err)
     char *text = cJSON_PrintUnformatted(form);
     credentials_answer_free(form);
     snprintf(url, sizeof url, "%s/token", token->endpoint);
-    struct http_request request = {.method = "POST", .url = url, .headers = &header, .header_count = 1, .body = text,
-                                   .body_len = text ? strlen(text) : 0, .has_body = true, .max_response = CREDENTIALS_ANSWER_MAX,
-                                   .connect_timeout_ms = CONNECT_TIMEOUT_MS, .timeout_ms = TIMEOUT_MS};
+    struct http_request request = {.method = "POST",
+                                   .url = url,
+                                   .headers = &header,
+                                   .header_count = 1,
+                                   .body = text,
+                                   .body_len = text ? strlen(text) : 0,
+                                   .has_body = true,
+                                   .max_response = CREDENTIALS_ANSWER_MAX,
+                                   .connect_timeout_ms = CONNECT_TIMEOUT_MS,
+                                   .timeout_ms = TIMEOUT_MS};
     if (text)
         token->request = credentials_request_start(&token->options, &request, &attempts, renewed, token, err);
     else
@@ -232,7 +250,8 @@ static bool renew(struct sso_token *token, struct err *err)
 }
 
 bool sso_token_start(struct sso_token *token, const char **now,
-                     void (*done)(void *arg, const char *token, const struct err *err), void *arg, struct err *err)
+                     void (*done)(void *arg, const char *token, const struct err *err), void *arg,
+                     struct err *err)
 {
     *now = NULL;
     token->done = done;

@@ -20,13 +20,13 @@ struct credentials_store {
     time_t (*clock)(time_t *);
     struct credentials_provider *provider; /* NULL: the keys are fixed */
     struct credentials keys;               /* access_key_id NULL: none yet */
-    bool fetching;
-    time_t pause_ends; /* while the keys are valid no fetch begins before */
-    unsigned round;    /* fetches begun */
+    bool fetching, warned;                 /* that fetches fail; told once until one succeeds */
+    time_t pause_ends;                     /* while the keys are valid no fetch begins before */
+    unsigned round;                        /* fetches begun */
     struct credentials_wait *waits;
-    struct err failure;          /* of a fetch that could not begin */
-    struct loop_timer *failed;   /* is about to tell it, or NULL */
-    bool telling, doomed;        /* those that wait are told; one of them has freed the store */
+    struct err failure;        /* of a fetch that could not begin */
+    struct loop_timer *failed; /* is about to tell it, or NULL */
+    bool telling, doomed;      /* those that wait are told; one of them has freed the store */
 };
 
 static struct credentials_store *store_new(struct credentials *keys, struct err *err)
@@ -49,8 +49,8 @@ struct credentials_store *credentials_store_fixed(struct credentials *keys, stru
 }
 
 struct credentials_store *credentials_store_new(const struct credentials_options *options,
-                                                struct credentials_provider *provider, struct credentials *keys,
-                                                struct err *err)
+                                                struct credentials_provider *provider,
+                                                struct credentials *keys, struct err *err)
 {
     struct credentials_store *store = store_new(keys, err);
     if (!store) {
@@ -125,8 +125,18 @@ static void expired_already(const struct credentials *keys, struct err *err)
 {
     char text[24];
     credentials_time_format(keys->expires, text);
-    err_set(err, ERR_CREDENTIALS, "the keys from %.500s had ended when they came, at %s: look at that source, and at the clock of "
-            "this machine", keys->source, text);
+    err_set(err, ERR_CREDENTIALS,
+            "the keys from %.500s had ended when they came, at %s: look at that source, and at the clock of "
+            "this machine",
+            keys->source, text);
+}
+
+static void warn_once(struct credentials_store *store, const struct err *failure)
+{
+    if (!store->warned)
+        log_write(LOG_WARN, "the credentials at hand are used on, as new ones could not be had: %s",
+                  failure->message);
+    store->warned = true;
 }
 
 static void end_fetch(struct credentials_store *store, struct credentials *keys, const struct err *err)
@@ -143,12 +153,15 @@ static void end_fetch(struct credentials_store *store, struct credentials *keys,
         store->keys = *keys;
         memset(keys, 0, sizeof *keys);
     }
-    if (failure.code[0] && are_valid(store))
-        log_write(LOG_WARN, "the credentials at hand are used on, as new ones could not be had: %s", failure.message);
+    if (!failure.code[0])
+        store->warned = false;
+    else if (are_valid(store))
+        warn_once(store, &failure);
     tell_waits(store, &failure);
 }
 
-void credentials_fetched(struct credentials_provider *provider, struct credentials *keys, const struct err *err)
+void credentials_fetched(struct credentials_provider *provider, struct credentials *keys,
+                         const struct err *err)
 {
     end_fetch(provider->store, keys, err);
 }
@@ -192,7 +205,8 @@ const struct credentials *credentials_current(struct credentials_store *store)
 }
 
 struct credentials_wait *credentials_await(struct credentials_store *store,
-                                           void (*ready)(void *arg, const struct credentials *keys, const struct err *err),
+                                           void (*ready)(void *arg, const struct credentials *keys,
+                                                         const struct err *err),
                                            void *arg, struct err *err)
 {
     struct credentials_wait *wait = calloc(1, sizeof *wait), **last = &store->waits;

@@ -10,15 +10,17 @@
 #include "core/retry.h"
 #include "core/sigv4.h"
 
-#define API_VERSION "2011-06-15"
-#define CONTENT_TYPE "application/x-www-form-urlencoded; charset=utf-8"
+#define API_VERSION        "2011-06-15"
+#define CONTENT_TYPE       "application/x-www-form-urlencoded; charset=utf-8"
 #define CONNECT_TIMEOUT_MS 10000
-#define TIMEOUT_MS 30000
+#define TIMEOUT_MS         30000
 
 bool sts_init(struct sts *sts, const struct credentials_search *search, struct err *err)
 {
-    struct endpoint_options where = {.service = &endpoint_sts, .region = search->options->region,
-                                     .use_fips = search->options->use_fips, .use_dual_stack = search->options->use_dual_stack};
+    struct endpoint_options where = {.service = &endpoint_sts,
+                                     .region = search->options->region,
+                                     .use_fips = search->options->use_fips,
+                                     .use_dual_stack = search->options->use_dual_stack};
     memset(sts, 0, sizeof *sts);
     if (!endpoint_resolve(&where, search->config, sts->endpoint, sizeof sts->endpoint, err))
         return false;
@@ -54,8 +56,8 @@ static void take_text(void *arg, const char *path, const char *text)
     const char *parent = strstr(path, "Result/Credentials/");
     if (!name)
         return;
-    if ((parent && strchr(parent + strlen("Result/Credentials/"), '/') == NULL) || strcmp(path, "ErrorResponse/Error/Code") == 0 ||
-        strcmp(path, "ErrorResponse/Error/Message") == 0)
+    if ((parent && strchr(parent + strlen("Result/Credentials/"), '/') == NULL) ||
+        strcmp(path, "ErrorResponse/Error/Code") == 0 || strcmp(path, "ErrorResponse/Error/Message") == 0)
         cJSON_AddStringToObject(arg, name + 1, text);
 }
 
@@ -74,28 +76,35 @@ static bool is_for_now(const struct http_response *response)
 {
     cJSON *answer = response->status == 400 ? read_answer(response) : NULL;
     const char *code = credentials_answer_text(answer, "Code");
-    bool again = code && (retry_classify(400, code) != RETRY_NEVER || strcmp(code, "IDPCommunicationError") == 0);
+    bool again =
+        code && (retry_classify(400, code) != RETRY_NEVER || strcmp(code, "IDPCommunicationError") == 0);
     credentials_answer_free(answer);
     return again;
 }
 
-static bool refused(const struct sts *sts, const struct http_response *response, const cJSON *answer, struct err *err)
+static bool refused(const struct sts *sts, const struct http_response *response, const cJSON *answer,
+                    struct err *err)
 {
-    const char *code = credentials_answer_text(answer, "Code"), *message = credentials_answer_text(answer, "Message");
+    const char *code = credentials_answer_text(answer, "Code"),
+               *message = credentials_answer_text(answer, "Message");
     char said[300], named[60];
     err->retryable = response->status == 429 || response->status >= 500 || is_for_now(response);
     if (!code)
-        return err_set(err, ERR_CREDENTIALS, "%.300s answered with status %d, and with no error that could be read: is it STS that "
-                       "answers there?", sts->name, response->status);
+        return err_set(err, ERR_CREDENTIALS,
+                       "%.300s answered with status %d, and with no error that could be read: is it STS that "
+                       "answers there?",
+                       sts->name, response->status);
     credentials_quote(code, strlen(code), named, sizeof named);
     credentials_quote(message ? message : "", message ? strlen(message) : 0, said, sizeof said);
-    return err_set(err, ERR_CREDENTIALS, "%.300s refused it: %s%s%s", sts->name, named, *said ? ": " : "", said);
+    return err_set(err, ERR_CREDENTIALS, "%.300s refused it: %s%s%s", sts->name, named, *said ? ": " : "",
+                   said);
 }
 
 static bool take_keys(const struct sts *sts, const struct http_response *response, const struct err *failure,
                       struct credentials *keys, struct err *err)
 {
-    static const struct credentials_answer_names names = {"AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration", false};
+    static const struct credentials_answer_names names = {"AccessKeyId", "SecretAccessKey", "SessionToken",
+                                                          "Expiration", false};
     if (failure->code[0])
         return credentials_answered(response, failure, sts->name, err);
     cJSON *answer = read_answer(response);
@@ -120,12 +129,18 @@ static void answered(void *arg, struct http_response *response, const struct err
 
 /* ---- the request ---- */
 
-static bool sign(const struct sts *sts, const struct http_url *url, const struct buf *form, const struct credentials *signer,
-                 struct sigv4_result *signature, struct err *err)
+static bool sign(const struct sts *sts, const struct http_url *url, const struct buf *form,
+                 const struct credentials *signer, struct sigv4_result *signature, struct err *err)
 {
     struct sigv4_header type = {"content-type", CONTENT_TYPE};
-    struct sigv4_request request = {.method = "POST", .host = url->authority, .path = url->path, .query = "", .headers = &type,
-                                    .header_count = 1, .body = form->data, .body_len = form->len};
+    struct sigv4_request request = {.method = "POST",
+                                    .host = url->authority,
+                                    .path = url->path,
+                                    .query = "",
+                                    .headers = &type,
+                                    .header_count = 1,
+                                    .body = form->data,
+                                    .body_len = form->len};
     struct sigv4_scope scope = {"sts", sts->region, credentials_now(&sts->options)};
     struct sigv4_credentials keys = {signer->access_key_id, secret_bytes(signer->secret_access_key),
                                      signer->session_token ? secret_bytes(signer->session_token) : NULL};
@@ -135,7 +150,8 @@ static bool sign(const struct sts *sts, const struct http_url *url, const struct
 static bool send_form(struct sts *sts, const struct buf *form, const struct credentials *signer,
                       const struct sigv4_result *signature, struct err *err)
 {
-    static const struct credentials_attempts attempts = {.most = RETRY_ATTEMPTS, .pause_ms = 500, .again = is_for_now};
+    static const struct credentials_attempts attempts = {
+        .most = RETRY_ATTEMPTS, .pause_ms = 500, .again = is_for_now};
     struct http_header headers[4];
     size_t count = 0;
     headers[count++] = (struct http_header){(char *)"Content-Type", (char *)CONTENT_TYPE};
@@ -143,18 +159,26 @@ static bool send_form(struct sts *sts, const struct buf *form, const struct cred
         headers[count++] = (struct http_header){(char *)"X-Amz-Date", (char *)signature->date};
         headers[count++] = (struct http_header){(char *)"Authorization", (char *)signature->authorization};
         if (signer->session_token)
-            headers[count++] = (struct http_header){(char *)"X-Amz-Security-Token", (char *)secret_bytes(signer->session_token)};
+            headers[count++] = (struct http_header){(char *)"X-Amz-Security-Token",
+                                                    (char *)secret_bytes(signer->session_token)};
     }
-    struct http_request request = {.method = "POST", .url = sts->endpoint, .headers = headers, .header_count = count,
-                                   .body = form->data, .body_len = form->len, .has_body = true,
-                                   .connect_timeout_ms = CONNECT_TIMEOUT_MS, .timeout_ms = TIMEOUT_MS,
+    struct http_request request = {.method = "POST",
+                                   .url = sts->endpoint,
+                                   .headers = headers,
+                                   .header_count = count,
+                                   .body = form->data,
+                                   .body_len = form->len,
+                                   .has_body = true,
+                                   .connect_timeout_ms = CONNECT_TIMEOUT_MS,
+                                   .timeout_ms = TIMEOUT_MS,
                                    .max_response = CREDENTIALS_ANSWER_MAX};
     sts->request = credentials_request_start(&sts->options, &request, &attempts, answered, sts, err);
     return sts->request != NULL;
 }
 
 bool sts_send(struct sts *sts, const struct buf *form, const struct credentials *signer,
-              void (*done)(void *arg, struct credentials *keys, const struct err *err), void *arg, struct err *err)
+              void (*done)(void *arg, struct credentials *keys, const struct err *err), void *arg,
+              struct err *err)
 {
     struct http_url url = {0};
     struct sigv4_result *signature = calloc(1, sizeof *signature);
@@ -163,7 +187,8 @@ bool sts_send(struct sts *sts, const struct buf *form, const struct credentials 
         err_set(err, ERR_MEMORY, "out of memory");
     sts->done = done;
     sts->arg = arg;
-    ok = ok && http_url_parse(sts->endpoint, &url, err) && (!signer || sign(sts, &url, form, signer, signature, err)) &&
+    ok = ok && http_url_parse(sts->endpoint, &url, err) &&
+         (!signer || sign(sts, &url, form, signer, signature, err)) &&
          send_form(sts, form, signer, signature, err);
     if (signature)
         sigv4_result_free(signature);

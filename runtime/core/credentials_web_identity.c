@@ -1,5 +1,5 @@
-/* Keys of a role for a token of an identity provider, as EKS and CI services leave it in a file. Rule: AWS SDKs and Tools Reference
- * Guide, "Assume role credential provider", web identity. */
+/* Keys of a role for a token of an identity provider, as EKS and CI services leave it in a file. Rule: AWS
+ * SDKs and Tools Reference Guide, "Assume role credential provider", web identity. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,8 +22,8 @@ static void identity_answered(void *arg, struct credentials *keys, const struct 
     if (keys)
         memcpy(keys->source, self->provider.source, sizeof keys->source);
     else
-        err_set(&err, ERR_CREDENTIALS, "the role %.120s cannot be assumed with the token in %.200s: %.400s", self->arn,
-                self->token_file, failure->message);
+        err_set(&err, ERR_CREDENTIALS, "the role %.120s cannot be assumed with the token in %.200s: %.400s",
+                self->arn, self->token_file, failure->message);
     credentials_fetched(&self->provider, keys, &err);
 }
 
@@ -60,7 +60,8 @@ static void identity_free(struct credentials_provider *provider)
 }
 
 /* The variable, unless a profile was named, then the profile's setting. */
-static const char *look_up(const struct credentials_search *search, const char *variable, const char *key, char *from, size_t size)
+static const char *look_up(const struct credentials_search *search, const char *variable, const char *key,
+                           char *from, size_t size)
 {
     const struct aws_setting *setting = aws_config_setting(search->config, search->profile, key);
     if (search->environment)
@@ -70,18 +71,23 @@ static const char *look_up(const struct credentials_search *search, const char *
     return setting ? setting->value : NULL;
 }
 
-static bool configure(const struct credentials_search *search, struct identity_provider *self, const char *file, const char *from,
-                      struct err *err)
+static bool configure(const struct credentials_search *search, struct identity_provider *self,
+                      const char *file, const char *from, struct err *err)
 {
     const char *arn = look_up(search, "AWS_ROLE_ARN", "role_arn", NULL, 0);
     const char *session = look_up(search, "AWS_ROLE_SESSION_NAME", "role_session_name", NULL, 0);
     if (!arn)
-        return err_set(err, ERR_CONFIG, "%.350s is given, but no role to assume with it: set AWS_ROLE_ARN, or role_arn in the profile",
-                       from);
+        return err_set(
+            err, ERR_CONFIG,
+            "%.350s is given, but no role to assume with it: set AWS_ROLE_ARN, or role_arn in the profile",
+            from);
     if (strncmp(arn, "arn:", 4) != 0)
-        return err_set(err, ERR_CONFIG, "the role for the token (%.350s) is \"%.120s\", which is not an ARN such as "
-                       "arn:aws:iam::123456789012:role/name", from, arn);
-    snprintf(self->provider.source, sizeof self->provider.source, "web identity for the role %.120s (%.400s)", arn, from);
+        return err_set(err, ERR_CONFIG,
+                       "the role for the token (%.350s) is \"%.120s\", which is not an ARN such as "
+                       "arn:aws:iam::123456789012:role/name",
+                       from, arn);
+    snprintf(self->provider.source, sizeof self->provider.source, "web identity for the role %.120s (%.400s)",
+             arn, from);
     self->arn = strdup(arn);
     self->session_name = session ? strdup(session) : NULL;
     self->token_file = strdup(file);
@@ -91,8 +97,8 @@ static bool configure(const struct credentials_search *search, struct identity_p
     return sts_init(&self->sts, search, err);
 }
 
-enum credentials_found credentials_from_web_identity(const struct credentials_search *search, struct credentials_store **out,
-                                                     struct err *err)
+enum credentials_found credentials_from_web_identity(const struct credentials_search *search,
+                                                     struct credentials_store **out, struct err *err)
 {
     char from[400];
     const char *file = look_up(search, TOKEN_VARIABLE, "web_identity_token_file", from, sizeof from);

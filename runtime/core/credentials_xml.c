@@ -97,7 +97,9 @@ static bool read_attributes(struct reader *reader)
         if (name == before || reader->at == name || reader->end - reader->at < 3 || *reader->at++ != '=')
             return false;
         char quote = *reader->at++;
-        const char *stop = quote == '"' || quote == '\'' ? memchr(reader->at, quote, (size_t)(reader->end - reader->at)) : NULL;
+        const char *stop = quote == '"' || quote == '\''
+                               ? memchr(reader->at, quote, (size_t)(reader->end - reader->at))
+                               : NULL;
         if (!stop || memchr(reader->at, '<', (size_t)(stop - reader->at)))
             return false;
         reader->at = stop + 1;
@@ -129,7 +131,8 @@ static bool open_element(struct reader *reader)
     size_t len = (size_t)(reader->at - name);
     if (len == 0 || reader->over || reader->path_len + len + 1 > MAX_PATH || !read_attributes(reader))
         return false;
-    reader->path_len += (size_t)sprintf(reader->path + reader->path_len, "%s%.*s", reader->path_len > 0 ? "/" : "", (int)len, name);
+    reader->path_len += (size_t)sprintf(reader->path + reader->path_len, "%s%.*s",
+                                        reader->path_len > 0 ? "/" : "", (int)len, name);
     reader->text_len = 0;
     reader->leaf = true;
     bool empty = *reader->at == '/';

@@ -8,8 +8,8 @@
 #include "core/credentials.h"
 #include "core/err.h"
 
-/* explicit → AWS_REGION → AWS_DEFAULT_REGION → the profile (and last the instance metadata: credentials_region.h). ERR_CONFIG names
- * all the places when there is none. `explicit_region` may be NULL. The text is copied into `out`. */
+/* explicit → AWS_REGION → AWS_DEFAULT_REGION → the profile (and last the instance metadata: credentials_region.h).
+ * ERR_CONFIG names all the places when there is none. `explicit_region` may be NULL. The text is copied into `out`. */
 bool endpoint_region(const char *explicit_region, const struct aws_config *config, char *out, size_t size,
                      struct err *err) MUST_CHECK;
 
@@ -40,8 +40,8 @@ struct endpoint_options {
 bool endpoint_resolve(const struct endpoint_options *options, const struct aws_config *config, char *out,
                       size_t size, struct err *err) MUST_CHECK;
 
-/* A URL that someone configured, without a trailing slash: http or https, a host, and neither user, query nor fragment. `from` says in
- * the error where it stands; the URL itself is not shown, as it may hold a password. */
+/* A URL that someone configured, without a trailing slash: http or https, a host, and neither user, query nor
+ * fragment. `from` says in the error where it stands; the URL itself is not shown, as it may hold a password. */
 bool endpoint_custom(const char *url, const char *from, char *out, size_t size, struct err *err) MUST_CHECK;
 
 /* True for 127.0.0.0/8, ::1 and "localhost": a host without brackets or port. */

@@ -17,7 +17,7 @@
 #include "core/loop.h"
 
 #define COUNT(table) (sizeof(table) / sizeof *(table))
-#define KEYS "\"Version\":1,\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"hunter2\""
+#define KEYS         "\"Version\":1,\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"hunter2\""
 
 /* ---- the command line ---- */
 
@@ -27,10 +27,22 @@ static void a_command_line_has_the_words_of_shlex(void **state)
     static const struct {
         const char *line, *words; /* each word followed by a bar */
     } lines[] = {
-        {"a b", "a|b|"},         {"  a\t b  ", "a|b|"},     {"'a b' c", "a b|c|"},     {"\"a \\\" b\"", "a \" b|"},
-        {"\"a \\n b\"", "a \\n b|"}, {"a\\ b", "a b|"},     {"a'b'c", "abc|"},         {"''", "|"},
-        {"x \"\"", "x||"},       {"'a\\b'", "a\\b|"},       {"\"$HOME\" ~/x", "$HOME|~/x|"}, {"a #b", "a|#b|"},
-        {"a\"b c\"d\\\"e", "ab cd\"e|"}, {"\"a\\\\b\"", "a\\b|"}, {"a\\\nb", "a\nb|"}, {"é \"ü\"", "é|ü|"},
+        {"a b", "a|b|"},
+        {"  a\t b  ", "a|b|"},
+        {"'a b' c", "a b|c|"},
+        {"\"a \\\" b\"", "a \" b|"},
+        {"\"a \\n b\"", "a \\n b|"},
+        {"a\\ b", "a b|"},
+        {"a'b'c", "abc|"},
+        {"''", "|"},
+        {"x \"\"", "x||"},
+        {"'a\\b'", "a\\b|"},
+        {"\"$HOME\" ~/x", "$HOME|~/x|"},
+        {"a #b", "a|#b|"},
+        {"a\"b c\"d\\\"e", "ab cd\"e|"},
+        {"\"a\\\\b\"", "a\\b|"},
+        {"a\\\nb", "a\nb|"},
+        {"é \"ü\"", "é|ü|"},
     };
     (void)state;
     for (size_t i = 0; i < COUNT(lines); i++) {
@@ -50,8 +62,12 @@ static void a_command_line_that_is_broken_says_how(void **state)
     static const struct {
         const char *line, *fault;
     } lines[] = {
-        {"a\\", "after the backslash"}, {"'a", "a quote is not closed"}, {"\"a", "a quote is not closed"},
-        {"a \"b\\", "a quote is not closed"}, {"", "no program"}, {" \t", "no program"},
+        {"a\\", "after the backslash"},
+        {"'a", "a quote is not closed"},
+        {"\"a", "a quote is not closed"},
+        {"a \"b\\", "a quote is not closed"},
+        {"", "no program"},
+        {" \t", "no program"},
     };
     (void)state;
     for (size_t i = 0; i < COUNT(lines); i++) {
@@ -109,7 +125,8 @@ static void ready(void *arg, const struct credentials *keys, const struct err *e
     }
 }
 
-static struct credentials_store *open_store(struct loop *loop, const char *command, long timeout_ms, struct err *err)
+static struct credentials_store *open_store(struct loop *loop, const char *command, long timeout_ms,
+                                            struct err *err)
 {
     FILE *file = fopen(config_path, "w");
     assert_non_null(file);
@@ -160,7 +177,8 @@ static void a_program_gives_keys(void **state)
     assert_string_equal(outcome.id, "A");
     assert_string_equal(outcome.secret, "hunter2");
     assert_int_equal(outcome.expires, 0);
-    outcome = run("printf '%s' '{" KEYS ",\"Expiration\":\"2100-01-01T01:00:00.25+01:00\",\"SessionToken\":null}'", 0);
+    outcome = run(
+        "printf '%s' '{" KEYS ",\"Expiration\":\"2100-01-01T01:00:00.25+01:00\",\"SessionToken\":null}'", 0);
     assert_string_equal(outcome.error, "");
     assert_int_equal(outcome.expires, 4102444800);
 }
@@ -168,11 +186,12 @@ static void a_program_gives_keys(void **state)
 static void a_program_that_ends_badly_says_what_it_said(void **state)
 {
     (void)state;
-    refused("sh -c 'echo >&2; echo \"  please log in\" >&2; echo more >&2; exit 7'", 0, "ended with status 7: please log in; run");
+    refused("sh -c 'echo >&2; echo \"  please log in\" >&2; echo more >&2; exit 7'", 0,
+            "ended with status 7: please log in; run");
     refused("sh -c 'kill -9 $$'", 0, "ended by signal 9");
     refused("sh -c 'printf \"bad \\033[31mterminal\\n\" >&2; exit 1'", 0, "status 1: bad ?[31mterminal; run");
-    refused("sh -c 'echo key wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY of AKIAIOSFODNN7EXAMPLE >&2; exit 1'", 0,
-            "status 1: key <secret> of <secret>; run");
+    refused("sh -c 'echo key wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY of AKIAIOSFODNN7EXAMPLE >&2; exit 1'",
+            0, "status 1: key <secret> of <secret>; run");
     refused("/nonexistent/program x", 0, "/nonexistent/program cannot be started: no such file");
     refused("/", 0, "cannot be started");
 }
@@ -184,14 +203,18 @@ static void what_is_not_keys_is_named_but_not_shown(void **state)
     refused("echo '<html>hunter2</html>'", 0, "gave HTML or XML instead of JSON");
     refused("echo 'hunter2'", 0, "gave something that is not a JSON object");
     refused("echo '[\"hunter2\"]'", 0, "not a JSON object");
-    refused("printf '%s' '{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"hunter2\"}'", 0, "without \"Version\": 1");
-    refused("printf '%s' '{\"Version\":2,\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"hunter2\"}'", 0, "without \"Version\": 1");
+    refused("printf '%s' '{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"hunter2\"}'", 0,
+            "without \"Version\": 1");
+    refused("printf '%s' '{\"Version\":2,\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"hunter2\"}'", 0,
+            "without \"Version\": 1");
     refused("printf '%s' '{\"Version\":\"1\"}'", 0, "without \"Version\": 1");
     refused("printf '%s' '{\"Version\":1,\"AccessKeyId\":\"A\"}'", 0, "without SecretAccessKey");
-    refused("printf '%s' '{\"Version\":1,\"AccessKeyId\":5,\"SecretAccessKey\":\"hunter2\"}'", 0, "without AccessKeyId");
+    refused("printf '%s' '{\"Version\":1,\"AccessKeyId\":5,\"SecretAccessKey\":\"hunter2\"}'", 0,
+            "without AccessKeyId");
     refused("printf '%s' '{" KEYS ",\"Expiration\":\"soon\"}'", 0, "Expiration that is not a time");
-    refused("printf '%s' '{\"Version\":1,\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"hunter2\\\\nX-Evil: 1\"}'", 0,
-            "SecretAccessKey holds a space, a line end");
+    refused(
+        "printf '%s' '{\"Version\":1,\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"hunter2\\\\nX-Evil: 1\"}'",
+        0, "SecretAccessKey holds a space, a line end");
 }
 
 static void keys_that_have_ended_are_refused(void **state)
@@ -205,7 +228,8 @@ static void keys_that_have_ended_are_refused(void **state)
 static void a_program_that_hangs_or_floods_is_killed(void **state)
 {
     (void)state;
-    refused("sh -c 'echo waiting for a token >&2; exec sleep 1000'", 200, "was killed: waiting for a token; run");
+    refused("sh -c 'echo waiting for a token >&2; exec sleep 1000'", 200,
+            "was killed: waiting for a token; run");
     refused("sh -c 'exec cat /dev/zero'", 0, "printed more than 262144 bytes and was killed");
     refused("sh -c 'head -c 100000 /dev/zero >&2; exit 4'", 0, "ended with status 4");
 }
@@ -249,7 +273,10 @@ static void what_is_quoted_is_one_printable_line(void **state)
     static const struct {
         const char *text, *quoted;
     } texts[] = {
-        {"", ""}, {"\n\n a\r\nb", "a"}, {"a\tb", "a?b"}, {"token=abcDEF1234567890abcdefgh!", "token=<secret>!"},
+        {"", ""},
+        {"\n\n a\r\nb", "a"},
+        {"a\tb", "a?b"},
+        {"token=abcDEF1234567890abcdefgh!", "token=<secret>!"},
         {"/home/somebody/bin/program: not found", "/home/somebody/bin/program: not found"},
         {"arn:aws:iam::123456789012:role/Name", "arn:aws:iam::123456789012:role/Name"},
     };

@@ -75,8 +75,8 @@ static int set_up(void **state)
     now = 1000000;
     f->loop = loop_new(&e);
     f->source = calloc(1, sizeof *f->source);
-    f->source->provider = (struct credentials_provider){.source = "a test", .start = source_start, .stop = source_stop,
-                                                        .free = source_free};
+    f->source->provider = (struct credentials_provider){
+        .source = "a test", .start = source_start, .stop = source_stop, .free = source_free};
     f->source->freed = &f->freed;
     struct credentials_options options = {.loop = f->loop, .clock = test_clock};
     f->store = credentials_store_new(&options, &f->source->provider, NULL, &e);

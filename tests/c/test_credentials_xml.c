@@ -37,7 +37,8 @@ static void the_texts_of_a_document_are_told_with_their_paths(void **state)
         const char *document, *found;
     } documents[] = {
         {"<a>b</a>", "a=b;"},
-        {"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<a x=\"1\" y='>'>\n <b>1</b>\n <c/><d />\n</a>\n", "a/b=1;a/c=;a/d=;"},
+        {"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<a x=\"1\" y='>'>\n <b>1</b>\n <c/><d />\n</a>\n",
+         "a/b=1;a/c=;a/d=;"},
         {"<a><b><c>1</c></b><b>2</b></a>", "a/b/c=1;a/b=2;"},
         {"<a>&lt;&amp;&gt;&quot;&apos;&#65;&#x42;&#x7e;</a>", "a=<&>\"'AB~;"},
         {"<n:a xmlns:n=\"u\">x y\n z</n:a >", "n:a=x y\n z;"},
@@ -55,11 +56,46 @@ static void the_texts_of_a_document_are_told_with_their_paths(void **state)
 static void what_is_broken_or_hostile_is_refused(void **state)
 {
     static const char *const documents[] = {
-        "", " ", "text", "<", "<a", "<a>", "<a></b>", "<a></a", "</a>", "<a></a></a>", "<a/><b/>", "<a>&</a>", "<a>&nbsp;</a>",
-        "<a>&#0;</a>", "<a>&#128;</a>", "<a>&#99999999999999999999;</a>", "<a>&#;</a>", "<a>&#x;</a>", "<a>&#65</a>", "<a>&#A;</a>",
-        "<a>&amp</a>", "<!DOCTYPE a><a/>", "<!DOCTYPE a [<!ENTITY b \"c\">]><a>&b;</a>", "<a><![CDATA[b]]></a>", "<a><!-- b --></a>",
-        "<a><?b c?></a>", "<a b></a>", "<a b=c></a>", "<a b=\"c></a>", "<a b=\"<\"/>", "<a b=\"c\"d=\"e\"/>", "<a/ >", "< a/>", "<a></ a>",
-        "x<a/>", "<a/>x", "<a/>&amp;", "<?xml <a/>", "<a><b></a></b>", "<a a=",
+        "",
+        " ",
+        "text",
+        "<",
+        "<a",
+        "<a>",
+        "<a></b>",
+        "<a></a",
+        "</a>",
+        "<a></a></a>",
+        "<a/><b/>",
+        "<a>&</a>",
+        "<a>&nbsp;</a>",
+        "<a>&#0;</a>",
+        "<a>&#128;</a>",
+        "<a>&#99999999999999999999;</a>",
+        "<a>&#;</a>",
+        "<a>&#x;</a>",
+        "<a>&#65</a>",
+        "<a>&#A;</a>",
+        "<a>&amp</a>",
+        "<!DOCTYPE a><a/>",
+        "<!DOCTYPE a [<!ENTITY b \"c\">]><a>&b;</a>",
+        "<a><![CDATA[b]]></a>",
+        "<a><!-- b --></a>",
+        "<a><?b c?></a>",
+        "<a b></a>",
+        "<a b=c></a>",
+        "<a b=\"c></a>",
+        "<a b=\"<\"/>",
+        "<a b=\"c\"d=\"e\"/>",
+        "<a/ >",
+        "< a/>",
+        "<a></ a>",
+        "x<a/>",
+        "<a/>x",
+        "<a/>&amp;",
+        "<?xml <a/>",
+        "<a><b></a></b>",
+        "<a a=",
     };
     char found[1000], deep[2001], nul[] = "<a>b\0c</a>";
     (void)state;
@@ -75,7 +111,8 @@ static void what_is_broken_or_hostile_is_refused(void **state)
 /* Cut at every byte, and with every byte changed: nothing is read beyond its end. */
 static void no_damage_leads_beyond_the_document(void **state)
 {
-    static const char document[] = "<?xml version=\"1.0\"?><a b=\"c\"><d>&lt;&#65;&#x42;</d><e/><f g='h'>i</f></a>";
+    static const char document[] =
+        "<?xml version=\"1.0\"?><a b=\"c\"><d>&lt;&#65;&#x42;</d><e/><f g='h'>i</f></a>";
     static const char bytes[] = "<>/&;\"'= a#x\0?!";
     char changed[sizeof document], found[1000];
     (void)state;
