@@ -124,12 +124,12 @@ static int wait_for_reply(lua_State *L, struct calling *calling, struct client *
     return wait_for(L, lua_gettop(L));
 }
 
-/* call(client, operation name, params, {timeout=}) → reply | nil, err; a breach of the model raises at `level`. */
+/* call(client, operation name, params, timeout, max_attempts) → reply | nil, err; a breach of the model raises at `level`. */
 static int native_call(lua_State *L)
 {
     struct err e;
     err_clear(&e);
-    lua_settop(L, 4);
+    lua_settop(L, 5);
     struct client *client = check_client(L, 1);
     const struct operation *op = operation_find(luaL_checkstring(L, 2));
     if (!op)
@@ -145,12 +145,17 @@ static int native_call(lua_State *L)
         timeout = 0; /* no limit */
     if (!(timeout >= 0 && timeout <= 1e6))
         return luaL_error(L, "%s: option \"timeout\" is in seconds, from 0 to 1000000", op->lua_name);
+    lua_Number attempts = luaL_optnumber(L, 5, 0);
+    if (!lua_isnil(L, 5) && !(attempts >= 1 && attempts <= RETRY_MOST_ATTEMPTS && attempts == floor(attempts)))
+        return luaL_error(L, "%s: option \"max_attempts\" must be a whole number from 1 to %d", op->lua_name,
+                          RETRY_MOST_ATTEMPTS);
     cJSON *params = json_from_lua(L, 3, op->input);
     if (!params)
         return luaL_error(L, "%s: %s", op->lua_name, lua_tostring(L, -1));
     json_guard(L, params);
     struct calling *calling = new_calling(L, op->secret);
-    calling->call = api_call_start(client->api, op, params, (long)ceil(timeout * 1000), calling_done, calling, &e);
+    calling->call = api_call_start(client->api, op, params, (long)ceil(timeout * 1000), (int)attempts,
+                                   calling_done, calling, &e);
     if (!calling->call)
         return fail_with(L, &e);
     return wait_for_reply(L, calling, client);

@@ -164,7 +164,7 @@ struct api_call {
     struct loop_timer *pause;    /* before the next attempt, or NULL */
     struct loop_timer *deadline; /* of the whole call, or NULL */
     struct retry_state retries;
-    int attempts;
+    int attempts, max_attempts;
     void (*done)(void *arg, struct api_reply *reply, const struct err *e);
     void *arg;
 };
@@ -292,7 +292,7 @@ static bool try_again(struct api_call *call, const struct http_response *respons
     enum retry_class class = retry_classify(status, e->code);
     if (status == 0 && !e->retryable)
         return false;
-    if (!retry_allowed(&call->client->bucket, &call->retries, class, call->client->max_attempts, random01(),
+    if (!retry_allowed(&call->client->bucket, &call->retries, class, call->max_attempts, random01(),
                        after ? atof(after) : -1, &delay_ms))
         return false;
     log_wire('*', "%s: %s: trying again in %.0f ms", call->operation, e->code, delay_ms);
@@ -304,7 +304,7 @@ static bool try_again(struct api_call *call, const struct http_response *respons
 static bool correct_clock(struct api_call *call, const struct http_response *response, const struct err *e)
 {
     struct api_client *client = call->client;
-    if (!client->correct_skew || call->skew_corrected || call->attempts >= client->max_attempts ||
+    if (!client->correct_skew || call->skew_corrected || call->attempts >= call->max_attempts ||
         !api_skew_is_suspected(e->code))
         return false;
     /* Another call may have learned it since this one was signed. */
@@ -450,6 +450,7 @@ static struct api_call *call_new(struct api_client *client, const char *operatio
     }
     call->client = client;
     call->operation = operation;
+    call->max_attempts = client->max_attempts;
     call->method = method;
     call->done = done;
     call->arg = arg;
@@ -457,7 +458,7 @@ static struct api_call *call_new(struct api_client *client, const char *operatio
 }
 
 struct api_call *api_call_start(struct api_client *client, const struct operation *op, const cJSON *params,
-                                long timeout_ms,
+                                long timeout_ms, int max_attempts,
                                 void (*done)(void *arg, struct api_reply *reply, const struct err *e), void *arg,
                                 struct err *e)
 {
@@ -478,6 +479,8 @@ struct api_call *api_call_start(struct api_client *client, const struct operatio
     call->body = request.body;
     call->has_body = request.has_body;
     call->pace = &client->paces[op - client->operations];
+    if (max_attempts > 0)
+        call->max_attempts = max_attempts;
     if (timeout_ms > 0)
         call->deadline = loop_timer_start(client->loop, (uint64_t)timeout_ms, call_timed_out, call);
     if (next_attempt(call, e))

@@ -55,10 +55,10 @@ struct api_reply {
 
 struct api_call;
 /* Starts a call. `params` is validated before anything is sent (ERR_VALIDATION at once) and not kept. `timeout_ms`
- * bounds the whole call with its retries; 0: none. `done` comes in a turn of the loop, once; e->code is "" on success.
+ * bounds the whole call with its retries; 0: none. `max_attempts` is the call's own; 0: the client's. `done` comes in a turn of the loop, once; e->code is "" on success.
  * An operation that is not idempotent is sent once when it may have arrived without an answer: e->unknown_outcome. */
 struct api_call *api_call_start(struct api_client *client, const struct operation *op, const cJSON *params,
-                                long timeout_ms,
+                                long timeout_ms, int max_attempts,
                                 void (*done)(void *arg, struct api_reply *reply, const struct err *e), void *arg,
                                 struct err *e) MUST_CHECK;
 /* A call outside the model, such as the embedded service's own: `path` and `query` escaped. */

@@ -93,8 +93,9 @@ end
 profiles.operations = native.operations
 
 local function call(client, name, params, options, level)
-  if options ~= nil then errors.check_options(name, options, { timeout = "number" }, level + 1) end
-  local ok, reply, err = pcall(native.call, client.handle, name, params, options and options.timeout)
+  if options ~= nil then errors.check_options(name, options, { timeout = "number", max_attempts = "number" }, level + 1) end
+  local given = options or {}
+  local ok, reply, err = pcall(native.call, client.handle, name, params, given.timeout, given.max_attempts)
   if not ok then
     if type(reply) ~= "string" then error(reply, 0) end
     error(reply:gsub("^[^\n]-:%d+: ", "", 1), level + 1)
@@ -167,6 +168,12 @@ function methods:pages(name, params)
     end
     return items[at]
   end
+end
+
+--- Waits until something on the service is as it is called: see upjob.waiter.
+function methods:wait_until(name, params, options)
+  local reply, err = require("upjob.waiter").wait_until(self, name, params, options)
+  return reply, err
 end
 
 --- What the embedded service knows of failed records, page by page: the real service has no such call.

@@ -66,8 +66,8 @@ function replies.get_upload_job(client, request, options)
 end
 
 --- CreateUploadJob: the JobId | nil, err. Without one there may be a job all the same.
-function replies.create_upload_job(client, request)
-  local reply, err = client:create_upload_job(request)
+function replies.create_upload_job(client, request, options)
+  local reply, err = client:create_upload_job(request, options)
   if not reply then return nil, err end
   local about = { DomainName = request.DomainName, JobId = text(reply.JobId) }
   if not about.JobId or not require("upjob.native.profiles").validate("GetUploadJob", about) then

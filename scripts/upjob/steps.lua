@@ -7,15 +7,13 @@ local rejects = require "upjob.rejects"
 local replies = require "upjob.replies"
 local report = require "upjob.report"
 local system = require "upjob.native.system"
+local waiter = require "upjob.waiter"
 
 local steps = {}
 
-local FIRST_POLL, LAST_POLL = 0.2, 15 -- seconds between two looks at a job
-local LAST_POLL_EMBEDDED = 0.5
-local ENDED = { SUCCEEDED = true, PARTIALLY_SUCCEEDED = true, FAILED = true, STOPPED = true }
+local CLOCKS_APART = 60 -- seconds by which the service's clock may be behind, when a job that it made is looked for
 -- A step that failed for a passing reason is taken again: the service, or the way to it, may be away for a while.
 local STEP_ATTEMPTS, FIRST_PAUSE, LAST_PAUSE = 6, 0.5, 10 -- seconds; with jitter, some 15 in all
-local WATCH_PATIENCE = 600 -- seconds without one answered look
 
 local function must(value, err)
   if value == nil then error(err, 0) end
@@ -81,17 +79,60 @@ local function ensure_domain(self)
   return made, err
 end
 
+-- Ids that runs of this program have: none of them is the job of another.
+local taken = {}
+
+-- Whether a job that was found by its name is what was asked for.
+local function is_ours(self, item)
+  if taken[item.JobId] or item.DisplayName ~= self.request.DisplayName or item.Status ~= "CREATED" then return false end
+  if not item.CreatedAt or item.CreatedAt < self.creation_began - CLOCKS_APART then return false end
+  local job = replies.get_upload_job(self.client, { DomainName = self.domain, JobId = item.JobId })
+  if not job or job.UniqueKey ~= self.request.UniqueKey or not job.Fields then return false end
+  for name, field in pairs(self.request.Fields) do
+    local theirs = job.Fields[name]
+    if not theirs or theirs.Source ~= field.Source or theirs.Target ~= field.Target then return false end
+  end
+  return true
+end
+
+-- A creation that may have been carried out, which no answer told, is looked for before it is made again: the service would make
+-- a second job. The id of the job | false when there is none | nil, when that is not known.
+local function look_for(self)
+  local found, count = false, 0
+  local ok = pcall(function()
+    for item in self.client:pages("list_upload_jobs", { DomainName = self.domain }) do
+      local job = replies.job(item)
+      if is_ours(self, job) then found, count = job.JobId, count + 1 end
+    end
+  end)
+  if not ok or count > 1 then return nil end
+  return found
+end
+
 -- Given up while the call is under way, it leaves open whether there is a job: `creating` stays.
 local function create_once(self)
   self.creating = true
-  local job_id, err = replies.create_upload_job(self.client, self.request)
+  local job_id, err = replies.create_upload_job(self.client, self.request, { max_attempts = 1 })
+  if err and (err.outcome == "unknown" or (err.status or 0) >= 500) then
+    local found = look_for(self)
+    if found then
+      job_id, err = found, nil
+    elseif found == false and err.code ~= "InvalidResponse" then
+      err.outcome, err.retryable = nil, true
+      err.message = err.message:gsub("; whether it was carried out is not known.*$", "")
+    else
+      err.outcome, err.retryable = "unknown", false
+    end
+  end
   self.creating = false
+  if job_id then taken[job_id] = true end
   return job_id, err
 end
 
 function steps.create(self)
   self.step = "create"
   must(ensure_domain(self))
+  self.creation_began = system.time()
   self.job_id = must(persist(self, create_once))
   self.created_at = system.time()
   events.emit(self, "created", { JobId = self.job_id, DisplayName = self.request.DisplayName, DomainName = self.domain })
@@ -149,39 +190,30 @@ function steps.start(self)
   events.emit(self, "started", { JobId = self.job_id })
 end
 
--- Looks until the job has ended; a passing failure of a look is not the end of the watch, unless nothing else comes.
+-- Looks until the job has ended.
 function steps.watch(self)
   self.step = "watch"
-  local pause, status, counted = FIRST_POLL, self.status, nil
-  local seen, failures = native.now(), 0
-  while true do
-    local reply, err = replies.get_upload_job(self.client, { DomainName = self.domain, JobId = self.job_id })
-    if reply then
-      seen, failures = native.now(), 0
-      if reply.Status ~= status then
+  local request, counted = { DomainName = self.domain, JobId = self.job_id }, nil
+  return must(waiter.poll {
+    client = self.client,
+    look = function(options) return replies.get_upload_job(self.client, request, options) end,
+    failed = function(attempt, delay, err)
+      events.emit(self, "retrying", { step = "watch", attempt = attempt, delay = delay, error = err })
+    end,
+    seen = function(reply)
+      local from, summary = self.status, reply.ResultsSummary
+      if reply.Status ~= from then
         self.status = reply.Status
-        events.emit(self, "status", { JobId = self.job_id, from = status, to = reply.Status, StatusReason = reply.StatusReason })
-        status = reply.Status
-        pause = FIRST_POLL
+        events.emit(self, "status", { JobId = self.job_id, from = from, to = reply.Status, StatusReason = reply.StatusReason })
       end
-      local summary = reply.ResultsSummary
       local counts = summary and ("%d/%d/%d"):format(summary.CreatedRecords, summary.UpdatedRecords, summary.FailedRecords)
       if counts and counts ~= counted then
         counted = counts
         events.emit(self, "counts", summary)
       end
-      if ENDED[reply.Status] then return reply end
-    elseif not err.retryable or native.now() - seen > WATCH_PATIENCE then
-      must(nil, err)
-    end
-    local delay = pause * (0.8 + 0.4 * math.random())
-    if err then
-      failures = failures + 1
-      events.emit(self, "retrying", { step = "watch", attempt = failures, delay = delay, error = err })
-    end
-    native.sleep(delay)
-    pause = math.min(pause * 1.5, self.client.embedded and LAST_POLL_EMBEDDED or LAST_POLL)
-  end
+      return waiter.has_ended(reply.Status), reply.Status ~= from
+    end,
+  })
 end
 
 return steps

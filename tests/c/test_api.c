@@ -81,7 +81,7 @@ static void run(struct fixture *f, const char *operation, const char *params, lo
     assert_non_null(input);
     err_clear(&e);
     f->done = false;
-    struct api_call *call = api_call_start(f->client, operation_find(operation), input, timeout_ms, call_done, f, &e);
+    struct api_call *call = api_call_start(f->client, operation_find(operation), input, timeout_ms, 0, call_done, f, &e);
     cJSON_Delete(input);
     assert_string_equal(e.message, "");
     assert_non_null(call);

@@ -110,6 +110,111 @@ describe("an import that fails before the start", function()
   end)
 end)
 
+describe("a creation whose answer was lost", function()
+  local function lost(carried_out)
+    local calls = 0
+    return function(_, request, options)
+      calls = calls + 1
+      if calls > 1 then return client:create_upload_job(request, options) end
+      for _ = 1, carried_out do assert(client:create_upload_job(request, options)) end
+      return nil, errors.new { code = "ConnectionError", outcome = "unknown", operation = "CreateUploadJob", message =
+        "the connection broke; whether it was carried out is not known: look with ListUploadJobs before you send it again" }
+    end
+  end
+
+  local function jobs_called(name)
+    local count = 0
+    for item in client:pages("list_upload_jobs", { DomainName = "acme" }) do
+      if item.DisplayName == name then count = count + 1 end
+    end
+    return count
+  end
+
+  it("is looked for by its name, and the job that it made is used", function()
+    local result = assert(import { client = client_with { create_upload_job = lost(1) }, name = "lost, made" }:wait())
+    assert.equals("SUCCEEDED", result.Status)
+    assert.equals(1, jobs_called "lost, made")
+  end)
+
+  it("is made again when there is no such job", function()
+    local result = assert(import { client = client_with { create_upload_job = lost(0) }, name = "lost, not made" }:wait())
+    assert.equals("SUCCEEDED", result.Status)
+    assert.equals(1, jobs_called "lost, not made")
+  end)
+
+  it("does not take a job of another mapping, nor one that another run has", function()
+    assert(import { name = "of another" }:wait())
+    assert(client:create_upload_job { DomainName = "acme", DisplayName = "of another", UniqueKey = "x",
+      Fields = { x = { Source = "_source.id", Target = "_profile.Attributes.x" } } })
+    assert(import { client = client_with { create_upload_job = lost(0) }, name = "of another" }:wait())
+    assert.equals(3, jobs_called "of another")
+  end)
+
+  it("is not made again when several jobs may be it, or none can be looked for", function()
+    for _, calls in ipairs { { create_upload_job = lost(2) },
+                             { create_upload_job = lost(0),
+                               pages = function() error(errors.new { code = "TimeoutError", message = "no" }, 0) end } } do
+      local _, err = import { client = client_with(calls), name = "twice" }:wait()
+      assert.equals("unknown", err.outcome)
+      assert.matches("whether the job was created is not known", err.message)
+    end
+    assert.equals(2, jobs_called "twice")
+  end)
+end)
+
+describe("client:wait_until", function()
+  local function new_job()
+    return assert(client:create_upload_job { DomainName = "acme", DisplayName = "x", UniqueKey = "x",
+      Fields = { x = { Source = "_source.id", Target = "_profile.Attributes.x" } } }).JobId
+  end
+
+  it("gives the job when it has ended", function()
+    local id = assert(import():wait()).JobId
+    assert.equals("SUCCEEDED", assert(client:wait_until("upload_job_done", { DomainName = "acme", JobId = id })).Status)
+  end)
+
+  it("looks again until then, through failures that pass", function()
+    local id, looks = assert(import():wait()).JobId, 0
+    local slow = client_with { get_upload_job = function(_, request)
+      looks = looks + 1
+      if looks == 1 then return nil, errors.new { code = "ConnectionError", retryable = true, message = "away" } end
+      local found = assert(client:get_upload_job(request))
+      if looks < 4 then found.Status = "IN_PROGRESS" end
+      return found
+    end }
+    local done = assert(slow:wait_until("upload_job_done", { DomainName = "acme", JobId = id }, { first = 0.01 }))
+    assert.equals("SUCCEEDED", done.Status)
+    assert.equals(4, looks)
+  end)
+
+  it("ends with an error that does not pass, or when its time is up", function()
+    local _, err = client:wait_until("upload_job_done", { DomainName = "acme", JobId = ("0"):rep(32) })
+    assert.equals("ResourceNotFoundException", err.code)
+    local id = new_job()
+    _, err = client:wait_until("upload_job_done", { DomainName = "acme", JobId = id }, { timeout = 0.5 })
+    assert.equals("TimeoutError", err.code)
+    assert.equals(("upload job %s is CREATED after 0.5 s"):format(id), err.message)
+  end)
+
+  it("refuses what there is not at the caller's line", function()
+    local function refusal(...)
+      local arguments = table.pack(...)
+      local ok, message = pcall(function()
+        client:wait_until(table.unpack(arguments, 1, arguments.n))
+      end)
+      assert.is_false(ok)
+      assert.matches("job_spec.lua:%d+: ", message)
+      return (message:gsub("^.*job_spec.lua:%d+: ", ""))
+    end
+    assert.equals('wait_until: there is nothing called "upload_job_dome" to wait for (did you mean "upload_job_done"?)',
+      refusal("upload_job_dome", {}))
+    assert.equals('wait_until: option "timeout" is in seconds, more than 0', refusal("upload_job_done", {}, { timeout = 0 / 0 }))
+    assert.equals('wait_until: option "first" is in seconds, more than 0', refusal("upload_job_done", {}, { first = -1 }))
+    assert.equals('wait_until: unknown option "time_out" (did you mean "timeout"?)',
+      refusal("upload_job_done", {}, { time_out = 1 }))
+  end)
+end)
+
 describe("a reply that breaks the service model", function()
   local function answers(reply) return function() return reply end end
   local function fails(calls, operation, text)
@@ -140,7 +245,8 @@ describe("a reply that breaks the service model", function()
     fails(reply("http://127.0.0.1:9/", 5), "GetUploadJobPath", "no ClientToken")
     fails(reply("http://127.0.0.1:9/", secret.new("c2hvcnQ=")), "GetUploadJobPath", "ClientToken) is not base64 of 32 bytes")
     fails(reply("http://example.com/", secret.new(key)), "GetUploadJobPath", "Url and ClientToken cannot be used: ")
-    local run = fails(reply("nonsense at all", secret.new(key)), "GetUploadJobPath", "not a URL")
+    local run = fails(reply("nonsense at all", secret.new(key)), "GetUploadJobPath",
+      "the URL must begin with https:// or http://")
     assert.matches("was not started: it was stopped", run.error.message, 1, true)
   end)
 

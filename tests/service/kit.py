@@ -215,6 +215,7 @@ class Stub(Service):
                 text = json.dumps(body).encode()
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(text)))
+                self.send_header("ETag", '"an upload has one"')
                 self.end_headers()
                 self.wfile.write(text)
 
