@@ -293,8 +293,8 @@ static void asking_done(void *arg, const char *region, const struct err *e)
     wait_finish(&asking->wait);
 }
 
-/* metadata_region(the options of a client) → region | nil, err; nil alone when the options or what is configured have one, or
- * cannot be read, which client() tells. */
+/* metadata_region(options that client() has taken) → region | nil, err; nil alone when they or what is configured have one, or
+ * the configuration cannot be read: then it is not the region that client() failed for. */
 static int native_metadata_region(lua_State *L)
 {
     const char *what = "profiles.client";

@@ -68,12 +68,15 @@ function profiles.client(options)
   end
   local words = command_options(settings)
   settings.embedded = nil
-  if not is_embedded and settings.region == nil then
-    local region, none = errors.at_caller(native.metadata_region, settings)
-    if none then return nil, none end
-    settings.region = region
-  end
   local handle, err = errors.at_caller(native.client, settings, is_embedded)
+  if not handle and err.code == "ConfigurationError" and not is_embedded then
+    local region, none = native.metadata_region(settings)
+    if none then return nil, none end
+    if region then
+      settings.region = region
+      handle, err = errors.at_caller(native.client, settings, is_embedded)
+    end
+  end
   if not handle then return nil, err end
   return setmetatable({ handle = handle, embedded = is_embedded, command_options = words }, client_meta)
 end
