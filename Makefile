@@ -145,8 +145,8 @@ deps-bench:
 conformance: deps deps-conformance
 	@$(MAKE) --no-print-directory -s -j$$(nproc) all $(BUILD)/conformance/model
 	@BUILD=$(BUILD) tests/conformance/run
-PEERS         := build/conformance
-PEER_PACKAGES := python3-botocore awscli $(if $(shell command -v npm),,nodejs npm)
+PEERS          = build/conformance
+PEER_PACKAGES  = python3-botocore awscli $(if $(shell command -v npm),,nodejs npm)
 .PHONY: deps-conformance
 deps-conformance:
 	$(call install_missing,$(PEER_PACKAGES))

@@ -1,4 +1,5 @@
-/* model: writes the table of operations as a service model in botocore's form, for the peers that are driven by one.
+/* model: writes the table of operations as a service model in botocore's form, for the peers that are driven
+ * by one.
  *
  *     model DIRECTORY
  *
@@ -30,8 +31,8 @@ static cJSON *reference(const struct shape *shape)
 static const char *type_name(enum shape_kind kind)
 {
     static const char *const names[] = {
-        [SHAPE_STRUCTURE] = "structure", [SHAPE_LIST] = "list",       [SHAPE_MAP] = "map",
-        [SHAPE_STRING] = "string",       [SHAPE_INTEGER] = "long",    [SHAPE_DOUBLE] = "double",
+        [SHAPE_STRUCTURE] = "structure", [SHAPE_LIST] = "list",           [SHAPE_MAP] = "map",
+        [SHAPE_STRING] = "string",       [SHAPE_INTEGER] = "long",        [SHAPE_DOUBLE] = "double",
         [SHAPE_BOOLEAN] = "boolean",     [SHAPE_TIMESTAMP] = "timestamp", [SHAPE_BLOB] = "blob",
     };
     return names[kind];
@@ -39,12 +40,14 @@ static const char *type_name(enum shape_kind kind)
 
 static void add_member(const struct member *member, cJSON *members, cJSON *required)
 {
-    static const char *const locations[] = {[IN_PATH] = "uri", [IN_QUERY] = "querystring", [IN_STATUS] = "statusCode"};
+    static const char *const locations[] = {
+        [IN_PATH] = "uri", [IN_QUERY] = "querystring", [IN_STATUS] = "statusCode"};
     cJSON *out = reference(member->shape);
     if (member->location != IN_BODY) {
         cJSON_AddStringToObject(out, "location", locations[member->location]);
         if (member->location != IN_STATUS)
-            cJSON_AddStringToObject(out, "locationName", member->wire_name ? member->wire_name : member->name);
+            cJSON_AddStringToObject(out, "locationName",
+                                    member->wire_name ? member->wire_name : member->name);
     }
     cJSON_AddItemToObject(members, member->name, out);
     if (member->required)
@@ -135,10 +138,16 @@ static void add_operation(cJSON *operations, const struct operation *op)
 static void add_metadata(cJSON *model)
 {
     static const char *const facts[][2] = {
-        {"apiVersion", "2020-08-15"}, {"endpointPrefix", "profile"}, {"jsonVersion", "1.1"},
-        {"protocol", "rest-json"}, {"serviceAbbreviation", "Customer Profiles"},
-        {"serviceFullName", "Amazon Connect Customer Profiles"}, {"serviceId", "Customer Profiles"},
-        {"signatureVersion", "v4"}, {"signingName", "profile"}, {"uid", "customer-profiles-2020-08-15"},
+        {"apiVersion", "2020-08-15"},
+        {"endpointPrefix", "profile"},
+        {"jsonVersion", "1.1"},
+        {"protocol", "rest-json"},
+        {"serviceAbbreviation", "Customer Profiles"},
+        {"serviceFullName", "Amazon Connect Customer Profiles"},
+        {"serviceId", "Customer Profiles"},
+        {"signatureVersion", "v4"},
+        {"signingName", "profile"},
+        {"uid", "customer-profiles-2020-08-15"},
     };
     cJSON *out = cJSON_AddObjectToObject(model, "metadata");
     for (size_t i = 0; i < sizeof facts / sizeof *facts; i++)
