@@ -5,6 +5,7 @@ local errors = require "upjob.errors"
 local exit = require "upjob.exit"
 local facts = require "upjob.facts"
 local native = require "upjob.native.task"
+local report = require "upjob.report"
 local system = require "upjob.native.system"
 
 local probe = {}
@@ -336,7 +337,7 @@ function probe:jobs_in_progress()
     if many then
       self:judge("list-page", false, ("%d on one page"):format(#page.Items))
     else
-      self:skip("list-page", ("the domain has %d upload jobs: they are one page"):format(#page.Items))
+      self:skip("list-page", ("one page has all of the domain's %s"):format(report.plural(#page.Items, "upload job")))
     end
   end
   local running = {}

@@ -182,8 +182,8 @@ class Proxy(http.server.BaseHTTPRequestHandler):
             self.server.silent_at = None
             self.close_connection = True
             return
-        self.answer(reply.status, text, [(n, v) for n, v in reply.getheaders() if n.lower() in (
-            "content-type", "x-amzn-errortype", "x-amzn-requestid")])
+        self.answer(reply.status, text, [header for header in reply.getheaders() if header[0].lower() not in (
+            "content-length", "connection", "date")])
         connection.close()
 
     do_GET = do_PUT = do_POST = do_DELETE = handle_any
