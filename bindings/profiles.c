@@ -421,6 +421,13 @@ static int native_endpoint(lua_State *L)
     return 1;
 }
 
+/* partition(region) → "aws", "aws-cn", … */
+static int native_partition(lua_State *L)
+{
+    lua_pushstring(L, endpoint_partition(luaL_checkstring(L, 1)));
+    return 1;
+}
+
 /* nearest(name, names) → the nearest of the list, or nil: for every "did you mean" */
 static int native_nearest(lua_State *L)
 {
@@ -443,7 +450,7 @@ int open_native_profiles(lua_State *L)
         {"client", native_client},         {"call", native_call},         {"get", native_get},
         {"about", native_about},           {"close", client_close},       {"operation", native_operation},
         {"operations", native_operations}, {"validate", native_validate}, {"endpoint", native_endpoint},
-        {"nearest", native_nearest},       {"metadata_region", native_metadata_region},
+        {"nearest", native_nearest},       {"partition", native_partition},       {"metadata_region", native_metadata_region},
         {NULL, NULL}};
     luaL_newmetatable(L, CLIENT_TYPE);
     lua_pushcfunction(L, client_close);

@@ -88,20 +88,21 @@ const struct endpoint_service endpoint_sso = {"portal.sso", "SSO", "sso", true};
 const struct endpoint_service endpoint_sso_oidc = {"oidc", "SSO_OIDC", "sso_oidc", true};
 
 struct partition {
+    const char *name;
     const char *regions; /* a pattern */
     const char *suffix, *dual_stack_suffix;
 };
 
 /* The service's endpoint rule set; the first serves regions that fit none. */
 static const struct partition partitions[] = {
-    {"^(us|eu|ap|sa|ca|me|af|il|mx)-\\w+-\\d+$", "amazonaws.com", "api.aws"},
-    {"^cn-\\w+-\\d+$", "amazonaws.com.cn", "api.amazonwebservices.com.cn"},
-    {"^us-gov-\\w+-\\d+$", "amazonaws.com", "api.aws"},
-    {"^eusc-(de)-\\w+-\\d+$", "amazonaws.eu", "api.amazonwebservices.eu"},
-    {"^us-iso-\\w+-\\d+$", "c2s.ic.gov", "api.aws.ic.gov"},
-    {"^us-isob-\\w+-\\d+$", "sc2s.sgov.gov", "api.aws.scloud"},
-    {"^eu-isoe-\\w+-\\d+$", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk"},
-    {"^us-isof-\\w+-\\d+$", "csp.hci.ic.gov", "api.aws.hci.ic.gov"},
+    {"aws", "^(us|eu|ap|sa|ca|me|af|il|mx)-\\w+-\\d+$", "amazonaws.com", "api.aws"},
+    {"aws-cn", "^cn-\\w+-\\d+$", "amazonaws.com.cn", "api.amazonwebservices.com.cn"},
+    {"aws-us-gov", "^us-gov-\\w+-\\d+$", "amazonaws.com", "api.aws"},
+    {"aws-eusc", "^eusc-(de)-\\w+-\\d+$", "amazonaws.eu", "api.amazonwebservices.eu"},
+    {"aws-iso", "^us-iso-\\w+-\\d+$", "c2s.ic.gov", "api.aws.ic.gov"},
+    {"aws-iso-b", "^us-isob-\\w+-\\d+$", "sc2s.sgov.gov", "api.aws.scloud"},
+    {"aws-iso-e", "^eu-isoe-\\w+-\\d+$", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk"},
+    {"aws-iso-f", "^us-isof-\\w+-\\d+$", "csp.hci.ic.gov", "api.aws.hci.ic.gov"},
 };
 
 static const struct partition *find_partition(const char *region)
@@ -110,6 +111,11 @@ static const struct partition *find_partition(const char *region)
         if (pattern_matches(partitions[i].regions, region))
             return &partitions[i];
     return &partitions[0];
+}
+
+const char *endpoint_partition(const char *region)
+{
+    return find_partition(region)->name;
 }
 
 static bool is_true(const char *text)

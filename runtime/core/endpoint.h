@@ -44,6 +44,9 @@ bool endpoint_resolve(const struct endpoint_options *options, const struct aws_c
  * fragment. `from` says in the error where it stands; the URL itself is not shown, as it may hold a password. */
 bool endpoint_custom(const char *url, const char *from, char *out, size_t size, struct err *err) MUST_CHECK;
 
+/* "aws", "aws-cn", …: as it stands in ARNs. */
+const char *endpoint_partition(const char *region);
+
 /* True for 127.0.0.0/8, ::1 and "localhost": a host without brackets or port. */
 bool endpoint_is_loopback(const char *host);
 

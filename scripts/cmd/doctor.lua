@@ -86,15 +86,36 @@ local function check_state(add, options)
   add("state", not problem, problem or directory .. (system.stat(directory) and "" or " (made when it is first needed)"))
 end
 
+-- Prints the least policy; nothing is asked of the service.
+local function print_policy(options)
+  local domain, status = cli.need_domain("doctor", options)
+  if not domain then return status end
+  local ok, err = require("upjob.native.profiles").validate("GetDomain", { DomainName = domain })
+  if not ok then return cli.fail(err) end
+  local region = options.region
+  if not region then
+    local client = profiles.client()
+    region = client and client:about().region or nil
+  end
+  print(json.encode(require("upjob.iam").policy(domain, region), { pretty = true }))
+  if not options.quiet then
+    report.say("put the number of your account in place of * where your rules ask for it; the upload itself goes to a URL that "
+      .. "the service signs, and takes no permission of yours")
+  end
+  return cli.OK
+end
+
 function command.parser()
   local p = cli.parser("doctor", "Tells what is configured, what is wrong, and how to mend it. Ends with 3 when something is.")
   p:option("--domain", "Look at this domain too (or set UPJOB_DOMAIN)."):argname("NAME")
+  p:flag("--iam-policy", "Print the least IAM policy that import, job and profile need on that domain, and do nothing else.")
   return p
 end
 
 function command.main(arguments)
   local options, status = cli.parse(command.parser(), arguments)
   if not options then return status end
+  if options.iam_policy then return print_policy(options) end
   local checks, bad = {}, 0
   local function add(name, ok, text)
     checks[#checks + 1] = { name = name, ok = ok, text = text }

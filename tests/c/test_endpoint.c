@@ -67,20 +67,20 @@ static void every_partition_has_its_endpoints(void **state)
 {
     (void)state;
     static const struct {
-        const char *region, *suffix, *dual_stack_suffix;
+        const char *region, *suffix, *dual_stack_suffix, *partition;
     } rows[] = {
-        {"us-east-1", "amazonaws.com", "api.aws"},
-        {"mx-central-1", "amazonaws.com", "api.aws"},
-        {"ap-southeast-2", "amazonaws.com", "api.aws"},
-        {"cn-north-1", "amazonaws.com.cn", "api.amazonwebservices.com.cn"},
-        {"us-gov-west-1", "amazonaws.com", "api.aws"},
-        {"eusc-de-east-1", "amazonaws.eu", "api.amazonwebservices.eu"},
-        {"us-iso-east-1", "c2s.ic.gov", "api.aws.ic.gov"},
-        {"us-isob-east-1", "sc2s.sgov.gov", "api.aws.scloud"},
-        {"eu-isoe-west-1", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk"},
-        {"us-isof-south-1", "csp.hci.ic.gov", "api.aws.hci.ic.gov"},
-        {"moon-base-1", "amazonaws.com", "api.aws"},
-        {"us-east", "amazonaws.com", "api.aws"},
+        {"us-east-1", "amazonaws.com", "api.aws", "aws"},
+        {"mx-central-1", "amazonaws.com", "api.aws", "aws"},
+        {"ap-southeast-2", "amazonaws.com", "api.aws", "aws"},
+        {"cn-north-1", "amazonaws.com.cn", "api.amazonwebservices.com.cn", "aws-cn"},
+        {"us-gov-west-1", "amazonaws.com", "api.aws", "aws-us-gov"},
+        {"eusc-de-east-1", "amazonaws.eu", "api.amazonwebservices.eu", "aws-eusc"},
+        {"us-iso-east-1", "c2s.ic.gov", "api.aws.ic.gov", "aws-iso"},
+        {"us-isob-east-1", "sc2s.sgov.gov", "api.aws.scloud", "aws-iso-b"},
+        {"eu-isoe-west-1", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk", "aws-iso-e"},
+        {"us-isof-south-1", "csp.hci.ic.gov", "api.aws.hci.ic.gov", "aws-iso-f"},
+        {"moon-base-1", "amazonaws.com", "api.aws", "aws"},
+        {"us-east", "amazonaws.com", "api.aws", "aws"},
     };
     for (size_t i = 0; i < COUNT(rows) * 4; i++) {
         char wanted[200], seen[512] = "";
@@ -90,6 +90,7 @@ static void every_partition_has_its_endpoints(void **state)
                  i & 2 ? rows[i / 4].dual_stack_suffix : rows[i / 4].suffix);
         assert_true(endpoint_resolve(&options, NULL, seen, sizeof seen, &err));
         assert_string_equal(seen, wanted);
+        assert_string_equal(endpoint_partition(rows[i / 4].region), rows[i / 4].partition);
     }
 }
 

@@ -249,7 +249,7 @@ static void a_transfer_that_goes_on_slowly_is_not_stalled(void **state)
 {
     struct fixture *f = *state;
 #define FIVE_LINES "A: 1\r\nB: 2\r\nC: 3\r\nD: 4\r\nE: 5\r\n"
-    static const char *const replies[] = {".HTTP/1.1 200 OK\r\n" FIVE_LINES FIVE_LINES FIVE_LINES "Content-Length: 0\r\n"
+    static const char *const replies[] = {".HTTP/1.1 200 OK\r\n" FIVE_LINES FIVE_LINES FIVE_LINES "ETag: \"x\"\r\nContent-Length: 0\r\n"
                                           "Connection: close\r\n\r\n", NULL};
     struct upload_options options = {.no_content_md5 = true, .stall_timeout_ms = 1000};
     server_start(&f->server, replies);

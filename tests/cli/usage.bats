@@ -237,3 +237,17 @@ assert seen == (9, True), seen
 P
     TERM=xterm python3 ending.py "$UPJOB"
 }
+
+@test "doctor --iam-policy prints the least policy for a domain, and asks nobody" {
+    AWS_REGION=cn-north-1 upjob doctor --iam-policy --domain acme
+    expect_status 0
+    grep -qF '["arn:aws-cn:profile:cn-north-1:*:domains/acme", "arn:aws-cn:profile:cn-north-1:*:domains/acme/*"]' <<<"$output"
+    [ "$(grep -o '"profile:[A-Z][A-Za-z]*"' <<<"$output" | wc -l)" = 9 ]
+    upjob doctor --iam-policy --domain acme --region us-gov-west-1 -q
+    [ "$errors" = "" ]
+    grep -qF '"arn:aws-us-gov:profile:us-gov-west-1:*:domains/acme"' <<<"$output"
+    upjob doctor --iam-policy
+    expect_status 2
+    upjob doctor --iam-policy --domain 'a b'
+    expect_status 2
+}
