@@ -1,6 +1,6 @@
 /* credentials_program: runs a program on the loop and takes what it prints. Private to credentials*.c.
  *
- * Its standard input is empty. No program outlives its run, and none is left behind as a zombie.
+ * Its standard input is empty. None is left behind as a zombie; one that runs when this program is killed goes on.
  */
 #ifndef UPJOB_CORE_CREDENTIALS_PROGRAM_H
 #define UPJOB_CORE_CREDENTIALS_PROGRAM_H
