@@ -1,5 +1,5 @@
 --- The least policy of IAM with which upjob's commands work on one domain. Resources: "Actions, resources, and condition keys for
--- Amazon Connect Customer Profiles", Service Authorization Reference; that an upload job is a resource below its domain is inferred.
+-- Amazon Connect Customer Profiles", Service Authorization Reference; that an upload job is a resource of its domain is inferred.
 local json = require "upjob.json"
 local native = require "upjob.native.profiles"
 
