@@ -278,12 +278,12 @@ def test_no_region():
     for answer, said in [((404, ""), "status 404"), ((200, ""), "gave nothing"), ((200, "<html>"), "not the name of a region"),
                          ((200, "a.evil.example/"), "not the name of a region")]:
         with Home(region=None) as home, Server(lambda request: answer if "placement" in request.path else Instance()(request)) as server:
-            ok, text = home.doctor(SERVICE, **metadata(server))["client"]
+            ok, text = home.doctor(SERVICE, **metadata(server))["region"]
             assert not ok, text
             for place in ["--region", "AWS_REGION", "AWS_DEFAULT_REGION", 'profile "default"', "instance metadata", said]:
                 assert place in text, (place, text)
     with Home(region=None) as home:
-        assert "switched off by AWS_EC2_METADATA_DISABLED" in home.doctor(SERVICE)["client"][1]
+        assert "switched off by AWS_EC2_METADATA_DISABLED" in home.doctor(SERVICE)["region"][1]
 
 
 try:
