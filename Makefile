@@ -130,7 +130,7 @@ torture: deps
 lint: deps
 	@tests/lint
 
-bench: deps deps-bench
+bench: deps deps-bench deps-conformance
 	@$(MAKE) --no-print-directory -s -j$$(nproc) all $(BUILD)/bench/calls_server $(BUILD)/bench/calls_curl
 	@tests/bench/run
 $(BUILD)/bench/%: tests/bench/%.c
@@ -138,7 +138,7 @@ $(BUILD)/bench/%: tests/bench/%.c
 	$(CC) $(CFLAGS) -o $@ $< $(if $(findstring server,$@),-lmicrohttpd,-lcurl)
 .PHONY: deps-bench
 deps-bench:
-	$(call install_missing,sqlite3 python3-boto3 awscli)
+	$(call install_missing,sqlite3 python3-boto3)
 
 # Compares upjob with the AWS SDKs and the AWS CLI, which it installs: the SDK for JavaScript below the build, the others from
 # Debian's packages.
