@@ -17,7 +17,7 @@ static enum credentials_found login_session(const struct credentials_search *sea
             "export-credentials --format process "
             "--profile %.80s",
             search->profile, search->profile);
-    err_at(err, setting->file, setting->line, 0, NULL);
+    aws_setting_at(setting, err);
     return CREDENTIALS_FAILED;
 }
 

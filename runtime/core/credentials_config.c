@@ -213,7 +213,7 @@ static bool no_such_profile(const struct aws_config *config, const char *profile
             own ? own : "a config file (no home directory)", shared ? shared : "a credentials file",
             any ? "name one that is there (aws configure list-profiles), or make it with aws configure"
                 : "make it with aws configure");
-    return referrer ? err_at(err, referrer->file, referrer->line, 0, NULL) : false;
+    return referrer ? aws_setting_at(referrer, err) : false;
 }
 
 bool aws_config_require(const struct aws_config *config, const char *profile, const struct aws_setting *referrer,

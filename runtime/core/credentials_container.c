@@ -169,7 +169,7 @@ enum credentials_found credentials_from_container(const struct credentials_searc
     self->provider.start = container_start;
     self->provider.stop = container_stop;
     self->provider.free = container_free;
-    self->options = *search->options;
+    self->options = credentials_options_kept(search->options);
     snprintf(self->provider.source, sizeof self->provider.source, "%s (%s)", from,
              relative ? RELATIVE : FULL);
     self->url = make_url(relative, full, err);

@@ -41,8 +41,7 @@ bool imds_init(struct imds *imds, const struct credentials_search *search, struc
         !credentials_number(search, "AWS_METADATA_SERVICE_NUM_ATTEMPTS", "metadata_service_num_attempts",
                             1000, 1, &attempts, err))
         return false;
-    imds->options = *search->options;
-    imds->options.region = imds->options.mfa_token = NULL;
+    imds->options = credentials_options_kept(search->options);
     imds->timeout_ms = seconds * 1000;
     imds->attempts.most = (int)attempts;
     snprintf(imds->name, sizeof imds->name, "the instance metadata at %s", imds->endpoint);

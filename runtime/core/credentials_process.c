@@ -111,7 +111,7 @@ enum credentials_found credentials_from_process(const struct credentials_search 
     if (!self || !(self->file = strdup(setting->file))) {
         err_set(err, fault ? ERR_CONFIG : ERR_MEMORY, "%s%s",
                 fault ? "this credential_process cannot be run: " : "out of memory", fault ? fault : "");
-        err_at(err, setting->file, setting->line, 0, NULL);
+        aws_setting_at(setting, err);
         free(words);
         free(self);
         return CREDENTIALS_FAILED;

@@ -42,6 +42,11 @@ const struct aws_setting *aws_config_find(const struct aws_config *config, const
 const struct aws_setting *aws_config_setting(const struct aws_config *config, const char *profile, const char *key);
 /* A setting of a section [sso-session …] of the config file. */
 const struct aws_setting *aws_config_session(const struct aws_config *config, const char *session, const char *key);
+/* Says that the error is about a setting. Returns false. */
+static inline bool aws_setting_at(const struct aws_setting *setting, struct err *err)
+{
+    return err_at(err, setting->file, setting->line, 0, NULL);
+}
 /* A path in the home directory, owned by the caller; NULL without a home. */
 char *aws_home_path(const char *in_home);
 /* False with *err filled when neither file has the profile. `referrer` names it, or is NULL: the caller or AWS_PROFILE did. */
@@ -87,6 +92,14 @@ bool credentials_number(const struct credentials_search *search, const char *var
 /* All of a file that holds a token, without the white space around it. NULL with *err filled: it is not there, or holds more
  * than one line. To be freed with secret_release. */
 char *credentials_token_file(const char *path, const char *from, struct err *err) MUST_CHECK;
+
+/* What a provider may keep of them: all but the strings. */
+static inline struct credentials_options credentials_options_kept(const struct credentials_options *options)
+{
+    struct credentials_options kept = *options;
+    kept.region = kept.mfa_token = NULL;
+    return kept;
+}
 
 /* The sources, one file each: whether one is configured, and a store that asks it. */
 typedef enum credentials_found credentials_source_find(const struct credentials_search *search,

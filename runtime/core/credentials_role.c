@@ -119,11 +119,6 @@ static void role_free(struct credentials_provider *provider)
 
 /* ---- with whose keys ---- */
 
-static bool at_setting(const struct aws_setting *setting, struct err *err)
-{
-    return err_at(err, setting->file, setting->line, 0, NULL);
-}
-
 /* "a → b → a", from the profile that was asked for. */
 static void tell_loop(const struct credentials_search *search, char *out, size_t size)
 {
@@ -155,7 +150,7 @@ static struct credentials_store *from_profile(const struct credentials_search *s
         tell_loop(search, path, sizeof path);
         err_set(err, ERR_CONFIG, "source_profile leads in a circle: %s%.60s: name a profile that has keys",
                 path, source->value);
-        at_setting(source, err);
+        aws_setting_at(source, err);
         return NULL;
     }
     enum credentials_found found = credentials_of_profile(&next, &store, err);
@@ -165,7 +160,7 @@ static struct credentials_store *from_profile(const struct credentials_search *s
                 "or name "
                 "another",
                 source->value, source->value);
-        at_setting(source, err);
+        aws_setting_at(source, err);
     }
     return store;
 }
@@ -186,14 +181,14 @@ static struct credentials_store *from_source(const struct credentials_search *se
         err_set(err, ERR_CONFIG,
                 "credential_source is \"%.60s\": it must be Environment, Ec2InstanceMetadata or EcsContainer",
                 source->value);
-        at_setting(source, err);
+        aws_setting_at(source, err);
     }
     if (found == CREDENTIALS_NONE) {
         err_set(err, ERR_CREDENTIALS, "credential_source is %s, but %s is not set", source->value,
                 source->value[1] == 'n' ? "AWS_ACCESS_KEY_ID"
                                         : "neither AWS_CONTAINER_CREDENTIALS_RELATIVE_URI nor "
                                           "AWS_CONTAINER_CREDENTIALS_FULL_URI");
-        at_setting(source, err);
+        aws_setting_at(source, err);
     }
     return store;
 }
@@ -208,7 +203,7 @@ static struct credentials_store *find_signer(const struct credentials_search *se
         err_set(err, ERR_CONFIG,
                 "the profile \"%.100s\" has both source_profile and credential_source: remove one",
                 search->profile);
-        at_setting(source, err);
+        aws_setting_at(source, err);
         return NULL;
     }
     if (!profile && !source) {
@@ -217,7 +212,7 @@ static struct credentials_store *find_signer(const struct credentials_search *se
                 "source_profile "
                 "or credential_source (or web_identity_token_file)",
                 search->profile);
-        at_setting(role, err);
+        aws_setting_at(role, err);
         return NULL;
     }
     return profile ? from_profile(search, profile, err) : from_source(search, source, err);
@@ -238,7 +233,7 @@ static bool take_mfa(const struct credentials_search *search, struct role_provid
                 " in the environment, or mfa_token in profiles.client; nothing that runs unattended can use "
                 "this profile",
                 search->profile, serial->value);
-        return at_setting(serial, err);
+        return aws_setting_at(serial, err);
     }
     size_t len = strlen(token);
     if (len != 6 || strspn(token, "0123456789") != len)
@@ -261,7 +256,7 @@ static bool take_duration(const struct credentials_search *search, struct role_p
         return true;
     err_set(err, ERR_CONFIG, "duration_seconds is \"%.40s\": it must be a whole number from 900 to 43200",
             setting->value);
-    return at_setting(setting, err);
+    return aws_setting_at(setting, err);
 }
 
 /* A copy of a setting of the profile; true also when there is none. */
@@ -285,7 +280,7 @@ static bool configure(const struct credentials_search *search, const struct aws_
         err_set(err, ERR_CONFIG,
                 "role_arn is \"%.120s\", which is not an ARN such as arn:aws:iam::123456789012:role/name",
                 role->value);
-        return at_setting(role, err);
+        return aws_setting_at(role, err);
     }
     return copy(search, "role_arn", &self->arn, err) &&
            copy(search, "role_session_name", &self->session_name, err) &&

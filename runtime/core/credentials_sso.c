@@ -136,11 +136,6 @@ struct sso_settings {
     const struct aws_setting *values[SSO_KEYS];
 };
 
-static bool at_setting(const struct aws_setting *setting, struct err *err)
-{
-    return err_at(err, setting->file, setting->line, 0, NULL);
-}
-
 static bool session_is_there(const struct credentials_search *search, const struct aws_setting *session,
                              struct err *err)
 {
@@ -152,7 +147,7 @@ static bool session_is_there(const struct credentials_search *search, const stru
     err_set(err, ERR_CONFIG,
             "there is no section [sso-session %.100s] in %.250s: add it, or run: aws configure sso",
             session->value, file->path);
-    return at_setting(session, err);
+    return aws_setting_at(session, err);
 }
 
 /* What stands in both the session and the profile must be the same. */
@@ -167,7 +162,7 @@ static bool look_up(const struct credentials_search *search, struct sso_settings
             err_set(err, ERR_CONFIG,
                     "%s is another than that of [sso-session %.100s] (line %ld): remove one of them",
                     key_names[i], settings->session->value, shared->line);
-            return at_setting(own, err);
+            return aws_setting_at(own, err);
         }
         settings->values[i] = own ? own : shared;
         settings->any = settings->any ? settings->any : own;
@@ -186,7 +181,7 @@ static bool is_complete(const struct credentials_search *search, const struct ss
                 "the profile \"%.80s\" uses SSO, but has no %s%s%.80s%s: add it, or run: aws configure sso",
                 search->profile, key_names[i], settings->session ? " (nor has [sso-session " : "",
                 settings->session ? settings->session->value : "", settings->session ? "])" : "");
-        return at_setting(settings->any, err);
+        return aws_setting_at(settings->any, err);
     }
     return true;
 }
@@ -212,14 +207,13 @@ static bool configure(const struct credentials_search *search, const struct sso_
                                      .use_fips = search->options->use_fips,
                                      .use_dual_stack = search->options->use_dual_stack};
     char endpoint[512];
-    self->options = *search->options;
-    self->options.region = self->options.mfa_token = NULL;
+    self->options = credentials_options_kept(search->options);
     self->line = settings->any->line;
     buf_init(&self->url, 8 << 10);
     if (!sso_token_init(&self->token, search, settings->session ? settings->session->value : start_url,
                         settings->session != NULL, start_url, region, err) ||
         !endpoint_resolve(&where, search->config, endpoint, sizeof endpoint, err))
-        return at_setting(settings->values[REGION], err);
+        return aws_setting_at(settings->values[REGION], err);
     snprintf(self->name, sizeof self->name, "SSO at %s", endpoint);
     snprintf(self->role, sizeof self->role, "%.150s in account %.80s", role, account);
     snprintf(self->provider.source, sizeof self->provider.source,

@@ -35,8 +35,7 @@ bool sso_token_init(struct sso_token *token, const struct credentials_search *se
                                      .use_dual_stack = search->options->use_dual_stack};
     char sum[41], in_home[80];
     memset(token, 0, sizeof *token);
-    token->options = *search->options;
-    token->options.region = token->options.mfa_token = NULL;
+    token->options = credentials_options_kept(search->options);
     token->renewable = renewable;
     set_login(token, search->profile);
     digest_sha1_hex(name, sum);

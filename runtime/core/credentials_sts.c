@@ -24,8 +24,7 @@ bool sts_init(struct sts *sts, const struct credentials_search *search, struct e
     memset(sts, 0, sizeof *sts);
     if (!endpoint_resolve(&where, search->config, sts->endpoint, sizeof sts->endpoint, err))
         return false;
-    sts->options = *search->options;
-    sts->options.region = sts->options.mfa_token = NULL;
+    sts->options = credentials_options_kept(search->options);
     snprintf(sts->region, sizeof sts->region, "%s", search->options->region);
     snprintf(sts->name, sizeof sts->name, "STS at %s", sts->endpoint);
     return true;
