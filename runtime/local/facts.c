@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/operations.h"
+#include "local/spec.h"
 
 const struct facts facts_inferred = {
 #define CHOICE(member, name, inferred, other) .member = true,
@@ -57,8 +58,9 @@ static bool set_choice(bool *as_inferred, const struct fact *fact, const char *v
            err_set(err, ERR_USAGE, "fact %s=%s: it is %s or %s", fact->name, value, fact->inferred, fact->other);
 }
 
-static bool set_one(struct facts *facts, const char *name, const char *value, struct err *err)
+static bool set_one(void *arg, const char *name, const char *value, struct err *err)
 {
+    struct facts *facts = arg;
     const struct fact *fact = find(name, err);
     void *member = fact ? (char *)facts + fact->offset : NULL;
     return fact && (fact->inferred ? set_choice(member, fact, value, err) : set_amount(member, fact, value, err));
@@ -66,17 +68,5 @@ static bool set_one(struct facts *facts, const char *name, const char *value, st
 
 bool facts_bend(struct facts *facts, const char *spec, struct err *err)
 {
-    char part[128];
-    for (const char *p = spec; *p;) {
-        size_t len = strcspn(p, ",");
-        snprintf(part, sizeof part, "%.*s", (int)(len < sizeof part ? len : sizeof part - 1), p);
-        char *equals = strchr(part, '=');
-        if (!equals)
-            return err_set(err, ERR_USAGE, "fact \"%s\": NAME=VALUE is needed", part);
-        *equals = '\0';
-        if (!set_one(facts, part, equals + 1, err))
-            return false;
-        p += len + (p[len] == ',');
-    }
-    return true;
+    return spec_read("fact", spec, set_one, facts, err);
 }

@@ -8,6 +8,7 @@
 
 #include "core/operations.h"
 #include "local/facts.h"
+#include "local/spec.h"
 
 #define MAX_OPERATIONS 24 /* the service answers fewer */
 
@@ -32,7 +33,6 @@ static const char *const kind_names[] = {
     [FAULT_THROTTLE] = "throttle",       [FAULT_ERROR] = "error",
     [FAULT_EXPIRE_URL] = "expire-url",   [FAULT_DROP_UPLOAD] = "drop-upload",
     [FAULT_STALL_UPLOAD] = "stall-upload", [FAULT_DENY] = "deny",
-    [FAULT_KINDS] = NULL,
 };
 
 /* ---- the specification ---- */
@@ -66,10 +66,13 @@ static bool set_seed(struct faults *faults, const char *value, struct err *err)
     return (end != value && !*end) || err_set(err, ERR_USAGE, "fault seed=%s: a whole number is needed", value);
 }
 
-static bool set_one(struct faults *faults, const char *name, const char *value, struct err *err)
+static bool set_one(void *arg, const char *name, const char *value, struct err *err)
 {
-    static const char *const names[] = {"throttle", "error", "expire-url", "drop-upload", "stall-upload",
-                                        "deny", "slow", "seed", NULL};
+    static const char *const others[] = {"slow", "seed"};
+    struct faults *faults = arg;
+    const char *names[FAULT_KINDS + 3] = {NULL};
+    memcpy(names, kind_names, FAULT_KINDS * sizeof *names);
+    memcpy(names + FAULT_KINDS, others, sizeof others);
     if (strcmp(name, "slow") == 0)
         return set_rate(faults, value, err);
     if (strcmp(name, "seed") == 0)
@@ -80,25 +83,11 @@ static bool set_one(struct faults *faults, const char *name, const char *value, 
     const char *nearest = nearest_name(name, names);
     if (nearest)
         return err_set(err, ERR_USAGE, "there is no fault \"%s\"; did you mean \"%s\"?", name, nearest);
-    return err_set(err, ERR_USAGE,
-                   "there is no fault \"%s\": throttle, error, expire-url, drop-upload, stall-upload, deny, slow, seed", name);
-}
-
-static bool read_spec(struct faults *faults, const char *spec, struct err *err)
-{
-    char part[128];
-    for (const char *p = spec; *p;) {
-        size_t len = strcspn(p, ",");
-        snprintf(part, sizeof part, "%.*s", (int)(len < sizeof part ? len : sizeof part - 1), p);
-        char *equals = strchr(part, '=');
-        if (!equals)
-            return err_set(err, ERR_USAGE, "fault \"%s\": NAME=VALUE is needed", part);
-        *equals = '\0';
-        if (!set_one(faults, part, equals + 1, err))
-            return false;
-        p += len + (p[len] == ',');
-    }
-    return true;
+    err_set(err, ERR_USAGE, "there is no fault \"%s\":", name);
+    for (const char **each = names; *each; each++)
+        snprintf(err->message + strlen(err->message), sizeof err->message - strlen(err->message), "%s %s",
+                 each == names ? "" : ",", *each);
+    return false;
 }
 
 struct faults *faults_new(const char *spec, const struct facts *rates, struct err *err)
@@ -112,7 +101,7 @@ struct faults *faults_new(const char *spec, const struct facts *rates, struct er
     if (getrandom(&faults->seed, sizeof faults->seed, 0) != (ssize_t)sizeof faults->seed)
         faults->seed = 1;
     faults->seed %= 1000000; /* short enough to be typed again */
-    if (!spec || read_spec(faults, spec, err))
+    if (!spec || spec_read("fault", spec, set_one, faults, err))
         return faults;
     free(faults);
     return NULL;
