@@ -31,6 +31,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def answer(self, body):
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
+        self.send_header("ETag", "\"x\"")
         self.end_headers()
         self.wfile.write(body)
 
