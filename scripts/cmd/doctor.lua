@@ -94,7 +94,8 @@ local function print_policy(options)
   if not ok then return cli.fail(err) end
   local region = options.region
   if not region then
-    local client = profiles.client()
+    -- Keys of nobody: the region is that of the environment or the profile, whether there are keys or not.
+    local client = profiles.client { credentials = { access_key_id = "nobody", secret_access_key = "nobody" } }
     region = client and client:about().region or nil
   end
   print(json.encode(require("upjob.iam").policy(domain, region), { pretty = true }))
