@@ -144,6 +144,11 @@ time_t api_client_credentials_expiry(const struct api_client *client)
     return credentials_expiry(client->credentials);
 }
 
+double api_client_clock_offset(const struct api_client *client)
+{
+    return client->skew;
+}
+
 /* ---- a call ---- */
 
 struct api_call {
@@ -172,7 +177,8 @@ struct api_call {
 static bool begin_attempt(struct api_call *call, struct err *e) MUST_CHECK;
 static bool next_attempt(struct api_call *call, struct err *e) MUST_CHECK;
 
-static void call_free(struct api_call *call)
+/* Nothing of it calls back any more. */
+static void end_work(struct api_call *call)
 {
     if (call->keys)
         credentials_await_cancel(call->keys);
@@ -180,6 +186,14 @@ static void call_free(struct api_call *call)
         http_cancel(call->http);
     loop_timer_stop(call->pause);
     loop_timer_stop(call->deadline);
+    call->keys = NULL;
+    call->http = NULL;
+    call->pause = call->deadline = NULL;
+}
+
+static void call_free(struct api_call *call)
+{
+    end_work(call);
     buf_free(&call->path);
     buf_free(&call->query);
     buf_free(&call->body);
@@ -200,6 +214,7 @@ static void finish(struct api_call *call, struct api_reply *reply, struct err *e
         e->status = reply->status;
         e->attempts = call->attempts;
     }
+    end_work(call); /* what it waits for is the client's, which `done` may free */
     call->done(call->arg, reply, e);
     cJSON_Delete(reply->output);
     secret_free(reply->secret);
@@ -300,12 +315,12 @@ static bool try_again(struct api_call *call, const struct http_response *respons
     return call->pause != NULL;
 }
 
-/* Signs again by the service's clock when that is what was wrong. */
+/* Signs again by the service's clock when that is what was wrong. It is not one of the attempts: a call that is made once, as it
+ * must not be carried out twice, was refused before anything was done for it. */
 static bool correct_clock(struct api_call *call, const struct http_response *response, const struct err *e)
 {
     struct api_client *client = call->client;
-    if (!client->correct_skew || call->skew_corrected || call->attempts >= call->max_attempts ||
-        !api_skew_is_suspected(e->code))
+    if (!client->correct_skew || call->skew_corrected || !api_skew_is_suspected(e->code))
         return false;
     /* Another call may have learned it since this one was signed. */
     if (!api_skew_learn(response, &client->skew) && client->skew == call->skew)

@@ -44,6 +44,8 @@ const char *api_client_endpoint(const struct api_client *client);
 /* As credentials_source and credentials_expiry: known once a call was made. */
 const char *api_client_credentials_source(const struct api_client *client);
 time_t api_client_credentials_expiry(const struct api_client *client);
+/* Seconds that the service's clock is ahead of this machine's, as far as a refusal has told; 0 until one has. */
+double api_client_clock_offset(const struct api_client *client);
 
 struct api_reply {
     cJSON *output; /* the callback may take it by setting NULL here; NULL after an error */
@@ -55,7 +57,8 @@ struct api_reply {
 
 struct api_call;
 /* Starts a call. `params` is validated before anything is sent (ERR_VALIDATION at once) and not kept. `timeout_ms`
- * bounds the whole call with its retries; 0: none. `max_attempts` is the call's own; 0: the client's. `done` comes in a turn of the loop, once; e->code is "" on success.
+ * bounds the whole call with its retries; 0: none. `max_attempts` is the call's own; 0: the client's; one more that a wrong clock
+ * makes necessary is not counted. `done` comes in a turn of the loop, once; e->code is "" on success.
  * An operation that is not idempotent is sent once when it may have arrived without an answer: e->unknown_outcome. */
 struct api_call *api_call_start(struct api_client *client, const struct operation *op, const cJSON *params,
                                 long timeout_ms, int max_attempts,

@@ -23,6 +23,8 @@ struct fixture {
     struct api_client *client;
     struct server server;
     struct api_operation_rate rates[1]; /* of the client; none when its operation is NULL */
+    int max_attempts; /* of a call; 0: the client's */
+    bool free_client; /* when the call ends, as Lua does once a client was closed */
     bool done, succeeded;
     int status_code;
     struct err err;
@@ -71,6 +73,10 @@ static void call_done(void *arg, struct api_reply *reply, const struct err *e)
     const cJSON *status = cJSON_GetObjectItemCaseSensitive(reply->output, "StatusCode");
     f->status_code = status ? status->valueint : 0;
     f->err = *e;
+    if (f->free_client) {
+        api_client_free(f->client);
+        f->client = NULL;
+    }
 }
 
 /* Makes a call and runs it to its end. */
@@ -81,7 +87,8 @@ static void run(struct fixture *f, const char *operation, const char *params, lo
     assert_non_null(input);
     err_clear(&e);
     f->done = false;
-    struct api_call *call = api_call_start(f->client, operation_find(operation), input, timeout_ms, 0, call_done, f, &e);
+    struct api_call *call = api_call_start(f->client, operation_find(operation), input, timeout_ms, f->max_attempts,
+                                           call_done, f, &e);
     cJSON_Delete(input);
     assert_string_equal(e.message, "");
     assert_non_null(call);
@@ -261,6 +268,22 @@ static void a_call_refused_for_a_wrong_clock_is_signed_again_by_the_services(voi
     assert_non_null(strstr(f->server.head[2], "Date: 20990102T"));
 }
 
+static void a_call_that_is_made_once_has_its_clock_corrected_all_the_same(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const replies[] = {SKEWED("Fri, 02 Jan 2099 03:00:00 GMT"), CREATED, NULL};
+    server_start(&f->server, replies);
+    make_client(f, 0);
+    f->max_attempts = 1;
+    assert_true(api_client_clock_offset(f->client) == 0);
+    create(f, 0);
+    assert_string_equal(f->err.message, "");
+    assert_true(f->succeeded);
+    assert_true(api_client_clock_offset(f->client) > 1e9);
+    server_stop(&f->server);
+    assert_int_equal(f->server.count, 2);
+}
+
 static void a_clock_is_corrected_once_in_a_call(void **state)
 {
     struct fixture *f = *state;
@@ -289,6 +312,29 @@ static void a_signature_refused_without_skew_is_not_sent_again(void **state)
     assert_string_equal(f->err.code, "InvalidSignatureException");
     server_stop(&f->server);
     assert_int_equal(f->server.count, 1);
+}
+
+/* ---- credentials ---- */
+
+static void a_call_that_times_out_waiting_for_keys_may_be_the_last_of_its_client(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const silent[] = {"", NULL};
+    char url[64];
+    struct err e;
+    err_clear(&e);
+    server_start(&f->server, silent);
+    snprintf(url, sizeof url, "http://127.0.0.1:%d/keys", f->server.port);
+    setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", url, 1);
+    struct api_options options = {.region = "us-east-1", .endpoint_url = "http://127.0.0.1:9"};
+    f->client = api_client_new(f->http, f->loop, &options, &e);
+    unsetenv("AWS_CONTAINER_CREDENTIALS_FULL_URI");
+    assert_string_equal(e.message, "");
+    f->free_client = true;
+    run(f, "ListUploadJobs", LIST, 100);
+    assert_string_equal(f->err.code, ERR_TIMEOUT);
+    assert_non_null(strstr(f->err.message, "no credentials within the given timeout"));
+    server_stop(&f->server);
 }
 
 /* ---- rates ---- */
@@ -340,8 +386,10 @@ int main(void)
         WITH_CLIENT(a_create_that_never_left_may_be_sent_again),
         WITH_CLIENT(what_was_answered_or_may_be_sent_twice_is_tried_again),
         WITH_CLIENT(a_call_refused_for_a_wrong_clock_is_signed_again_by_the_services),
+        WITH_CLIENT(a_call_that_is_made_once_has_its_clock_corrected_all_the_same),
         WITH_CLIENT(a_clock_is_corrected_once_in_a_call),
         WITH_CLIENT(a_signature_refused_without_skew_is_not_sent_again),
+        WITH_CLIENT(a_call_that_times_out_waiting_for_keys_may_be_the_last_of_its_client),
         WITH_CLIENT(a_call_beyond_the_rate_waits_for_its_turn),
         WITH_CLIENT(a_server_on_this_machine_has_no_rates_of_its_own),
     };
