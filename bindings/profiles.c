@@ -325,12 +325,14 @@ static int client_close(lua_State *L)
     return 0;
 }
 
-/* about(client) → {region, endpoint, credentials_source, credentials_expire (epoch; nil: never, or not known yet)}: never a
- * secret */
+/* about(client) → {region, endpoint, credentials_source, credentials_expire (epoch; nil: never, or not known yet), clock_offset}:
+ * never a secret */
 static int native_about(lua_State *L)
 {
     struct client *client = check_client(L, 1);
-    lua_createtable(L, 0, 4);
+    lua_createtable(L, 0, 5);
+    lua_pushnumber(L, api_client_clock_offset(client->api));
+    lua_setfield(L, -2, "clock_offset");
     lua_pushstring(L, api_client_region(client->api));
     lua_setfield(L, -2, "region");
     lua_pushstring(L, api_client_endpoint(client->api));

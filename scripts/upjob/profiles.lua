@@ -141,8 +141,8 @@ end
 
 client_meta.__close = methods.close
 
---- region, endpoint, credentials_source and credentials_expire (an epoch; known after the first call, nil when they last):
--- never a secret.
+--- region, endpoint, credentials_source, credentials_expire (an epoch; known after the first call, nil when they last) and
+-- clock_offset (seconds that the service's clock is ahead of this machine's, once a call was refused for it): never a secret.
 function methods:about()
   return native.about(self.handle)
 end

@@ -11,7 +11,9 @@ local waiter = require "upjob.waiter"
 
 local steps = {}
 
-local CLOCKS_APART = 60 -- seconds by which the service's clock may be behind, when a job that it made is looked for
+-- Seconds by which the service's clock may be behind, when a job that it made is looked for: by more it would refuse the call,
+-- and the client would know.
+local CLOCKS_APART = 300
 -- A step that failed for a passing reason is taken again: the service, or the way to it, may be away for a while.
 local STEP_ATTEMPTS, FIRST_PAUSE, LAST_PAUSE = 6, 0.5, 10 -- seconds; with jitter, some 15 in all
 
@@ -82,27 +84,41 @@ end
 -- Ids that runs of this program have: none of them is the job of another.
 local taken = {}
 
--- Whether a job that was found by its name is what was asked for.
-local function is_ours(self, item)
-  if taken[item.JobId] or item.DisplayName ~= self.request.DisplayName or item.Status ~= "CREATED" then return false end
-  if not item.CreatedAt or item.CreatedAt < self.creation_began - CLOCKS_APART then return false end
-  local job = replies.get_upload_job(self.client, { DomainName = self.domain, JobId = item.JobId })
-  if not job or job.UniqueKey ~= self.request.UniqueKey or not job.Fields then return false end
-  for name, field in pairs(self.request.Fields) do
-    local theirs = job.Fields[name]
-    if not theirs or theirs.Source ~= field.Source or theirs.Target ~= field.Target then return false end
+-- Whether two mappings are the same, as far as the second tells.
+local function same_fields(ours, theirs)
+  for name in pairs(theirs) do
+    if not ours[name] then return false end
+  end
+  for name, field in pairs(ours) do
+    local other = theirs[name]
+    if not other or other.Source ~= field.Source or other.Target ~= field.Target
+      or (other.ContentType or "STRING") ~= (field.ContentType or "STRING") then
+      return false
+    end
   end
   return true
+end
+
+-- Whether a job that was found by its name is what was asked for; raises when that cannot be told.
+local function is_ours(self, item, earliest)
+  if taken[item.JobId] or item.DisplayName ~= self.request.DisplayName or item.Status ~= "CREATED" then return false end
+  if item.CreatedAt and item.CreatedAt < earliest then return false end
+  local job, err = replies.get_upload_job(self.client, { DomainName = self.domain, JobId = item.JobId })
+  if not job and err.status == 404 then return false end
+  if not job or not job.UniqueKey or not job.Fields then error(err or "the reply does not tell the mapping", 0) end
+  return job.UniqueKey == self.request.UniqueKey and same_fields(self.request.Fields, job.Fields)
+    and (not self.request.DataExpiry or not job.DataExpiry or job.DataExpiry == self.request.DataExpiry)
 end
 
 -- A creation that may have been carried out, which no answer told, is looked for before it is made again: the service would make
 -- a second job. The id of the job | false when there is none | nil, when that is not known.
 local function look_for(self)
   local found, count = false, 0
+  local earliest = self.creation_began + self.client:about().clock_offset - CLOCKS_APART
   local ok = pcall(function()
     for item in self.client:pages("list_upload_jobs", { DomainName = self.domain }) do
       local job = replies.job(item)
-      if is_ours(self, job) then found, count = job.JobId, count + 1 end
+      if is_ours(self, job, earliest) then found, count = job.JobId, count + 1 end
     end
   end)
   if not ok or count > 1 then return nil end
