@@ -6,9 +6,9 @@
 #include <sys/random.h>
 #include <time.h>
 
-#include "core/api_rate.h"
 #include "core/api_reply.h"
 #include "core/api_skew.h"
+#include "core/api_turns.h"
 #include "core/credentials_store.h"
 #include "core/endpoint.h"
 #include "core/log.h"
@@ -29,7 +29,7 @@ struct api_client {
     struct sigv4_cache *keys;
     struct retry_bucket bucket;
     const struct operation *operations; /* the table */
-    struct api_rate *paces;             /* one for each of them */
+    struct api_turns *turns;            /* one for each of them */
     double skew;            /* seconds that the service's clock is ahead of this machine's */
     bool correct_skew;
     int max_attempts;
@@ -76,13 +76,13 @@ static bool client_set_rates(struct api_client *client, const struct api_options
     size_t count;
     bool limited = !options->unlimited && !endpoint_is_loopback(client->url.host);
     client->operations = operation_all(&count);
-    client->paces = calloc(count, sizeof *client->paces);
-    if (!client->paces)
+    client->turns = calloc(count, sizeof *client->turns);
+    if (!client->turns)
         return err_set(e, ERR_MEMORY, "out of memory");
     for (size_t i = 0; i < count; i++)
-        api_rate_init(&client->paces[i], limited ? api_rate_default(client->operations[i].name) : 0);
+        api_turns_init(&client->turns[i], client->loop, limited ? api_rate_default(client->operations[i].name) : 0);
     for (size_t i = 0; i < options->rate_count; i++)
-        api_rate_init(&client->paces[options->rates[i].operation - client->operations], options->rates[i].most);
+        api_turns_init(&client->turns[options->rates[i].operation - client->operations], client->loop, options->rates[i].most);
     return true;
 }
 
@@ -120,7 +120,7 @@ void api_client_free(struct api_client *client)
     http_url_free(&client->url);
     credentials_store_free(client->credentials);
     sigv4_cache_free(client->keys);
-    free(client->paces);
+    free(client->turns);
     free(client);
 }
 
@@ -162,8 +162,9 @@ struct api_call {
     bool has_body;
     struct credentials_wait *keys; /* waited for before the next attempt, or NULL */
     struct http_call *http;      /* under way, or NULL */
-    struct api_rate *pace;       /* of its operation, or NULL */
-    double sent_at;              /* the attempt; monotonic seconds */
+    struct api_turns *turns;     /* of its operation, or NULL */
+    struct api_turn turn;        /* waited for before the next attempt */
+    double sent_at;              /* the attempt; by api_turns_now */
     double skew;                 /* that it was signed with */
     bool skew_corrected;         /* once is enough */
     struct loop_timer *pause;    /* before the next attempt, or NULL */
@@ -184,6 +185,7 @@ static void end_work(struct api_call *call)
         credentials_await_cancel(call->keys);
     if (call->http)
         http_cancel(call->http);
+    api_turn_leave(&call->turn);
     loop_timer_stop(call->pause);
     loop_timer_stop(call->deadline);
     call->keys = NULL;
@@ -250,25 +252,17 @@ static void take_turn(void *arg)
     struct api_call *call = arg;
     struct err e;
     err_clear(&e);
-    call->pause = NULL;
     if (!begin_attempt(call, &e))
         finish_failed(call, &e);
-}
-
-static double monotonic(void)
-{
-    return (double)loop_now() / 1000;
 }
 
 /* Sends it when the rate of its operation has room. */
 static bool next_attempt(struct api_call *call, struct err *e)
 {
-    double wait = call->pace ? api_rate_take(call->pace, monotonic()) : 0;
-    if (wait <= 0)
+    if (!call->turns || api_turns_take(call->turns))
         return begin_attempt(call, e);
-    log_wire('*', "%s: waiting %.0f ms for its turn", call->operation, wait * 1000);
-    call->pause = loop_timer_start(call->client->loop, (uint64_t)ceil(wait * 1000), take_turn, call);
-    return call->pause || err_set(e, ERR_MEMORY, "out of memory");
+    log_wire('*', "%s: waiting for its turn", call->operation);
+    return api_turns_wait(call->turns, &call->turn, take_turn, call, e);
 }
 
 /* The request is not to be sent twice, may have arrived, and nothing tells what came of it: only the caller can look. */
@@ -349,16 +343,16 @@ static void attempt_done(void *arg, struct http_response *response, const struct
     if (e.code[0]) {
         enum retry_class class = retry_classify(reply.status, e.code);
         e.retryable = reply.status ? class != RETRY_NEVER : e.retryable;
-        if (call->pace && class == RETRY_THROTTLING)
-            api_rate_throttled(call->pace, call->sent_at, monotonic());
+        if (call->turns && class == RETRY_THROTTLING)
+            api_turns_throttled(call->turns, call->sent_at);
         if (is_unknown(call, response, reply.status))
             tell_unknown(&e);
         else if (correct_clock(call, response, &e) || try_again(call, response, reply.status, &e))
             return;
     } else {
         retry_success(&call->client->bucket, &call->retries);
-        if (call->pace)
-            api_rate_answered(call->pace, monotonic());
+        if (call->turns)
+            api_turns_answered(call->turns);
     }
     finish(call, &reply, &e);
 }
@@ -420,7 +414,7 @@ static bool send_attempt(struct api_call *call, const struct credentials *creden
     struct sigv4_result *signature = calloc(1, sizeof *signature);
     call->attempts++;
     call->skew = client->skew;
-    call->sent_at = monotonic();
+    call->sent_at = api_turns_now();
     if (!signature || path.failed || url.failed) {
         err_set(e, ERR_MEMORY, "out of memory");
     } else if (sigv4_sign(&request, &scope, &keys, client->keys, signature, e)) {
@@ -493,7 +487,7 @@ struct api_call *api_call_start(struct api_client *client, const struct operatio
     call->query = request.query;
     call->body = request.body;
     call->has_body = request.has_body;
-    call->pace = &client->paces[op - client->operations];
+    call->turns = &client->turns[op - client->operations];
     if (max_attempts > 0)
         call->max_attempts = max_attempts;
     if (timeout_ms > 0)

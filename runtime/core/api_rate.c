@@ -8,6 +8,7 @@
 #define LEAST_RATE 0.5    /* calls in a second, however much is throttled */
 #define MEASURED_OVER 0.5 /* seconds of one measure */
 #define SMOOTHING 0.8     /* the weight of the latest one */
+#define NO_WAIT 1e-6      /* seconds: what is less is the error of sums */
 #define AHEAD 2.0         /* without a limit, this many times what is sent */
 
 double api_rate_default(const char *operation)
@@ -43,17 +44,25 @@ static void measure(struct api_rate *pace, double now)
     pace->counted_from = now;
 }
 
-double api_rate_take(struct api_rate *pace, double now)
+static double interval_of(const struct api_rate *pace)
 {
-    measure(pace, now);
+    return 1 / pace->rate;
+}
+
+double api_rate_wait(const struct api_rate *pace, double now)
+{
     if (pace->rate <= 0)
         return 0;
     /* As many as one second's may go at once after a pause; a second's at one call or less is one. */
-    double interval = 1 / pace->rate, ahead = pace->rate > 1 ? 1 - interval : 0;
-    double due = pace->next > now ? pace->next : now;
-    double wait = due - ahead - now;
-    pace->next = due + interval;
-    return wait > 0 ? wait : 0;
+    double ahead = pace->rate > 1 ? 1 - interval_of(pace) : 0, wait = pace->next - ahead - now;
+    return wait > NO_WAIT ? wait : 0;
+}
+
+void api_rate_take(struct api_rate *pace, double now)
+{
+    measure(pace, now);
+    if (pace->rate > 0)
+        pace->next = (pace->next > now ? pace->next : now) + interval_of(pace);
 }
 
 void api_rate_throttled(struct api_rate *pace, double sent, double now)

@@ -29,8 +29,10 @@ struct api_rate {
 double api_rate_default(const char *operation);
 /* `most` in calls a second, 0 for no limit. */
 void api_rate_init(struct api_rate *pace, double most);
-/* Takes the next place, in the order of asking: seconds to wait before the call may be sent. */
-double api_rate_take(struct api_rate *pace, double now);
+/* Seconds until a call may be sent; 0: now. */
+double api_rate_wait(const struct api_rate *pace, double now);
+/* A call is sent. */
+void api_rate_take(struct api_rate *pace, double now);
 /* The service throttled a call that was sent at `sent`. Those sent before the last cut do not count: that cut was for them too. */
 void api_rate_throttled(struct api_rate *pace, double sent, double now);
 /* The service answered. */

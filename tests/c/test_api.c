@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "core/api.h"
+#include "core/api_turns.h"
 #include "tests/c/server.h"
 
 #define REPLY(status, body) "HTTP/1.1 " status "\r\nContent-Length: 12\r\n\r\n" body
@@ -358,6 +359,68 @@ static void a_call_beyond_the_rate_waits_for_its_turn(void **state)
     assert_int_equal(f->server.count, 2);
 }
 
+static void calls_that_time_out_before_their_turn_do_not_delay_those_behind_them(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const replies[] = {CREATED, CREATED, CREATED, CREATED, NULL};
+    server_start(&f->server, replies);
+    f->rates[0] = (struct api_operation_rate){operation_find("CreateUploadJob"), 2};
+    make_client(f, 0);
+    create(f, 0);
+    create(f, 0);
+    for (int i = 0; i < 60; i++) /* places of half a minute */
+        create(f, 1);
+    create(f, 15000);
+    assert_string_equal(f->err.message, "");
+    assert_true(f->succeeded);
+    server_stop(&f->server);
+}
+
+struct waiting {
+    struct api_turn turn;
+    struct waiting *other; /* which leaves then */
+    int order, *count;
+};
+
+static void turn_came(void *arg)
+{
+    struct waiting *waiting = arg;
+    waiting->order = ++*waiting->count;
+    if (waiting->other)
+        api_turn_leave(&waiting->other->turn);
+}
+
+static void turns_come_in_order_and_one_may_end_the_wait_of_another(void **state)
+{
+    struct fixture *f = *state;
+    struct waiting waiting[6] = {0};
+    struct api_turns turns;
+    struct err e;
+    int count = 0;
+    err_clear(&e);
+    api_turns_init(&turns, f->loop, 100);
+    while (api_turns_take(&turns))
+        ;
+    for (size_t i = 0; i < 6; i++) {
+        waiting[i].count = &count;
+        assert_true(api_turns_wait(&turns, &waiting[i].turn, turn_came, &waiting[i], &e));
+    }
+    assert_false(api_turns_take(&turns)); /* nobody passes those that wait */
+    waiting[1].other = &waiting[2];
+    waiting[3].other = &waiting[3];
+    api_turn_leave(&waiting[0].turn);
+    api_turn_leave(&waiting[5].turn);
+    api_turn_leave(&waiting[5].turn);
+    while (count < 3)
+        loop_turn(f->loop, true);
+    assert_int_equal(waiting[1].order, 1);
+    assert_int_equal(waiting[3].order, 2);
+    assert_int_equal(waiting[4].order, 3);
+    assert_int_equal(waiting[0].order + waiting[2].order + waiting[5].order, 0);
+    assert_null(turns.first);
+    assert_null(turns.timer);
+}
+
 static void a_server_on_this_machine_has_no_rates_of_its_own(void **state)
 {
     struct fixture *f = *state;
@@ -391,6 +454,8 @@ int main(void)
         WITH_CLIENT(a_signature_refused_without_skew_is_not_sent_again),
         WITH_CLIENT(a_call_that_times_out_waiting_for_keys_may_be_the_last_of_its_client),
         WITH_CLIENT(a_call_beyond_the_rate_waits_for_its_turn),
+        WITH_CLIENT(calls_that_time_out_before_their_turn_do_not_delay_those_behind_them),
+        WITH_CLIENT(turns_come_in_order_and_one_may_end_the_wait_of_another),
         WITH_CLIENT(a_server_on_this_machine_has_no_rates_of_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

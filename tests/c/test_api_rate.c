@@ -16,16 +16,27 @@ static void expect(double seen, double wanted)
         fail_msg("%g, not %g", seen, wanted);
 }
 
+/* What a call does: it goes when it may. Seconds to wait when it may not. */
+static double take(struct api_rate *pace, double now)
+{
+    double wait = api_rate_wait(pace, now);
+    if (wait == 0)
+        api_rate_take(pace, now);
+    return wait;
+}
+
 static void one_a_second_is_evenly_spaced(void **state)
 {
     (void)state;
     struct api_rate pace;
     api_rate_init(&pace, 1);
-    expect(api_rate_take(&pace, 100), 0);
-    expect(api_rate_take(&pace, 100), 1);
-    expect(api_rate_take(&pace, 100.5), 1.5);
-    expect(api_rate_take(&pace, 200), 0);
-    expect(api_rate_take(&pace, 200.25), 0.75);
+    expect(take(&pace, 100), 0);
+    expect(take(&pace, 100), 1);
+    expect(take(&pace, 100.5), 0.5);
+    expect(take(&pace, 101), 0);
+    expect(take(&pace, 101), 1);
+    expect(take(&pace, 200), 0);
+    expect(take(&pace, 200.25), 0.75);
 }
 
 static void five_a_second_go_at_once_after_a_pause(void **state)
@@ -34,12 +45,13 @@ static void five_a_second_go_at_once_after_a_pause(void **state)
     struct api_rate pace;
     api_rate_init(&pace, 5);
     for (int i = 0; i < 5; i++)
-        expect(api_rate_take(&pace, 100), 0);
-    expect(api_rate_take(&pace, 100), 0.2);
-    expect(api_rate_take(&pace, 100), 0.4);
+        expect(take(&pace, 100), 0);
+    expect(take(&pace, 100), 0.2);
+    expect(take(&pace, 100.2), 0);
+    expect(take(&pace, 100.3), 0.1);
     for (int i = 0; i < 5; i++)
-        expect(api_rate_take(&pace, 500), 0);
-    expect(api_rate_take(&pace, 500), 0.2);
+        expect(take(&pace, 500), 0);
+    expect(take(&pace, 500), 0.2);
 }
 
 static void without_a_limit_nothing_waits(void **state)
@@ -48,9 +60,9 @@ static void without_a_limit_nothing_waits(void **state)
     struct api_rate pace;
     api_rate_init(&pace, 0);
     for (int i = 0; i < 10000; i++)
-        expect(api_rate_take(&pace, 100), 0);
+        expect(take(&pace, 100), 0);
     api_rate_answered(&pace, 101);
-    expect(api_rate_take(&pace, 101), 0);
+    expect(take(&pace, 101), 0);
 }
 
 static void throttling_cuts_the_rate_once_for_all_that_were_under_way(void **state)
@@ -89,8 +101,9 @@ static void a_client_settles_at_what_the_service_takes(void **state)
     int answered = 0, throttled = 0;
     api_rate_init(&pace, 0);
     while (now < 400) {
-        double wait = api_rate_take(&pace, now);
+        double wait = api_rate_wait(&pace, now);
         now += wait > 0.005 ? wait : 0.005;
+        api_rate_take(&pace, now);
         tokens += (now - last) * 10;
         last = now;
         if (tokens > 10)
