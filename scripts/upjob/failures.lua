@@ -16,13 +16,23 @@ local function has_no_list(err)
     or err.status == 404 and err.code ~= "ResourceNotFoundException"
 end
 
+-- A page of the list | nil, err
+local function list_page(client, request)
+  local page, err = client:local_failures(request)
+  if page and (type(page.Items) ~= "table" or page.NextToken ~= nil and type(page.NextToken) ~= "string") then
+    return nil, errors.new { code = "InvalidResponse", operation = "ListFailedRecords", message =
+      "the reply is not a list of failed records: it is not the embedded service that answers at this endpoint" }
+  end
+  return page, err
+end
+
 --- An iterator over the failed records that the service lists | nil, err; err.code is "NoSuchList" when it keeps none. A page
 -- that fails later raises its error object.
 function failures.list(client, domain, job_id)
   local request = { DomainName = domain, JobId = job_id, MaxResults = 1000 }
   local page, err
   -- AWS is not asked for what it is known not to have.
-  if not client:about().endpoint:find("%.amazonaws%.com") then page, err = client:local_failures(request) end
+  if not client:about().endpoint:find("%.amazonaws%.com") then page, err = list_page(client, request) end
   if not page and (not err or has_no_list(err)) then
     return nil, errors.new { code = "NoSuchList", operation = "ListFailedRecords", message =
       "this service tells how many records failed, not which" }
@@ -34,7 +44,7 @@ function failures.list(client, domain, job_id)
     while at > #page.Items do
       if not page.NextToken then return nil end
       request.NextToken, at = page.NextToken, 1
-      page, err = client:local_failures(request)
+      page, err = list_page(client, request)
       if not page then error(err, 0) end
     end
     return page.Items[at]

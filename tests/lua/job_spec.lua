@@ -315,6 +315,14 @@ describe("a reply that breaks the service model", function()
     end
   end)
 
+  it("to a request for the failed records is an error", function()
+    for _, reply in ipairs { {}, { Items = 5 }, { Items = {}, NextToken = {} } } do
+      local items, err = require("upjob.failures").list(client_with { local_failures = answers(reply) }, "acme", ("0"):rep(32))
+      assert.is_nil(items)
+      assert.equals("InvalidResponse", err.code)
+    end
+  end)
+
   it("in what is told for information only is left out", function()
     local odd = { Status = "SUCCEEDED", StatusReason = {}, DataExpiry = "soon", CompletedAt = 1e300, DisplayName = 5,
       ResultsSummary = { CreatedRecords = "3", UpdatedRecords = -1, FailedRecords = 1.5 } }
