@@ -147,6 +147,15 @@ function methods:about()
   return native.about(self.handle)
 end
 
+-- What is wrong with a page that followed on `token`, nil when nothing is. A list that gives one token again has no end.
+local function fault_of_page(page, items_name, token)
+  local items, next_token = page[items_name], page.NextToken
+  if items ~= nil and type(items) ~= "table" then return ("its %s are no list"):format(items_name) end
+  if next_token == nil then return nil end
+  if type(next_token) ~= "string" then return "its NextToken is no string" end
+  return next_token == token and "its NextToken is the one that was sent" or nil
+end
+
 --- An iterator over the items of all pages: for item in client:pages("list_upload_jobs", { DomainName = "acme" }) do … end
 -- It asks for the next page when the last item of this one was taken. A failing call raises its error object.
 function methods:pages(name, params)
@@ -164,7 +173,11 @@ function methods:pages(name, params)
     while at > #items do
       if finished then return nil end
       local page, err = call(self, operation.lua_name, request, nil, 2)
-      if not page then error(err, 0) end
+      local fault = page and fault_of_page(page, operation.items, request.NextToken)
+      if fault then
+        err = errors.new { code = "InvalidResponse", operation = operation.name, message = "the reply cannot be used: " .. fault }
+      end
+      if err then error(err, 0) end
       items, at = page[operation.items] or {}, 1
       request.NextToken = page.NextToken
       finished = page.NextToken == nil

@@ -131,6 +131,16 @@ def test_odd_replies():
         assert status == 1 and "GetUploadJob: InvalidResponse: the reply has no Status" in messages, (status, out, messages)
 
 
+def test_endless_list():
+    """a list that is none, or that gives the same page again and again, ends with an error that says so"""
+    for reply, fault in [({"Items": 5}, "its Items are no list"), ({"Items": [], "NextToken": {}}, "its NextToken is no string"),
+                         ({"Items": [], "NextToken": "again"}, "its NextToken is the one that was sent")]:
+        with Stub(lambda method, path: reply) as service:
+            status, out, messages = service.upjob("job", "list", "--domain", "acme", timeout=30)
+            assert status == 1 and out == "", (status, out, messages)
+            assert f"ListUploadJobs: InvalidResponse: the reply cannot be used: {fault}" in messages, messages
+
+
 def test_rates():
     """the real service's rates slow an import down and do not fail it"""
     with Service(args=["--throttle", "--domain", "acme"]) as service:
