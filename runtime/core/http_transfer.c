@@ -247,6 +247,8 @@ static bool url_is_loopback(const char *url)
     if (!start)
         return false;
     start += 3;
+    if (memchr(start, '@', strcspn(start, "/?#")))
+        return false;
     bool bracketed = *start == '[';
     start += bracketed;
     size_t len = strcspn(start, bracketed ? "]/?#" : ":/?#");

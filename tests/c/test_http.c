@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "core/http.h"
+#include "tests/c/server.h"
 
 #define BODY ((size_t)200 << 20)
 #define PIECE ((size_t)1 << 20)
@@ -84,8 +85,35 @@ static void a_fast_transfer_takes_many_turns_of_the_loop(void **state)
     assert_true(turns > 20);
 }
 
+/* Only what is sent to this machine passes by the proxy. */
+static void a_user_name_that_looks_like_this_machine_goes_through_the_proxy(void **state)
+{
+    static const char *const replies[] = {"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", NULL};
+    struct server proxy = {0};
+    struct err e;
+    char address[64];
+    bool done = false;
+    (void)state;
+    err_clear(&e);
+    server_start(&proxy, replies);
+    snprintf(address, sizeof address, "http://127.0.0.1:%d", proxy.port);
+    setenv("http_proxy", address, 1);
+    struct loop *loop = loop_new(&e);
+    struct http *http = http_new(loop, &e);
+    struct http_request request = {.method = "GET", .url = "http://127.0.0.1:x@example.invalid/"};
+    assert_non_null(http_start(http, &request, ended, &done, &e));
+    while (!done)
+        loop_turn(loop, true);
+    unsetenv("http_proxy");
+    server_stop(&proxy);
+    assert_non_null(strstr(proxy.head[0], "GET http://example.invalid/"));
+    http_free(http);
+    loop_free(loop);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(a_fast_transfer_takes_many_turns_of_the_loop)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(a_fast_transfer_takes_many_turns_of_the_loop),
+                                       cmocka_unit_test(a_user_name_that_looks_like_this_machine_goes_through_the_proxy)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
