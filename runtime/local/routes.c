@@ -65,19 +65,21 @@ static void get_job(struct exchange *ex)
     (void)!state_get_job(ex->service->state, text_of(ex, "DomainName"), text_of(ex, "JobId"), &ex->reply, &ex->err);
 }
 
-/* Another path, and another key, than the job was given before, unless it is rehearsed that they are the same. */
+/* Another path, and another key, than the job was given before, unless it is rehearsed that they are the same: a path is while it
+ * is good, or the job could never be uploaded afterwards. */
 static bool new_path(struct exchange *ex, unsigned char key[DATA_KEY_SIZE])
 {
     const struct facts *inferred = &ex->service->facts;
     struct objects *objects = ex->service->objects;
     struct upload_path *path = &ex->upload_path, last;
     bool again = (!inferred->url_is_new || !inferred->key_is_new) && state_last_path(ex->service->state, path->job_id, &last);
-    if (again && !inferred->url_is_new) {
+    if (again && !inferred->url_is_new && last.expires > now_of(ex)) {
         *path = last;
         return true;
     }
+    bool same_key = again && !inferred->key_is_new;
     return name_new(path->id, &ex->err) &&
-           (again ? objects_unwrap(objects, last.id, last.wrapped_key, key, &ex->err) : objects_new_key(key, &ex->err)) &&
+           (same_key ? objects_unwrap(objects, last.id, last.wrapped_key, key, &ex->err) : objects_new_key(key, &ex->err)) &&
            objects_wrap(objects, path->id, key, path->wrapped_key, &ex->err);
 }
 

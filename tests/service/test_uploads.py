@@ -1,5 +1,5 @@
 """Uploads to the embedded service that come twice, too late, or not whole."""
-import socket
+import socket, time
 from kit import Refused, Service, counts, eventually, rows, run
 
 
@@ -26,6 +26,17 @@ def test_twice_to_one_url():
         eventually(lambda: not parts(service), what="the cut upload's file being removed")
         service.start_job("acme", job)
         assert counts(service.wait("acme", job)) == (99, 0, 1), service.get_job("acme", job)
+
+
+def test_expired_url_given_again():
+    """where a job is given its URL again (--fact new-url=same), it is given another once that has expired"""
+    with Service(args=("--fact", "new-url=same,path-lifetime=1")) as service:
+        service.create_domain("acme")
+        job = service.create_job("acme")
+        first = service.path("acme", job)
+        eventually(lambda: time.time() > first["ValidUntil"], what="the end of the URL")
+        second = service.path("acme", job)
+        assert second["Url"] != first["Url"] and second["ValidUntil"] > first["ValidUntil"], (first, second)
 
 
 def test_after_the_start():
