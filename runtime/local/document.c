@@ -93,35 +93,38 @@ static void uid_text(const unsigned char uid[16], char out[33])
     out[32] = '\0';
 }
 
-/* "Address.City" goes into an object Address. */
-static void add_value(cJSON *profile, const char *name, const struct csv_slice *value)
+/* "Address.City" goes into an object Address. `text` is room to end the value in. */
+static void add_value(cJSON *profile, const char *name, const struct csv_slice *value, struct buf *text)
 {
-    char outer[256], text[4096];
+    char outer[256];
     const char *dot = strchr(name, '.');
-    size_t len = value->len < sizeof text ? value->len : sizeof text - 1;
-    memcpy(text, value->data, len);
-    text[len] = '\0';
+    buf_reset(text);
+    if (!buf_add(text, value->data, value->len))
+        return;
     if (!dot) {
-        cJSON_AddStringToObject(profile, name, text);
+        cJSON_AddStringToObject(profile, name, text->data);
         return;
     }
     snprintf(outer, sizeof outer, "%.*s", (int)(dot - name), name);
     cJSON *object = cJSON_GetObjectItemCaseSensitive(profile, outer);
     if (!object)
         object = cJSON_AddObjectToObject(profile, outer);
-    cJSON_AddStringToObject(object, dot + 1, text);
+    cJSON_AddStringToObject(object, dot + 1, text->data);
 }
 
 cJSON *document_to_json(const struct csv_slice *document, const struct targets *targets, const unsigned char uid[16])
 {
     cJSON *profile = cJSON_CreateObject();
     struct document_entry entry;
+    struct buf text;
     size_t at = 0;
     char id[33];
     uid_text(uid, id);
+    buf_init(&text, document->len);
     cJSON_AddStringToObject(profile, "ProfileId", id);
     while (document_next(document, &at, &entry))
-        add_value(profile, name_of(targets, entry.target), &entry.value);
+        add_value(profile, name_of(targets, entry.target), &entry.value, &text);
+    buf_free(&text);
     return profile;
 }
 

@@ -150,6 +150,15 @@ def test_search():
             assert [item["Attributes"]["id"] for item in items] == [key], (name, items)
 
 
+def test_long_value_cut():
+    """a value of thousands of bytes, as --fact allows, is found whole"""
+    value = "é" * 3000
+    with Service(args=("--fact", "max-value=5000")) as service:
+        service.create_domain("acme")
+        service.wait("acme", service.begin("acme", f"Id,Mail,Name\nk,a@example.com,{value}\n".encode()))
+        assert service.search("acme", "id", "k")["Items"][0]["LastName"] == value
+
+
 def test_search_token():
     """a token of one search is refused by another"""
     with Service() as service:
