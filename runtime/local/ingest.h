@@ -4,6 +4,7 @@
  * nor a stop, nor the end of the service. A job goes: checks that make it FAILED with VALIDATION_FAILURE (nothing uploaded,
  * empty, not UTF-8, a mapped header or the key missing) → batches from the encrypted object through the CSV reader, each
  * committed in parts → search index → end status. Its position is committed with every part; after a kill it goes on from there.
+ * However many jobs are open, they share the memory of a few.
  */
 #ifndef UPJOB_LOCAL_INGEST_H
 #define UPJOB_LOCAL_INGEST_H

@@ -9,6 +9,7 @@
 /* A batch ends at the first of these. */
 #define BATCH_ROWS 80000
 #define BATCH_BYTES ((size_t)10 << 20)
+#define WHOLE_BATCHES 8 /* jobs that may have batches so large; where more are open, they share that much memory */
 #define COLLECT_SECONDS 0.3
 /* A turn stays under half a second: one that has spent this much on collecting leaves the commit to the next, and a part of a
  * batch is committed after so much of writing: the COMMIT itself takes about as long again. */
@@ -19,9 +20,10 @@
 
 /* ---- opening ---- */
 
-/* Undoes open_job. */
-static void close_parts(struct ingest *ingest, struct active *a)
+/* Of what open_job opened: all but the domain. */
+static void close_file(struct ingest *ingest, struct active *a)
 {
+    ingest->batches -= a->batch != NULL;
     profile_batch_free(a->batch);
     csv_reader_free(a->csv);
     object_reader_free(a->object);
@@ -30,6 +32,12 @@ static void close_parts(struct ingest *ingest, struct active *a)
     a->csv = NULL;
     a->object = NULL;
     a->plan = NULL;
+}
+
+/* Undoes open_job. */
+static void close_parts(struct ingest *ingest, struct active *a)
+{
+    close_file(ingest, a);
     if (a->domain && --a->domain->jobs == 0)
         ingest_close_store(ingest, a->domain);
     a->domain = NULL;
@@ -114,6 +122,7 @@ static bool open_job(struct ingest *ingest, struct active *a, struct err *err)
         !open_reader(ingest, a, 0, 1, err))
         return false;
     a->batch = profile_batch_new(a->domain->profiles, err);
+    ingest->batches += a->batch != NULL;
     return a->batch != NULL;
 }
 
@@ -200,11 +209,13 @@ static bool give_up_reading(struct active *a, const struct err *bad, struct err 
 }
 
 /* A batch that is there in part is to be collected as it was. */
-static bool is_full(const struct active *a)
+static bool is_full(const struct ingest *ingest, const struct active *a)
 {
+    size_t sharing = ingest->batches > WHOLE_BATCHES ? ingest->batches : WHOLE_BATCHES;
     if (a->position.part_end)
         return a->batch_end >= a->position.part_end;
-    return profile_batch_rows(a->batch) >= BATCH_ROWS || profile_batch_bytes(a->batch) >= BATCH_BYTES;
+    return profile_batch_rows(a->batch) >= BATCH_ROWS * WHOLE_BATCHES / sharing ||
+           profile_batch_bytes(a->batch) >= BATCH_BYTES * WHOLE_BATCHES / sharing;
 }
 
 static void move_end(struct active *a)
@@ -214,12 +225,12 @@ static void move_end(struct active *a)
 }
 
 /* Collects a batch, or some of it; a->at_end when the file has no more. */
-static bool collect(struct active *a, double until, struct err *err)
+static bool collect(const struct ingest *ingest, struct active *a, double until, struct err *err)
 {
     struct csv_slice nothing = {"", 0};
     uint64_t look_at = 0;
     bool in_time = true;
-    while (!is_full(a) && in_time && !a->stop) {
+    while (!is_full(ingest, a) && in_time && !a->stop) {
         const struct csv_row *row = NULL;
         struct err bad;
         err_clear(&bad);
@@ -241,7 +252,7 @@ static bool collect(struct active *a, double until, struct err *err)
             in_time = clock_steady() < until;
         }
     }
-    a->collected = a->at_end || !a->position.part_end || is_full(a);
+    a->collected = a->at_end || !a->position.part_end || is_full(ingest, a);
     return true;
 }
 
@@ -270,6 +281,8 @@ static bool commit(struct ingest *ingest, struct active *a, struct err *err)
     if (!profile_batch_commit(a->batch, &what, &a->position, &more, err))
         return false;
     a->collected = more;
+    if (!more && ingest->batches > WHOLE_BATCHES)
+        profile_batch_release(a->batch);
     return true;
 }
 
@@ -295,7 +308,7 @@ static bool go_on(struct ingest *ingest, struct active *a, struct err *err)
     if (profiles_merge_due(a->domain->profiles, true))
         return profiles_merge(a->domain->profiles, err);
     if (!a->collected) {
-        if (!collect(a, began + COLLECT_SECONDS, err))
+        if (!collect(ingest, a, began + COLLECT_SECONDS, err))
             return false;
         if (!a->collected || a->stop || clock_steady() > began + COMMIT_AFTER_SECONDS)
             return true;
@@ -367,5 +380,6 @@ bool ingest_turn(struct ingest *ingest, struct active *a)
         tell(ingest, a, "FAILED", is_invalid ? VALIDATION_FAILURE : "INTERNAL_FAILURE");
     }
     a->ended = true;
+    close_file(ingest, a);
     return tidy(a);
 }

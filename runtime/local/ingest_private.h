@@ -54,6 +54,7 @@ struct ingest {
     pthread_cond_t changed; /* the list, or `current` */
     struct active *jobs;    /* those that wait for their turn, in order */
     struct active *current;
+    size_t batches;         /* of jobs that are open; the thread's own */
     struct domain *domains; /* the thread's own, but under the lock while ingest_close_domain looks */
     bool halt;
 };

@@ -55,6 +55,8 @@ bool profile_batch_add(struct profile_batch *batch, int key_target, struct csv_s
 /* A failed record; `value` may be empty. Column is 1-based, 0 for the whole row. */
 bool profile_batch_fail(struct profile_batch *batch, long line, long column, const char *column_name,
                         struct csv_slice value, const char *reason, struct err *err) MUST_CHECK;
+/* Gives back the memory that an empty batch keeps for its next rows. */
+void profile_batch_release(struct profile_batch *batch);
 size_t profile_batch_rows(const struct profile_batch *batch);
 size_t profile_batch_bytes(const struct profile_batch *batch);
 

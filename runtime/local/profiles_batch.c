@@ -57,15 +57,23 @@ struct profile_batch *profile_batch_new(struct profiles *p, struct err *err)
     return batch;
 }
 
-void profile_batch_free(struct profile_batch *batch)
+void profile_batch_release(struct profile_batch *batch)
 {
-    if (!batch)
-        return;
     buf_free(&batch->arena);
     buf_free(&batch->merged);
     buf_free(&batch->previous);
     free(batch->rows);
     free(batch->failures);
+    batch->rows = NULL;
+    batch->failures = NULL;
+    batch->row_size = batch->failure_size = 0;
+}
+
+void profile_batch_free(struct profile_batch *batch)
+{
+    if (!batch)
+        return;
+    profile_batch_release(batch);
     free(batch);
 }
 

@@ -1,6 +1,6 @@
 """Many jobs, many clients, slow clients."""
 import signal, socket, threading, time
-from kit import Service, counts, eventually, resident, rows, run
+from kit import UPJOB, Service, counts, eventually, resident, rows, run
 
 
 def test_many_jobs():
@@ -142,6 +142,20 @@ def test_stop_among_many():
         service.stop_job("acme", jobs[-1])
         moved = sum(sum(counts(service.get_job("acme", job))) != was for job, was in zip(jobs[:-1], before))
         assert moved < 10, f"{moved} of 19 other jobs had a turn before the stop was answered"
+
+
+def test_many_large_jobs():
+    """many large jobs at once cost bounded memory"""
+    with Service() as service:
+        service.create_domain("acme")
+        data, most = rows(200_000, 80_000), 0
+        jobs = [service.begin("acme", data) for _ in range(40)]
+        waiting = set(jobs)
+        while waiting:
+            waiting = {job for job in waiting if sum(counts(service.get_job("acme", job))) == 0}
+            most = max(most, resident(service) >> 10)
+        print(f"# {len(jobs)} jobs cost {most} MiB")
+        assert "address" in UPJOB or most < 300, f"{most} MiB"
 
 
 def test_idle_connections():
