@@ -104,13 +104,16 @@ size_t utf8_length(const char *bytes, size_t len)
 
 size_t utf8_prefix(const char *bytes, size_t len, size_t max)
 {
-    size_t at = 0;
+    size_t at = 0, more = 0; /* bytes that may continue the character */
     for (; at < len; at++) {
-        if (((unsigned char)bytes[at] & 0xC0) == 0x80)
+        if (((unsigned char)bytes[at] & 0xC0) == 0x80 && more > 0) {
+            more--;
             continue;
+        }
         if (max == 0)
             break;
         max--;
+        more = 3;
     }
     return at;
 }

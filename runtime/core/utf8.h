@@ -17,7 +17,7 @@ bool utf8_valid(const char *bytes, size_t len, size_t *error_at);
 /* Code points in UTF-8; in anything else, bytes that do not continue a sequence. */
 size_t utf8_length(const char *bytes, size_t len);
 
-/* The longest prefix of at most `max` code points: its bytes. */
+/* The longest prefix of at most `max` code points: its bytes, never more than 4 * max, whatever the bytes are. */
 size_t utf8_prefix(const char *bytes, size_t len, size_t max);
 
 /* A stream that is checked piece by piece. Starts all zero. */

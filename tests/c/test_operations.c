@@ -172,6 +172,18 @@ static void long_values_are_shortened(void **state)
         fail_msg("%s", message);
 }
 
+static void a_long_name_that_is_not_utf8_is_shortened_too(void **state)
+{
+    (void)state;
+    char text[1024], bytes[801];
+    memset(bytes, 0x9E, sizeof bytes - 1);
+    bytes[sizeof bytes - 1] = '\0';
+    snprintf(text, sizeof text, "{\"%s\":1}", bytes);
+    const char *message = message_of("CreateUploadJob", text);
+    assert_non_null(strstr(message, "unknown field \""));
+    assert_non_null(strstr(message, "…\" (there are DataExpiry"));
+}
+
 static void patterns_of_the_model_match_as_meant(void **state)
 {
     (void)state;
@@ -385,6 +397,7 @@ int main(void)
         cmocka_unit_test(lengths_count_code_points),
         cmocka_unit_test(sensitive_values_are_not_quoted),
         cmocka_unit_test(long_values_are_shortened),
+        cmocka_unit_test(a_long_name_that_is_not_utf8_is_shortened_too),
         cmocka_unit_test(patterns_of_the_model_match_as_meant),
         cmocka_unit_test(requests_are_built_as_the_model_says),
         cmocka_unit_test(an_empty_path_member_is_refused),

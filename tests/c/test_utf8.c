@@ -146,6 +146,18 @@ static void characters_are_counted_not_bytes(void **state)
     }
 }
 
+static void a_prefix_of_bytes_that_are_not_utf8_is_no_longer_than_one_that_is(void **state)
+{
+    (void)state;
+    char bytes[300];
+    memset(bytes, 0x80, sizeof bytes);
+    assert_true(utf8_prefix(bytes, sizeof bytes, 60) <= 240);
+    bytes[0] = 'a';
+    assert_true(utf8_prefix(bytes, sizeof bytes, 1) <= 4);
+    assert_int_equal(utf8_prefix(bytes, sizeof bytes, 0), 0);
+    assert_int_equal(utf8_prefix(bytes + 1, sizeof bytes - 1, 0), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -153,6 +165,7 @@ int main(void)
         cmocka_unit_test(any_pieces_give_the_same_answer),
         cmocka_unit_test(random_bytes_agree_with_the_definition),
         cmocka_unit_test(characters_are_counted_not_bytes),
+        cmocka_unit_test(a_prefix_of_bytes_that_are_not_utf8_is_no_longer_than_one_that_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
