@@ -99,10 +99,9 @@ static size_t spelled(const char *text, const char *value)
 
 static size_t value_at(const struct redact_values *values, const char *text)
 {
-    const char *value = values->bytes.data, *end = value + values->bytes.len;
     size_t longest = 0;
-    for (; value && value < end; value += strlen(value) + 1) {
-        size_t len = spelled(text, value);
+    for (size_t at = 0; at < values->bytes.len; at += strlen(values->bytes.data + at) + 1) {
+        size_t len = spelled(text, values->bytes.data + at);
         longest = len > longest ? len : longest;
     }
     return longest;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/redact.h"
+#include "core/redact_values.h"
 
 static void expect(const char *line, const char *shown)
 {
@@ -69,6 +70,17 @@ static void a_password_in_a_url_is_hidden(void **state)
     expect("see https://h/a@b", "see https://h/a@b");
 }
 
+static void without_secrets_a_text_stays_as_it_is(void **state)
+{
+    (void)state;
+    struct redact_values values;
+    char text[] = "<Error><Code>AccessDenied</Code></Error>";
+    redact_values_init(&values);
+    redact_values_hide(&values, text);
+    assert_string_equal(text, "<Error><Code>AccessDenied</Code></Error>");
+    redact_values_free(&values);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -76,6 +88,7 @@ int main(void)
         cmocka_unit_test(a_header_of_http_2_is_hidden_in_the_words_of_every_libcurl),
         cmocka_unit_test(a_pre_signed_url_loses_its_signature_wherever_it_stands),
         cmocka_unit_test(a_password_in_a_url_is_hidden),
+        cmocka_unit_test(without_secrets_a_text_stays_as_it_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
