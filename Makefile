@@ -47,7 +47,7 @@ BUILD_PACKAGES := gcc libc6-dev make lua5.4 liblua5.4-dev libuv1-dev libcurl4-op
                   libssl-dev libcsv-dev libsqlite3-dev libmicrohttpd-dev libedit-dev libxxhash-dev lua-argparse ca-certificates
 TEST_PACKAGES  := libcmocka-dev lua-busted bats lua-check curl openssl python3 tmux procps nghttp2-server
 
-.PHONY: all deps deps-build demo test torture install uninstall clean lint format bench conformance
+.PHONY: all deps deps-build demo test torture install uninstall clean lint format bench conformance fuzz
 all: $(BUILD)/upjob $(MODULES:%=$(BUILD)/%.so)
 
 # -- set-up ----------------------------------------------------------------------------------------
@@ -161,6 +161,21 @@ $(PEERS)/node_modules/.package-lock.json: tests/conformance/package.json tests/c
 $(BUILD)/conformance/model: $(call object,tests/conformance/model.c $(CORE))
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ -luv -lcjson -lcsv $(CLIENT_LIBS) -lm -lpthread
+
+# Feeds generated input to what takes bytes from outside, with clang's libFuzzer: tests/fuzz/NAME.c is a target.
+FUZZ_SECONDS ?= 60
+SEED         ?= 1
+FUZZERS      := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
+FUZZ_BUILD   := build/fuzz
+fuzz: deps deps-fuzz
+	@$(MAKE) --no-print-directory -s -j$$(nproc) CC=clang BUILD=$(FUZZ_BUILD) SANITIZER=fuzzer-no-link,address,undefined \
+	    $(FUZZERS:%=$(FUZZ_BUILD)/%)
+	@tests/fuzz/run $(FUZZ_BUILD) $(FUZZ_SECONDS) $(SEED) $(FUZZERS)
+$(FUZZERS:%=$(FUZZ_BUILD)/%): $(FUZZ_BUILD)/%: $(FUZZ_BUILD)/o/tests/fuzz/%.o $(call object,$(CORE) $(LOCAL))
+	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ -luv -lcjson -lcsv $(CLIENT_LIBS) $(LOCAL_LIBS) -lm -lpthread
+.PHONY: deps-fuzz
+deps-fuzz:
+	$(call install_missing,clang)
 
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h')
