@@ -173,6 +173,7 @@ static bool keep_key(struct upload *upload, struct err *e)
                !redact_values_add(&upload->secrets, md5, strlen(md5))))
         ok = err_set(e, ERR_MEMORY, "out of memory");
     secret_cleanse(md5, sizeof md5);
+    secret_cleanse_stack(); /* a thread that is started next begins with this one's registers */
     return ok;
 }
 
