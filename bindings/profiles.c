@@ -325,8 +325,8 @@ static int client_close(lua_State *L)
     return 0;
 }
 
-/* about(client) → {region, endpoint, credentials_source, credentials_expire (epoch; nil: never, or not known yet), clock_offset}:
- * never a secret */
+/* about(client) → {region, endpoint, credentials_source, credentials_at_hand (false: still to be fetched), credentials_expire
+ * (epoch; nil: never, or not known yet), clock_offset}: never a secret */
 static int native_about(lua_State *L)
 {
     struct client *client = check_client(L, 1);
@@ -339,6 +339,8 @@ static int native_about(lua_State *L)
     lua_setfield(L, -2, "endpoint");
     lua_pushstring(L, api_client_credentials_source(client->api));
     lua_setfield(L, -2, "credentials_source");
+    lua_pushboolean(L, api_client_has_credentials(client->api));
+    lua_setfield(L, -2, "credentials_at_hand");
     if (api_client_credentials_expiry(client->api) != 0) {
         lua_pushinteger(L, api_client_credentials_expiry(client->api));
         lua_setfield(L, -2, "credentials_expire");

@@ -43,6 +43,8 @@ const char *api_client_region(const struct api_client *client);
 const char *api_client_endpoint(const struct api_client *client);
 /* As credentials_source and credentials_expiry: known once a call was made. */
 const char *api_client_credentials_source(const struct api_client *client);
+/* False while keys are still to be fetched. */
+bool api_client_has_credentials(const struct api_client *client);
 time_t api_client_credentials_expiry(const struct api_client *client);
 /* Seconds that the service's clock is ahead of this machine's, as far as a refusal has told; 0 until one has. */
 double api_client_clock_offset(const struct api_client *client);

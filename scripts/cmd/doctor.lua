@@ -60,7 +60,8 @@ local function check_client(add, options)
   if next(wrong) == nil then
     check_service(add, client, options.domain)
   else
-    add("credentials", true, about.credentials_source)
+    local asked = about.credentials_at_hand and "" or " (not asked for keys while the above is wrong)"
+    add("credentials", true, about.credentials_source .. asked)
   end
 end
 

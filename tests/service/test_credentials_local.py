@@ -278,8 +278,10 @@ def test_no_region():
     for answer, said in [((404, ""), "status 404"), ((200, ""), "gave nothing"), ((200, "<html>"), "not the name of a region"),
                          ((200, "a.evil.example/"), "not the name of a region")]:
         with Home(region=None) as home, Server(lambda request: answer if "placement" in request.path else Instance()(request)) as server:
-            ok, text = home.doctor(SERVICE, **metadata(server))["region"]
+            told = home.doctor(SERVICE, **metadata(server))
+            ok, text = told["region"]
             assert not ok, text
+            assert "not asked for keys" in told["credentials"][1], told["credentials"]
             for place in ["--region", "AWS_REGION", "AWS_DEFAULT_REGION", 'profile "default"', "instance metadata", said]:
                 assert place in text, (place, text)
     with Home(region=None) as home:
