@@ -65,8 +65,10 @@ local function of_failure(run, err)
     return is_there and goes_on(run) or nil
   end
   if run.step == "start" then
-    return ("job %s exists in domain %s, and its start failed%s"):format(run.job_id, run.domain,
-      with(": look with ", command(run, "get")))
+    -- A refusal is an answer: the job has its file, and waits.
+    local refused = err.status and err.status >= 400 and err.status < 500 and not err.retryable
+    return ("job %s exists in domain %s, with its file, and its start failed%s"):format(run.job_id, run.domain,
+      with(refused and ": when the cause is mended, " or ": look with ", command(run, refused and "start" or "get")))
   end
   return not_started(run)
 end

@@ -110,6 +110,18 @@ describe("an import that fails before the start", function()
   end)
 end)
 
+describe("a start that fails for good", function()
+  it("leaves the job with its file, and says how to start it", function()
+    local run = import { client = client_with { start_upload_job = refused "StartUploadJob" } }
+    local _, err = run:wait()
+    assert.equals("start", err.step)
+    assert.matches("with its file, and its start failed: when the cause is mended, .*job start " .. run.job_id, err.message)
+    assert.equals("CREATED", client:get_upload_job { DomainName = "acme", JobId = run.job_id }.Status)
+    assert(client:start_upload_job { DomainName = "acme", JobId = run.job_id })
+    assert.equals("SUCCEEDED", client:wait_until("upload_job_done", { DomainName = "acme", JobId = run.job_id }).Status)
+  end)
+end)
+
 describe("a creation whose answer was lost", function()
   local function lost(carried_out)
     local calls = 0
