@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <linux/close_range.h>
 #include <sys/wait.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include "core/secret.h"
@@ -36,13 +38,15 @@ static void handle_closed(uv_handle_t *handle)
     free(program);
 }
 
-/* Whoever is killed is waited for here: libuv forgets a process with its handle. */
+/* Whoever is killed is waited for here: libuv forgets a process with its handle. One that became another user's (sudo) cannot be
+ * killed: it is left alone, as to wait for it would hold up everything. */
 static void kill_and_reap(struct program *program)
 {
     if (!program->running)
         return;
     program->running = false;
-    uv_process_kill(&program->process, SIGKILL);
+    if (uv_process_kill(&program->process, SIGKILL) != 0)
+        return;
     while (waitpid(program->process.pid, NULL, 0) < 0 && errno == EINTR)
         ;
 }
@@ -149,6 +153,13 @@ static int open_pipes(struct program *program, struct loop *loop)
     return status;
 }
 
+/* The program has its three descriptors and no other, as from the AWS CLI: curl makes sockets that are inherited, and a
+ * connection would stay open for as long as what the program has started runs. */
+static void keep_descriptors(void)
+{
+    (void)close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
+}
+
 struct program *program_start(struct loop *loop, char *const *words, size_t max_output, long timeout_ms,
                               void (*done)(void *arg, struct program_end *end), void *arg, struct err *err)
 {
@@ -172,6 +183,7 @@ struct program *program_start(struct loop *loop, char *const *words, size_t max_
     program->process.data = program;
     buf_init(&program->end.out, max_output);
     buf_init(&program->end.messages, MAX_MESSAGES);
+    keep_descriptors();
     int status = uv_spawn(loop_uv(loop), &program->process, &options);
     program->running = status == 0;
     if (status == 0)

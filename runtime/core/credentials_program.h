@@ -1,6 +1,7 @@
 /* credentials_program: runs a program on the loop and takes what it prints. Private to credentials*.c.
  *
- * Its standard input is empty. None is left behind as a zombie; one that runs when this program is killed goes on.
+ * Its standard input is empty, and no other file or connection of this process is open in it. None is left behind as a zombie,
+ * but one that may not be killed; one that runs when this program is killed goes on.
  */
 #ifndef UPJOB_CORE_CREDENTIALS_PROGRAM_H
 #define UPJOB_CORE_CREDENTIALS_PROGRAM_H

@@ -1,11 +1,13 @@
 /* Keys from a program: its command line, what it prints, how it ends. */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -243,6 +245,45 @@ static void a_program_that_leaves_its_output_open_has_ended(void **state)
     assert_string_equal(outcome.id, "A");
 }
 
+/* As a socket of curl: made without SOCK_CLOEXEC. */
+static void a_program_gets_no_descriptor_of_this_process(void **state)
+{
+    int pair[2];
+    char command[200];
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    snprintf(command, sizeof command, "sh -c 'test ! -e /proc/self/fd/%d && printf \"%%s\" \"$0\"' '{" KEYS "}'", pair[1]);
+    struct outcome outcome = run(command, 0);
+    close(pair[0]);
+    close(pair[1]);
+    assert_string_equal(outcome.error, "");
+}
+
+/* As sudo is, for whoever may not kill it. */
+static void a_program_that_cannot_be_killed_holds_nothing_up(void **state)
+{
+    struct err err;
+    struct outcome outcome = {0};
+    (void)state;
+    if (geteuid() != 0)
+        skip();
+    struct loop *loop = loop_new(&err);
+    struct credentials_store *store = open_store(loop, "sleep 1000", 0, &err);
+    assert_non_null(credentials_await(store, ready, &outcome, &err));
+    assert_int_equal(setresuid(65534, 65534, 0), 0);
+    credentials_store_free(store);
+    assert_int_equal(setresuid(0, 0, 0), 0);
+    loop_free(loop);
+    char children[64] = "";
+    FILE *file = fopen("/proc/thread-self/children", "r");
+    assert_non_null(file);
+    assert_non_null(fgets(children, sizeof children, file));
+    fclose(file);
+    pid_t left = (pid_t)strtol(children, NULL, 10);
+    assert_int_equal(kill(left, SIGKILL), 0);
+    assert_int_equal(waitpid(left, NULL, 0), left);
+}
+
 static void a_program_is_killed_with_the_store(void **state)
 {
     struct err err;
@@ -300,6 +341,8 @@ int main(void)
         cmocka_unit_test(keys_that_have_ended_are_refused),
         cmocka_unit_test(a_program_that_hangs_or_floods_is_killed),
         cmocka_unit_test(a_program_that_leaves_its_output_open_has_ended),
+        cmocka_unit_test(a_program_gets_no_descriptor_of_this_process),
+        cmocka_unit_test(a_program_that_cannot_be_killed_holds_nothing_up),
         cmocka_unit_test(a_program_is_killed_with_the_store),
         cmocka_unit_test(a_command_that_cannot_be_read_is_told_at_once),
         cmocka_unit_test(what_is_quoted_is_one_printable_line),
