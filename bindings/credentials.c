@@ -10,8 +10,6 @@
 
 struct source {
     struct credentials_store *store;
-    char region[64];        /* "": none is configured, for this reason */
-    struct err no_region;
 };
 
 static int source_collect(lua_State *L)
@@ -29,12 +27,32 @@ static struct credentials_store *open_store(lua_State *L, const struct aws_confi
     return credentials_open(config, &how, e);
 }
 
+/* region{profile=} → region | nil, err: that of the environment or the profile, where no keys need be */
+static int native_region(lua_State *L)
+{
+    static const char *const known[] = {"profile", NULL};
+    const char *what = "region";
+    char region[64];
+    struct err e;
+    err_clear(&e);
+    lua_settop(L, 1);
+    check_options(L, 1, what, known);
+    struct aws_config *config = aws_config_load(option_string(L, 1, what, "profile", NULL), &e);
+    bool ok = config && endpoint_region(NULL, config, region, sizeof region, &e);
+    aws_config_free(config);
+    if (!ok)
+        return fail_with(L, &e);
+    lua_pushstring(L, region);
+    return 1;
+}
+
 /* open{profile=, mfa_token=} → source | nil, err: nothing is fetched yet */
 static int native_open(lua_State *L)
 {
     static const char *const known[] = {"profile", "mfa_token", NULL};
     const char *what = "credentials";
-    struct err e;
+    char region[64];
+    struct err e, no_region;
     err_clear(&e);
     lua_settop(L, 1);
     check_options(L, 1, what, known);
@@ -47,21 +65,10 @@ static int native_open(lua_State *L)
     struct aws_config *config = aws_config_load(profile, &e);
     if (!config)
         return fail_with(L, &e);
-    if (!endpoint_region(NULL, config, source->region, sizeof source->region, &source->no_region))
-        source->region[0] = '\0';
-    source->store = open_store(L, config, source->region[0] ? source->region : NULL, mfa_token, &e);
+    bool has_region = endpoint_region(NULL, config, region, sizeof region, &no_region);
+    source->store = open_store(L, config, has_region ? region : NULL, mfa_token, &e);
     aws_config_free(config);
     return source->store ? 1 : fail_with(L, &e);
-}
-
-/* region(source) → region | nil, err */
-static int native_region(lua_State *L)
-{
-    struct source *source = luaL_checkudata(L, 1, SOURCE_TYPE);
-    if (!source->region[0])
-        return fail_with(L, &source->no_region);
-    lua_pushstring(L, source->region);
-    return 1;
 }
 
 /* ---- keys ---- */

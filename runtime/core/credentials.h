@@ -53,7 +53,7 @@ struct credentials_options {
     struct loop *loop;
     struct http *http;
     time_t (*clock)(time_t *); /* NULL: time() */
-    const char *region;        /* of STS */
+    const char *region;        /* of STS; NULL: none, and no role can be assumed */
     bool use_fips, use_dual_stack; /* for its endpoint */
     const char *mfa_token;     /* the code that an MFA device shows, or NULL */
     long process_timeout_ms;   /* of a credential_process; 0: 60 s, as in the AWS SDK for Go */

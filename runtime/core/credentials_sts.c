@@ -22,10 +22,15 @@ bool sts_init(struct sts *sts, const struct credentials_search *search, struct e
                                      .use_fips = search->options->use_fips,
                                      .use_dual_stack = search->options->use_dual_stack};
     memset(sts, 0, sizeof *sts);
+    if (!where.region)
+        return err_set(err, ERR_CONFIG,
+                       "there is no region in which STS can be asked for the role: set AWS_REGION, or write "
+                       "\"region = us-east-1\" for the profile \"%.100s\" (aws configure set region)",
+                       search->profile);
     if (!endpoint_resolve(&where, search->config, sts->endpoint, sizeof sts->endpoint, err))
         return false;
     sts->options = credentials_options_kept(search->options);
-    snprintf(sts->region, sizeof sts->region, "%s", search->options->region);
+    snprintf(sts->region, sizeof sts->region, "%s", where.region);
     snprintf(sts->name, sizeof sts->name, "STS at %s", sts->endpoint);
     return true;
 }

@@ -18,8 +18,8 @@ struct sts {
     void *arg;
 };
 
-/* In place. Finds the endpoint: AWS_ENDPOINT_URL_STS and the others of endpoint.h, else that of the region.
- */
+/* In place. Finds the endpoint: AWS_ENDPOINT_URL_STS and the others of endpoint.h, else that of the region,
+ * without which nothing can be signed. */
 bool sts_init(struct sts *sts, const struct credentials_search *search, struct err *err) MUST_CHECK;
 /* Begins a form with the action, the role and the session's name (NULL: one of our own). */
 void sts_form(struct buf *form, const char *action, const char *role_arn, const char *session_name);

@@ -25,15 +25,17 @@ end
 local SIGN_OPTIONS = { service = "string", region = "string", credentials = "table", profile = "string", time = "number",
                        expires = "number" }
 local sources = {} -- of keys, by profile: each fetches them anew in time
+local regions = {} -- by profile
 
-local function source_of(profile)
+-- What native.credentials[make] gives for a profile; made once.
+local function of_profile(made, make, profile)
   local name = profile or defaults.profile
-  local source = sources[name or ""]
-  if source then return source end
+  local one = made[name or ""]
+  if one then return one end
   local err
-  source, err = require("upjob.native.credentials").open { profile = name }
-  sources[name or ""] = source
-  return source, err
+  one, err = require("upjob.native.credentials")[make] { profile = name }
+  made[name or ""] = one
+  return one, err
 end
 
 -- The options with what was left out: keys and region of the profile, as the AWS CLI finds them. nil, err.
@@ -46,15 +48,15 @@ local function complete(what, options, level)
   for k, v in pairs(options) do full[k] = v end
   full.profile = nil
   full.region = full.region or defaults.region
-  if full.credentials and full.region then return full end
-  local native_credentials, source, err = require "upjob.native.credentials", source_of(options.profile)
-  if not source then return nil, err end
+  local source, err
   if not full.region then
-    full.region, err = native_credentials.region(source)
+    full.region, err = of_profile(regions, "region", options.profile)
     if not full.region then return nil, err end
   end
   if not full.credentials then
-    full.credentials, err = native_credentials.keys(source)
+    source, err = of_profile(sources, "open", options.profile)
+    if not source then return nil, err end
+    full.credentials, err = require("upjob.native.credentials").keys(source)
     if not full.credentials then return nil, err end
   end
   return full

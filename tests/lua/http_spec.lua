@@ -66,6 +66,24 @@ describe("a signature without keys of the script's own", function()
     os.remove(config)
   end)
 
+  it("is made with the region alone, where the script has keys and nothing else has any", function()
+    local script = SIGN:gsub('service = "sns"', '%0, credentials = { access_key_id = "AKIDOWN", secret_access_key = "s" }')
+    assert.equals("AKIDOWN/20150830/eu-west-1/sns/aws4_request\nnil\n",
+      run("HOME=/nonexistent AWS_REGION=eu-west-1 AWS_EC2_METADATA_DISABLED=true", script))
+  end)
+
+  it("is never made for STS without a region, wherever STS is", function()
+    local config = os.tmpname()
+    local out <close> = assert(io.open(config, "w"))
+    out:write("[default]\nrole_arn = arn:aws:iam::1:role/r\nsource_profile = default\naws_access_key_id = a\n" ..
+      "aws_secret_access_key = s\n")
+    out:flush()
+    local script = SIGN:gsub('service = "sns"', '%0, region = "eu-west-1"'):gsub("err.code", "err.message")
+    assert.matches("^there is no region in which STS can be asked for the role: set AWS_REGION",
+      run("AWS_CONFIG_FILE=" .. config .. " AWS_ENDPOINT_URL_STS=http://127.0.0.1:1", script))
+    os.remove(config)
+  end)
+
   it("is an error when there are none", function()
     assert.matches("^CredentialsError\n", run("AWS_REGION=eu-west-1 AWS_EC2_METADATA_DISABLED=true", SIGN))
     assert.matches("^ConfigurationError\n", run("AWS_ACCESS_KEY_ID=a AWS_SECRET_ACCESS_KEY=s", SIGN))
