@@ -15,6 +15,7 @@
 #include "core/retry.h"
 
 #define MAX_CACHE_FILE     ((size_t)64 << 10)
+#define PRINTED            (2 * (int)MAX_CACHE_FILE) /* at once: what grows leaves secrets behind */
 #define CONNECT_TIMEOUT_MS 10000
 #define TIMEOUT_MS         30000
 
@@ -116,7 +117,7 @@ static bool write_all(int fd, const char *text)
  */
 static void write_cache(const struct sso_token *token)
 {
-    char *name = NULL, *text = cJSON_Print(token->cached);
+    char *name = NULL, *text = cJSON_PrintBuffered(token->cached, PRINTED, true);
     if (!text || asprintf(&name, "%s.XXXXXX", token->path) < 0)
         name = NULL;
     int fd = name ? mkostemp(name, O_CLOEXEC) : -1;
@@ -189,6 +190,21 @@ static bool has_ended(const struct sso_token *token, time_t now)
     return time_of(token->cached, "expiresAt") <= now;
 }
 
+/* A refresh token is good once. Where another program was faster with it, the cache has the token that this one was denied. */
+static bool renewed_by_another(struct sso_token *token)
+{
+    struct err ignored;
+    cJSON *before = token->cached;
+    time_t ended = time_of(before, "expiresAt");
+    err_clear(&ignored);
+    token->cached = NULL;
+    bool newer = read_cache(token, &ignored) && time_of(token->cached, "expiresAt") > ended &&
+                 !has_ended(token, credentials_now(&token->options));
+    credentials_answer_free(newer ? before : token->cached);
+    token->cached = newer ? token->cached : before;
+    return newer;
+}
+
 static bool session_over(const struct sso_token *token, const char *why, struct err *err)
 {
     const char *ended = credentials_answer_text(token->cached, "expiresAt");
@@ -205,7 +221,8 @@ static void renewed(void *arg, struct http_response *response, const struct err 
     err_clear(&err);
     token->request = NULL;
     snprintf(from, sizeof from, "SSO OIDC at %s", token->endpoint);
-    bool ok = credentials_answered(response, failure, from, &err) && take_new(token, response, from, &err);
+    bool ok = (credentials_answered(response, failure, from, &err) && take_new(token, response, from, &err)) ||
+              renewed_by_another(token);
     if (!ok && has_ended(token, credentials_now(&token->options))) {
         snprintf(why, sizeof why, " and cannot be renewed (%.380s)", err.message);
         session_over(token, why, &err);
@@ -227,7 +244,7 @@ static bool renew(struct sso_token *token, struct err *err)
     cJSON_AddStringToObject(form, "grantType", "refresh_token");
     for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
         cJSON_AddStringToObject(form, kept[i], credentials_answer_text(token->cached, kept[i]));
-    char *text = cJSON_PrintUnformatted(form);
+    char *text = cJSON_PrintBuffered(form, PRINTED, false);
     credentials_answer_free(form);
     snprintf(url, sizeof url, "%s/token", token->endpoint);
     struct http_request request = {.method = "POST",

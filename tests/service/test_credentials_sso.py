@@ -94,6 +94,21 @@ def test_not_renewed():
             assert len(server.requests) == 1 and len(oidc.requests) == 2
 
 
+def test_renewed_by_another():
+    """a token that another program has renewed meanwhile, with the refresh token that is good once, is taken from the cache"""
+    denied = 400, {"error": "invalid_grant", "error_description": "Invalid refresh token provided"}
+    with Home(PROFILE + SESSION) as home:
+        def be_too_late(request):
+            cache(home, **renewable(accessToken="hunter2other", expiresAt=until(3600), refreshToken="hunter2next"))
+            return denied
+        with Server(lambda request: role_keys()) as server, Server(be_too_late) as oidc:
+            for left in (-60, 60):
+                cache(home, **renewable(expiresAt=until(left)))
+                home.good(SERVICE, "SSO role", *NAMED, **sso(server, oidc))
+                assert server.requests[-1].headers["x-amz-sso_bearer_token"] == "hunter2other", left
+            assert len(oidc.requests) == 2
+
+
 def test_over():
     """an ended token without what renews it is not sent; the error says what to run"""
     with Home((PROFILE + SESSION).replace("acme]", "my team]")) as home, Server(lambda request: role_keys()) as server:
