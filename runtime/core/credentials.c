@@ -6,6 +6,8 @@
 
 #include "core/credentials_providers.h"
 
+#define MAX_KEY_ID 128 /* STS API Reference, Credentials: AccessKeyId */
+
 void credentials_free(struct credentials *c)
 {
     free(c->access_key_id);
@@ -46,6 +48,13 @@ static enum credentials_found not_a_key(const struct credentials_given *given, c
     return refuse(given, line, err);
 }
 
+static enum credentials_found too_long(const struct credentials_given *given, struct err *err)
+{
+    err_set(err, ERR_CREDENTIALS, "%s has more than %d characters, which no key has (a session token?): copy it again",
+            given->id_name, MAX_KEY_ID);
+    return refuse(given, given->id_line, err);
+}
+
 static enum credentials_found half_a_pair(const struct credentials_given *given, struct err *err)
 {
     bool has_id = is_given(given->id);
@@ -64,6 +73,8 @@ enum credentials_found credentials_take(const struct credentials_given *given, s
         return half_a_pair(given, err);
     if (!is_key(given->id))
         return not_a_key(given, given->id_name, given->id_line, err);
+    if (strlen(given->id) > MAX_KEY_ID)
+        return too_long(given, err);
     if (!is_key(given->secret))
         return not_a_key(given, given->secret_name, given->secret_line, err);
     if (is_given(given->token) && !is_key(given->token))

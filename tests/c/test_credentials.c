@@ -210,6 +210,19 @@ static void what_cannot_be_a_key_is_named_but_not_shown(void **state)
     REFUSED(NULL, ERR_CREDENTIALS, "credentials:2: ", "aws_access_key_id");
 }
 
+static void a_key_id_that_cannot_be_signed_with_is_refused(void **state)
+{
+    char id[140] = "";
+    (void)state;
+    memset(id, 'A', 128);
+    setenv("AWS_ACCESS_KEY_ID", id, 1);
+    setenv("AWS_SECRET_ACCESS_KEY", SECRET, 1);
+    keys_come_from(NULL, id, "environment");
+    id[128] = 'A';
+    setenv("AWS_ACCESS_KEY_ID", id, 1);
+    REFUSED(NULL, ERR_CREDENTIALS, "AWS_ACCESS_KEY_ID has more than 128 characters");
+}
+
 static void no_keys_says_where_they_were_looked_for(void **state)
 {
     (void)state;
@@ -429,6 +442,7 @@ int main(void)
         cmocka_unit_test_setup(the_chain_is_walked_in_order, clean),
         cmocka_unit_test_setup(a_session_token_of_any_length_is_read, clean),
         cmocka_unit_test_setup(half_a_pair_names_the_other_half, clean),
+        cmocka_unit_test_setup(a_key_id_that_cannot_be_signed_with_is_refused, clean),
         cmocka_unit_test_setup(explicit_keys_are_taken, clean),
         cmocka_unit_test_setup(what_cannot_be_a_key_is_named_but_not_shown, clean),
         cmocka_unit_test_setup(no_keys_says_where_they_were_looked_for, clean),
