@@ -35,7 +35,7 @@ void aws_config_free(struct aws_config *config);
 const char *aws_config_profile(const struct aws_config *config);
 /* True when the profile was named by the caller (not by AWS_PROFILE): then the environment's keys are passed over. */
 bool aws_config_explicit(const struct aws_config *config);
-/* A setting of the profile: from the config file, then the credentials file. NULL when absent. */
+/* A setting of the profile: from the credentials file, as in the AWS CLI, then the config file. NULL when absent. */
 const char *aws_config_get(const struct aws_config *config, const char *key);
 /* A nested setting of another section of the config file: services_section("acme-services",
  * "customer_profiles", "endpoint_url"). NULL when absent. */

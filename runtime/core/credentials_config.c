@@ -317,8 +317,8 @@ const struct aws_setting *aws_config_find(const struct aws_config *config, const
 
 const struct aws_setting *aws_config_setting(const struct aws_config *config, const char *profile, const char *key)
 {
-    const struct aws_setting *setting = aws_config_find(config, profile, AWS_CONFIG, key);
-    return setting ? setting : aws_config_find(config, profile, AWS_CREDENTIALS, key);
+    const struct aws_setting *setting = aws_config_find(config, profile, AWS_CREDENTIALS, key);
+    return setting ? setting : aws_config_find(config, profile, AWS_CONFIG, key);
 }
 
 const struct aws_setting *aws_config_session(const struct aws_config *config, const char *session, const char *key)

@@ -210,6 +210,20 @@ static void what_cannot_be_a_key_is_named_but_not_shown(void **state)
     REFUSED(NULL, ERR_CREDENTIALS, "credentials:2: ", "aws_access_key_id");
 }
 
+/* As botocore, and @aws-sdk for region and keys, have it. */
+static void a_setting_in_both_files_is_that_of_the_credentials_file(void **state)
+{
+    struct err err;
+    (void)state;
+    write_file(config_path, "[profile acme]\nregion = config-1\nmax_attempts = 7\n");
+    write_file(credentials_path, "[acme]\nregion = credentials-1\n");
+    struct aws_config *config = aws_config_load("acme", &err);
+    assert_non_null(config);
+    assert_string_equal(aws_config_get(config, "region"), "credentials-1");
+    assert_string_equal(aws_config_get(config, "max_attempts"), "7");
+    aws_config_free(config);
+}
+
 static void a_key_id_that_cannot_be_signed_with_is_refused(void **state)
 {
     char id[140] = "";
@@ -380,7 +394,7 @@ static void settings_are_found(void **state)
     write_file(config_path, "\xEF\xBB\xBF[profile \"my team\"]\nRegion = eu-west-1\nregion = eu-west-2\nservices = s\n"
                             "s3 =\n  region = nested\n"
                             "[services s]\ncustomer_profiles =\n  endpoint_url = http://h\n");
-    write_file(credentials_path, "[my team]\nregion = from-credentials\nmax_attempts = 5\n");
+    write_file(credentials_path, "[my team]\nmax_attempts = 5\n");
     struct aws_config *config = aws_config_load("my team", &err);
     assert_non_null(config);
     assert_string_equal(aws_config_profile(config), "my team");
@@ -442,6 +456,7 @@ int main(void)
         cmocka_unit_test_setup(the_chain_is_walked_in_order, clean),
         cmocka_unit_test_setup(a_session_token_of_any_length_is_read, clean),
         cmocka_unit_test_setup(half_a_pair_names_the_other_half, clean),
+        cmocka_unit_test_setup(a_setting_in_both_files_is_that_of_the_credentials_file, clean),
         cmocka_unit_test_setup(a_key_id_that_cannot_be_signed_with_is_refused, clean),
         cmocka_unit_test_setup(explicit_keys_are_taken, clean),
         cmocka_unit_test_setup(what_cannot_be_a_key_is_named_but_not_shown, clean),
