@@ -193,7 +193,8 @@ static int reader_header(lua_State *L)
         return waits(reader) ? wait_for_input(L, reader, reader_header) : fail_with(L, &e);
     lua_createtable(L, (int)header->count, 0);
     for (size_t i = 0; i < header->count; i++) {
-        lua_pushlstring(L, header->cells[i].data, header->cells[i].len);
+        struct csv_slice name = csv_cell(header, i);
+        lua_pushlstring(L, name.data, name.len);
         lua_rawseti(L, -2, (lua_Integer)i + 1);
     }
     return 1;
@@ -259,7 +260,7 @@ static int reader_rows(lua_State *L)
 
 /* ---- counting: the rest of the file, in slices on another thread ---- */
 
-#define COUNT_SLICE 20000
+#define COUNT_SLICE ((uint64_t)4 << 20)
 
 struct counting {
     struct wait wait;
@@ -267,7 +268,7 @@ struct counting {
     struct loop_work *work;
     struct loop_watch *watch; /* instead, while the input has nothing yet */
     bool stopped;
-    lua_Integer rows;
+    uint64_t rows;
     struct err error;
     int self_ref; /* the work cannot be cut short within a slice: the userdata stays until it has ended */
 };
@@ -275,14 +276,7 @@ struct counting {
 static bool count_slice(void *arg)
 {
     struct counting *counting = arg;
-    const struct csv_row *row;
-    for (int i = 0; i < COUNT_SLICE; i++) {
-        enum csv_status status = csv_reader_next(counting->reader->csv, &row, &counting->error);
-        if (status != CSV_ROW)
-            return false;
-        counting->rows++;
-    }
-    return true;
+    return csv_reader_count(counting->reader->csv, COUNT_SLICE, &counting->rows, &counting->error) == CSV_NOTHING_YET;
 }
 
 static void free_closed(struct reader *reader)
@@ -359,7 +353,7 @@ static int count_results(lua_State *L, struct wait *w, int index)
     (void)index;
     if (counting->error.code[0])
         return fail_with(L, &counting->error);
-    lua_pushinteger(L, counting->rows);
+    lua_pushinteger(L, (lua_Integer)counting->rows);
     return 1;
 }
 

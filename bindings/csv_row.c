@@ -19,6 +19,12 @@ void csv_push_row(lua_State *L, int reader_index)
     lua_setiuservalue(L, -2, 1);
 }
 
+static void push_cell(lua_State *L, const struct csv_row *row, lua_Integer i)
+{
+    struct csv_slice cell = csv_cell(row, (size_t)i);
+    lua_pushlstring(L, cell.data, cell.len);
+}
+
 /* Pushes the table from column name to index, made once; raises the reader's error. */
 static void push_columns(lua_State *L, int index, struct reader *reader)
 {
@@ -32,7 +38,7 @@ static void push_columns(lua_State *L, int index, struct reader *reader)
         raise_err(L, &e);
     lua_createtable(L, 0, (int)header->count);
     for (size_t i = header->count; i > 0; i--) { /* of two with one name the first is meant */
-        lua_pushlstring(L, header->cells[i - 1].data, header->cells[i - 1].len);
+        push_cell(L, header, (lua_Integer)i - 1);
         lua_pushinteger(L, (lua_Integer)i);
         lua_rawset(L, -3);
     }
@@ -72,8 +78,8 @@ static void no_such_column(lua_State *L, int columns, const char *name)
     luaL_error(L, "there is no column \"%s\"", name);
 }
 
-/* The cell that a name or an index means; NULL when the row is too short for it. */
-static const struct csv_slice *find_cell(lua_State *L, int row_index, int key_index)
+/* The cell that a name or an index means; false when the row is too short for it. */
+static bool find_cell(lua_State *L, int row_index, int key_index, struct csv_slice *cell)
 {
     int reader_index;
     const struct csv_row *row = csv_check_row(L, row_index, &reader_index);
@@ -89,15 +95,18 @@ static const struct csv_slice *find_cell(lua_State *L, int row_index, int key_in
     } else {
         luaL_error(L, "a column is a name or an index, not a %s", luaL_typename(L, key_index));
     }
-    return column >= 1 && (size_t)column <= row->count ? &row->cells[column - 1] : NULL;
+    if (column < 1 || (size_t)column > row->count)
+        return false;
+    *cell = csv_cell(row, (size_t)column - 1);
+    return true;
 }
 
 static int row_index(lua_State *L)
 {
-    const struct csv_slice *cell = find_cell(L, 1, 2);
-    if (!cell)
+    struct csv_slice cell;
+    if (!find_cell(L, 1, 2, &cell))
         return 0;
-    lua_pushlstring(L, cell->data, cell->len);
+    lua_pushlstring(L, cell.data, cell.len);
     return 1;
 }
 
@@ -115,7 +124,7 @@ static void push_column_name(lua_State *L, struct reader *reader, lua_Integer i)
     struct err e;
     err_clear(&e);
     if (!reader->no_header && csv_reader_header(reader->csv, &header, &e) && (size_t)i <= header->count)
-        lua_pushlstring(L, header->cells[i - 1].data, header->cells[i - 1].len);
+        push_cell(L, header, i - 1);
     else
         lua_pushinteger(L, i);
 }
@@ -131,7 +140,7 @@ static int row_next(lua_State *L)
     if ((size_t)i > row->count)
         return 0;
     push_column_name(L, lua_touserdata(L, reader_index), i);
-    lua_pushlstring(L, row->cells[i - 1].data, row->cells[i - 1].len);
+    push_cell(L, row, i - 1);
     return 2;
 }
 
@@ -160,7 +169,7 @@ int csv_copy_row(lua_State *L)
     struct reader *reader = lua_touserdata(L, reader_index);
     lua_createtable(L, (int)row->count, (int)row->count);
     for (size_t i = row->count; i > 0; i--) {
-        lua_pushlstring(L, row->cells[i - 1].data, row->cells[i - 1].len);
+        push_cell(L, row, (lua_Integer)i - 1);
         lua_pushvalue(L, -1);
         lua_rawseti(L, -3, (lua_Integer)i);
         push_column_name(L, reader, (lua_Integer)i);
@@ -174,12 +183,12 @@ int csv_copy_row(lua_State *L)
 int csv_number(lua_State *L)
 {
     char text[64];
-    const struct csv_slice *cell = find_cell(L, 1, 2);
-    if (!cell || cell->len == 0 || cell->len >= sizeof text)
+    struct csv_slice cell;
+    if (!find_cell(L, 1, 2, &cell) || cell.len == 0 || cell.len >= sizeof text)
         return 0;
-    memcpy(text, cell->data, cell->len);
-    text[cell->len] = '\0';
-    return lua_stringtonumber(L, text) == cell->len + 1;
+    memcpy(text, cell.data, cell.len);
+    text[cell.len] = '\0';
+    return lua_stringtonumber(L, text) == cell.len + 1;
 }
 
 /* equals(row, column, text) → boolean, without making a string of the cell */
@@ -187,8 +196,8 @@ int csv_equals(lua_State *L)
 {
     size_t len;
     const char *text = luaL_checklstring(L, 3, &len);
-    const struct csv_slice *cell = find_cell(L, 1, 2);
-    lua_pushboolean(L, cell && cell->len == len && memcmp(cell->data, text, len) == 0);
+    struct csv_slice cell;
+    lua_pushboolean(L, find_cell(L, 1, 2, &cell) && cell.len == len && memcmp(cell.data, text, len) == 0);
     return 1;
 }
 

@@ -63,7 +63,7 @@ static int writer_write(lua_State *L)
     if (csv_is_row(L, 2)) {
         int reader_at;
         const struct csv_row *row = csv_check_row(L, 2, &reader_at);
-        ok = csv_writer_row(writer->csv, row->cells, row->count, &e);
+        ok = csv_writer_record(writer->csv, row, &e);
     } else {
         size_t count;
         luaL_checktype(L, 2, LUA_TTABLE);

@@ -11,15 +11,15 @@ static bool copy_names(struct check *check, struct err *err)
     const struct csv_row *header = check->header;
     check->names = calloc(header->count + 1, sizeof *check->names);
     for (size_t i = 0; check->names && i < header->count; i++) {
-        const struct csv_slice *cell = &header->cells[i];
-        if (memchr(cell->data, '\0', cell->len))
+        struct csv_slice cell = csv_cell(header, i);
+        if (memchr(cell.data, '\0', cell.len))
             return err_set(err, ERR_INVALID_FILE,
                            "cell %zu of the header holds a NUL byte: if the file is UTF-16, save it as UTF-8",
                            i + 1);
-        if (!utf8_valid(cell->data, cell->len, NULL))
+        if (!utf8_valid(cell.data, cell.len, NULL))
             return err_set(err, ERR_INVALID_FILE,
                            "cell %zu of the header is not UTF-8: save the file as UTF-8", i + 1);
-        check->names[i] = strndup(cell->data, cell->len);
+        check->names[i] = strndup(cell.data, cell.len);
         if (!check->names[i])
             break;
     }
@@ -41,7 +41,7 @@ static bool refuse_column(const struct check *check, const char *what, const cha
     if (nearest)
         return err_set(err, ERR_INVALID_FILE, "%s \"%s\" is not in the header (did you mean \"%s\"?)", what, column, nearest);
     char first[128];
-    check_shorten(first, sizeof first, check->header->cells[0]);
+    check_shorten(first, sizeof first, csv_cell(check->header, 0));
     return err_set(err, ERR_INVALID_FILE, "%s \"%s\" is not in the header, which begins with \"%s\"", what, column, first);
 }
 
@@ -69,7 +69,7 @@ bool check_header(struct check *check, struct err *err)
         return false;
     if (csv_reader_had_bom(check->reader)) {
         char first[128];
-        check_shorten(first, sizeof first, check->header->cells[0]);
+        check_shorten(first, sizeof first, csv_cell(check->header, 0));
         return err_set(err, ERR_INVALID_FILE,
                        "begins with a byte-order mark, with which the service does not find the first column "
                        "\"%s\": save "

@@ -72,9 +72,9 @@ void check_add_problem(struct check *check, enum check_class class, const struct
     problem->column = column;
     snprintf(problem->reason, sizeof problem->reason, "%s", reason);
     if (column > 0 && (size_t)column <= check->header->count)
-        check_shorten(problem->name, sizeof problem->name, check->header->cells[column - 1]);
+        check_shorten(problem->name, sizeof problem->name, csv_cell(check->header, (size_t)column - 1));
     if (column > 0 && (size_t)column <= row->count)
-        check_shorten(problem->value, sizeof problem->value, row->cells[column - 1]);
+        check_shorten(problem->value, sizeof problem->value, csv_cell(row, (size_t)column - 1));
     if (check->reject) {
         char text[512];
         check_problem_text(problem, NULL, false, text, sizeof text);
@@ -95,14 +95,14 @@ static void check_shape(struct check *check, const struct csv_row *row)
 static void check_bytes(struct check *check, const struct csv_row *row)
 {
     for (size_t i = 0; i < row->count; i++) {
-        const struct csv_slice *cell = &row->cells[i];
+        struct csv_slice cell = csv_cell(row, i);
         size_t at;
         char reason[128];
-        if (cell->len > 0 && memchr(cell->data, '\0', cell->len))
+        if (cell.len > 0 && memchr(cell.data, '\0', cell.len))
             check_add_problem(check, CHECK_NUL, row, (long)i + 1, "holds a NUL byte");
-        if (!utf8_valid(cell->data, cell->len, &at)) {
+        if (!utf8_valid(cell.data, cell.len, &at)) {
             snprintf(reason, sizeof reason, "is not UTF-8 (byte %zu of the cell is 0x%02X)", at + 1,
-                     (unsigned char)cell->data[at]);
+                     (unsigned char)cell.data[at]);
             check_add_problem(check, CHECK_NOT_UTF8, row, (long)i + 1, reason);
         }
     }
@@ -110,18 +110,18 @@ static void check_bytes(struct check *check, const struct csv_row *row)
 
 static void check_rule(struct check *check, const struct rule *rule, const struct csv_row *row)
 {
-    const struct csv_slice *cell = &row->cells[rule->index];
+    struct csv_slice cell = csv_cell(row, (size_t)rule->index);
     char reason[128];
-    if (cell->len == 0 && rule->key)
+    if (cell.len == 0 && rule->key)
         check_add_problem(check, CHECK_KEY_EMPTY, row, rule->index + 1,
                     check->key_count > 1 ? "is empty, and it is part of the unique key"
                                          : "is empty, and it is the unique key");
-    else if (cell->len == 0 && rule->required)
+    else if (cell.len == 0 && rule->required)
         check_add_problem(check, CHECK_REQUIRED_EMPTY, row, rule->index + 1,
                     "is empty, and the mapping requires it");
-    if (cell->len <= rule->max_length)
+    if (cell.len <= rule->max_length)
         return;
-    size_t length = utf8_length(cell->data, cell->len);
+    size_t length = utf8_length(cell.data, cell.len);
     if (length > rule->max_length) {
         snprintf(reason, sizeof reason, "has %zu characters, the service takes %zu", length,
                  rule->max_length);

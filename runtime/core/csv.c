@@ -259,8 +259,8 @@ long csv_reader_column(struct csv_reader *reader, const char *name, size_t len)
     if (reader->state == READER_NEW && !begin(reader, &ignored))
         return -1;
     for (size_t i = 0; i < reader->header.count; i++) {
-        const struct csv_slice *cell = &reader->header.cells[i];
-        if (cell->len == len && (len == 0 || memcmp(cell->data, name, len) == 0))
+        struct csv_slice cell = csv_cell(&reader->header, i);
+        if (cell.len == len && (len == 0 || memcmp(cell.data, name, len) == 0))
             return (long)i;
     }
     return -1;
@@ -272,6 +272,19 @@ enum csv_status csv_reader_next(struct csv_reader *reader, const struct csv_row 
         return CSV_FAILED;
     *row = &reader->row;
     return csv_record_read(reader, err);
+}
+
+enum csv_status csv_reader_count(struct csv_reader *reader, uint64_t bytes, uint64_t *rows, struct err *err)
+{
+    const struct csv_row *row;
+    uint64_t until = csv_reader_offset(reader) + bytes;
+    enum csv_status status;
+    while ((status = csv_reader_next(reader, &row, err)) == CSV_ROW) {
+        (*rows)++;
+        if (csv_reader_offset(reader) >= until)
+            return CSV_NOTHING_YET;
+    }
+    return status;
 }
 
 long csv_reader_line(const struct csv_reader *reader)

@@ -26,6 +26,7 @@ struct csv_options {
     bool no_header;          /* the first record is data */
     bool strict;
     bool pauses;             /* see CSV_NOTHING_YET */
+    bool trim;               /* drop spaces and tabs at both ends of cells without quotes, and around quotes */
     bool keep_bom;           /* leave a UTF-8 byte-order mark in the first cell; otherwise it is dropped */
     size_t max_record;       /* bytes, without its line end; 0 means CSV_MAX_RECORD_DEFAULT */
     uint64_t start_offset;   /* where the source begins in the whole input: added to row offsets */
@@ -40,13 +41,19 @@ struct csv_slice {
 
 /* A record. Everything in it is valid until the next call on the reader. */
 struct csv_row {
-    const struct csv_slice *cells;
-    size_t count;
+    size_t count;           /* of its cells: csv_cell gives them */
     long line;              /* physical line on which it begins, from 1 */
     uint64_t offset;        /* byte in the input at which it begins */
     uint64_t end;           /* byte after its line end: where the next record may begin */
     struct csv_slice raw;   /* the record as it stands in the input, without its line end */
+    const struct csv_slice *cells; /* private */
 };
+
+/* Cell `i` of the record, from 0; i < row->count. */
+static inline struct csv_slice csv_cell(const struct csv_row *row, size_t i)
+{
+    return row->cells[i];
+}
 
 enum csv_status {
     CSV_ROW,    /* *row is a record */
@@ -86,6 +93,9 @@ bool csv_reader_header(struct csv_reader *reader, const struct csv_row **header,
 /* Index of the first header cell equal to `name` (bytes), or -1. */
 long csv_reader_column(struct csv_reader *reader, const char *name, size_t len);
 enum csv_status csv_reader_next(struct csv_reader *reader, const struct csv_row **row, struct err *err) MUST_CHECK;
+/* Counts the records of about the next `bytes` of input into *rows, which goes on from what it is. CSV_NOTHING_YET: there is
+ * more; CSV_BAD and CSV_FAILED as csv_reader_next says, the records before it counted. */
+enum csv_status csv_reader_count(struct csv_reader *reader, uint64_t bytes, uint64_t *rows, struct err *err) MUST_CHECK;
 /* Physical lines read so far, and bytes. */
 long csv_reader_line(const struct csv_reader *reader);
 uint64_t csv_reader_offset(const struct csv_reader *reader);
@@ -108,6 +118,8 @@ struct csv_writer *csv_writer_new(csv_sink sink, void *arg, const struct csv_opt
 struct csv_writer *csv_writer_open(const char *path, const struct csv_options *options,
                                    struct err *err) MUST_CHECK;
 bool csv_writer_row(struct csv_writer *writer, const struct csv_slice *cells, size_t count, struct err *err) MUST_CHECK;
+/* Writes a record that was read, with the quotes that it needs. */
+bool csv_writer_record(struct csv_writer *writer, const struct csv_row *row, struct err *err) MUST_CHECK;
 /* Bytes as they are, for a record copied whole; the caller sees to the line end. */
 bool csv_writer_raw(struct csv_writer *writer, const char *bytes, size_t len, struct err *err) MUST_CHECK;
 bool csv_writer_flush(struct csv_writer *writer, struct err *err) MUST_CHECK;

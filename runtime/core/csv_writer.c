@@ -194,6 +194,11 @@ bool csv_writer_row(struct csv_writer *writer, const struct csv_slice *cells, si
     return put_byte(writer, '\n', err);
 }
 
+bool csv_writer_record(struct csv_writer *writer, const struct csv_row *row, struct err *err)
+{
+    return csv_writer_row(writer, row->cells, row->count, err);
+}
+
 bool csv_writer_raw(struct csv_writer *writer, const char *bytes, size_t len, struct err *err)
 {
     return usable(writer, err) && put(writer, bytes, len, err);

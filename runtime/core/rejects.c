@@ -123,8 +123,10 @@ static char delimiter_of(const struct rejects *rejects)
 /* True when the input is itself a rejects file: its last column is the reason, which gives way to the new one. */
 static bool has_reason(const struct csv_row *header)
 {
-    const struct csv_slice *last = header->count > 0 ? &header->cells[header->count - 1] : NULL;
-    return last && last->len == sizeof CHECK_REASON_COLUMN - 1 && memcmp(last->data, CHECK_REASON_COLUMN, last->len) == 0;
+    struct csv_slice last = {"", 0};
+    if (header->count > 0)
+        last = csv_cell(header, header->count - 1);
+    return last.len == sizeof CHECK_REASON_COLUMN - 1 && memcmp(last.data, CHECK_REASON_COLUMN, last.len) == 0;
 }
 
 static bool write_header(struct rejects *rejects, const struct csv_row *header, struct err *err)
@@ -189,7 +191,8 @@ static bool write_again(struct rejects *rejects, const struct csv_row *row, cons
     struct csv_slice *cells = calloc(row->count, sizeof *cells);
     if (!cells)
         return err_set(err, ERR_MEMORY, "no memory for rejected rows");
-    memcpy(cells, row->cells, row->count * sizeof *cells);
+    for (size_t i = 0; i + 1 < row->count; i++)
+        cells[i] = csv_cell(row, i);
     cells[row->count - 1] = (struct csv_slice){reason, strlen(reason)};
     bool done = csv_writer_row(rejects->writer, cells, row->count, err);
     free(cells);

@@ -195,9 +195,11 @@ static int by_target(const void *a, const void *b)
 static long find_column(const struct csv_row *header, const char *name)
 {
     size_t len = strlen(name);
-    for (size_t i = 0; i < header->count; i++)
-        if (header->cells[i].len == len && memcmp(header->cells[i].data, name, len) == 0)
+    for (size_t i = 0; i < header->count; i++) {
+        struct csv_slice cell = csv_cell(header, i);
+        if (cell.len == len && memcmp(cell.data, name, len) == 0)
             return (long)i;
+    }
     return -1;
 }
 
@@ -298,7 +300,7 @@ static bool check_value(const struct plan_field *field, const struct csv_slice *
 static struct csv_slice cell_of(const struct csv_row *row, long column)
 {
     static const struct csv_slice empty = {"", 0};
-    return (size_t)column < row->count ? row->cells[column] : empty;
+    return (size_t)column < row->count ? csv_cell(row, (size_t)column) : empty;
 }
 
 /* The value of a field: the cell itself, or its parts put together in the scratch buffer (which was reserved). */

@@ -58,7 +58,7 @@ static inline void show_row(struct buf *out, const struct csv_row *row)
     buf_addf(out, "%ld:", row->line);
     for (size_t i = 0; i < row->count; i++) {
         buf_addc(out, '[');
-        show(out, row->cells[i]);
+        show(out, csv_cell(row, i));
         buf_addc(out, ']');
     }
     buf_addc(out, ' ');

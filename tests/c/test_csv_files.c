@@ -105,7 +105,7 @@ static void a_written_file_is_private_and_reads_back(void **state)
     assert_int_equal(row->line, 2);
     assert_int_equal(row->offset, 10);
     assert_int_equal(row->count, 1);
-    assert_int_equal(row->cells[0].len, 0);
+    assert_int_equal(csv_cell(row, 0).len, 0);
     csv_reader_free(reader);
     unlink(path);
 }
@@ -149,12 +149,12 @@ static void what_is_written_reads_back_byte_for_byte(void **state)
         for (size_t c = 0; c < 256; c++) {
             assert_int_equal(csv_reader_next(reader, &row, &err), CSV_ROW);
             assert_int_equal(row->count, 4);
-            assert_int_equal(row->cells[1].len, 1);
-            assert_memory_equal(row->cells[1].data, &bytes[c], 1);
-            assert_int_equal(row->cells[2].len, c);
-            assert_memory_equal(row->cells[2].data, bytes, c);
-            assert_int_equal(row->cells[3].len, c == 9 ? big : 3);
-            assert_memory_equal(row->cells[3].data, long_cell, row->cells[3].len);
+            assert_int_equal(csv_cell(row, 1).len, 1);
+            assert_memory_equal(csv_cell(row, 1).data, &bytes[c], 1);
+            assert_int_equal(csv_cell(row, 2).len, c);
+            assert_memory_equal(csv_cell(row, 2).data, bytes, c);
+            assert_int_equal(csv_cell(row, 3).len, c == 9 ? big : 3);
+            assert_memory_equal(csv_cell(row, 3).data, long_cell, csv_cell(row, 3).len);
         }
         assert_int_equal(csv_reader_next(reader, &row, &err), CSV_END);
         csv_reader_free(reader);

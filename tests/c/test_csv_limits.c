@@ -34,7 +34,7 @@ static void a_record_of_15_mib_is_read(void **state)
         assert_int_equal(csv_reader_next(reader, &row, &err), CSV_ROW);
         assert_int_equal(csv_reader_next(reader, &row, &err), CSV_ROW);
         assert_int_equal(row->count, 2);
-        assert_int_equal(row->cells[0].len, len - 6 - (quoted ? 2 : 0));
+        assert_int_equal(csv_cell(row, 0).len, len - 6 - (quoted ? 2 : 0));
         assert_int_equal(row->raw.len, len - 4);
         assert_int_equal(csv_reader_next(reader, &row, &err), CSV_ROW);
         assert_int_equal(csv_reader_next(reader, &row, &err), CSV_END);

@@ -49,8 +49,8 @@ static void tell(struct buf *out, const struct csv_row *row, const struct err *e
     buf_addf(out, "%ld@%llu-%llu(%zu)%s", row->line, (unsigned long long)row->offset,
              (unsigned long long)row->end, row->raw.len, err->message);
     for (size_t i = 0; i < row->count; i++) {
-        buf_addf(out, "[%zu:", row->cells[i].len);
-        buf_add(out, row->cells[i].data, row->cells[i].len);
+        buf_addf(out, "[%zu:", csv_cell(row, i).len);
+        buf_add(out, csv_cell(row, i).data, csv_cell(row, i).len);
     }
 }
 
@@ -73,7 +73,7 @@ static void read_all(const char *data, size_t len, size_t step, const struct csv
         check_places(row, &text, options, &before);
         tell(told, row, &err);
         if (writer && status == CSV_ROW)
-            REQUIRE(csv_writer_row(writer, row->cells, row->count, &err), "%s", err.message);
+            REQUIRE(csv_writer_record(writer, row, &err), "%s", err.message);
         err_clear(&err);
     }
     if (status == CSV_FAILED)
