@@ -8,10 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/csv_record.h"
+#include "core/csv_reader.h"
 
-/* libcsv grows its cell by this much: its default of 128 bytes is slow on long cells. */
-#define CELL_BLOCK ((size_t)64 << 10)
 #define UTF8_BOM   "\xEF\xBB\xBF"
 
 static unsigned char delimiter_of(const struct csv_options *options)
@@ -31,14 +29,12 @@ bool csv_options_check(const struct csv_options *options, struct err *err)
         return err_set(err, ERR_USAGE, "a line end cannot be the delimiter or the quote of a CSV file");
     if (delimiter == quote)
         return err_set(err, ERR_USAGE, "the delimiter and the quote of a CSV file must differ");
+    if (options->trim && csv_is_space((char)quote))
+        return err_set(err, ERR_USAGE, "a space or a tab cannot be the quote of a CSV file whose cells are trimmed");
+    if (options->max_record > CSV_MAX_RECORD_MOST)
+        return err_set(err, ERR_USAGE, "a record of a CSV file can have at most %zu bytes, not %zu", CSV_MAX_RECORD_MOST,
+                       options->max_record);
     return true;
-}
-
-/* Cells keep every byte: nothing is space to libcsv, so nothing is trimmed. */
-static int never_space(unsigned char c)
-{
-    (void)c;
-    return 0;
 }
 
 /* ---- making and freeing ---- */
@@ -57,21 +53,16 @@ struct csv_reader *csv_reader_new(csv_source source, void *arg, const char *name
         return NULL;
     }
     size_t max = options->max_record ? options->max_record : CSV_MAX_RECORD_DEFAULT;
-    if (max > SIZE_MAX / 8)
-        max = SIZE_MAX / 8;
     reader->options = *options;
-    reader->options.delimiter = delimiter_of(options);
     reader->options.max_record = max;
+    reader->options.delimiter = reader->scan.delimiter = reader->row.delimiter = delimiter_of(options);
+    reader->options.quote = reader->scan.quote = reader->row.quote = quote_of(options);
+    reader->row.trim = options->trim;
     reader->name = copy;
     reader->fd = -1;
     reader->line = options->start_line > 0 ? options->start_line - 1 : 0;
-    lines_init(&reader->lines, source, arg, max, quote_of(options), options->start_offset);
-    buf_init(&reader->text, max);
-    csv_init(&reader->parser, 0);
-    csv_set_blk_size(&reader->parser, CELL_BLOCK);
-    csv_set_delim(&reader->parser, reader->options.delimiter);
-    csv_set_quote(&reader->parser, quote_of(options));
-    csv_set_space_func(&reader->parser, never_space);
+    lines_init(&reader->lines, source, arg, max, options->start_offset);
+    csv_record_init(reader);
     return reader;
 }
 
@@ -90,7 +81,8 @@ static long read_file(void *arg, char *into, size_t size, struct err *err)
     if (!reader->may_wait || has_input(reader->fd))
         while ((n = read(reader->fd, into, size)) < 0 && errno == EINTR)
             ;
-    reader->waits = n < 0 && errno == EAGAIN;
+    if (n < 0 && errno == EAGAIN)
+        return CSV_SOURCE_WAITS;
     if (n < 0)
         err_errno(err, ERR_FILE, errno, "cannot be read");
     return (long)n;
@@ -99,7 +91,7 @@ static long read_file(void *arg, char *into, size_t size, struct err *err)
 bool csv_reader_waits(const struct csv_reader *reader, int *fd)
 {
     *fd = reader->fd;
-    return reader->waits;
+    return reader->lines.waits;
 }
 
 /* What never ends, or is no sequence of bytes. Standard input is what its giver made it. */
@@ -153,10 +145,9 @@ void csv_reader_free(struct csv_reader *reader)
         return;
     if (reader->fd >= 0)
         close(reader->fd);
-    csv_free(&reader->parser);
+    csv_rows_free(reader);
+    csv_record_free(reader);
     lines_free(&reader->lines);
-    buf_free(&reader->text);
-    free(reader->cells);
     free(reader->header_cells);
     free(reader->header_text);
     free(reader->name);
@@ -170,11 +161,9 @@ static bool starts_with(const struct lines *lines, const char *bytes, size_t len
     return lines_len(lines) >= len && memcmp(lines_data(lines), bytes, len) == 0;
 }
 
-static bool read_bom(struct csv_reader *reader, struct err *err)
+static bool read_mark(struct csv_reader *reader, struct err *err)
 {
     struct lines *lines = &reader->lines;
-    if (reader->options.start_offset > 0 || reader->had_bom) /* taken, when the header had to be waited for */
-        return true;
     if (!lines_peek(lines, 3, err))
         return false;
     if (starts_with(lines, "\xFF\xFE", 2) || starts_with(lines, "\xFE\xFF", 2))
@@ -185,6 +174,18 @@ static bool read_bom(struct csv_reader *reader, struct err *err)
     return true;
 }
 
+/* Once. */
+static bool start(struct csv_reader *reader, struct err *err)
+{
+    if (reader->began) /* and the header had to be waited for */
+        return true;
+    if (reader->options.start_offset == 0 && !read_mark(reader, err))
+        return false;
+    reader->began = true;
+    csv_rows_restart(reader);
+    return true;
+}
+
 /* The header outlives the window and the next record, so it gets memory of its own. */
 static bool keep_header(struct csv_reader *reader, struct err *err)
 {
@@ -192,7 +193,7 @@ static bool keep_header(struct csv_reader *reader, struct err *err)
     *header = reader->row;
     size_t len = header->raw.len;
     for (size_t i = 0; i < header->count; i++)
-        len += header->cells[i].len;
+        len += csv_cell(&reader->row, i).len;
     char *at = reader->header_text = malloc(len + 1);
     reader->header_cells = calloc(header->count + 1, sizeof *reader->header_cells);
     if (!at || !reader->header_cells)
@@ -201,11 +202,11 @@ static bool keep_header(struct csv_reader *reader, struct err *err)
     header->raw.data = at;
     at += header->raw.len;
     for (size_t i = 0; i < header->count; i++) {
-        size_t n = header->cells[i].len;
-        if (n > 0)
-            memcpy(at, header->cells[i].data, n);
-        reader->header_cells[i] = (struct csv_slice){at, n};
-        at += n;
+        struct csv_slice cell = csv_cell(&reader->row, i);
+        if (cell.len > 0)
+            memcpy(at, cell.data, cell.len);
+        reader->header_cells[i] = (struct csv_slice){at, cell.len};
+        at += cell.len;
     }
     header->cells = reader->header_cells;
     return true;
@@ -214,7 +215,7 @@ static bool keep_header(struct csv_reader *reader, struct err *err)
 static bool read_header(struct csv_reader *reader, struct err *err)
 {
     char why[sizeof err->message];
-    switch (csv_record_read(reader, err)) {
+    switch (csv_rows_next(reader, err)) {
     case CSV_ROW:
         return keep_header(reader, err);
     case CSV_END:
@@ -230,12 +231,12 @@ static bool read_header(struct csv_reader *reader, struct err *err)
 /* Reads what comes before the first row of data, once. */
 static bool begin(struct csv_reader *reader, struct err *err)
 {
-    reader->waits = false;
+    reader->lines.waits = false;
     if (reader->state == READER_FAILED)
         *err = reader->failure;
     if (reader->state != READER_NEW)
         return reader->state == READER_READY;
-    if (!read_bom(reader, err) || (!reader->options.no_header && !read_header(reader, err))) {
+    if (!start(reader, err) || (!reader->options.no_header && !read_header(reader, err))) {
         csv_reader_fail(reader, err);
         return false;
     }
@@ -271,20 +272,12 @@ enum csv_status csv_reader_next(struct csv_reader *reader, const struct csv_row 
     if (!begin(reader, err))
         return CSV_FAILED;
     *row = &reader->row;
-    return csv_record_read(reader, err);
+    return csv_rows_next(reader, err);
 }
 
 enum csv_status csv_reader_count(struct csv_reader *reader, uint64_t bytes, uint64_t *rows, struct err *err)
 {
-    const struct csv_row *row;
-    uint64_t until = csv_reader_offset(reader) + bytes;
-    enum csv_status status;
-    while ((status = csv_reader_next(reader, &row, err)) == CSV_ROW) {
-        (*rows)++;
-        if (csv_reader_offset(reader) >= until)
-            return CSV_NOTHING_YET;
-    }
-    return status;
+    return begin(reader, err) ? csv_rows_count(reader, bytes, rows, err) : CSV_FAILED;
 }
 
 long csv_reader_line(const struct csv_reader *reader)
@@ -300,6 +293,37 @@ uint64_t csv_reader_offset(const struct csv_reader *reader)
 bool csv_reader_had_bom(const struct csv_reader *reader)
 {
     return reader->had_bom;
+}
+
+/* ---- cells ---- */
+
+/* Every second quote of two that follow each other is left out. */
+static struct csv_slice unescape(const struct csv_row *row, const char *data, size_t len, const char *quote)
+{
+    char *into = row->unescaped + ((size_t)(data - row->text) - row->start), *at = into;
+    const char *end = data + len;
+    for (; quote; quote = memchr(data, row->quote, (size_t)(end - data))) {
+        size_t n = (size_t)(quote - data) + 1;
+        memcpy(at, data, n);
+        at += n;
+        data += n + 1;
+    }
+    memcpy(at, data, (size_t)(end - data));
+    return (struct csv_slice){into, (size_t)(at - into) + (size_t)(end - data)};
+}
+
+struct csv_slice csv_cell_meant(const struct csv_row *row, size_t from, size_t len)
+{
+    const char *data = row->text + from;
+    if (len > 0 && (unsigned char)*data == row->quote) {
+        const char *quote = memchr(data + 1, row->quote, len - 2);
+        return quote ? unescape(row, data + 1, len - 2, quote) : (struct csv_slice){data + 1, len - 2};
+    }
+    for (; len > 0 && csv_is_space(*data); len--)
+        data++;
+    while (len > 0 && csv_is_space(data[len - 1]))
+        len--;
+    return (struct csv_slice){data, len};
 }
 
 /* ---- quoting, for the writer ---- */

@@ -1,8 +1,8 @@
 /* csv: a streaming CSV reader that is pulled record by record, and a writer.
  *
- * The reader sits on libcsv. Cells keep every byte: nothing is trimmed. A record is
- * read strictly; one that strict reading refuses is read again leniently within its
- * own physical line (`5" pipe`); when that does not end at the line's end, it is an
+ * A scan finds where cells and records end (csv_scan.h), and libcsv reads every record that is not as RFC 4180 has it. Cells
+ * keep every byte: nothing is trimmed unless that is asked for. A record is read strictly; one that strict reading refuses
+ * is read again leniently within its own physical line (`5" pipe`); when that does not end at the line's end, it is an
  * error record, and reading goes on with the next line. So it does behind a quote that is not closed within max_record
  * bytes. With `strict`, every record that strict reading refuses is an error record.
  * Lines are physical: CR LF, LF and a lone CR each end one, also inside quotes.
@@ -19,6 +19,7 @@
 #include "core/err.h"
 
 #define CSV_MAX_RECORD_DEFAULT ((size_t)16 << 20)
+#define CSV_MAX_RECORD_MOST    ((size_t)1 << 30)
 
 struct csv_options {
     unsigned char delimiter; /* 0 means ',' */
@@ -28,7 +29,7 @@ struct csv_options {
     bool pauses;             /* see CSV_NOTHING_YET */
     bool trim;               /* drop spaces and tabs at both ends of cells without quotes, and around quotes */
     bool keep_bom;           /* leave a UTF-8 byte-order mark in the first cell; otherwise it is dropped */
-    size_t max_record;       /* bytes, without its line end; 0 means CSV_MAX_RECORD_DEFAULT */
+    size_t max_record;       /* bytes, without its line end, at most CSV_MAX_RECORD_MOST; 0 means CSV_MAX_RECORD_DEFAULT */
     uint64_t start_offset;   /* where the source begins in the whole input: added to row offsets */
     long start_line;         /* line of the source's first byte; 0 means 1 */
 };
@@ -46,13 +47,29 @@ struct csv_row {
     uint64_t offset;        /* byte in the input at which it begins */
     uint64_t end;           /* byte after its line end: where the next record may begin */
     struct csv_slice raw;   /* the record as it stands in the input, without its line end */
-    const struct csv_slice *cells; /* private */
+    /* What follows is for csv_cell. */
+    const struct csv_slice *cells; /* NULL: they are made when they are asked for */
+    const char *text;              /* the window on the input, */
+    size_t start;                  /* where in it the record begins, */
+    const uint32_t *ends;          /* and where each cell ends */
+    char *unescaped;               /* room for cells with doubled quotes */
+    unsigned char delimiter, quote;
+    bool trim;
 };
 
-/* Cell `i` of the record, from 0; i < row->count. */
+/* A cell that is in quotes or to be trimmed: what stands between the delimiters, from text[from] on. */
+struct csv_slice csv_cell_meant(const struct csv_row *row, size_t from, size_t len);
+
+/* Cell `i` of the record, from 0; i < row->count. Nothing is copied, but cells whose quotes are doubled are, each time. */
 static inline struct csv_slice csv_cell(const struct csv_row *row, size_t i)
 {
-    return row->cells[i];
+    if (row->cells)
+        return row->cells[i];
+    size_t from = i > 0 ? row->ends[i - 1] + (size_t)1 : row->start;
+    size_t len = row->ends[i] - from;
+    if ((len > 0 && (unsigned char)row->text[from] == row->quote) || row->trim)
+        return csv_cell_meant(row, from, len);
+    return (struct csv_slice){row->text + from, len};
 }
 
 enum csv_status {
@@ -64,12 +81,15 @@ enum csv_status {
     CSV_FAILED, /* the source failed, or a physical line passes max_record, or memory is out: *err; the reader is done */
 };
 
-/* Gives up to `size` bytes of input: the count, 0 at the end, or -1 with *err filled. */
+/* Gives up to `size` bytes of input: the count, 0 at the end, -1 with *err filled, or CSV_SOURCE_WAITS when it has nothing
+ * yet: csv_reader_waits says so, and the call on the reader is to be made again. */
+#define CSV_SOURCE_WAITS (-2)
 typedef long (*csv_source)(void *arg, char *into, size_t size, struct err *err);
 
 struct csv_reader;
 
-/* False when the delimiter and the quote are the same, or one is a line end (ERR_USAGE).
+/* False when the delimiter and the quote are the same, or one is a line end, or max_record is too large, or a quote is a space
+ * that is to be trimmed (ERR_USAGE).
  * Every function here that takes options checks them. */
 bool csv_options_check(const struct csv_options *options, struct err *err) MUST_CHECK;
 
@@ -82,7 +102,7 @@ struct csv_reader *csv_reader_new(csv_source source, void *arg, const char *name
 struct csv_reader *csv_reader_open(const char *path, const struct csv_options *options,
                                    struct err *err) MUST_CHECK;
 /* True when the last call failed only because the input has nothing yet: the call is to be made again when the descriptor
- * *fd can be read. */
+ * *fd can be read; -1 when the source knows. */
 bool csv_reader_waits(const struct csv_reader *reader, int *fd);
 /* Closes what it opened and frees; NULL is allowed. */
 void csv_reader_free(struct csv_reader *reader);

@@ -1,17 +1,47 @@
-#include "core/csv_record.h"
+#include "core/csv_reader.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* Blank lines that are passed over without a pause: about 10 ms of them. */
-#define PAUSE_BYTES ((uint64_t)1 << 20)
+/* libcsv grows its cell by this much: its default of 128 bytes is slow on long cells. */
+#define CELL_BLOCK ((size_t)64 << 10)
 
 /* What strict reading refused. */
 enum refusal { QUOTE_IN_CELL, TEXT_AFTER_QUOTE };
 
+/* Cells keep every byte: nothing is space to libcsv, so nothing is trimmed. */
+static int never_space(unsigned char c)
+{
+    (void)c;
+    return 0;
+}
+
+static int is_space(unsigned char c)
+{
+    return csv_is_space((char)c);
+}
+
+void csv_record_init(struct csv_reader *reader)
+{
+    const struct csv_options *options = &reader->options;
+    buf_init(&reader->text, options->max_record);
+    csv_init(&reader->parser, 0);
+    csv_set_blk_size(&reader->parser, CELL_BLOCK);
+    csv_set_delim(&reader->parser, options->delimiter);
+    csv_set_quote(&reader->parser, options->quote);
+    csv_set_space_func(&reader->parser, options->trim ? is_space : never_space);
+}
+
+void csv_record_free(struct csv_reader *reader)
+{
+    csv_free(&reader->parser);
+    buf_free(&reader->text);
+    free(reader->cells);
+}
+
 enum csv_status csv_reader_fail(struct csv_reader *reader, struct err *err)
 {
-    if (reader->waits)
+    if (reader->lines.waits)
         return CSV_FAILED;
     if (!err->file[0])
         err_at(err, reader->name, err->line, err->column, NULL);
@@ -20,7 +50,7 @@ enum csv_status csv_reader_fail(struct csv_reader *reader, struct err *err)
     return CSV_FAILED;
 }
 
-static enum csv_status out_of_memory(struct csv_reader *reader, struct err *err)
+enum csv_status csv_reader_no_memory(struct csv_reader *reader, struct err *err)
 {
     err_set(err, ERR_MEMORY, "no memory for the record on line %ld", reader->line + 1);
     err_at(err, reader->name, reader->line + 1, 0, NULL);
@@ -107,24 +137,6 @@ static enum csv_status take_unescaped(struct csv_reader *reader, const struct li
     return CSV_ROW;
 }
 
-/* Most lines have no quote: libcsv would give what stands between the delimiters. */
-static enum csv_status split_line(struct csv_reader *reader, const struct line *line, struct err *err)
-{
-    const char *at = lines_data(&reader->lines);
-    const char *end = at + line->end;
-    const char *delimiter;
-    reader->count = 0;
-    while ((delimiter = memchr(at, reader->options.delimiter, (size_t)(end - at)))) {
-        if (!add_cell(reader, at, (size_t)(delimiter - at)))
-            return out_of_memory(reader, err);
-        at = delimiter + 1;
-    }
-    if (!add_cell(reader, at, (size_t)(end - at)))
-        return out_of_memory(reader, err);
-    take_record(reader, line, 1);
-    return CSV_ROW;
-}
-
 /* Gives libcsv a line with its line end: false when it refuses it or memory is out. */
 static bool feed(struct csv_reader *reader, const struct line *line)
 {
@@ -176,7 +188,7 @@ static enum csv_status read_leniently(struct csv_reader *reader, const struct li
     if (whole)
         return take_unescaped(reader, line, 1);
     if (reader->no_memory)
-        return out_of_memory(reader, err);
+        return csv_reader_no_memory(reader, err);
     size_t open = reader->count + 1;
     if (why == TEXT_AFTER_QUOTE && open == refused_cell)
         return refused(reader, line, why, open, err);
@@ -222,7 +234,7 @@ static enum csv_status read_quoted(struct csv_reader *reader, const struct line 
     if (taken && reader->ended)
         return take_unescaped(reader, &line, lines);
     if (reader->no_memory)
-        return out_of_memory(reader, err);
+        return csv_reader_no_memory(reader, err);
     if (lines == 1)
         return read_leniently(reader, first, err);
     err_set(err, ERR_CSV,
@@ -234,17 +246,6 @@ static enum csv_status read_quoted(struct csv_reader *reader, const struct line 
 enum csv_status csv_record_read(struct csv_reader *reader, struct err *err)
 {
     struct line line;
-    enum line_status status;
-    uint64_t began = lines_offset(&reader->lines);
-    while ((status = lines_find(&reader->lines, 0, &line, err)) == LINE_FOUND && line.end == 0) {
-        lines_take(&reader->lines, line.next);
-        reader->line++;
-        if (reader->state == READER_READY && reader->options.pauses && lines_offset(&reader->lines) - began >= PAUSE_BYTES)
-            return CSV_NOTHING_YET;
-    }
-    if (status != LINE_FOUND)
-        return no_line(reader, status, err);
-    if (!line.has_quote)
-        return split_line(reader, &line, err);
-    return read_quoted(reader, &line, err);
+    enum line_status status = lines_find(&reader->lines, 0, &line, err);
+    return status == LINE_FOUND ? read_quoted(reader, &line, err) : no_line(reader, status, err);
 }

@@ -9,14 +9,12 @@
 #define READ_SIZE ((size_t)128 << 10)
 #endif
 
-void lines_init(struct lines *lines, csv_source source, void *arg, size_t max, unsigned char quote,
-                uint64_t base)
+void lines_init(struct lines *lines, csv_source source, void *arg, size_t max, uint64_t base)
 {
     memset(lines, 0, sizeof *lines);
     lines->source = source;
     lines->arg = arg;
     lines->max = max;
-    lines->quote = quote;
     lines->base = base;
 }
 
@@ -63,7 +61,6 @@ static void slide(struct lines *lines)
     lines->start = 0;
     move_mark(&lines->lf, by);
     move_mark(&lines->cr, by);
-    move_mark(&lines->quotes, by);
 }
 
 /* Makes room for at least one byte. Sliding only when half of the window is free keeps the
@@ -85,14 +82,14 @@ static bool make_room(struct lines *lines, struct err *err)
     return true;
 }
 
-/* Reads on; at the input's end sets at_end. */
-static bool fill(struct lines *lines, struct err *err)
+bool lines_fill(struct lines *lines, struct err *err)
 {
     err_clear(err); /* what an earlier record left in it is not about this failure */
     if (!make_room(lines, err))
         return false;
     size_t room = lines->size - lines->len;
     long n = lines->source(lines->arg, lines->data + lines->len, room < READ_SIZE ? room : READ_SIZE, err);
+    lines->waits = n == CSV_SOURCE_WAITS;
     if (n < 0)
         return false;
     lines->at_end = n == 0;
@@ -103,7 +100,7 @@ static bool fill(struct lines *lines, struct err *err)
 bool lines_peek(struct lines *lines, size_t n, struct err *err)
 {
     while (lines_len(lines) < n && !lines->at_end)
-        if (!fill(lines, err))
+        if (!lines_fill(lines, err))
             return false;
     return true;
 }
@@ -164,7 +161,7 @@ enum line_status lines_find(struct lines *lines, size_t from, struct line *line,
         /* Two more than the record may have: its line end. */
         if (lines_len(lines) > lines->max + 2)
             return LINE_TOO_LONG;
-        if (!fill(lines, err))
+        if (!lines_fill(lines, err))
             return LINE_FAILED;
     }
     if (next == lines->start + from)
@@ -174,6 +171,5 @@ enum line_status lines_find(struct lines *lines, size_t from, struct line *line,
     line->next = next - lines->start;
     if (line->end > lines->max)
         return LINE_TOO_LONG;
-    line->has_quote = next_byte(lines, &lines->quotes, lines->start + from, lines->quote) < end;
     return LINE_FOUND;
 }

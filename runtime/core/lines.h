@@ -28,11 +28,11 @@ struct lines {
     size_t len;
     size_t size;  /* bytes allocated */
     size_t start; /* index of the record's first byte; what is before it may be dropped */
-    struct mark lf, cr, quotes;
+    struct mark lf, cr;
     size_t max;    /* bytes a record may have */
     uint64_t base; /* offset in the whole input of data[0] */
     bool at_end;   /* the source has said so: it is not asked again */
-    unsigned char quote;
+    bool waits;    /* the source had nothing yet when it was asked last */
 };
 
 /* Offsets from the record's start, which stay right when the window moves. */
@@ -40,7 +40,6 @@ struct line {
     size_t begin;
     size_t end;  /* of its text */
     size_t next; /* after its line end; equals `end` when the input ends without one */
-    bool has_quote;
 };
 
 enum line_status {
@@ -50,11 +49,12 @@ enum line_status {
     LINE_FAILED,   /* the source failed or memory is out */
 };
 
-void lines_init(struct lines *lines, csv_source source, void *arg, size_t max, unsigned char quote,
-                uint64_t base);
+void lines_init(struct lines *lines, csv_source source, void *arg, size_t max, uint64_t base);
 void lines_free(struct lines *lines);
 /* Finds the line that begins `from` bytes after the record's start. */
 enum line_status lines_find(struct lines *lines, size_t from, struct line *line, struct err *err) MUST_CHECK;
+/* Reads on; at the input's end sets at_end. The window may move: index i becomes i less what `base` has grown by. */
+bool lines_fill(struct lines *lines, struct err *err) MUST_CHECK;
 /* Has `n` bytes of the record in the window, fewer when the input ends. */
 bool lines_peek(struct lines *lines, size_t n, struct err *err) MUST_CHECK;
 /* The record's bytes in the window; valid until the next find or peek. */
