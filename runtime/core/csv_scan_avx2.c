@@ -54,7 +54,7 @@ TARGET static inline unsigned last_bit(uint64_t bits)
     return 63 - (unsigned)__builtin_clzll(bits);
 }
 
-#include "core/csv_scan_kernel.h"
+#include "core/csv_scan_kernel.inc"
 
 const struct csv_scan_path csv_scan_avx2 = {"avx2", avx2_index, avx2_count};
 

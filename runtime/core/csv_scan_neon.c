@@ -46,7 +46,7 @@ static inline struct block block_at(const char *bytes, const struct needles *nee
                           equal(parts, needles->cr)};
 }
 
-#include "core/csv_scan_kernel.h"
+#include "core/csv_scan_kernel.inc"
 
 const struct csv_scan_path csv_scan_neon = {"neon", neon_index, neon_count};
 

@@ -51,6 +51,6 @@ static inline struct block block_at(const char *bytes, const struct needles *nee
     return block;
 }
 
-#include "core/csv_scan_kernel.h"
+#include "core/csv_scan_kernel.inc"
 
 const struct csv_scan_path csv_scan_portable = {"portable", portable_index, portable_count};

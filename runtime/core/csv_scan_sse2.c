@@ -39,7 +39,7 @@ static inline struct block block_at(const char *bytes, const struct needles *nee
                           equal(parts, needles->cr)};
 }
 
-#include "core/csv_scan_kernel.h"
+#include "core/csv_scan_kernel.inc"
 
 const struct csv_scan_path csv_scan_sse2 = {"sse2", sse2_index, sse2_count};
 
