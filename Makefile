@@ -136,6 +136,9 @@ bench: deps deps-bench deps-conformance
 $(BUILD)/bench/%: tests/bench/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -o $@ $< $(if $(findstring server,$@),-lmicrohttpd,-lcurl)
+$(BUILD)/bench/csv_write: $(call object,tests/bench/csv_write.c $(CORE))
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ -luv -lcjson -lcsv $(CLIENT_LIBS) -lm -lpthread
 .PHONY: deps-bench
 deps-bench:
 	$(call install_missing,sqlite3 python3-boto3)
