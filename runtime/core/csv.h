@@ -126,24 +126,29 @@ bool csv_reader_had_bom(const struct csv_reader *reader);
  * `into` has room for 2 * len + 2 bytes. Returns the bytes written. */
 size_t csv_quote(char *into, const char *bytes, size_t len, unsigned char quote);
 
-/* The writer: quotes a cell when it holds the delimiter, a quote, CR or LF, or is the only
- * cell of its record and empty; doubles quotes as libcsv does. Ends records with LF. */
+/* The writer. A cell has quotes where a reader would otherwise take it for something else: when it holds the delimiter,
+ * a quote, CR or LF; when it begins or ends with a space or a tab, which many readers, libcsv among them, take off cells
+ * without quotes; when it is empty and alone in its record, which would be a blank line; and when it is the first of the
+ * output and begins as a byte-order mark does (UTF-8 or UTF-16). Quotes in it are doubled. Records end with LF.
+ * A failure stays: every later call gives it again. */
 struct csv_writer;
 /* Gives bytes out: false with *err filled. */
 typedef bool (*csv_sink)(void *arg, const char *bytes, size_t len, struct err *err);
 
 struct csv_writer *csv_writer_new(csv_sink sink, void *arg, const struct csv_options *options,
                                   struct err *err) MUST_CHECK;
-/* Writes to the file at `path`, mode 0600, created or emptied; "-" for standard output. */
+/* Writes to the file at `path`, mode 0600, created or emptied; "-" for standard output. A named pipe that nobody reads is
+ * ERR_FILE. Where a pipe is full, the call that gives bytes out waits until its reader has taken some. */
 struct csv_writer *csv_writer_open(const char *path, const struct csv_options *options,
                                    struct err *err) MUST_CHECK;
+/* Writes a record of `count` cells; data may be NULL where len is 0. No byte outside of the cells is read. */
 bool csv_writer_row(struct csv_writer *writer, const struct csv_slice *cells, size_t count, struct err *err) MUST_CHECK;
 /* Writes a record that was read, with the quotes that it needs. */
 bool csv_writer_record(struct csv_writer *writer, const struct csv_row *row, struct err *err) MUST_CHECK;
 /* Bytes as they are, for a record copied whole; the caller sees to the line end. */
 bool csv_writer_raw(struct csv_writer *writer, const char *bytes, size_t len, struct err *err) MUST_CHECK;
 bool csv_writer_flush(struct csv_writer *writer, struct err *err) MUST_CHECK;
-/* Flushes and closes: what could not be written is the error. The writer is still to be freed. */
+/* Flushes and closes: what could not be written is the error, now and when called again. The writer is still to be freed. */
 bool csv_writer_close(struct csv_writer *writer, struct err *err) MUST_CHECK;
 void csv_writer_free(struct csv_writer *writer);
 

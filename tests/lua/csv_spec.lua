@@ -350,6 +350,16 @@ describe("a writer", function()
     os.remove(path)
   end)
 
+  it("does not hold everything up for a named pipe that nobody reads", function()
+    local path = os.tmpname()
+    os.remove(path)
+    assert(os.execute("mkfifo " .. path))
+    local writer, err = csv.writer(path)
+    os.remove(path)
+    assert.is_nil(writer)
+    assert.equals(path .. ": is a named pipe that nobody reads: start its reader first", tostring(err))
+  end)
+
   it("tells a full disk", function()
     local writer = csv.writer("/dev/full")
     writer:write { ("x"):rep(100) }
