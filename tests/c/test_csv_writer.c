@@ -268,6 +268,9 @@ static void long_cells_are_written_whole(void **state)
             write_both(&both, cells, 4);
             data[len - 1] = fillers[f];
             write_both(&both, cells, 2);
+            memset(data, 'a', len);
+            data[len - 2] = fillers[f];
+            write_both(&both, cells, 2);
         }
         fill(data, len);
         struct csv_slice lone = {data, len};
