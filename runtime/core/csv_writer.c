@@ -102,12 +102,12 @@ static bool put_doubled(struct csv_writer *writer, const char *bytes, size_t len
 
 static bool is_blank(char c)
 {
-    return (c == ' ') | (c == '\t');
+    return c == ' ' || c == '\t';
 }
 
 static bool has_blank_end(struct csv_slice cell)
 {
-    return cell.len > 0 && (is_blank(cell.data[0]) | is_blank(cell.data[cell.len - 1]));
+    return cell.len > 0 && (is_blank(cell.data[0]) || is_blank(cell.data[cell.len - 1]));
 }
 
 /* What a reader takes at the very start of a file for a byte-order mark, and not for a part of the cell. */
@@ -142,7 +142,7 @@ static inline bool put_cell(struct csv_writer *writer, struct csv_slice cell, bo
         return put_long(writer, cell, quoted, err) && put(writer, &end, 1, err);
     char *at = writer->buffer + writer->len;
     bool special = csv_copy_plain(at, cell.data, cell.len, &writer->special);
-    if (special | quoted | has_blank_end(cell))
+    if (special || quoted || has_blank_end(cell))
         at = copy_quoted(writer, at, cell);
     else
         at += cell.len;

@@ -295,7 +295,7 @@ static void no_byte_is_lost_where_the_buffer_is_given_out(void **state)
     static char before[FULL + 64], quotes[3 * PAGE];
     memset(before, '-', sizeof before);
     memset(quotes, '"', sizeof quotes);
-    static const size_t lengths[] = {0, 1, 7, 15, 16, 17, 40, PAGE - 1, PAGE, PAGE + 1, 3 * PAGE};
+    static const size_t lengths[] = {0, 1, 7, 15, 16, 17, 40, PAGE - 1, PAGE, PAGE + 1, 2 * PAGE, 3 * PAGE};
     for (size_t at = FULL - 100; at < FULL + 20; at++)
         for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
             struct both both;
