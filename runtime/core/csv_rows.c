@@ -270,7 +270,7 @@ static bool count_window(struct csv_reader *reader, size_t to, struct csv_scan_c
     reader->line += seen->next_lines;
     seen->lines -= seen->next_lines;
     lines_take(lines, seen->next - lines->start);
-    reader->after_cr = lines->start == lines->len && lines->start > 0 && lines->data[lines->start - 1] == '\r';
+    reader->after_cr = lines->start == to && lines->start > 0 && lines->data[lines->start - 1] == '\r';
     return reader->scanned == to;
 }
 
