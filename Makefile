@@ -121,6 +121,18 @@ $(BUILD)/tests/%: $(BUILD)/o/tests/c/%.o $(call object,$(CORE) $(LOCAL))
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ -lcmocka -luv -lcjson -lcsv $(CLIENT_LIBS) $(LOCAL_LIBS) -lm -lpthread
 
+# The CSV reader with sizes that a test chooses (tests/reference/csv_sizes.h), and what it is held against.
+CSV       := $(filter runtime/core/csv%.c runtime/core/lines.c,$(CORE))
+REFERENCE := $(wildcard tests/reference/*.c)
+SIZED      = $(CSV:runtime/core/%.c=$(BUILD)/o/sized/%.o) $(call object,$(filter-out $(CSV),$(CORE)) $(REFERENCE))
+$(BUILD)/o/sized/%.o: runtime/core/%.c Makefile | need-headers
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -DREAD_SIZE=csv_sizes.read -DCSV_SCAN_MOST=csv_sizes.scan -include tests/reference/csv_sizes.h \
+	    $(CFLAGS) -c -o $@ $<
+$(BUILD)/tests/test_csv_paths: $(BUILD)/o/tests/c/test_csv_paths.o $(SIZED)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ -lcmocka -luv -lcjson -lcsv $(CLIENT_LIBS) -lm -lpthread
+
 # Thousands of kills, which take some twenty minutes.
 KILLS ?= 5000
 torture: deps
@@ -165,18 +177,20 @@ $(BUILD)/conformance/model: $(call object,tests/conformance/model.c $(CORE))
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ -luv -lcjson -lcsv $(CLIENT_LIBS) -lm -lpthread
 
-# Feeds generated input to what takes bytes from outside, with clang's libFuzzer: tests/fuzz/NAME.c is a target.
+# Feeds generated input to what takes bytes from outside, with clang's libFuzzer: tests/fuzz/NAME.c is a target. For a time each,
+# or with FUZZ_RUNS as many inputs.
 FUZZ_SECONDS ?= 60
+FUZZ_RUNS    ?=
+FUZZ_LENGTH  ?= 8192
 SEED         ?= 1
 FUZZERS      := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
 FUZZ_BUILD   := build/fuzz
 fuzz: deps deps-fuzz
 	@$(MAKE) --no-print-directory -s -j$$(nproc) CC=clang BUILD=$(FUZZ_BUILD) SANITIZER=fuzzer-no-link,address,undefined \
 	    $(FUZZERS:%=$(FUZZ_BUILD)/%)
-	@tests/fuzz/run $(FUZZ_BUILD) $(FUZZ_SECONDS) $(SEED) $(FUZZERS)
-# The window of the CSV reader is small here, so that it slides and grows with inputs as short as these are.
-$(FUZZ_BUILD)/o/runtime/core/lines.o: CPPFLAGS += -DREAD_SIZE=64
-$(FUZZERS:%=$(FUZZ_BUILD)/%): $(FUZZ_BUILD)/%: $(FUZZ_BUILD)/o/tests/fuzz/%.o $(call object,$(CORE) $(LOCAL))
+	@FUZZ_RUNS=$(FUZZ_RUNS) FUZZ_LENGTH=$(FUZZ_LENGTH) tests/fuzz/run $(FUZZ_BUILD) $(FUZZ_SECONDS) $(SEED) $(FUZZERS)
+# The CSV reader's window is small here unless a target says otherwise, so that it slides and grows with inputs as short as these.
+$(FUZZERS:%=$(FUZZ_BUILD)/%): $(FUZZ_BUILD)/%: $(FUZZ_BUILD)/o/tests/fuzz/%.o $(SIZED) $(call object,$(LOCAL))
 	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ -luv -lcjson -lcsv $(CLIENT_LIBS) $(LOCAL_LIBS) -lm -lpthread
 .PHONY: deps-fuzz
 deps-fuzz:

@@ -12,8 +12,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Bytes that one call may be given; csv_scan_index writes at most as many entries, and some more, to each of its lists. */
-#define CSV_SCAN_MOST  ((size_t)128 << 10)
+/* Bytes that one call may be given; csv_scan_index writes at most as many entries, and some more, to each of its lists.
+ * Tests may have it smaller. */
+#ifndef CSV_SCAN_MOST
+#define CSV_SCAN_MOST ((size_t)128 << 10)
+#endif
 #define CSV_SCAN_SPARE ((size_t)64)
 
 /* Between two calls that go on from each other. */
