@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -113,6 +114,38 @@ static void a_byte_behind_a_closing_quote_at_a_blocks_border_is_seen(void **stat
     }
 }
 
+static void read_file(const char *path, struct buf *into)
+{
+    char piece[4096];
+    size_t n;
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    while ((n = fread(piece, 1, sizeof piece, file)) > 0)
+        assert_true(buf_add(into, piece, n));
+    fclose(file);
+}
+
+static void files_that_are_in_use_read_the_same(void **state)
+{
+    (void)state;
+    static const char *const paths[] = {"tests/data/chinook-customers.csv", "tests/data/legislators-current.csv",
+                                        "tests/data/legislators-district-offices.csv"};
+    static const struct csv_options ways[] = {{0}, {.strict = true, .trim = true}, {.delimiter = ' ', .no_header = true}};
+    csv_sizes = (struct csv_sizes){1000, 256};
+    for (size_t i = 0; i < 9; i++) {
+        struct buf text, why;
+        buf_init(&text, 1 << 24);
+        buf_init(&why, 1 << 20);
+        read_file(paths[i / 3], &text);
+        struct csv_reference *reference = csv_reference_read(text.data, text.len, &ways[i % 3]);
+        if (!csv_paths_read_the_same(reference, i, &why))
+            fail_msg("%s: %s", paths[i / 3], why.data);
+        csv_reference_free(reference);
+        buf_free(&text);
+        buf_free(&why);
+    }
+}
+
 static void an_unknown_path_is_refused(void **state)
 {
     (void)state;
@@ -126,6 +159,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_unknown_path_is_refused),
         cmocka_unit_test(a_byte_behind_a_closing_quote_at_a_blocks_border_is_seen),
+        cmocka_unit_test(files_that_are_in_use_read_the_same),
         cmocka_unit_test(short_texts_read_as_the_reference_reads_them),
         cmocka_unit_test(long_texts_read_as_the_reference_reads_them),
         cmocka_unit_test(texts_longer_than_the_window_as_built_read_the_same),
