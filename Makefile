@@ -142,12 +142,18 @@ torture: deps
 lint: deps
 	@tests/lint
 
+# BENCH="csv start" times these parts only: tests/bench/run says which there are.
+BENCH   ?=
+BENCHES := $(wildcard tests/bench/*.c)
 bench: deps deps-bench deps-conformance
-	@$(MAKE) --no-print-directory -s -j$$(nproc) all $(BUILD)/bench/calls_server $(BUILD)/bench/calls_curl
-	@tests/bench/run
+	@$(MAKE) --no-print-directory -s -j$$(nproc) all $(BENCHES:tests/bench/%.c=$(BUILD)/bench/%)
+	@tests/bench/run $(BENCH)
 $(BUILD)/bench/%: tests/bench/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -o $@ $< $(if $(findstring server,$@),-lmicrohttpd,-lcurl)
+	$(CC) $(CFLAGS) -o $@ $< $(BENCH_LIBS)
+$(BUILD)/bench/calls_server: BENCH_LIBS := -lmicrohttpd
+$(BUILD)/bench/calls_curl:   BENCH_LIBS := -lcurl
+$(BUILD)/bench/csv_libcsv:   BENCH_LIBS := -lcsv
 $(BUILD)/bench/csv_write: $(call object,tests/bench/csv_write.c $(CORE))
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ -luv -lcjson -lcsv $(CLIENT_LIBS) -lm -lpthread
