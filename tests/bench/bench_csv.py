@@ -42,7 +42,8 @@ def all_speeds(jobs):
     done = {name: runs for name, runs in seen.items() if not runs[0].out.startswith("no ")}
     for file in {file for file, _ in jobs.values()}:
         results = {name: runs[0].out.split() for name, runs in done.items() if jobs[name][0] is file}
-        if any(int(result[0]) != file.records for result in results.values()) or len({r[1] for r in results.values() if r[1:]}) > 1:
+        sums = {result[1] for result in results.values() if result[1:]}
+        if any(int(result[0]) != file.records for result in results.values()) or len(sums) > 1:
             sys.exit(f"csv: {file.path} has {file.records} records, and was read as {results}")
     return {name: jobs[name][0].megabytes / median(runs, "seconds") for name, runs in done.items()}
 
@@ -71,13 +72,14 @@ def count(files):
     if not zsv:
         print("  zsv was not measured: ZSV= is a command that is given a file and prints its records")
     for kind in "quoted", "wide":
-        print(f"  count, {kind}: {seen['mixed', 'upjob'] / seen[kind, 'upjob']:.2f} times as long per byte as mixed (bar: at most 1.6)")
+        longer = seen["mixed", "upjob"] / seen[kind, "upjob"]
+        print(f"  count, {kind}: {longer:.2f} times as long per byte as mixed (bar: at most 1.6)", flush=True)
 
 
 def two_cells(file):
     columns = file.path, "Email", "Phone"
-    seen = speeds(file, {"names": ours("names", *columns), "columns": ours("columns", *columns), PYTHON: python("names", *columns),
-                         DICTIONARIES: python("dictionaries", *columns)})
+    seen = speeds(file, {"names": ours("names", *columns), "columns": ours("columns", *columns),
+                         PYTHON: python("names", *columns), DICTIONARIES: python("dictionaries", *columns)})
     for way, title, bar in ("names", "two cells by name", 6), ("columns", "two columns projected", 7):
         show(f"{title}, their lengths summed", seen.get(way),
              [(PYTHON, seen[PYTHON], bar), (DICTIONARIES, seen[DICTIONARIES], None)])
@@ -87,7 +89,8 @@ def two_cells(file):
 
 
 def all_cells(file):
-    seen = speeds(file, {"cells": ours("cells", file.path), "copies": ours("copies", file.path), PYTHON: python("cells", file.path)})
+    seen = speeds(file, {"cells": ours("cells", file.path), "copies": ours("copies", file.path),
+                         PYTHON: python("cells", file.path)})
     for way, title in ("cells", "every cell into a list per row"), ("copies", "every row kept by csv.copy"):
         show(title, seen[way], [(PYTHON, seen[PYTHON], 2)])
 
