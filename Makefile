@@ -150,16 +150,13 @@ bench: deps deps-bench deps-conformance
 	@tests/bench/run $(BENCH)
 $(BUILD)/bench/%: tests/bench/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -o $@ $< $(BENCH_LIBS)
-$(BUILD)/bench/calls_server: BENCH_LIBS := -lmicrohttpd
-$(BUILD)/bench/calls_curl:   BENCH_LIBS := -lcurl
-$(BUILD)/bench/csv_libcsv:   BENCH_LIBS := -lcsv
-$(BUILD)/bench/csv_write: $(call object,tests/bench/csv_write.c $(CORE))
-	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ -luv -lcjson -lcsv $(CLIENT_LIBS) -lm -lpthread
+	$(CC) $(CFLAGS) -o $@ $< $(if $(findstring server,$@),-lmicrohttpd,-lcurl)
 .PHONY: deps-bench
 deps-bench:
 	$(call install_missing,sqlite3 python3-boto3)
+$(BUILD)/bench/csv_%: tests/bench/csv_%.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -o $@ $< -lcsv
 
 # Compares upjob with the AWS SDKs and the AWS CLI, which it installs: the SDK for JavaScript below the build, the others from
 # Debian's packages.

@@ -1,4 +1,4 @@
--- One way to read a CSV file: prints the records and a sum over them, or the method of the reader that is missing.
+-- One way to read a CSV file: prints the records and a sum over them, or what the reader has not got.
 -- upjob run csv.lua WAY FILE [COLUMN COLUMN]       FILE: - for standard input
 local way, file, first, second = ...
 local reader <close> = assert(csv.open(file))
@@ -23,10 +23,19 @@ end
 
 function ways.columns()
   local there, columns = pcall(function() return reader.columns end)
-  if not there or not columns then return "no reader:columns" end
+  if not there or not columns then return "no columns" end
   local records, bytes = 0, 0
   for a, b in columns(reader, { first, second }) do records, bytes = records + 1, bytes + #a + #b end
   return records, bytes
+end
+
+function ways.lists()
+  local records, cells = 0, 0
+  for list in reader:rows { as = "list" } do
+    if type(list) ~= "table" then return "no lists" end
+    records, cells = records + 1, cells + #list
+  end
+  return records, cells
 end
 
 function ways.cells()
