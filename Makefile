@@ -151,6 +151,9 @@ bench: deps deps-bench deps-conformance
 $(BUILD)/bench/%: tests/bench/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -o $@ $< $(if $(findstring server,$@),-lmicrohttpd,-lcurl)
+$(BUILD)/bench/keysort: $(call object,tests/bench/keysort.c $(filter runtime/core/key% runtime/core/scratch.c runtime/core/err.c,$(CORE)))
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^
 .PHONY: deps-bench
 deps-bench:
 	$(call install_missing,sqlite3 python3-boto3)

@@ -21,7 +21,7 @@
 
 #define KEYSORT_MEMORY ((size_t)32 << 20)
 /* A step of as much work takes a few milliseconds. */
-#define KEYSORT_STEP ((size_t)1 << 16)
+#define KEYSORT_STEP ((size_t)1 << 15)
 
 struct keysort_options {
     size_t memory;         /* bytes for records and buffers; 0 means KEYSORT_MEMORY, less than 1 KiB 1 KiB */
