@@ -127,6 +127,30 @@ static void damage_is_not_seen(void **state)
     free(records);
 }
 
+static void a_block_in_the_place_of_another_is_taken(void **state)
+{
+    (void)state;
+    struct err err;
+    struct stat info;
+    struct keysort_record record, *records = make_records(3 * KEYSET_BLOCK, UINT64_MAX);
+    static char block[KEYSET_BLOCK * sizeof record + 2 * sizeof(uint64_t)];
+    int fd = write_set(records, 3 * KEYSET_BLOCK);
+    size_t count = 0;
+    assert_int_equal(fstat(fd, &info), 0);
+    /* The third in the second's place: its keys are in order there. */
+    assert_int_equal(pread(fd, block, sizeof block, info.st_size - (off_t)sizeof block), sizeof block);
+    assert_int_equal(pwrite(fd, block, sizeof block, info.st_size - 2 * (off_t)sizeof block), sizeof block);
+    struct keyset_reader *reader = keyset_reader_new(fd, &err);
+    assert_non_null(reader);
+    while (keyset_next(reader, &record, &err) == KEYSORT_ENTRY)
+        count++;
+    assert_int_equal(count, KEYSET_BLOCK);
+    assert_int_equal(keyset_next(reader, &record, &err), KEYSORT_FAILED);
+    keyset_reader_free(reader);
+    close(fd);
+    free(records);
+}
+
 static void a_set_that_was_cut_off_is_taken(void **state)
 {
     (void)state;
@@ -318,6 +342,7 @@ int main(void)
         cmocka_unit_test(a_set_is_not_read_as_it_was_written),
         cmocka_unit_test(a_repeated_key_is_not_its_last_row),
         cmocka_unit_test(damage_is_not_seen),
+        cmocka_unit_test(a_block_in_the_place_of_another_is_taken),
         cmocka_unit_test(a_set_that_was_cut_off_is_taken),
         cmocka_unit_test(a_set_that_was_not_finished_is_taken),
         cmocka_unit_test(keys_out_of_order_are_read),
