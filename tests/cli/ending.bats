@@ -169,3 +169,12 @@ L
     expect_error "trying again in"
     expect_error "to watch it again: "
 }
+
+@test "a file that may not grow any more is an error, not the end of the program" {
+    export FILE=$BATS_TEST_TMPDIR/large.csv
+    run bash -c 'ulimit -f 100; "$1" run -e "$2" 2>&1' - "$UPJOB" '
+        local writer = assert(csv.writer(os.getenv "FILE"))
+        for _ = 1, 10000 do assert(writer:write { ("x"):rep(100) }) end'
+    [ "$status" = 1 ]
+    [[ $output == *"large.csv: cannot be written: File too large"* ]]
+}
