@@ -99,8 +99,8 @@ def all_cells(file):
 
 def write():
     if os.path.exists(program("csv_write")):
-        for line in Run(program("csv_write"), str(max(RUNS, 5))).out.splitlines():
-            print(f"  write: {line}", flush=True)
+        for line in Run(program("csv_write"), str(RUNS)).out.splitlines():
+            print(f"  {line}", flush=True)
 
 
 def bench_csv(work):
