@@ -160,6 +160,9 @@ deps-bench:
 $(BUILD)/bench/csv_%: tests/bench/csv_%.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -o $@ $< -lcsv
+$(BUILD)/bench/csv_write: $(call object,tests/bench/csv_write.c $(CORE))
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ -luv -lcjson -lcsv $(CLIENT_LIBS) -lm -lpthread
 
 # Compares upjob with the AWS SDKs and the AWS CLI, which it installs: the SDK for JavaScript below the build, the others from
 # Debian's packages.
