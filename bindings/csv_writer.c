@@ -61,8 +61,7 @@ static int writer_write(lua_State *L)
     err_clear(&e);
     lua_settop(L, 2);
     if (csv_is_row(L, 2)) {
-        int reader_at;
-        const struct csv_row *row = csv_check_row(L, 2, &reader_at);
+        const struct csv_row *row = csv_check_row(L, 2);
         ok = csv_writer_record(writer->csv, row, &e);
     } else {
         size_t count;

@@ -225,6 +225,11 @@ int wait_for(lua_State *L, int index)
     return wait_results(L, index);
 }
 
+int wait_pcall(lua_State *L, int nargs, int nresults, lua_KContext context, lua_KFunction then)
+{
+    return lua_pcallk(L, nargs, nresults, 0, context, then);
+}
+
 /* ---- tasks ---- */
 
 /* Whether a coroutine, or a task itself, stands in a wait: the tag that it yielded stays on its stack until it goes on. */

@@ -48,6 +48,9 @@ int wait_for(lua_State *L, int index);
 /* As a nested wait, whatever the place, for C that must not be jumped over: false when the task was interrupted, with what;
  * it is then the caller's to raise. */
 bool wait_quietly(lua_State *L, struct wait *wait, struct err *interrupt) MUST_CHECK;
+/* Calls in protected mode, as lua_pcall does, a function that may wait: returns its status, unless it waited where Lua can yield;
+ * then `then` goes on in the caller's place, with LUA_YIELD or the status of an error. */
+int wait_pcall(lua_State *L, int nargs, int nresults, lua_KContext context, lua_KFunction then);
 /* From a callback: the work has ended. Idempotent. */
 void wait_finish(struct wait *wait);
 
