@@ -234,6 +234,32 @@ describe("a reader", function()
   end)
 end)
 
+describe("an option of a reader", function()
+  it("max_record is refused above a gibibyte, and below a byte", function()
+    for _, max in ipairs { 0, -1, 1.5, (1 << 30) + 1, math.huge } do
+      local ok, err = pcall(csv.parse, "a\n", { max_record = max })
+      assert.is_false(ok)
+      assert.matches('csv.parse: option "max_record" must be a whole number from 1 to 1073741824, not ', err)
+    end
+    assert.equals(1, assert(csv.parse("a\nb\n", { max_record = 1 << 30 })):count())
+  end)
+
+  it("max_record ends a quote that is never closed", function()
+    local told
+    local reader = csv.parse('a\n"' .. ("x\n"):rep(200) .. '1\n',
+                             { max_record = 100, on_error = function(e) told = told or e end })
+    assert.is_true(reader:rows()() ~= nil)
+    assert.equals(2, told.line)
+  end)
+
+  it("on_error may be anything that can be called", function()
+    local told = 0
+    local handler = setmetatable({}, { __call = function() told = told + 1 end })
+    for _ in csv.parse('a\n1,"2\n', { on_error = handler }):rows() do error("no row is whole") end
+    assert.equals(1, told)
+  end)
+end)
+
 -- What a program wrote, given to a named pipe bit by bit: each turn when the reader has taken what was there.
 describe("a reader of a pipe", function()
   local function pipe(run)
