@@ -1,32 +1,21 @@
 #include "bindings/modules.h"
 
 #include <dlfcn.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "bindings/app.h"
+#include "core/module.h"
 
-/* Beside the program (a build directory), else in ../lib/upjob (an installation). What a module exports is there for those
- * that are loaded after it. */
+/* What a module exports is there for those that are loaded after it. */
 static void *load(lua_State *L, const char *module)
 {
-    static const char *const places[] = {"", "../lib/upjob/"};
-    const char *program = app_of(L)->program_path, *slash = strrchr(program, '/');
-    char why[512] = "";
-    lua_pushlstring(L, program, slash ? (size_t)(slash - program + 1) : 0);
-    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
-        const char *path = lua_pushfstring(L, "%s%s%s", lua_tostring(L, -1), places[i], module);
-        void *handle = dlopen(path, RTLD_NOW | RTLD_GLOBAL);
-        const char *error = handle ? NULL : dlerror();
-        lua_pop(L, 1);
-        if (handle) {
-            lua_pop(L, 1);
-            return handle;
-        }
-        snprintf(why, sizeof why, "%s", error ? error : "");
-    }
-    luaL_error(L, "a part of upjob (%s) cannot be loaded: %s", module, why);
-    return NULL;
+    char path[PATH_MAX];
+    if (!module_path(app_of(L)->program_path, module, path))
+        luaL_error(L, "a part of upjob (%s) is not there: neither beside the program nor in ../lib/upjob", module);
+    void *handle = dlopen(path, RTLD_NOW | RTLD_GLOBAL);
+    if (!handle)
+        luaL_error(L, "a part of upjob (%s) cannot be loaded: %s", module, dlerror());
+    return handle;
 }
 
 void *module_symbol(lua_State *L, const char *module, const char *symbol)
