@@ -3,6 +3,7 @@
 PREFIX  ?= /usr/local
 DESTDIR ?=
 CC      ?= cc
+CXX     ?= g++
 LUAC    ?= luac5.4
 OPT     ?= -O2 -g
 # SANITIZER=address,undefined builds into a directory of its own and every target uses that build.
@@ -17,6 +18,7 @@ WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wconversion $(if $(WERRO
 CPPFLAGS += -D_GNU_SOURCE -DUPJOB_VERSION='"$(VERSION)"' -Iruntime -I. -isystem /usr/include/lua5.4
 CFLAGS   += -std=gnu11 $(OPT) $(WARNINGS) -fPIC -fstack-protector-strong -MMD -MP \
             $(if $(SANITIZER),-fsanitize=$(SANITIZER) -fno-omit-frame-pointer)
+CXXFLAGS += -std=gnu++17 $(filter-out -std=% -Wstrict-prototypes,$(CFLAGS))
 LDFLAGS  += -Wl,-z,relro,-z,now $(if $(SANITIZER),-fsanitize=$(SANITIZER))
 
 # The program, and the modules that it loads when they are first used (bindings/modules.h), with what each brings along.
@@ -24,7 +26,10 @@ PROGRAM_LIBS := -llua5.4 -luv -lcjson -lcsv -lm -ldl
 CLIENT_LIBS  := -lcurl -lssl -lcrypto
 LOCAL_LIBS   := -lmicrohttpd -lsqlite3 -lcrypto
 PROMPT_LIBS  := -ledit
-MODULES      := client local prompt
+PHONE_LIBS   := -lphonenumber -licuuc
+# That of phone numbers is made where libphonenumber is; without it the rest is, and says what to install when it is asked for.
+PHONE_HEADER := $(wildcard /usr/include/phonenumbers/phonenumberutil.h /usr/local/include/phonenumbers/phonenumberutil.h)
+MODULES      := client local prompt $(if $(PHONE_HEADER),$(if $(shell command -v $(CXX)),phone))
 
 CORE    := $(wildcard runtime/core/*.c)
 LOCAL   := $(wildcard runtime/local/*.c)
@@ -32,6 +37,7 @@ CLIENT  := $(foreach unit,http upload api sigv4 operations shapes pattern creden
                $(filter runtime/core/$(unit).c runtime/core/$(unit)_%.c,$(CORE))) \
            bindings/http.c bindings/credentials.c bindings/profiles.c bindings/upload.c bindings/check.c
 PROMPT  := runtime/host/prompt.c
+PHONE   := $(wildcard runtime/core/phone_*.cc)
 PROGRAM := $(filter-out $(CLIENT) $(PROMPT),$(CORE) $(wildcard runtime/host/*.c bindings/*.c))
 C_TESTS  := $(wildcard tests/c/test_*.c)
 LUA      := $(wildcard scripts/upjob/*.lua scripts/cmd/*.lua)
@@ -39,12 +45,13 @@ EXAMPLES := $(wildcard scripts/examples/*.lua)
 ARGPARSE := /usr/share/lua/5.4/argparse.lua
 SAMPLES  := tests/data/chinook-customers.csv tests/data/legislators-district-offices.csv
 
-object = $(patsubst %.c,$(BUILD)/o/%.o,$(1))
+object = $(patsubst %,$(BUILD)/o/%.o,$(basename $(1)))
 luac   = $(patsubst %.lua,$(BUILD)/luac/%.luac,$(1))
 
 # What a build needs, and what the tests need beside it.
-BUILD_PACKAGES := gcc libc6-dev make lua5.4 liblua5.4-dev libuv1-dev libcurl4-openssl-dev libcjson-dev \
-                  libssl-dev libcsv-dev libsqlite3-dev libmicrohttpd-dev libedit-dev libxxhash-dev lua-argparse ca-certificates
+BUILD_PACKAGES := gcc g++ libc6-dev make lua5.4 liblua5.4-dev libuv1-dev libcurl4-openssl-dev libcjson-dev \
+                  libssl-dev libcsv-dev libsqlite3-dev libmicrohttpd-dev libedit-dev libxxhash-dev \
+                  libphonenumber-dev libicu-dev lua-argparse ca-certificates
 TEST_PACKAGES  := libcmocka-dev lua-busted bats lua-check curl openssl python3 tmux procps nghttp2-server
 
 .PHONY: all deps deps-build demo test torture install uninstall clean lint format bench conformance fuzz
@@ -88,10 +95,16 @@ endef
 $(eval $(call module,client,$(CLIENT),$(CLIENT_LIBS)))
 $(eval $(call module,local,$(LOCAL),$(LOCAL_LIBS)))
 $(eval $(call module,prompt,$(PROMPT),$(PROMPT_LIBS)))
+$(BUILD)/phone.so: $(call object,$(PHONE))
+	$(CXX) $(LDFLAGS) -shared -o $@ $^ $(PHONE_LIBS)
 
 $(BUILD)/o/%.o: %.c Makefile | need-headers
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+$(BUILD)/o/%.o: %.cc Makefile
+	@mkdir -p $(@D)
+	$(CXX) $(CPPFLAGS) $(CXXFLAGS) -c -o $@ $<
 
 .PHONY: need-headers
 need-headers:
@@ -120,6 +133,7 @@ c-tests: $(patsubst tests/c/%.c,$(BUILD)/tests/%,$(C_TESTS))
 $(BUILD)/tests/%: $(BUILD)/o/tests/c/%.o $(call object,$(CORE) $(LOCAL))
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ -lcmocka -luv -lcjson -lcsv $(CLIENT_LIBS) $(LOCAL_LIBS) -lm -lpthread
+$(BUILD)/tests/test_phone $(BUILD)/tests/test_phone_batch: | $(filter %/phone.so,$(MODULES:%=$(BUILD)/%.so))
 
 # The CSV reader with sizes that a test chooses (tests/reference/csv_sizes.h), and what it is held against.
 CSV       := $(filter runtime/core/csv%.c runtime/core/lines.c,$(CORE))
@@ -209,7 +223,7 @@ deps-fuzz:
 	$(call install_missing,clang)
 
 format:
-	clang-format -i $$(git ls-files '*.c' '*.h')
+	clang-format -i $$(git ls-files '*.c' '*.h' '*.cc')
 
 # -- install -----------------------------------------------------------------------------------------
 install: all

@@ -1,0 +1,81 @@
+/* phoning: rules of phone numbers for a test, where libphonenumber is. */
+#ifndef UPJOB_TESTS_PHONING_H
+#define UPJOB_TESTS_PHONING_H
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/phone.h"
+
+#ifdef __SANITIZE_ADDRESS__
+#define SANITIZED true
+#else
+#define SANITIZED false
+#endif
+
+#define DATA(text) (text), sizeof(text) - 1
+
+/* The program of the build that the test belongs to: BUILD/upjob, for BUILD/tests/test_X. */
+static inline const char *program(void)
+{
+    static char path[PATH_MAX + 8];
+    ssize_t n = readlink("/proc/self/exe", path, PATH_MAX);
+    path[n > 0 ? n : 0] = '\0';
+    for (int i = 0; i < 2; i++)
+        if (strrchr(path, '/'))
+            *strrchr(path, '/') = '\0';
+    strcat(path, "/upjob");
+    return path;
+}
+
+static inline struct phone_rules *rules_with(struct phone_options options)
+{
+    struct err err;
+    err_clear(&err);
+    options.program_path = program();
+    struct phone_rules *rules = phone_rules_new(&options, &err);
+    if (!rules)
+        fail_msg("%s", err.message);
+    return rules;
+}
+
+static inline struct phone_rules *rules_of(const char *region)
+{
+    return rules_with((struct phone_options){.region = region});
+}
+
+static inline struct phone_result seen(struct phone_rules *rules, const char *text, size_t len)
+{
+    struct phone_result result;
+    struct err err;
+    err_clear(&err);
+    if (!phone_e164(rules, (struct csv_slice){text, len}, &result, &err))
+        fail_msg("%s", err.message);
+    return result;
+}
+
+/* The number in E.164, else what is said of it. */
+static inline const char *told(struct phone_rules *rules, const char *text)
+{
+    static char out[256];
+    struct phone_result result = seen(rules, text, strlen(text));
+    if (result.fault.reason != PHONE_VALID)
+        return phone_fault_text(rules, &result.fault, out, sizeof out);
+    snprintf(out, sizeof out, "%s", result.e164);
+    return out;
+}
+
+/* Where there is no libphonenumber there is nothing to test; where there is, a module that is missing is a failure. */
+static inline bool without_libphonenumber(void)
+{
+    static const char *const headers[] = {"/usr/include/phonenumbers/phonenumberutil.h",
+                                          "/usr/local/include/phonenumbers/phonenumberutil.h"};
+    if (access(headers[0], F_OK) == 0 || access(headers[1], F_OK) == 0)
+        return false;
+    puts("1..1\nok 1 - phone numbers # SKIP libphonenumber is not installed; make deps installs it");
+    return true;
+}
+
+#endif
