@@ -158,25 +158,24 @@ lint: deps
 
 # BENCH="csv start" times these parts only: tests/bench/run says which there are.
 BENCH   ?=
-BENCHES := $(wildcard tests/bench/*.c)
+BENCHES := $(patsubst tests/bench/%.c,%,$(wildcard tests/bench/*.c))
 bench: deps deps-bench deps-conformance
-	@$(MAKE) --no-print-directory -s -j$$(nproc) all $(BENCHES:tests/bench/%.c=$(BUILD)/bench/%)
+	@$(MAKE) --no-print-directory -s -j$$(nproc) all $(BENCHES:%=$(BUILD)/bench/%)
 	@tests/bench/run $(BENCH)
+# Peers of upjob, and programs that time units of its core.
+BENCH_CORE := $(filter csv_write keysort mapping phone,$(BENCHES))
 $(BUILD)/bench/%: tests/bench/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -o $@ $< $(if $(findstring server,$@),-lmicrohttpd,-lcurl)
-$(BUILD)/bench/keysort: $(call object,tests/bench/keysort.c $(filter runtime/core/key% runtime/core/scratch.c runtime/core/err.c,$(CORE)))
-	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^
-.PHONY: deps-bench
-deps-bench:
-	$(call install_missing,sqlite3 python3-boto3)
-$(BUILD)/bench/csv_%: tests/bench/csv_%.c
-	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -o $@ $< -lcsv
-$(BUILD)/bench/csv_write: $(call object,tests/bench/csv_write.c $(CORE))
+	$(CC) $(CFLAGS) -o $@ $< $(BENCH_LIBS)
+$(BUILD)/bench/calls_server: BENCH_LIBS := -lmicrohttpd
+$(BUILD)/bench/calls_curl:   BENCH_LIBS := -lcurl
+$(BUILD)/bench/csv_libcsv:   BENCH_LIBS := -lcsv
+$(BENCH_CORE:%=$(BUILD)/bench/%): $(BUILD)/bench/%: $(BUILD)/o/tests/bench/%.o $(call object,$(CORE)) | $(MODULES:%=$(BUILD)/%.so)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ -luv -lcjson -lcsv $(CLIENT_LIBS) -lm -lpthread
+.PHONY: deps-bench
+deps-bench:
+	$(call install_missing,sqlite3 python3-boto3 python3-phonenumbers)
 
 # Compares upjob with the AWS SDKs and the AWS CLI, which it installs: the SDK for JavaScript below the build, the others from
 # Debian's packages.

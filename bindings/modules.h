@@ -3,6 +3,8 @@
  *   client.so   the API client and the uploader: libcurl, OpenSSL
  *   local.so    the embedded service: SQLite, libmicrohttpd (and, through client.so, the signer)
  *   prompt.so   line editing: libedit
+ *
+ * phone.so (libphonenumber) is loaded by core/phone.c.
  */
 #ifndef UPJOB_BINDINGS_MODULES_H
 #define UPJOB_BINDINGS_MODULES_H

@@ -33,7 +33,7 @@ static const struct phone_engine *load_engine(const char *program_path, struct e
         return err_set(err, ERR_CONFIG, "this upjob was built without libphonenumber, which phone numbers need; " INSTALL), NULL;
     void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!handle)
-        return err_set(err, ERR_CONFIG, "libphonenumber, which phone numbers need, cannot be loaded (%s); " INSTALL, dlerror()), NULL;
+        return err_set(err, ERR_CONFIG, "libphonenumber, for phone numbers, cannot be loaded (%s); " INSTALL, dlerror()), NULL;
     void *symbol = dlsym(handle, PHONE_ENGINE_SYMBOL);
     if (!symbol)
         return err_set(err, ERR_CONFIG, "%s is not of this version of upjob; build again", path), NULL;

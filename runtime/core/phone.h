@@ -1,8 +1,9 @@
 /* phone: telephone numbers as people write them, in the form of ITU-T E.164 ("+447400123456").
  *
  * The rules are libphonenumber's, which costs some 14 us a number: what was seen is remembered (in memory only: it is personal
- * data), and phone_batch uses every processor. What libphonenumber would repair by guessing is refused with the reason: letters,
- * an extension, and what a spreadsheet leaves of a number. Whatever is accepted is what libphonenumber makes of it.
+ * data), and phone_batch uses every processor. What is accepted is what the library makes of it and calls valid; but what it would
+ * repair by guessing is refused with the reason: letters, an extension, and what a spreadsheet leaves of a number. White space and
+ * marks that are not seen, which it does not know all of, count as spaces.
  *
  * The library is loaded with the first rules that are made (phone.so, made where libphonenumber is installed). It stays.
  */

@@ -45,7 +45,7 @@ static bool is_scientific(struct csv_slice s)
     return n > 0 && at + n == s.len;
 }
 
-/* 447400123456.0 or .00: a whole number that was kept as one with decimals, whose zeros would be taken for digits of the number. */
+/* 447400123456.0 or .00: a whole number that was kept as one with decimals, whose zeros would be taken for digits. */
 static bool is_decimal(struct csv_slice s)
 {
     size_t at = s.len && s.data[0] == '+', n = digits(s, at), zeros = 0;
@@ -135,7 +135,8 @@ const char *phone_text(const char *region, const struct phone_fault *fault, char
     if (reason == PHONE_LETTER)
         snprintf(out, size, "is not a phone number%s: it contains the letter %s", where, shown(fault->character, character));
     else if (reason == PHONE_CHARACTER)
-        snprintf(out, size, "is not a phone number%s: it contains the character \"%s\"", where, shown(fault->character, character));
+        snprintf(out, size, "is not a phone number%s: it contains the character \"%s\"", where,
+                 shown(fault->character, character));
     else if (of_country[reason])
         snprintf(out, size, "is not a phone number%s: %s%s", where, of_country[reason], whom);
     else
