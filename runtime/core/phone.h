@@ -1,9 +1,9 @@
 /* phone: telephone numbers as people write them, in the form of ITU-T E.164 ("+447400123456").
  *
- * The rules are libphonenumber's, which costs some 14 us a number: what was seen is remembered (in memory only: it is personal
- * data), and phone_batch uses every processor. What is accepted is what the library makes of it and calls valid; but what it would
- * repair by guessing is refused with the reason: letters, an extension, and what a spreadsheet leaves of a number. White space and
- * marks that are not seen, which it does not know all of, count as spaces.
+ * The rules are libphonenumber's, which costs some 14 us a number: what was seen is remembered (in memory only: it is
+ * personal data), and phone_batch uses every processor. What is accepted is what the library makes of it and calls valid; but
+ * what it would repair by guessing is refused with the reason: letters, an extension, and what a spreadsheet leaves of a
+ * number. White space and marks that are not seen, which it does not know all of, count as spaces.
  *
  * The library is loaded with the first rules that are made (phone.so, made where libphonenumber is installed). It stays.
  */
@@ -66,14 +66,16 @@ struct phone_options {
 
 struct phone_rules;
 
-/* Copies the options. ERR_USAGE names the region that was meant; ERR_CONFIG says what to install. */
+/* Copies the options. The first call loads the library, some 20 ms. ERR_USAGE names the region that was meant; ERR_CONFIG says
+ * what to install. */
 struct phone_rules *phone_rules_new(const struct phone_options *options, struct err *err) MUST_CHECK;
 /* NULL is allowed. No call may be under way. */
 void phone_rules_free(struct phone_rules *rules);
 
 /* Looks at one number; any number of threads may at once. False only when it could not be looked at: memory is out. */
 bool phone_e164(struct phone_rules *rules, struct csv_slice in, struct phone_result *out, struct err *err) MUST_CHECK;
-/* Likewise for `count` of them, on several threads; the caller waits, so it is for a worker thread. */
+/* Likewise for `count` of them, on several threads; the caller waits, so it is for a worker thread. 1,000 numbers that were not
+ * seen before take some 15 ms of one processor. */
 bool phone_batch(struct phone_rules *rules, const struct csv_slice *in, size_t count, struct phone_result *out,
                  struct err *err) MUST_CHECK;
 

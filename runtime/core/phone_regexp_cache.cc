@@ -1,10 +1,10 @@
 /* A way past a lock of libphonenumber's.
  *
- * For each number the library looks up a score of regular expressions that it has compiled before, by their text, in a table
- * that all threads share under one mutex: two threads get hardly more done than one. Here RegExpCache::GetRegExp is defined in front of
- * the library's own, as the dynamic linker allows, and keeps for each thread what the own one returned. That is the same object,
- * which lives as long as the library, and which threads may share: what is matched is the same. Where another version of the
- * library has no such function, this is never called.
+ * For each number the library looks up a score of regular expressions that it has compiled before, by their text, in a
+ * table that all threads share under one mutex: two threads get hardly more done than one. Here RegExpCache::GetRegExp is
+ * defined in front of the library's own, as the dynamic linker allows, and keeps for each thread what the own one returned.
+ * That is the same object, which lives as long as the library, and which threads may share: what is matched is the same.
+ * Where another version of the library has no such function, this is never called.
  */
 #if __has_include(<phonenumbers/regexp_cache.h>)
 #include <phonenumbers/regexp_cache.h>

@@ -129,7 +129,7 @@ const char *phone_text(const char *region, const struct phone_fault *fault, char
 {
     char where[48] = "", whom[48], character[PRINTABLE_SIZE];
     enum phone_reason reason = fault->reason;
-    if (*region && !(fault->international && of_country[reason]))
+    if (*region && !fault->international)
         snprintf(where, sizeof where, " in region %s", region);
     of_whom(fault, whom, sizeof whom);
     if (reason == PHONE_LETTER)

@@ -9,7 +9,7 @@
 
 #include "core/phone.h"
 
-#ifdef __SANITIZE_ADDRESS__
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
 #define SANITIZED true
 #else
 #define SANITIZED false
