@@ -1,5 +1,5 @@
 /* Takes the phone numbers of a file, one a line, to E.164: phone REGION THREADS FILE [OUT]. Prints seconds as JSON: until the
- * first number is done (the library is loaded), of all, and of all again, when they are remembered. OUT: the results, a line each.
+ * first number is done (the library is loaded), of all, and of all again, when they are remembered. OUT: the results.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -80,7 +80,8 @@ def main(count=100_000, region="GB"):
         best = {what: min(run[what] for run in runs[threads]) for what in runs[threads][0]}
         print(f"  upjob, {threads} thread{'s' * (threads > 1)}: {count / best['new']:,.0f} a second, "
               f"{theirs / best['new']:.1f} times as many, CPU {best['new_cpu'] / count * 1e6:.1f} us a number; remembered "
-              f"{count / best['again']:,.0f} a second, {theirs / best['again']:.0f} times; loading takes {best['load'] * 1000:.0f} ms")
+              f"{count / best['again']:,.0f} a second, {theirs / best['again']:.0f} times; loading takes "
+              f"{best['load'] * 1000:.0f} ms")
     for text, a, b in differing[:10]:
         print(f"  differs: {text!r}: {a or 'refused'}, not {b or 'refused'}")
     print(f"  {len(differing)} of {count:,} results differ")
