@@ -3,6 +3,7 @@
 #include <lauxlib.h>
 
 #include "bindings/app.h"
+#include "bindings/collector.h"
 #include "bindings/task.h"
 #include "core/log.h"
 
@@ -72,7 +73,7 @@ static void look(lua_State *L, struct posted *posted)
     bool whole = false;
     (void)posted;
     while (s->untold && !whole && loop_now() < until)
-        whole = lua_gc(L, LUA_GCSTEP, 0) != 0;
+        whole = collector_step(L);
     if (whole && s->look_ms < LAST_LOOK_MS)
         s->look_ms *= 2;
     if (s->untold)

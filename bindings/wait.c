@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "bindings/app.h"
+#include "bindings/collector.h"
 #include "bindings/task.h"
 
 #define WAIT_TYPE "upjob.wait"
@@ -313,6 +314,7 @@ static void run_ready(struct scheduler *s, lua_State *from)
         s->halted = 0;
         s->on_halt(s);
     }
+    collector_watch(s->app->L);
     while (s->posted) {
         struct posted *posted = s->posted;
         s->posted = posted->next;

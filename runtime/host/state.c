@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bindings/collector.h"
 #include "bindings/modules.h"
 #include "bindings/wait.h"
 #include "host/embedded.h"
@@ -131,6 +132,7 @@ static void add_globals(lua_State *L)
 
 void state_fill(lua_State *L)
 {
+    collector_start(L);
     luaL_openlibs(L);
     wait_patch_coroutines(L);
     add_native_modules(L);
