@@ -11,6 +11,7 @@
 #include "bindings/app.h"
 #include "bindings/wait.h"
 #include "core/log.h"
+#include "core/memory.h"
 #include "core/secret.h"
 #include "host/state.h"
 
@@ -147,11 +148,13 @@ static void end_tasks(struct app *app)
 static int run_app(struct app *app, int argc, char **argv)
 {
     int status = 1;
-    lua_State *L = app->L = luaL_newstate();
+    struct memory memory = {0};
+    lua_State *L = app->L = lua_newstate(memory_alloc, &memory);
     if (!L) {
         fputs("upjob: out of memory\n", stderr);
         return 1;
     }
+    state_handle_warnings(L);
     *(struct app **)lua_getextraspace(L) = app;
     lua_pushcfunction(L, run);
     lua_pushinteger(L, argc);
@@ -162,6 +165,7 @@ static int run_app(struct app *app, int argc, char **argv)
         log_failure("", luaL_tolstring(L, -1, NULL));
     end_tasks(app);
     lua_close(L);
+    memory_free_all(&memory);
     return status;
 }
 

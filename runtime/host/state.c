@@ -130,6 +130,31 @@ static void add_globals(lua_State *L)
     lua_pop(L, 1);
 }
 
+/* ---- warnings, which come in pieces; one that is whole and begins with @ is for the handler ---- */
+
+static struct {
+    bool on;
+    bool within;
+} warnings;
+
+static void warned(void *unused, const char *piece, int to_be_continued)
+{
+    (void)unused;
+    if (!warnings.within && !to_be_continued && piece[0] == '@') {
+        if (strcmp(piece, "@on") == 0 || strcmp(piece, "@off") == 0)
+            warnings.on = piece[2] == 'n';
+        return;
+    }
+    if (warnings.on)
+        fprintf(stderr, "%s%s%s", warnings.within ? "" : "Lua warning: ", piece, to_be_continued ? "" : "\n");
+    warnings.within = to_be_continued;
+}
+
+void state_handle_warnings(lua_State *L)
+{
+    lua_setwarnf(L, warned, NULL);
+}
+
 void state_fill(lua_State *L)
 {
     collector_start(L);

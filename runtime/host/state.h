@@ -4,6 +4,8 @@
 
 #include "bindings/app.h"
 
+/* Has warn() say on standard error what it is given between warn("@on") and warn("@off"). */
+void state_handle_warnings(lua_State *L);
 /* Fills a new state. May raise: call it protected. */
 void state_fill(lua_State *L);
 /* upjob.native.embedded: the files built in. */
