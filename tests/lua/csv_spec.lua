@@ -252,6 +252,14 @@ describe("an option of a reader", function()
     assert.equals(2, told.line)
   end)
 
+  it("trim drops spaces and tabs around cells, quoted ones too, which are kept otherwise", function()
+    local text = 'a,b,c\n x ,\t"y ""z"" ",\tn\to\t\n'
+    assert.same({ { "x", 'y "z" ', "n\to" } }, rows_of(text, { trim = true }))
+    assert.equals(" x ", csv.parse(text):rows()()[1])
+    for c, a in csv.parse(text, { trim = true }):columns { "c", "a" } do assert.same({ "n\to", "x" }, { c, a }) end
+    assert.has_error(function() csv.parse("a\n", { trim = "yes" }) end)
+  end)
+
   it("on_error may be anything that can be called", function()
     local told = 0
     local handler = setmetatable({}, { __call = function() told = told + 1 end })
