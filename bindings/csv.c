@@ -4,8 +4,7 @@
 
 #include "bindings/csv.h"
 
-#define READER_TYPE            "upjob.csv.reader"
-#define CSV_LARGEST_MAX_RECORD (1L << 30)
+#define READER_TYPE "upjob.csv.reader"
 
 struct reader *csv_check_reader(lua_State *L, int index)
 {
@@ -55,7 +54,7 @@ struct csv_options csv_read_options(lua_State *L, int index, const char *what)
     options.quote = one_byte(L, index, what, "quote");
     options.strict = option_boolean(L, index, what, "strict", false);
     options.trim = option_boolean(L, index, what, "trim", false);
-    options.max_record = (size_t)option_integer(L, index, what, "max_record", 1, CSV_LARGEST_MAX_RECORD, 0);
+    options.max_record = (size_t)option_integer(L, index, what, "max_record", 1, (long)CSV_MAX_RECORD_MOST, 0);
     if (!csv_options_check(&options, &e))
         luaL_error(L, "%s: %s", what, e.message);
     return options;
