@@ -1,5 +1,7 @@
 #include "bindings/collector.h"
 
+/* Garbage that is collected at a time, of the heap: little, so that its memory is used again while it is in the cache. */
+#define MINOR_PERCENT 5
 /* Going over so much takes some 30 ms. */
 #define LARGE_KB (32 * 1024)
 
@@ -10,7 +12,7 @@ static bool is_large(lua_State *L)
 
 void collector_start(lua_State *L)
 {
-    lua_gc(L, LUA_GCGEN, 0, 0);
+    lua_gc(L, LUA_GCGEN, MINOR_PERCENT, 0);
 }
 
 void collector_watch(lua_State *L)
