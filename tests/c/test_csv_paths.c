@@ -1,4 +1,6 @@
-/* The CSV reader on generated texts, by every path of its scan and with windows of several sizes, beside the reference. */
+/* The CSV reader on generated texts, by every path of its scan and with windows of several sizes, beside the reference.
+ *     test_csv_paths [TEXTS [SEED]]      as many short texts, from that seed on
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,6 +17,7 @@
 #include "tests/reference/csv_generate.h"
 #include "tests/reference/csv_sizes.h"
 
+static uint64_t texts = 40000, first_seed = 1;
 static const struct csv_sizes as_built = {(size_t)128 << 10, (size_t)128 << 10};
 
 /* A text that stands in memory of just its size, so that a sanitizer sees a byte more. */
@@ -63,7 +66,7 @@ static void short_texts_read_as_the_reference_reads_them(void **state)
     (void)state;
     static const size_t reads[] = {64, 65, 100, 256, 1000};
     static const size_t scans[] = {(size_t)128 << 10, 64, 100, 256};
-    for (uint64_t seed = 1; seed <= 40000; seed++) {
+    for (uint64_t seed = first_seed; seed < first_seed + texts; seed++) {
         csv_sizes.read = reads[seed % 5];
         csv_sizes.scan = scans[seed / 5 % 4];
         expect_the_same(seed, 300);
@@ -154,8 +157,12 @@ static void an_unknown_path_is_refused(void **state)
     assert_true(csv_scan_select(NULL));
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    if (argc > 1)
+        texts = strtoull(argv[1], NULL, 10);
+    if (argc > 2)
+        first_seed = strtoull(argv[2], NULL, 10);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_unknown_path_is_refused),
         cmocka_unit_test(a_byte_behind_a_closing_quote_at_a_blocks_border_is_seen),
