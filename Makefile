@@ -138,7 +138,9 @@ $(BUILD)/tests/test_phone $(BUILD)/tests/test_phone_batch: | $(filter %/phone.so
 # The CSV reader with sizes that a test chooses (tests/reference/csv_sizes.h), and what it is held against.
 CSV       := $(filter runtime/core/csv%.c runtime/core/lines.c,$(CORE))
 REFERENCE := $(wildcard tests/reference/*.c)
-SIZED      = $(CSV:runtime/core/%.c=$(BUILD)/o/sized/%.o) $(call object,$(filter-out $(CSV),$(CORE)) $(REFERENCE))
+CSV_NEEDS := $(foreach unit,buf err secret,runtime/core/$(unit).c)
+SIZED_CSV  = $(CSV:runtime/core/%.c=$(BUILD)/o/sized/%.o) $(call object,$(REFERENCE))
+SIZED      = $(SIZED_CSV) $(call object,$(filter-out $(CSV),$(CORE)))
 $(BUILD)/o/sized/%.o: runtime/core/%.c Makefile | need-headers
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -DREAD_SIZE=csv_sizes.read -DCSV_SCAN_MOST=csv_sizes.scan -include tests/reference/csv_sizes.h \
@@ -220,6 +222,34 @@ $(FUZZERS:%=$(FUZZ_BUILD)/%): $(FUZZ_BUILD)/%: $(FUZZ_BUILD)/o/tests/fuzz/%.o $(
 .PHONY: deps-fuzz
 deps-fuzz:
 	$(call install_missing,clang)
+
+# The CSV reader on 64-bit ARM, where its scan has a path of its own: compiled for it, and run by qemu. The libraries for that
+# processor are unpacked below the build; only the compiler and qemu are installed.
+ARM_BUILD    := build/arm64
+ARM_ROOT      = $(CURDIR)/$(ARM_BUILD)/root
+ARM_LIBRARIES = $(ARM_ROOT)/usr/lib/aarch64-linux-gnu
+ARM_TESTS    := $(patsubst tests/c/%.c,$(ARM_BUILD)/csv/%,$(filter tests/c/test_csv%,$(C_TESTS)))
+ARM_APT       = -qq -o APT::Architecture=arm64 -o APT::Architectures=arm64 -o Dir::State::status=/dev/null -o APT::Sandbox::User=root \
+                -o Dir::State=$(CURDIR)/$(ARM_BUILD)/apt -o Dir::Cache=$(CURDIR)/$(ARM_BUILD)/apt
+.PHONY: neon deps-neon
+neon: deps deps-neon $(ARM_BUILD)/unpacked
+	@CPPFLAGS='-isystem $(ARM_ROOT)/usr/include' LDFLAGS='-L$(ARM_LIBRARIES)' $(MAKE) --no-print-directory -s -j$$(nproc) \
+	    CC=aarch64-linux-gnu-gcc BUILD=$(ARM_BUILD) $(ARM_TESTS)
+	@tests/neon $(ARM_LIBRARIES) $(ARM_TESTS)
+deps-neon:
+	$(call install_missing,gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user)
+$(ARM_BUILD)/unpacked:
+	@echo "Fetching Debian's packages of libcsv and cmocka for arm64, below $(ARM_BUILD)"
+	@rm -rf $(ARM_BUILD)/apt $(ARM_BUILD)/root && mkdir -p $(ARM_BUILD)/apt/lists/partial $(ARM_BUILD)/apt/archives/partial
+	@cd $(ARM_BUILD)/apt && apt-get $(ARM_APT) update && apt-get $(ARM_APT) download libcsv-dev libcsv3 libcmocka-dev libcmocka0
+	@for package in $(ARM_BUILD)/apt/*.deb; do dpkg-deb -x $$package $(ARM_ROOT) || exit 1; done
+	@rm -rf $(ARM_BUILD)/apt && touch $@
+$(BUILD)/csv/%: $(BUILD)/o/tests/c/%.o $(call object,$(CSV) $(CSV_NEEDS))
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ -lcsv -lcmocka
+$(BUILD)/csv/test_csv_paths: $(BUILD)/o/tests/c/test_csv_paths.o $(SIZED_CSV) $(call object,$(CSV_NEEDS))
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ -lcsv -lcmocka
 
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h' '*.cc')

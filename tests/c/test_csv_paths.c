@@ -149,9 +149,16 @@ static void files_that_are_in_use_read_the_same(void **state)
     }
 }
 
-static void an_unknown_path_is_refused(void **state)
+static void the_paths_of_this_machine_are_there(void **state)
 {
     (void)state;
+#if defined(__aarch64__)
+    assert_true(csv_scan_select("neon"));
+    assert_false(csv_scan_select("sse2"));
+#elif defined(__x86_64__)
+    assert_true(csv_scan_select("sse2"));
+    assert_false(csv_scan_select("neon"));
+#endif
     assert_false(csv_scan_select("abacus"));
     assert_true(csv_scan_select("portable"));
     assert_true(csv_scan_select(NULL));
@@ -164,7 +171,7 @@ int main(int argc, char **argv)
     if (argc > 2)
         first_seed = strtoull(argv[2], NULL, 10);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_unknown_path_is_refused),
+        cmocka_unit_test(the_paths_of_this_machine_are_there),
         cmocka_unit_test(a_byte_behind_a_closing_quote_at_a_blocks_border_is_seen),
         cmocka_unit_test(files_that_are_in_use_read_the_same),
         cmocka_unit_test(short_texts_read_as_the_reference_reads_them),
