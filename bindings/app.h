@@ -18,7 +18,6 @@ struct app {
     struct scheduler *scheduler;
     struct http *http;             /* made when first used: app_http; freed with free_http */
     void (*free_http)(struct http *http); /* of the client, which is loaded when first used; NULL until then */
-    const char *program_path;      /* of the running binary, for finding its modules */
     const char *library_path;      /* UPJOB_PATH: read Lua files from this checkout; NULL: those built in */
 };
 

@@ -1,28 +1,17 @@
 #include "bindings/modules.h"
 
-#include <dlfcn.h>
+#include <lauxlib.h>
 #include <string.h>
 
-#include "bindings/app.h"
 #include "core/module.h"
-
-/* What a module exports is there for those that are loaded after it. */
-static void *load(lua_State *L, const char *module)
-{
-    char path[PATH_MAX];
-    if (!module_path(app_of(L)->program_path, module, path))
-        luaL_error(L, "a part of upjob (%s) is not there: neither beside the program nor in ../lib/upjob", module);
-    void *handle = dlopen(path, RTLD_NOW | RTLD_GLOBAL);
-    if (!handle)
-        luaL_error(L, "a part of upjob (%s) cannot be loaded: %s", module, dlerror());
-    return handle;
-}
 
 void *module_symbol(lua_State *L, const char *module, const char *symbol)
 {
-    void *address = dlsym(load(L, module), symbol);
+    struct err err;
+    err_clear(&err);
+    void *address = module_find(module, symbol, &err);
     if (!address)
-        luaL_error(L, "%s is not of this version of upjob: it has no %s", module, symbol);
+        luaL_error(L, "%s", err.message);
     return address;
 }
 

@@ -1,10 +1,12 @@
-/* modules: parts of the program that are loaded when first used, so that a run which needs none of them starts at once.
+/* modules: loading parts of the program from Lua when they are first used (core/module.h).
  *
- *   client.so   the API client and the uploader: libcurl, OpenSSL
- *   local.so    the embedded service: SQLite, libmicrohttpd (and, through client.so, the signer)
- *   prompt.so   line editing: libedit
+ *   client.so       the API client and the uploader: libcurl, OpenSSL
+ *   local.so        the embedded service: SQLite, libmicrohttpd (and, through client.so, the signer)
+ *   prompt.so       line editing: libedit
+ *   compression.so  what reads compressed input: zlib, zstd
+ *   charset.so      what reads other character sets than UTF-8: ICU
  *
- * phone.so (libphonenumber) is loaded by core/phone.c.
+ * The last two are loaded by core/input.c, and phone.so (libphonenumber) by core/phone.c.
  */
 #ifndef UPJOB_BINDINGS_MODULES_H
 #define UPJOB_BINDINGS_MODULES_H

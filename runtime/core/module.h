@@ -1,4 +1,7 @@
-/* module: where the parts of the program are that it loads when they are first used. */
+/* module: parts of the program that are loaded when first used, so that a run which needs none of them starts at once.
+ *
+ * A part that is linked into the program (in the tests) is found there. Threads may load.
+ */
 #ifndef UPJOB_CORE_MODULE_H
 #define UPJOB_CORE_MODULE_H
 
@@ -7,8 +10,13 @@
 
 #include "core/err.h"
 
-/* Writes the path of a module ("client.so"): beside the program (a build directory), else in ../lib/upjob (an installation).
- * `program_path` is that of the running binary; NULL: asked of the system. False when there is none. */
-bool module_path(const char *program_path, const char *module, char path[PATH_MAX]) MUST_CHECK;
+/* Where the running program is; copied. Called once, before anything is loaded; without it the system is asked. */
+void module_set_program(const char *path);
+/* Writes the path of a module ("charset.so"): beside the program (a build directory), else in ../lib/upjob (an installation).
+ * False when there is none. */
+bool module_path(const char *module, char path[PATH_MAX]) MUST_CHECK;
+/* The address of `symbol` in `module`, which is loaded unless it is there; it stays. NULL with *err (ERR_INTERNAL) when it
+ * cannot be loaded. */
+void *module_find(const char *module, const char *symbol, struct err *err) MUST_CHECK;
 
 #endif

@@ -25,11 +25,11 @@ struct phone_rules {
 };
 
 /* Its symbols stay its own: what C++ libraries bring along is nothing for the other modules. */
-static const struct phone_engine *load_engine(const char *program_path, struct err *err)
+static const struct phone_engine *load_engine(struct err *err)
 {
     char path[PATH_MAX];
     const struct phone_engine *(*get)(void);
-    if (!module_path(program_path, "phone.so", path))
+    if (!module_path("phone.so", path))
         return err_set(err, ERR_CONFIG, "this upjob was built without libphonenumber, which phone numbers need; " INSTALL), NULL;
     void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!handle)
@@ -74,11 +74,10 @@ struct phone_rules *phone_rules_new(const struct phone_options *options, struct 
     if (!rules)
         return err_set(err, ERR_MEMORY, "out of memory"), NULL;
     rules->options = *options;
-    rules->engine = load_engine(options->program_path, err);
+    rules->engine = load_engine(err);
     if (!rules->engine || !take_region(rules, options->region, err))
         return phone_rules_free(rules), NULL;
     rules->options.region = rules->region;
-    rules->options.program_path = NULL;
     rules->cache = phone_cache_new(options->remembered ? options->remembered : PHONE_REMEMBERED_DEFAULT);
     rules->spread = spread_new(options->threads);
     if (rules->cache && rules->spread)

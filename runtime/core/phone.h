@@ -61,7 +61,6 @@ struct phone_options {
     bool convert_letters;     /* as on a keypad: 1-800-FLOWERS */
     unsigned threads;         /* of phone_batch; 0: as many as processors */
     size_t remembered;        /* numbers; 0 means PHONE_REMEMBERED_DEFAULT */
-    const char *program_path; /* beside which phone.so is; NULL: asked of the system */
 };
 
 struct phone_rules;

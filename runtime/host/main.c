@@ -12,6 +12,7 @@
 #include "bindings/wait.h"
 #include "core/log.h"
 #include "core/memory.h"
+#include "core/module.h"
 #include "core/secret.h"
 #include "host/state.h"
 
@@ -194,7 +195,7 @@ int main(int argc, char **argv)
     err_clear(&e);
     fill_standard_descriptors();
     setlocale(LC_CTYPE, "");
-    app.program_path = program_path(argv[0]);
+    module_set_program(program_path(argv[0]));
     secret_harden_process();
     app.library_path = getenv("UPJOB_PATH");
     if (app.library_path && !*app.library_path)

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/module.h"
 #include "core/phone.h"
 
 struct numbers {
@@ -86,7 +87,8 @@ int main(int argc, char **argv)
     err_clear(&err);
     read_numbers(argv[3], &numbers);
     struct phone_options options = {
-        .region = argv[1], .threads = (unsigned)atoi(argv[2]), .remembered = 4 * numbers.count, .program_path = getenv("UPJOB")};
+        .region = argv[1], .threads = (unsigned)atoi(argv[2]), .remembered = 4 * numbers.count};
+    module_set_program(getenv("UPJOB") ? getenv("UPJOB") : argv[0]);
     struct phone_result first;
     struct span at[4];
     at[0] = now();

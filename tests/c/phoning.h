@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/module.h"
 #include "core/phone.h"
 
 #if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
@@ -34,7 +35,7 @@ static inline struct phone_rules *rules_with(struct phone_options options)
 {
     struct err err;
     err_clear(&err);
-    options.program_path = program();
+    module_set_program(program());
     struct phone_rules *rules = phone_rules_new(&options, &err);
     if (!rules)
         fail_msg("%s", err.message);

@@ -202,7 +202,8 @@ static void expect_refused(const char *region, const char *part)
 {
     struct err err;
     err_clear(&err);
-    struct phone_options options = {.region = region, .program_path = program()};
+    struct phone_options options = {.region = region};
+    module_set_program(program());
     assert_null(phone_rules_new(&options, &err));
     if (strcmp(err.code, ERR_USAGE) != 0 || !strstr(err.message, part))
         fail_msg("%s: %s: %s", region, err.code, err.message);
@@ -227,7 +228,8 @@ static void without_the_module_it_is_said_what_to_install(void **state)
     (void)state;
     struct err err;
     err_clear(&err);
-    struct phone_options options = {.region = "GB", .program_path = "/nonexistent/bin/upjob"};
+    struct phone_options options = {.region = "GB"};
+    module_set_program("/nonexistent/bin/upjob");
     assert_null(phone_rules_new(&options, &err));
     assert_string_equal(err.code, ERR_CONFIG);
     assert_non_null(strstr(err.message, "install libphonenumber and build again: apt install libphonenumber-dev"));
