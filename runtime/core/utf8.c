@@ -39,37 +39,40 @@ static size_t sequence_length(unsigned char lead, unsigned char *low, unsigned c
     return 0;
 }
 
-enum sequence { WHOLE, CUT, WRONG };
-
-/* The sequence at `at`, where at least one byte is; *length is that of a whole one. */
-static enum sequence read_sequence(const unsigned char *at, size_t len, size_t *length)
+static enum utf8_found read_sequence(const unsigned char *at, size_t len, size_t *length)
 {
     unsigned char low, high;
-    *length = sequence_length(at[0], &low, &high);
-    if (*length == 0)
-        return WRONG;
-    for (size_t i = 1; i < *length; i++) {
-        if (i == len)
-            return CUT;
-        if (at[i] < low || at[i] > high)
-            return WRONG;
+    size_t whole = sequence_length(at[0], &low, &high);
+    *length = 1;
+    if (whole == 0)
+        return UTF8_WRONG;
+    for (; *length < whole; ++*length) {
+        if (*length == len)
+            return UTF8_CUT;
+        if (at[*length] < low || at[*length] > high)
+            return UTF8_WRONG;
         low = 0x80;
         high = 0xBF;
     }
-    return WHOLE;
+    return UTF8_WHOLE;
+}
+
+enum utf8_found utf8_next(const char *bytes, size_t len, size_t *length)
+{
+    return read_sequence((const unsigned char *)bytes, len, length);
 }
 
 /* Offset of the first sequence that is not whole, `len` when there is none. */
-static size_t scan(const char *bytes, size_t len, enum sequence *why)
+static size_t scan(const char *bytes, size_t len, enum utf8_found *why)
 {
     size_t at = 0, length;
-    *why = WHOLE;
+    *why = UTF8_WHOLE;
     for (;;) {
         at += ascii_run(bytes + at, len - at);
         /* Runs of other scripts follow one another: no need to look for ASCII in between. */
         while (at < len && (unsigned char)bytes[at] >= 0x80) {
             *why = read_sequence((const unsigned char *)bytes + at, len - at, &length);
-            if (*why != WHOLE)
+            if (*why != UTF8_WHOLE)
                 return at;
             at += length;
         }
@@ -80,11 +83,11 @@ static size_t scan(const char *bytes, size_t len, enum sequence *why)
 
 bool utf8_valid(const char *bytes, size_t len, size_t *error_at)
 {
-    enum sequence why = WHOLE;
+    enum utf8_found why = UTF8_WHOLE;
     size_t at = len > 0 ? scan(bytes, len, &why) : 0;
-    if (why != WHOLE && error_at)
+    if (why != UTF8_WHOLE && error_at)
         *error_at = at;
-    return why == WHOLE;
+    return why == UTF8_WHOLE;
 }
 
 size_t utf8_length(const char *bytes, size_t len)
@@ -131,10 +134,10 @@ static size_t complete(struct utf8_state *state, const char *bytes, size_t len)
     size_t taken = 0, length;
     while (state->count > 0 && taken < len) {
         state->pending[state->count++] = (unsigned char)bytes[taken++];
-        enum sequence found = read_sequence(state->pending, state->count, &length);
-        if (found == WRONG)
+        enum utf8_found found = read_sequence(state->pending, state->count, &length);
+        if (found == UTF8_WRONG)
             fail_at(state, state->offset + taken - state->count);
-        if (found != CUT)
+        if (found != UTF8_CUT)
             state->count = 0;
     }
     return taken;
@@ -146,9 +149,9 @@ bool utf8_feed(struct utf8_state *state, const char *bytes, size_t len)
         return false;
     size_t taken = complete(state, bytes, len);
     if (!state->failed && taken < len) {
-        enum sequence why;
+        enum utf8_found why;
         size_t at = taken + scan(bytes + taken, len - taken, &why);
-        if (why == WRONG)
+        if (why == UTF8_WRONG)
             return fail_at(state, state->offset + at);
         state->count = (unsigned char)(len - at);
         memcpy(state->pending, bytes + at, len - at);

@@ -14,6 +14,15 @@
  * byte of the first sequence that is none. */
 bool utf8_valid(const char *bytes, size_t len, size_t *error_at);
 
+enum utf8_found {
+    UTF8_WHOLE, /* a character of *length bytes */
+    UTF8_CUT,   /* the bytes end within what may be one */
+    UTF8_WRONG, /* the first *length bytes, 1 to 3, are none and no part of the next: one place that is not UTF-8 */
+};
+
+/* What stands first in `bytes`, of which there is at least one. */
+enum utf8_found utf8_next(const char *bytes, size_t len, size_t *length);
+
 /* Code points in UTF-8; in anything else, bytes that do not continue a sequence. */
 size_t utf8_length(const char *bytes, size_t len);
 
