@@ -27,9 +27,14 @@ CLIENT_LIBS  := -lcurl -lssl -lcrypto
 LOCAL_LIBS   := -lmicrohttpd -lsqlite3 -lcrypto
 PROMPT_LIBS  := -ledit
 PHONE_LIBS   := -lphonenumber -licuuc
+CHARSET_LIBS := -licui18n -licuuc
+COMPRESSION_LIBS := -lz -lzstd
 # That of phone numbers is made where libphonenumber is; without it the rest is, and says what to install when it is asked for.
 PHONE_HEADER := $(wildcard /usr/include/phonenumbers/phonenumberutil.h /usr/local/include/phonenumbers/phonenumberutil.h)
-MODULES      := client local prompt $(if $(PHONE_HEADER),$(if $(shell command -v $(CXX)),phone))
+MODULES      := client local prompt charset compression $(if $(PHONE_HEADER),$(if $(shell command -v $(CXX)),phone))
+
+# What tests link: in them, modules are found in the program itself (core/module.h).
+CORE_LIBS := -luv -lcjson -lcsv $(CLIENT_LIBS) $(CHARSET_LIBS) $(COMPRESSION_LIBS) -lm -lpthread
 
 CORE    := $(wildcard runtime/core/*.c)
 LOCAL   := $(wildcard runtime/local/*.c)
@@ -38,7 +43,9 @@ CLIENT  := $(foreach unit,http upload api sigv4 operations shapes pattern creden
            bindings/http.c bindings/credentials.c bindings/profiles.c bindings/upload.c bindings/check.c
 PROMPT  := runtime/host/prompt.c
 PHONE   := $(wildcard runtime/core/phone_*.cc)
-PROGRAM := $(filter-out $(CLIENT) $(PROMPT),$(CORE) $(wildcard runtime/host/*.c bindings/*.c))
+CHARSET := $(wildcard runtime/core/charset*.c)
+COMPRESSION := runtime/core/codec_gzip.c runtime/core/codec_zstd.c
+PROGRAM := $(filter-out $(CLIENT) $(PROMPT) $(CHARSET) $(COMPRESSION),$(CORE) $(wildcard runtime/host/*.c bindings/*.c))
 C_TESTS  := $(wildcard tests/c/test_*.c)
 LUA      := $(wildcard scripts/upjob/*.lua scripts/cmd/*.lua)
 EXAMPLES := $(wildcard scripts/examples/*.lua)
@@ -50,8 +57,8 @@ luac   = $(patsubst %.lua,$(BUILD)/luac/%.luac,$(1))
 
 # What a build needs, and what the tests need beside it.
 BUILD_PACKAGES := gcc g++ libc6-dev make lua5.4 liblua5.4-dev libuv1-dev libcurl4-openssl-dev libcjson-dev \
-                  libssl-dev libcsv-dev libsqlite3-dev libmicrohttpd-dev libedit-dev libxxhash-dev \
-                  libphonenumber-dev libicu-dev lua-argparse ca-certificates
+                  libssl-dev libcsv-dev libsqlite3-dev libmicrohttpd-dev libedit-dev libxxhash-dev libicu-dev zlib1g-dev \
+                  libzstd-dev libphonenumber-dev lua-argparse ca-certificates
 TEST_PACKAGES  := libcmocka-dev lua-busted bats lua-check curl openssl python3 tmux procps nghttp2-server
 
 .PHONY: all deps deps-build demo test torture install uninstall clean lint format bench conformance fuzz
@@ -97,6 +104,8 @@ $(eval $(call module,local,$(LOCAL),$(LOCAL_LIBS)))
 $(eval $(call module,prompt,$(PROMPT),$(PROMPT_LIBS)))
 $(BUILD)/phone.so: $(call object,$(PHONE))
 	$(CXX) $(LDFLAGS) -shared -o $@ $^ $(PHONE_LIBS)
+$(eval $(call module,charset,$(CHARSET),$(CHARSET_LIBS)))
+$(eval $(call module,compression,$(COMPRESSION),$(COMPRESSION_LIBS)))
 
 $(BUILD)/o/%.o: %.c Makefile | need-headers
 	@mkdir -p $(@D)
@@ -108,7 +117,7 @@ $(BUILD)/o/%.o: %.cc Makefile
 
 .PHONY: need-headers
 need-headers:
-	@[ -e /usr/include/lua5.4/lua.h ] && [ -e /usr/include/uv.h ] || \
+	@(for header in lua5.4/lua.h uv.h unicode/ucnv.h zlib.h zstd.h; do [ -e /usr/include/$$header ] || exit 1; done) || \
 	    { echo "The libraries that upjob is built with are not installed: run 'make deps' first." >&2; exit 1; }
 
 # Lua files, examples and the demo's samples go into the binary as they are named in the checkout.
@@ -132,7 +141,7 @@ $(BUILD)/embedded.o: $(BUILD)/embedded.S
 c-tests: $(patsubst tests/c/%.c,$(BUILD)/tests/%,$(C_TESTS))
 $(BUILD)/tests/%: $(BUILD)/o/tests/c/%.o $(call object,$(CORE) $(LOCAL))
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ -lcmocka -luv -lcjson -lcsv $(CLIENT_LIBS) $(LOCAL_LIBS) -lm -lpthread
+	$(CC) $(LDFLAGS) -rdynamic -o $@ $^ -lcmocka $(LOCAL_LIBS) $(CORE_LIBS)
 $(BUILD)/tests/test_phone $(BUILD)/tests/test_phone_batch: | $(filter %/phone.so,$(MODULES:%=$(BUILD)/%.so))
 
 # The CSV reader with sizes that a test chooses (tests/reference/csv_sizes.h), and what it is held against.
@@ -147,7 +156,7 @@ $(BUILD)/o/sized/%.o: runtime/core/%.c Makefile | need-headers
 	    $(CFLAGS) -c -o $@ $<
 $(BUILD)/tests/test_csv_paths: $(BUILD)/o/tests/c/test_csv_paths.o $(SIZED)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ -lcmocka -luv -lcjson -lcsv $(CLIENT_LIBS) -lm -lpthread
+	$(CC) $(LDFLAGS) -rdynamic -o $@ $^ -lcmocka $(CORE_LIBS)
 
 # Thousands of kills, which take some twenty minutes.
 KILLS ?= 5000
@@ -174,7 +183,7 @@ $(BUILD)/bench/calls_curl:   BENCH_LIBS := -lcurl
 $(BUILD)/bench/csv_libcsv:   BENCH_LIBS := -lcsv
 $(BENCH_CORE:%=$(BUILD)/bench/%): $(BUILD)/bench/%: $(BUILD)/o/tests/bench/%.o $(call object,$(CORE)) | $(MODULES:%=$(BUILD)/%.so)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ -luv -lcjson -lcsv $(CLIENT_LIBS) -lm -lpthread
+	$(CC) $(LDFLAGS) -rdynamic -o $@ $^ $(CORE_LIBS)
 .PHONY: deps-bench
 deps-bench:
 	$(call install_missing,sqlite3 python3-boto3 python3-phonenumbers)
@@ -199,7 +208,7 @@ $(PEERS)/node_modules/.package-lock.json: tests/conformance/package.json tests/c
 
 $(BUILD)/conformance/model: $(call object,tests/conformance/model.c $(CORE))
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ -luv -lcjson -lcsv $(CLIENT_LIBS) -lm -lpthread
+	$(CC) $(LDFLAGS) -rdynamic -o $@ $^ $(CORE_LIBS)
 
 # Feeds generated input to what takes bytes from outside, with clang's libFuzzer: tests/fuzz/NAME.c is a target. For a time each,
 # or with FUZZ_RUNS as many inputs. FUZZ_FLAGS are libFuzzer's.
@@ -218,7 +227,7 @@ $(FUZZ_BUILD)/o/sized/%.o: CFLAGS += -fno-sanitize-coverage=trace-cmp
 $(FUZZ_BUILD)/o/tests/reference/%.o: CFLAGS += -fno-sanitize-coverage=trace-cmp,inline-8bit-counters,pc-table
 # The CSV reader's window is small here unless a target says otherwise, so that it slides and grows with inputs as short as these.
 $(FUZZERS:%=$(FUZZ_BUILD)/%): $(FUZZ_BUILD)/%: $(FUZZ_BUILD)/o/tests/fuzz/%.o $(SIZED) $(call object,$(LOCAL))
-	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ -luv -lcjson -lcsv $(CLIENT_LIBS) $(LOCAL_LIBS) -lm -lpthread
+	$(CC) $(LDFLAGS) -rdynamic -fsanitize=fuzzer -o $@ $^ $(LOCAL_LIBS) $(CORE_LIBS)
 .PHONY: deps-fuzz
 deps-fuzz:
 	$(call install_missing,clang)
