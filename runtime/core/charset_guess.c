@@ -144,7 +144,7 @@ static int judge_letter(const struct look *before, const struct look *at, const 
     if (is_rare(at->c))
         points--;
     if (at->c == 0xF5 && after->c != 'e') /* Portuguese has "ões"; elsewhere it is a Hungarian ő that is misread */
-        points -= 3;
+        points -= 6;
     if (at->script == USCRIPT_LATIN)
         return points;
     if (!before->letter && !after->letter)
@@ -166,30 +166,45 @@ static int judge(const struct look *before, const struct look *at, const struct 
     return points;
 }
 
-/* Hundredths of points for each byte above 0x7F, with what ICU says. */
-static int judge_set(const struct candidate *set, const struct charset_evidence *evidence, int confidence)
+/* The bytes above 0x7F of a text, as one set has them. */
+struct verdict {
+    long points;
+    size_t count, latin, other; /* bytes; those that are letters of Latin, and of another script */
+};
+
+static void judge_sample(const struct look looks[256], const struct charset_evidence *evidence, struct verdict *verdict)
 {
-    uint16_t table[256];
-    struct look looks[256];
-    long points = 0, count = 0;
-    if (!charset_table(set->name, table))
-        return -10000;
-    for (int i = 0; i < 256; i++)
-        looks[i] = look_at(table[i]);
     for (size_t i = 0; i < evidence->sample_len; i++) {
         unsigned char byte = (unsigned char)evidence->sample[i];
         if (byte < 0x80)
             continue;
         unsigned char before = i > 0 ? (unsigned char)evidence->sample[i - 1] : '\n';
         unsigned char after = i + 1 < evidence->sample_len ? (unsigned char)evidence->sample[i + 1] : '\n';
-        points += judge(&looks[before], &looks[byte], &looks[after]);
-        count++;
+        const struct look *look = &looks[byte];
+        verdict->points += judge(&looks[before], look, &looks[after]);
+        verdict->latin += look->letter && look->script == USCRIPT_LATIN;
+        verdict->other += look->letter && look->script != USCRIPT_LATIN;
+        verdict->count++;
     }
-    /* What the sample does not show. */
+}
+
+/* Hundredths of points for each byte above 0x7F, with what ICU says. */
+static int judge_set(const struct candidate *set, const struct charset_evidence *evidence, int confidence)
+{
+    uint16_t table[256];
+    struct look looks[256];
+    struct verdict verdict = {0};
+    if (!charset_table(set->name, table))
+        return -10000;
+    for (int i = 0; i < 256; i++)
+        looks[i] = look_at(table[i]);
+    judge_sample(looks, evidence, &verdict);
+    /* One file has one alphabet, beside plain Latin letters. */
+    verdict.points -= 10 * (long)(verdict.latin < verdict.other ? verdict.latin : verdict.other);
     for (int byte = 0x80; byte < 256; byte++)
         if (evidence->bytes[byte] > 0 && table[byte] == NONE)
-            points -= 12;
-    int score = count > 0 ? (int)(points * 100 / count) : 0;
+            verdict.points -= 2; /* also where the sample does not show it */
+    int score = verdict.count > 0 ? (int)(verdict.points * 100 / (long)verdict.count) : 0;
     if (evidence->cr_only && strcmp(set->name, "macintosh") == 0)
         score += 150;
     return score + set->prior + confidence;

@@ -75,9 +75,9 @@ static const char *by_nuls(const char *bytes, size_t len)
         return "UTF-32LE";
     if (len >= 4 && leans(nuls[0], nuls[3], len / 4, 1) && nuls[1] * 10 >= len / 4 * 9)
         return "UTF-32BE";
-    if (len >= 2 && leans(odd, even, len / 2, 16))
+    if (len >= 2 && leans(odd, even, len / 2, 8))
         return "UTF-16LE";
-    if (len >= 2 && leans(even, odd, len / 2, 16))
+    if (len >= 2 && leans(even, odd, len / 2, 8))
         return "UTF-16BE";
     return NULL;
 }
