@@ -4,6 +4,9 @@
 
 #include "core/utf8.h"
 
+/* What is checked and then counted at a time: it stays near. */
+#define CHUNK ((size_t)16 << 10)
+
 /* Sixteen bytes side by side, in whatever registers the machine has. */
 typedef unsigned char wide __attribute__((vector_size(16)));
 #define WIDE sizeof(wide)
@@ -14,18 +17,13 @@ struct tally {
     wide lf, cr, crlf, nul;
 };
 
+/* ---- line ends and NULs, whatever stands between them ---- */
+
 static wide load(const char *at)
 {
     wide v;
     memcpy(&v, at, sizeof v);
     return v;
-}
-
-static bool has_high(wide v)
-{
-    uint64_t halves[2];
-    memcpy(halves, &v, sizeof halves);
-    return ((halves[0] | halves[1]) & 0x8080808080808080u) != 0;
 }
 
 static uint64_t sum(wide v)
@@ -44,39 +42,6 @@ static void settle(struct text_count *count, const struct tally *tally)
     count->nuls += sum(tally->nul);
 }
 
-/* Whole blocks of ASCII at the beginning: the bytes counted. A pair whose LF is the byte behind them is counted too. */
-static size_t count_ascii(struct text_count *count, const char *bytes, size_t len)
-{
-    size_t at = 0;
-    bool more = true;
-    if (len <= WIDE)
-        return 0;
-    if (count->after_cr && bytes[0] == '\n')
-        count->crlf++;
-    while (more) {
-        struct tally tally = {0};
-        for (int turn = 0; turn < TURNS; turn++) {
-            more = at + WIDE < len;
-            wide v = load(more ? bytes + at : bytes);
-            more = more && !has_high(v);
-            if (!more)
-                break;
-            wide cr = (wide)(v == '\r');
-            tally.cr -= cr;
-            tally.lf -= (wide)(v == '\n');
-            tally.nul -= (wide)(v == '\0');
-            tally.crlf -= cr & (wide)(load(bytes + at + 1) == '\n');
-            at += WIDE;
-        }
-        settle(count, &tally);
-    }
-    if (at > 0)
-        count->after_cr = false;
-    else if (count->after_cr && bytes[0] == '\n')
-        count->crlf--; /* nothing was counted after all */
-    return at;
-}
-
 static void count_byte(struct text_count *count, char byte)
 {
     count->lf += byte == '\n';
@@ -86,11 +51,73 @@ static void count_byte(struct text_count *count, char byte)
     count->after_cr = byte == '\r';
 }
 
+static void count_marks(struct text_count *count, const char *bytes, size_t len)
+{
+    size_t at = 0;
+    if (len > WIDE) /* the first byte may be the second of a pair; the blocks see to all others */
+        count->crlf += count->after_cr && bytes[0] == '\n';
+    while (at + WIDE < len) {
+        struct tally tally = {0};
+        for (int turn = 0; turn < TURNS && at + WIDE < len; turn++, at += WIDE) {
+            wide v = load(bytes + at), next = load(bytes + at + 1);
+            wide cr = (wide)(v == '\r');
+            tally.cr -= cr;
+            tally.lf -= (wide)(v == '\n');
+            tally.nul -= (wide)(v == '\0');
+            tally.crlf -= cr & (wide)(next == '\n');
+        }
+        settle(count, &tally);
+        count->after_cr = false; /* a pair whose LF is the next byte is counted */
+    }
+    for (; at < len; at++)
+        count_byte(count, bytes[at]);
+}
+
+/* ---- UTF-8 ---- */
+
+static bool is_tail(char byte)
+{
+    return ((unsigned char)byte & 0xC0) == 0x80;
+}
+
+/* Index of the first byte above 0x7F from `at` on; `len` when there is none. */
+static size_t next_high(const char *bytes, size_t at, size_t len)
+{
+    const uint64_t high = 0x8080808080808080u;
+    for (; len - at >= 16; at += 16) {
+        uint64_t words[2];
+        memcpy(words, bytes + at, sizeof words);
+        if ((words[0] | words[1]) & high)
+            break;
+    }
+    while (at < len && (unsigned char)bytes[at] < 0x80)
+        at++;
+    return at;
+}
+
 static void count_invalid(struct text_count *count, const char *bytes, size_t len)
 {
     count->invalid++;
     for (size_t i = 0; i < len; i++)
         count->in_invalid[(unsigned char)bytes[i]]++;
+}
+
+/* The characters of two and three bytes at the beginning, as far as they need no second look: the bytes of them. */
+static size_t count_plain(struct text_count *count, const char *bytes, size_t len)
+{
+    size_t at = 0;
+    uint64_t characters = 0;
+    for (; len - at >= 3; characters++) {
+        unsigned char lead = (unsigned char)bytes[at];
+        if ((lead & 0xE0) == 0xC0 && lead >= 0xC2 && is_tail(bytes[at + 1]))
+            at += 2;
+        else if ((lead & 0xF0) == 0xE0 && lead != 0xE0 && lead != 0xED && is_tail(bytes[at + 1]) && is_tail(bytes[at + 2]))
+            at += 3;
+        else
+            break;
+    }
+    count->multibyte += characters;
+    return at;
 }
 
 /* The character or the invalid place at the beginning, where a byte above 0x7F is: its bytes; 0 when more are needed. */
@@ -100,7 +127,6 @@ static size_t count_high(struct text_count *count, const char *bytes, size_t len
     enum utf8_found found = utf8_next(bytes, len, &length);
     if (found == UTF8_CUT && !last)
         return 0;
-    count->after_cr = false;
     if (found == UTF8_WHOLE)
         count->multibyte++;
     else
@@ -108,23 +134,35 @@ static size_t count_high(struct text_count *count, const char *bytes, size_t len
     return length;
 }
 
+/* Checks the bytes, up to and with a stop: how many. */
+static size_t count_characters(struct text_count *count, const char *bytes, size_t len, bool last, enum text_stop stop)
+{
+    for (size_t at = next_high(bytes, 0, len); at < len; at = next_high(bytes, at, len)) {
+        if (stop != TEXT_STOP_NOT_ASCII)
+            at += count_plain(count, bytes + at, len - at);
+        if (at == len || (unsigned char)bytes[at] < 0x80)
+            continue;
+        uint64_t invalid = count->invalid;
+        size_t n = count_high(count, bytes + at, len - at, last);
+        at += n;
+        if (n == 0 || stop == TEXT_STOP_NOT_ASCII || (stop == TEXT_STOP_INVALID && count->invalid > invalid))
+            return at;
+    }
+    return len;
+}
+
 size_t text_count_feed(struct text_count *count, const char *bytes, size_t len, bool last, enum text_stop stop)
 {
     size_t at = 0;
     while (at < len) {
-        at += count_ascii(count, bytes + at, len - at);
-        /* The rest of the block in which something else stands, and the bytes up to the end. */
-        for (size_t until = len - at < WIDE ? len : at + WIDE; at < until;) {
-            if ((unsigned char)bytes[at] < 0x80) {
-                count_byte(count, bytes[at++]);
-                continue;
-            }
-            uint64_t invalid = count->invalid;
-            size_t n = count_high(count, bytes + at, len - at, last);
-            at += n;
-            if (n == 0 || stop == TEXT_STOP_NOT_ASCII || (stop == TEXT_STOP_INVALID && count->invalid > invalid))
-                return at;
-        }
+        size_t chunk = len - at < CHUNK ? len - at : CHUNK;
+        bool ends = last && at + chunk == len;
+        uint64_t seen = count->invalid + (stop == TEXT_STOP_NOT_ASCII ? count->multibyte : 0);
+        size_t n = count_characters(count, bytes + at, chunk, ends, stop);
+        count_marks(count, bytes + at, n);
+        at += n;
+        if (n == 0 || (stop != TEXT_STOP_NEVER && count->invalid + (stop == TEXT_STOP_NOT_ASCII ? count->multibyte : 0) > seen))
+            break;
     }
     return at;
 }
