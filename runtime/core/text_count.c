@@ -75,11 +75,6 @@ static void count_marks(struct text_count *count, const char *bytes, size_t len)
 
 /* ---- UTF-8 ---- */
 
-static bool is_tail(char byte)
-{
-    return ((unsigned char)byte & 0xC0) == 0x80;
-}
-
 /* Index of the first byte above 0x7F from `at` on; `len` when there is none. */
 static size_t next_high(const char *bytes, size_t at, size_t len)
 {
@@ -102,24 +97,6 @@ static void count_invalid(struct text_count *count, const char *bytes, size_t le
         count->in_invalid[(unsigned char)bytes[i]]++;
 }
 
-/* The characters of two and three bytes at the beginning, as far as they need no second look: the bytes of them. */
-static size_t count_plain(struct text_count *count, const char *bytes, size_t len)
-{
-    size_t at = 0;
-    uint64_t characters = 0;
-    for (; len - at >= 3; characters++) {
-        unsigned char lead = (unsigned char)bytes[at];
-        if ((lead & 0xE0) == 0xC0 && lead >= 0xC2 && is_tail(bytes[at + 1]))
-            at += 2;
-        else if ((lead & 0xF0) == 0xE0 && lead != 0xE0 && lead != 0xED && is_tail(bytes[at + 1]) && is_tail(bytes[at + 2]))
-            at += 3;
-        else
-            break;
-    }
-    count->multibyte += characters;
-    return at;
-}
-
 /* The character or the invalid place at the beginning, where a byte above 0x7F is: its bytes; 0 when more are needed. */
 static size_t count_high(struct text_count *count, const char *bytes, size_t len, bool last)
 {
@@ -139,7 +116,7 @@ static size_t count_characters(struct text_count *count, const char *bytes, size
 {
     for (size_t at = next_high(bytes, 0, len); at < len; at = next_high(bytes, at, len)) {
         if (stop != TEXT_STOP_NOT_ASCII)
-            at += count_plain(count, bytes + at, len - at);
+            at += utf8_run(bytes + at, len - at, &count->multibyte);
         if (at == len || (unsigned char)bytes[at] < 0x80)
             continue;
         uint64_t invalid = count->invalid;

@@ -62,14 +62,39 @@ enum utf8_found utf8_next(const char *bytes, size_t len, size_t *length)
     return read_sequence((const unsigned char *)bytes, len, length);
 }
 
+static bool is_tail(unsigned char byte)
+{
+    return (byte & 0xC0) == 0x80;
+}
+
+size_t utf8_run(const char *bytes, size_t len, uint64_t *characters)
+{
+    const unsigned char *at = (const unsigned char *)bytes;
+    size_t n = 0;
+    uint64_t count = 0;
+    for (; len - n >= 3; count++) {
+        unsigned char lead = at[n];
+        if ((lead & 0xE0) == 0xC0 && lead >= 0xC2 && is_tail(at[n + 1]))
+            n += 2;
+        else if ((lead & 0xF0) == 0xE0 && lead != 0xE0 && lead != 0xED && is_tail(at[n + 1]) && is_tail(at[n + 2]))
+            n += 3;
+        else
+            break;
+    }
+    *characters += count;
+    return n;
+}
+
 /* Offset of the first sequence that is not whole, `len` when there is none. */
 static size_t scan(const char *bytes, size_t len, enum utf8_found *why)
 {
     size_t at = 0, length;
+    uint64_t characters = 0;
     *why = UTF8_WHOLE;
     for (;;) {
         at += ascii_run(bytes + at, len - at);
-        /* Runs of other scripts follow one another: no need to look for ASCII in between. */
+        if (at < len)
+            at += utf8_run(bytes + at, len - at, &characters);
         while (at < len && (unsigned char)bytes[at] >= 0x80) {
             *why = read_sequence((const unsigned char *)bytes + at, len - at, &length);
             if (*why != UTF8_WHOLE)

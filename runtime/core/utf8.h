@@ -23,6 +23,10 @@ enum utf8_found {
 /* What stands first in `bytes`, of which there is at least one. */
 enum utf8_found utf8_next(const char *bytes, size_t len, size_t *length);
 
+/* The characters of two and three bytes that stand first, as far as each needs no second look: their bytes, which may be fewer
+ * than there are such. Adds their number to *characters. */
+size_t utf8_run(const char *bytes, size_t len, uint64_t *characters);
+
 /* Code points in UTF-8; in anything else, bytes that do not continue a sequence. */
 size_t utf8_length(const char *bytes, size_t len);
 
