@@ -134,7 +134,7 @@ static int beside(const struct look *letter, const struct look *other)
 
 static int judge_letter(const struct look *before, const struct look *at, const struct look *after)
 {
-    int points = 1 + beside(at, before) + beside(at, after);
+    int points = (before->letter || after->letter) + beside(at, before) + beside(at, after);
     if (at->upper && before->lower)
         points -= 4;
     if (at->lower && after->upper && at->c != 0xDF)
@@ -154,16 +154,23 @@ static int judge_letter(const struct look *before, const struct look *at, const 
     return points;
 }
 
+static int judge_symbol(const struct look *before, const struct look *at, const struct look *after)
+{
+    int points = is_usual_symbol(at->c) ? 0 : -2;
+    if (before->letter && after->letter && !is_within_words(at->c))
+        points -= 4;
+    bool name = at->c == 0x2019 && before->letter && after->upper; /* O’Brien, d’Arc */
+    bool apart = points == 0 && !before->letter && !after->letter;
+    return points + 2 * name + apart;
+}
+
 static int judge(const struct look *before, const struct look *at, const struct look *after)
 {
     if (at->c == NONE || u_charType((UChar32)at->c) == U_CONTROL_CHAR)
         return -12;
     if (at->letter)
         return judge_letter(before, at, after);
-    int points = is_usual_symbol(at->c) ? 0 : -2;
-    if (before->letter && after->letter && !is_within_words(at->c))
-        points -= 4;
-    return points;
+    return judge_symbol(before, at, after);
 }
 
 /* The bytes above 0x7F of a text, as one set has them. */
@@ -332,7 +339,7 @@ static const struct several *best_several(const struct charset_evidence *evidenc
     const struct several *best = NULL;
     if (points >= 180)
         return NULL;
-    *score = points >= 0 ? 70 : 0;
+    *score = points >= 0 ? 70 : 50;
     for (size_t i = 0; i < SEVERAL; i++) {
         int found = judge_several(&several[i], evidence, opinion->several[i]);
         if (found > *score) {

@@ -161,6 +161,19 @@ static long read_text(struct input *input, char *into, size_t size, struct err *
     return n;
 }
 
+/* Reads over what is not to be given. 0 when there is no more of it, or when the text ends. */
+static long skip_text(struct input *input, struct err *err)
+{
+    char skipped[512];
+    while (input->given < input->skip) {
+        uint64_t left = input->skip - input->given;
+        long n = read_text(input, skipped, left < sizeof skipped ? (size_t)left : sizeof skipped, err);
+        if (n <= 0)
+            return n;
+    }
+    return 0;
+}
+
 long input_read(void *arg, char *into, size_t size, struct err *err)
 {
     struct input *input = arg;
@@ -169,7 +182,9 @@ long input_read(void *arg, char *into, size_t size, struct err *err)
         return -1;
     }
     input->waits = false;
-    long n = read_text(input, into, size, err);
+    long n = skip_text(input, err);
+    if (n == 0)
+        n = read_text(input, into, size, err);
     if (n == -1) {
         if (!err->file[0])
             err_at(err, input->name, err->line, err->column, NULL);

@@ -24,6 +24,7 @@ struct input_options {
     bool keep_invalid;     /* a place that cannot be converted becomes the byte 0xFF, which no UTF-8 has; otherwise it is an error
                             * once what stands before it has been given */
     uint64_t max_bytes;    /* of text; more is an ERR_INVALID_FILE; 0: no limit */
+    uint64_t skip;         /* bytes of text that are not given, at the beginning: a mark and a line "sep=;" (csv_sniff.h) */
     const char *temporary; /* directory for input_spool; NULL: where there is room (tempfile.h) */
 };
 

@@ -296,9 +296,18 @@ enum input_status input_examine_step(struct input_examination *ex, uint64_t byte
 
 /* ---- afterwards ---- */
 
-bool input_read_as(struct input *input, const struct input_facts *facts, uint64_t max_bytes, struct err *err)
+bool input_read_as(struct input *input, const struct input_facts *facts, uint64_t max_bytes, struct csv_options *csv,
+                   struct err *err)
 {
-    const struct input_options options = {.encoding = facts->encoding, .keep_invalid = true, .max_bytes = max_bytes};
+    bool marked = facts->had_mark && !facts->converted; /* a mark of UTF-8 is text here */
+    uint64_t skip = facts->shape.sep_line > 0 ? facts->shape.sep_line + (marked ? sizeof UTF8_MARK - 1 : 0) : 0;
+    const struct input_options options = {
+        .encoding = facts->encoding, .keep_invalid = true, .max_bytes = max_bytes, .skip = skip};
+    if (csv) {
+        csv->delimiter = facts->shape.delimiter;
+        csv->start_offset = skip;
+        csv->start_line = skip > 0 ? 2 : 1;
+    }
     return input_rewind(input, &options, err);
 }
 

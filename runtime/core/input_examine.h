@@ -49,7 +49,7 @@ struct input_facts {
     long lines;                  /* physical; an end of the file without a line end is one */
     uint64_t bytes;              /* of what was counted */
     uint64_t file_bytes;         /* of the file as it is, compressed or not */
-    struct csv_shape shape;
+    struct csv_shape shape;      /* sep_line does not count the mark */
     struct input_sample samples[INPUT_SAMPLES];
     size_t sample_count;
 };
@@ -67,8 +67,10 @@ const struct input_facts *input_examine_facts(const struct input_examination *ex
 /* NULL is allowed. */
 void input_examine_free(struct input_examination *examination);
 
-/* Begins the input anew as the text that the facts say: what cannot be converted stays invalid (input_options). */
-bool input_read_as(struct input *input, const struct input_facts *facts, uint64_t max_bytes, struct err *err) MUST_CHECK;
+/* Begins the input anew as the text that the facts say: what cannot be converted stays invalid (input_options), a line "sep=;" is
+ * not given, and *csv, unless NULL, has the delimiter, start_offset and start_line that go with it. */
+bool input_read_as(struct input *input, const struct input_facts *facts, uint64_t max_bytes, struct csv_options *csv,
+                   struct err *err) MUST_CHECK;
 /* With `strict`, false with an ERR_INVALID_FILE for what is not UTF-8 throughout or has a mark; it says what it is instead. */
 bool input_accept(const struct input *input, const struct input_facts *facts, bool strict, struct err *err) MUST_CHECK;
 

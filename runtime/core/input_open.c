@@ -51,6 +51,7 @@ static bool reset(struct input *input, const struct input_options *options, stru
     err_clear(&input->failure);
     input->keep_invalid = options->keep_invalid;
     input->max_bytes = options->max_bytes;
+    input->skip = options->skip;
     char *temporary = options->temporary ? strdup(options->temporary) : NULL;
     free(input->temporary);
     input->temporary = temporary;

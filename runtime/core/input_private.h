@@ -21,7 +21,7 @@ struct input {
 
     char encoding[CHARSET_NAME]; /* told; "" when none was */
     bool keep_invalid;
-    uint64_t max_bytes;
+    uint64_t max_bytes, skip;
     char *temporary;
 
     struct stage unpack, convert;

@@ -51,7 +51,7 @@ static void require_text(struct examined *it, const char *text)
     struct buf found;
     struct err err;
     buf_init(&found, MOST);
-    assert_true(input_read_as(it->input, it->facts, 0, &err));
+    assert_true(input_read_as(it->input, it->facts, 0, NULL, &err));
     if (!read_all(it->input, 0, &found, &err))
         fail_msg("%s", err.message);
     if (found.len != strlen(text) || memcmp(found.data, text, found.len) != 0)
@@ -333,13 +333,29 @@ static void empty_files_and_nul_bytes_are_told_as_they_are(void **state)
     done_with(&it);
 }
 
-static void a_sep_line_is_told(void **state)
+static void a_sep_line_is_no_header(void **state)
 {
     (void)state;
-    struct examined it = EXAMINE("\uFEFFsep=;\r\nId;Name\r\n");
-    assert_int_equal(it.facts->shape.sep_line, 7);
-    assert_int_equal(it.facts->shape.delimiter, ';');
-    done_with(&it);
+    static const char *const files[] = {"\uFEFFsep=;\r\nId;Name\r\n1;Ann\r\n", "sep=;\r\nId;Name\r\n1;Ann\r\n"};
+    for (size_t i = 0; i < 2; i++) {
+        struct examined it = examine(files[i], strlen(files[i]), NULL);
+        struct csv_options options = {0};
+        const struct csv_row *row;
+        struct err err;
+        err_clear(&err);
+        assert_int_equal(it.facts->shape.sep_line, 7);
+        assert_true(input_read_as(it.input, it.facts, 0, &options, &err));
+        struct csv_reader *reader = csv_reader_new(input_read, it.input, "t.csv", &options, &err);
+        assert_true(csv_reader_header(reader, &row, &err));
+        assert_int_equal(row->count, 2);
+        assert_int_equal(row->line, 2);
+        assert_memory_equal(csv_cell(row, 0).data, "Id", 2);
+        assert_int_equal(csv_reader_next(reader, &row, &err), CSV_ROW);
+        assert_int_equal(row->line, 3);
+        assert_memory_equal(files[i] + row->offset, "1;Ann", 5);
+        csv_reader_free(reader);
+        done_with(&it);
+    }
 }
 
 static void a_damaged_file_is_an_error(void **state)
@@ -381,7 +397,7 @@ int main(void)
         cmocka_unit_test(a_sample_of_a_long_line_is_the_piece_around_what_is_converted),
         cmocka_unit_test(compressed_files_are_looked_at_unpacked),
         cmocka_unit_test(empty_files_and_nul_bytes_are_told_as_they_are),
-        cmocka_unit_test(a_sep_line_is_told),
+        cmocka_unit_test(a_sep_line_is_no_header),
         cmocka_unit_test(a_damaged_file_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

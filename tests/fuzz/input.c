@@ -91,7 +91,7 @@ static void examine(const char *data, size_t len, const char *encoding)
         for (size_t i = 0; i < facts->sample_count; i++)
             REQUIRE(facts->samples[i].line >= 1 && facts->samples[i].line <= facts->lines, "line %ld of %ld",
                     facts->samples[i].line, facts->lines);
-        REQUIRE(input_read_as(input, facts, MOST * 3, &err), "%s", err.message);
+        REQUIRE(input_read_as(input, facts, MOST * 3, NULL, &err), "%s", err.message);
         REQUIRE(read_whole(input, 4096, &text, &err), "what was examined cannot be read: %s", err.message);
     } else {
         require_told(&err);
