@@ -8,10 +8,9 @@
 
 #include "core/operations.h"
 
-#define NONE       0xFFFF /* no character: of a table, and of the pivot */
-#define PIVOT      4096   /* UTF-16 units */
-#define OUT        ((size_t)PIVOT * 3 + 8)
-#define WIDE       16     /* bytes that are copied at once */
+#define PIVOT 4096 /* UTF-16 units */
+#define OUT   ((size_t)PIVOT * 3 + 8)
+#define WIDE  16 /* bytes that are copied at once */
 
 /* One character of a single-byte set as UTF-8. */
 struct character {
@@ -87,8 +86,7 @@ static bool fail_unknown(const char *name, struct err *err)
     if (near)
         err_set(err, ERR_USAGE, "\"%.80s\" is not a character set that is known: did you mean \"%s\"?", name, near);
     else
-        err_set(err, ERR_USAGE, "\"%.80s\" is not a character set that is known: such are UTF-8, UTF-16, windows-1252, ISO-8859-15",
-                name);
+        err_set(err, ERR_USAGE, "\"%.80s\" is not a character set that is known: such are UTF-8, UTF-16, windows-1252", name);
     free(names);
     return false;
 }
@@ -116,7 +114,7 @@ static bool canonical(const char *name, char out[CHARSET_NAME], struct err *err)
 static void mark_invalid(const void *context, UConverterToUnicodeArgs *args, const char *units, int32_t length,
                          UConverterCallbackReason reason, UErrorCode *status)
 {
-    static const UChar none = NONE;
+    static const UChar none = CHARSET_NONE;
     (void)context;
     (void)units;
     (void)length;
@@ -154,7 +152,7 @@ static bool fill_table(UConverter *icu, uint16_t table[256])
         ucnv_resetToUnicode(icu);
         int32_t n = ucnv_toUChars(icu, made, 4, &in, 1, &status);
         bool defined = n == 1 && !U_FAILURE(status) && !(windows && made[0] >= 0x80 && made[0] < 0xA0);
-        table[byte] = defined ? made[0] : NONE;
+        table[byte] = defined ? made[0] : CHARSET_NONE;
     }
     return true;
 }

@@ -29,15 +29,15 @@ struct charset_guess {
     char name[CHARSET_NAME];
     int confidence;   /* per cent */
     bool single_byte;    /* a set of 256 characters at most, one byte each */
-    uint64_t undefined;  /* bytes in the whole input that are none of them; 0 for sets of several bytes, where only reading tells */
+    uint64_t undefined;  /* bytes in the whole input that are none of them; 0 for sets of several bytes: only reading tells */
 };
 
 /* What the module exports. */
 struct charset_module {
     /* To UTF-8; `options` is the name of the set. A byte-order mark is text to it. */
     struct codec codec;
-    /* The name that IANA prefers for a set, by any name that ICU knows: "windows-1252" for "cp1252". False with an ERR_USAGE that names the
-     * nearest. */
+    /* The name that IANA prefers for a set, by any name that ICU knows: "windows-1252" for "cp1252". False with an ERR_USAGE that
+     * names the nearest. */
     bool (*canonical)(const char *name, char out[CHARSET_NAME], struct err *err);
     /* The best guess. */
     bool (*guess)(const struct charset_evidence *evidence, struct charset_guess *out, struct err *err);
@@ -48,7 +48,9 @@ extern const struct charset_module charset_module;
 /* charset_guess.c, below charset.c. */
 bool charset_guess(const struct charset_evidence *evidence, struct charset_guess *out, struct err *err) MUST_CHECK;
 
-/* The characters of a single-byte set: 0xFFFF where there is none. False when the set is not one or ICU does not have it. */
+#define CHARSET_NONE 0xFFFF /* no character */
+
+/* The characters of a single-byte set: CHARSET_NONE where there is none. False when it is not one or ICU does not have it. */
 bool charset_table(const char *name, uint16_t table[256]) MUST_CHECK;
 
 #endif

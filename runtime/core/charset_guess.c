@@ -8,12 +8,9 @@
 #include <unicode/uchar.h>
 #include <unicode/ucnv.h>
 #include <unicode/ucsdet.h>
-#include <unicode/unorm2.h>
-#include <unicode/uscript.h>
 
 #include "core/charset.h"
-
-#define NONE 0xFFFF
+#include "core/charset_letters.h"
 
 /* What a set starts with, in hundredths of a point for each byte: how often such a file is met. */
 struct candidate {
@@ -30,156 +27,71 @@ static const struct candidate candidates[] = {
     {"windows-1251", "windows-1251", -40},
     {"KOI8-R", "KOI8-R", -80},
     {"windows-1253", "ISO-8859-7", -60},
-    {"windows-1254", "ISO-8859-9", -30},
+    {"windows-1254", "ISO-8859-9", -10},
     {"windows-1255", "ISO-8859-8", -60},
     {"windows-1256", "windows-1256", -60},
-    {"windows-1257", NULL, -100},
+    {"windows-1257", NULL, -40},
     {"macintosh", NULL, -120},
     {"IBM850", NULL, -120},
     {"IBM866", NULL, -120},
 };
 enum { CANDIDATES = sizeof candidates / sizeof candidates[0] };
 
-/* A character as its neighbours see it. */
-struct look {
-    uint32_t c;
-    UScriptCode script; /* of a letter; USCRIPT_COMMON otherwise */
-    bool letter, vowel, upper, lower;
-};
-
-static uint32_t base_letter(uint32_t c)
-{
-    UErrorCode status = U_ZERO_ERROR;
-    const UNormalizer2 *nfd = unorm2_getNFDInstance(&status);
-    UChar parts[8];
-    int32_t n = U_SUCCESS(status) ? unorm2_getDecomposition(nfd, (UChar32)c, parts, 8, &status) : 0;
-    return n > 0 && U_SUCCESS(status) ? parts[0] : c;
-}
-
-static bool is_vowel(uint32_t c)
-{
-    static const uint32_t more[] = {0xE6, 0xF8, 0x153, 0x131, 0}; /* æ ø œ ı */
-    uint32_t base = (uint32_t)u_tolower((UChar32)base_letter(c));
-    for (const uint32_t *at = more; *at; at++)
-        if (base == *at)
-            return true;
-    return base < 0x80 && base && strchr("aeiouy", (int)base);
-}
-
-static struct look look_at(uint32_t c)
-{
-    UErrorCode status = U_ZERO_ERROR;
-    struct look look = {.c = c, .script = USCRIPT_COMMON};
-    look.letter = c != NONE && u_isalpha((UChar32)c) && c != 0xAA && c != 0xBA;
-    if (!look.letter)
-        return look;
-    look.script = uscript_getScript((UChar32)c, &status);
-    look.vowel = is_vowel(c);
-    look.upper = u_isupper((UChar32)c);
-    look.lower = u_islower((UChar32)c);
-    return look;
-}
-
-static bool is_one_of(uint32_t c, const uint32_t *list)
-{
-    while (*list && *list != c)
-        list++;
-    return *list != 0;
-}
-
-/* What stands in text, also between words: no-break space § © « ® ° · » – — ‘ ’ ‚ “ ” „ … € £ № ™ */
-static bool is_usual_symbol(uint32_t c)
-{
-    static const uint32_t usual[] = {0xA0,   0xA3,   0xA7,   0xA9,   0xAA,   0xAB,   0xAE,   0xB0,   0xB7,   0xBA,   0xBB,   0x2013,
-                                     0x2014, 0x2018, 0x2019, 0x201A, 0x201C, 0x201D, 0x201E, 0x2026, 0x20AC, 0x2116, 0x2122, 0};
-    return is_one_of(c, usual);
-}
-
-/* What stands within words: no-break space · – ’ */
-static bool is_within_words(uint32_t c)
-{
-    static const uint32_t within[] = {0xA0, 0xB7, 0x2013, 0x2019, 0};
-    return is_one_of(c, within);
-}
-
-/* Letters that languages have, but few of their words. */
-static bool is_rare(uint32_t c)
-{
-    static const uint32_t rare[] = {0xD0, 0xDD, 0xDE, 0xF0, 0xFE, 0xFF, 0x178, 0x192, 0x138, 0x14A, 0x14B, 0x166, 0x167, 0};
-    return is_one_of(c, rare);
-}
-
-/* á ã ä é ë í ï ó õ ö ú ü, as in São, Zoë, García. */
-static bool stands_beside_vowels(uint32_t c)
-{
-    static const uint32_t such[] = {0xE1, 0xE3, 0xE4, 0xE9, 0xEB, 0xED, 0xEF, 0xF3, 0xF5, 0xF6, 0xFA, 0xFC, 0};
-    return is_one_of((uint32_t)u_tolower((UChar32)c), such);
-}
-
-/* Points for one neighbour of a letter. */
-static int beside(const struct look *letter, const struct look *other)
-{
-    if (!other->letter)
-        return 0;
-    if (other->script != letter->script)
-        return -5;
-    if (letter->script != USCRIPT_LATIN)
-        return 1;
-    if (other->c >= 0x80)
-        return -1;
-    if (letter->vowel != other->vowel)
-        return 2;
-    return letter->vowel && !stands_beside_vowels(letter->c) ? -2 : 0;
-}
-
-static int judge_letter(const struct look *before, const struct look *at, const struct look *after)
-{
-    int points = (before->letter || after->letter) + beside(at, before) + beside(at, after);
-    if (at->upper && before->lower)
-        points -= 4;
-    if (at->lower && after->upper && at->c != 0xDF)
-        points -= 3;
-    if (at->lower && before->upper && after->upper)
-        points -= 3;
-    if (is_rare(at->c))
-        points--;
-    if (at->c == 0xF5 && after->c != 'e') /* Portuguese has "ões"; elsewhere it is a Hungarian ő that is misread */
-        points -= 6;
-    if (at->script == USCRIPT_LATIN)
-        return points;
-    if (!before->letter && !after->letter)
-        points -= 2;
-    if (!before->letter && at->lower) /* names have capitals */
-        points -= 2;
-    return points;
-}
-
-static int judge_symbol(const struct look *before, const struct look *at, const struct look *after)
-{
-    int points = is_usual_symbol(at->c) ? 0 : -2;
-    if (before->letter && after->letter && !is_within_words(at->c))
-        points -= 4;
-    bool name = at->c == 0x2019 && before->letter && after->upper; /* O’Brien, d’Arc */
-    bool apart = points == 0 && !before->letter && !after->letter;
-    return points + 2 * name + apart;
-}
-
-static int judge(const struct look *before, const struct look *at, const struct look *after)
-{
-    if (at->c == NONE || u_charType((UChar32)at->c) == U_CONTROL_CHAR)
-        return -12;
-    if (at->letter)
-        return judge_letter(before, at, after);
-    return judge_symbol(before, at, after);
-}
-
 /* The bytes above 0x7F of a text, as one set has them. */
 struct verdict {
     long points;
     size_t count, latin, other; /* bytes; those that are letters of Latin, and of another script */
+    size_t alien;               /* letters that no language has for which people use this set */
+    size_t icelandic;           /* ð þ ý, which are Icelandic when letters beside them are, too */
+    size_t of_iceland, not_of_iceland;
 };
 
-static void judge_sample(const struct look looks[256], const struct charset_evidence *evidence, struct verdict *verdict)
+/* Small letters beside a to z. */
+struct alphabet {
+    const char *set;
+    uint32_t letters[32];
+};
+
+static const struct alphabet alphabets[] = {
+    {"windows-1254", {0xE7, 0x11F, 0x131, 0xF6, 0x15F, 0xFC, 0xE2, 0xEE, 0xFB, 'i', 0}},
+    {"windows-1257", {0x101, 0x10D, 0x113, 0x123, 0x12B, 0x137, 0x13C, 0x146, 0x161, 0x16B, 0x17E, 0x105, 0x119,
+                      0x117, 0x12F, 0x173, 0xF5,  0xE4,  0xF6,  0xFC,  0}},
+};
+
+static const struct alphabet *alphabet_of(const char *set)
+{
+    for (size_t i = 0; i < sizeof alphabets / sizeof alphabets[0]; i++)
+        if (strcmp(alphabets[i].set, set) == 0)
+            return &alphabets[i];
+    return NULL;
+}
+
+static void count_language(const struct look *look, const struct alphabet *alphabet, struct verdict *verdict)
+{
+    static const uint32_t icelandic[] = {0xF0, 0xFE, 0xFD, 0};
+    static const uint32_t of_iceland[] = {0xE1, 0xE9, 0xED, 0xF3, 0xFA, 0xE6, 0};
+    uint32_t small = look->c == 0x130 ? 'i' : (uint32_t)u_tolower((UChar32)look->c); /* İ */
+    verdict->alien += alphabet && !charset_is_one_of(small, alphabet->letters);
+    if (charset_is_one_of(small, icelandic))
+        verdict->icelandic++;
+    else if (charset_is_one_of(small, of_iceland))
+        verdict->of_iceland++;
+    else
+        verdict->not_of_iceland += small != 0xF6;
+}
+
+/* Points for what only the whole shows. */
+static long judge_languages(const struct verdict *verdict)
+{
+    long points = -2 * (long)verdict->alien;
+    if (verdict->icelandic > 0 && (verdict->not_of_iceland > 0 || verdict->of_iceland == 0))
+        points -= 3 * (long)verdict->icelandic;
+    /* One file has one alphabet, beside plain Latin letters. */
+    return points - 10 * (long)(verdict->latin < verdict->other ? verdict->latin : verdict->other);
+}
+
+static void judge_sample(const struct look looks[256], const struct charset_evidence *evidence,
+                         const struct alphabet *alphabet, struct verdict *verdict)
 {
     for (size_t i = 0; i < evidence->sample_len; i++) {
         unsigned char byte = (unsigned char)evidence->sample[i];
@@ -188,7 +100,9 @@ static void judge_sample(const struct look looks[256], const struct charset_evid
         unsigned char before = i > 0 ? (unsigned char)evidence->sample[i - 1] : '\n';
         unsigned char after = i + 1 < evidence->sample_len ? (unsigned char)evidence->sample[i + 1] : '\n';
         const struct look *look = &looks[byte];
-        verdict->points += judge(&looks[before], look, &looks[after]);
+        verdict->points += charset_judge(&looks[before], look, &looks[after]);
+        if (look->letter && look->script == USCRIPT_LATIN)
+            count_language(look, alphabet, verdict);
         verdict->latin += look->letter && look->script == USCRIPT_LATIN;
         verdict->other += look->letter && look->script != USCRIPT_LATIN;
         verdict->count++;
@@ -204,12 +118,11 @@ static int judge_set(const struct candidate *set, const struct charset_evidence 
     if (!charset_table(set->name, table))
         return -10000;
     for (int i = 0; i < 256; i++)
-        looks[i] = look_at(table[i]);
-    judge_sample(looks, evidence, &verdict);
-    /* One file has one alphabet, beside plain Latin letters. */
-    verdict.points -= 10 * (long)(verdict.latin < verdict.other ? verdict.latin : verdict.other);
+        looks[i] = charset_look(table[i]);
+    judge_sample(looks, evidence, alphabet_of(set->name), &verdict);
+    verdict.points += judge_languages(&verdict);
     for (int byte = 0x80; byte < 256; byte++)
-        if (evidence->bytes[byte] > 0 && table[byte] == NONE)
+        if (evidence->bytes[byte] > 0 && table[byte] == CHARSET_NONE)
             verdict.points -= 2; /* also where the sample does not show it */
     int score = verdict.count > 0 ? (int)(verdict.points * 100 / (long)verdict.count) : 0;
     if (evidence->cr_only && strcmp(set->name, "macintosh") == 0)
@@ -228,7 +141,7 @@ struct several {
 
 static const struct several several[] = {
     {"GB18030", 0xB0, 0xD7, 0xA3, 0xA3, 0},     {"Big5", 0xA4, 0xC6, 0xA1, 0xA3, 0},   {"Shift_JIS", 0x88, 0x97, 0x82, 0x83, 10},
-    {"EUC-JP", 0xB0, 0xCF, 0xA4, 0xA5, 8}, {"EUC-KR", 0xB0, 0xC8, 0xA3, 0xA3, 15},
+    {"EUC-JP", 0xB0, 0xCF, 0xA4, 0xA5, -8}, {"EUC-KR", 0xB0, 0xC8, 0xA3, 0xA3, 15},
 };
 enum { SEVERAL = sizeof several / sizeof several[0] };
 
@@ -322,6 +235,15 @@ static int clamp(int value, int least, int most)
     return value < least ? least : value > most ? most : value;
 }
 
+/* A few letters prove little. */
+static int most_for(const struct charset_evidence *evidence)
+{
+    uint64_t count = 0;
+    for (int byte = 0x80; byte < 256; byte++)
+        count += evidence->bytes[byte];
+    return count < 5 ? 50 + 9 * (int)count : 95;
+}
+
 static bool give(struct charset_guess *out, const char *name, int confidence, bool single_byte)
 {
     snprintf(out->name, sizeof out->name, "%s", name);
@@ -367,7 +289,7 @@ static uint64_t count_undefined(const char *name, const struct charset_evidence 
     if (!charset_table(name, table))
         return 0;
     for (int byte = 0x80; byte < 256; byte++)
-        count += table[byte] == NONE ? evidence->bytes[byte] : 0;
+        count += table[byte] == CHARSET_NONE ? evidence->bytes[byte] : 0;
     return count;
 }
 
@@ -385,12 +307,13 @@ bool charset_guess(const struct charset_evidence *evidence, struct charset_guess
     if (scores[best] < 0 || has_own_letters(candidates[best].name)) {
         const struct several *set = best_several(evidence, &opinion, scores[best], &score);
         if (set)
-            return give(out, set->name, score * 3 / 4, false);
+            return give(out, set->name, clamp(score * 3 / 4, 0, most_for(evidence)), false);
     }
     for (int i = 0; i < CANDIDATES; i++)
         if (i != best && scores[i] > second)
             second = scores[i];
-    (void)give(out, candidates[best].name, 40 + scores[best] / 12 + clamp(scores[best] - second, 0, 150) / 5, true);
+    int confidence = 40 + scores[best] / 12 + clamp(scores[best] - second, 0, 150) / 5;
+    (void)give(out, candidates[best].name, clamp(confidence, 0, most_for(evidence)), true);
     out->undefined = count_undefined(out->name, evidence);
     return true;
 }

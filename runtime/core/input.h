@@ -30,8 +30,8 @@ struct input_options {
 
 struct input;
 
-/* Opens the file at `path`, "-" for standard input (from where it stands). A directory, a device or a file that cannot be opened is
- * ERR_FILE; an encoding that nobody knows ERR_USAGE with the nearest name. What is in `options` is copied. */
+/* Opens the file at `path`, "-" for standard input (from where it stands). A directory, a device or a file that cannot be opened
+ * is ERR_FILE; an encoding that nobody knows ERR_USAGE with the nearest name. What is in `options` is copied. */
 struct input *input_open(const char *path, const struct input_options *options, struct err *err) MUST_CHECK;
 /* The same for a descriptor (duplicated), from where it stands; `name` stands for it in errors. */
 struct input *input_open_fd(int fd, const char *name, const struct input_options *options, struct err *err) MUST_CHECK;

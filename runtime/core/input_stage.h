@@ -27,8 +27,8 @@ struct stage {
 
 void stage_init(struct stage *stage, csv_source source, void *arg);
 void stage_free(struct stage *stage);
-/* Has `want` bytes (STAGE_BYTES at most) in stage->bytes, fewer when the source ends: to look at before a codec is set. 1, or what
- * the source returned: -1 with *err, INPUT_WAITS. */
+/* Has `want` bytes (STAGE_BYTES at most) in stage->bytes, fewer when the source ends: to look at before a codec is set. 1, or
+ * what the source returned: -1 with *err, INPUT_WAITS. */
 long stage_peek(struct stage *stage, size_t want, struct err *err);
 /* What is read from now on goes through the codec. */
 bool stage_set_codec(struct stage *stage, const struct codec *codec, const void *options, struct err *err) MUST_CHECK;

@@ -57,8 +57,8 @@ static void require_same(const struct text_count *a, const struct text_count *b,
 static void the_fast_count_is_the_slow_one(void **state)
 {
     (void)state;
-    static const char *const likely[] = {"\n", "\r", "\r\n", "\0", "\xC3\xA9", "\xE2\x82\xAC", "\xF0\x9F\x98\x80", "\xE9", "\xE2\x82",
-                                         "\x80"};
+    static const char *const likely[] = {"\n", "\r", "\r\n", "\0", "\xC3\xA9", "\xE2\x82\xAC", "\xF0\x9F\x98\x80", "\xE9",
+                                         "\xE2\x82", "\x80"};
     unsigned seed = 11;
     for (size_t round = 0; round < 4000; round++) {
         char bytes[400];
