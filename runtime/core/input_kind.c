@@ -35,7 +35,7 @@ const char *input_kind_foreign(const char *bytes, size_t len)
         return "is a 7-Zip archive: unpack it";
     if (BEGINS(bytes, len, "%PDF-"))
         return "is a PDF document, not a CSV file";
-    if (BEGINS(bytes, len, "PAR1"))
+    if (BEGINS(bytes, len, "PAR1\x15"))
         return "is a Parquet file: export it as CSV";
     return NULL;
 }

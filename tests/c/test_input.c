@@ -248,6 +248,7 @@ static void other_formats_are_named(void **state)
         {"\xFD\x37zXZ\0\0\4", 8, "xz"},
         {"BZh91AY&SY", 10, "bzip2"},
         {"%PDF-1.7\n", 9, "PDF"},
+        {"PAR1\x15\x04\x15\x80", 8, "Parquet"},
     };
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         struct buf found;
@@ -257,6 +258,12 @@ static void other_formats_are_named(void **state)
         assert_true(err_is(&err, ERR_INVALID_FILE));
         assert_non_null(strstr(err.message, files[i].told));
     }
+    /* A header that begins so is one. */
+    struct buf found;
+    struct err err;
+    buf_init(&found, MOST);
+    assert_true(read_bytes_as("PAR1,PK\n1,2\n", 12, 1, 0, NULL, &found, &err));
+    buf_free(&found);
 }
 
 static void what_cannot_be_opened_is_told_with_its_name(void **state)

@@ -449,6 +449,15 @@ L
     done
 }
 
+@test "the modules that read compressed files and other character sets are whole, and are not loaded without need" {
+    LD_DEBUG=libs "$UPJOB" run -e 'local x = 1' >out 2>err
+    ! grep -q 'charset\.so\|compression\.so\|libicu\|libzstd\|libz\.so' err
+    for module in charset compression; do
+        upjob run -e "assert(package.loadlib('$(dirname "$UPJOB")/$module.so', '*'))"
+        expect_status 0
+    done
+}
+
 @test "a script that does not use the client does not load it" {
     echo 'local x = 1' >small.lua
     LD_DEBUG=libs "$UPJOB" run small.lua >out 2>err
