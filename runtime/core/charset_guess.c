@@ -1,7 +1,8 @@
 /* Which character set are these bytes in? ICU's detector knows the statistics of running text; a file of customers is names,
  * where they say little. So the single-byte sets are judged by what each makes of the bytes: letters stand beside letters of
  * their own script, vowels beside consonants, capitals not behind small letters, and symbols not within words. The sets of
- * several bytes are left to ICU. */
+ * several bytes are judged by how many of their characters are frequent ones. What ICU says counts in both.
+ * ISO-8859-1 is never the guess: windows-1252 reads the same letters in the same bytes, and more. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -71,20 +71,20 @@ static bool is_cut(char c)
     return c == ',' || c == ';' || c == '\t' || c == ' ' || c == '"';
 }
 
-/* The piece of the line [from, to) around `place`. */
-static void cut_piece(const char *text, size_t place, size_t *from, size_t *to)
+/* The piece of the line [from, to) around `place`, `most` bytes at most. */
+static void cut_piece(const char *text, size_t place, size_t most, size_t *from, size_t *to)
 {
-    if (place - *from > INPUT_SAMPLE / 2) {
-        size_t at = place - INPUT_SAMPLE / 2;
+    if (place - *from > most / 2) {
+        size_t at = place - most / 2;
         while (at < place && !is_cut(text[at]))
             at++;
         *from = at < place ? at + 1 : place;
     }
-    if (*to - *from > INPUT_SAMPLE) {
-        size_t at = *from + INPUT_SAMPLE;
+    if (*to - *from > most) {
+        size_t at = *from + most;
         while (at > place + 1 && !is_cut(text[at]))
             at--;
-        *to = at > place + 1 ? at : *from + INPUT_SAMPLE;
+        *to = at > place + 1 ? at : *from + most;
     }
 }
 
@@ -95,7 +95,7 @@ static void add_sample(struct input_examination *ex, const char *text, size_t pl
         return;
     struct input_sample *sample = &facts->samples[facts->sample_count++];
     sample->line = (long)text_count_lines(&facts->text) + 1;
-    cut_piece(text, place, &from, &to);
+    cut_piece(text, place, INPUT_SAMPLE, &from, &to);
     size_t len = to - from;
     if (facts->converted) {
         memcpy(sample->after, text + from, len);
@@ -106,12 +106,11 @@ static void add_sample(struct input_examination *ex, const char *text, size_t pl
     }
 }
 
-static void add_evidence(struct input_examination *ex, const char *text, size_t from, size_t to)
+static void add_evidence(struct input_examination *ex, const char *text, size_t place, size_t from, size_t to)
 {
-    size_t len = to - from, room = EVIDENCE - ex->evidence_len;
-    if (len > MOST_OF_ONE)
-        len = MOST_OF_ONE;
-    if (len + 1 > room)
+    cut_piece(text, place, MOST_OF_ONE, &from, &to);
+    size_t len = to - from;
+    if (len + 1 > EVIDENCE - ex->evidence_len)
         return;
     memcpy(ex->evidence + ex->evidence_len, text + from, len);
     ex->evidence_len += len;
@@ -140,7 +139,7 @@ static size_t take_line(struct input_examination *ex, const char *text, size_t l
         ex->facts.first_invalid = (long)text_count_lines(&ex->facts.text) + 1;
     add_sample(ex, text, place - 1, from, to);
     if (!ex->facts.converted)
-        add_evidence(ex, text, from, to);
+        add_evidence(ex, text, place - 1, from, to);
     return to;
 }
 

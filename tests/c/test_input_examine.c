@@ -282,7 +282,7 @@ static void a_sample_of_a_long_line_is_the_piece_around_what_is_converted(void *
     (void)state;
     struct buf bytes;
     buf_init(&bytes, MOST);
-    for (int i = 0; i < 100; i++)
+    for (int i = 0; i < 1000; i++)
         buf_adds(&bytes, "plain,");
     buf_adds(&bytes, "M\xFCller,");
     for (int i = 0; i < 100; i++)
@@ -291,6 +291,7 @@ static void a_sample_of_a_long_line_is_the_piece_around_what_is_converted(void *
     struct examined it = examine(bytes.data, bytes.len, NULL);
     const struct input_sample *sample = &it.facts->samples[0];
     assert_int_equal(it.facts->sample_count, 1);
+    assert_true(it.facts->confidence > 50); /* it is judged by that piece, too */
     assert_in_range(sample->before_len, 60, INPUT_SAMPLE);
     assert_true(utf8_valid(sample->after, sample->after_len, NULL));
     assert_non_null(memmem(sample->after, sample->after_len, "M\u00FCller", 7));
