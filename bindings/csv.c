@@ -39,22 +39,17 @@ static unsigned char one_byte(lua_State *L, int index, const char *what, const c
     return (unsigned char)text[0];
 }
 
-struct csv_options csv_read_options(lua_State *L, int index, const char *what)
+struct csv_options csv_read_options(lua_State *L, int index, const char *what, const char *const *known)
 {
-    static const char *const known[] = {"header", "delimiter", "quote", "trim", "strict", "max_record", "on_error",
-                                        "check_rows", NULL};
     struct csv_options options = {0};
     struct err e;
     err_clear(&e);
     if (lua_isnoneornil(L, index))
         return options;
     check_options(L, index, what, known);
-    options.no_header = !option_boolean(L, index, what, "header", true);
     options.delimiter = one_byte(L, index, what, "delimiter");
     options.quote = one_byte(L, index, what, "quote");
-    options.strict = option_boolean(L, index, what, "strict", false);
     options.trim = option_boolean(L, index, what, "trim", false);
-    options.max_record = (size_t)option_integer(L, index, what, "max_record", 1, (long)CSV_MAX_RECORD_MOST, 0);
     if (!csv_options_check(&options, &e))
         luaL_error(L, "%s: %s", what, e.message);
     return options;
@@ -63,37 +58,25 @@ struct csv_options csv_read_options(lua_State *L, int index, const char *what)
 /* The closed handle first; what can fail fills it. */
 static struct reader *new_reader(lua_State *L, int options_index, const char *what, struct csv_options *options)
 {
-    *options = csv_read_options(L, options_index, what);
+    static const char *const of_text[] = {"header", "delimiter", "quote", "trim", "strict", "max_record", "on_error",
+                                          "check_rows", NULL};
+    static const char *const of_files[] = {"header", "delimiter", "quote", "trim", "strict", "max_record", "on_error",
+                                           "check_rows", "encoding", NULL};
+    *options = csv_read_options(L, options_index, what, strcmp(what, "csv.parse") == 0 ? of_text : of_files);
     struct reader *reader = lua_newuserdatauv(L, sizeof *reader, READER_VALUES);
     memset(reader, 0, sizeof *reader);
     luaL_setmetatable(L, READER_TYPE);
-    reader->no_header = options->no_header;
     if (!lua_istable(L, options_index))
         return reader;
+    reader->no_header = options->no_header = !option_boolean(L, options_index, what, "header", true);
+    options->strict = option_boolean(L, options_index, what, "strict", false);
+    options->max_record = (size_t)option_integer(L, options_index, what, "max_record", 1, (long)CSV_MAX_RECORD_MOST, 0);
     reader->check_rows = option_boolean(L, options_index, what, "check_rows", false);
     if (option_function(L, options_index, what, "on_error"))
         lua_setiuservalue(L, -2, READER_ON_ERROR);
     return reader;
 }
 
-/* A reader of what the string at index 1, or the function there, gives. */
-static int read_text(lua_State *L, const char *what, const char *name)
-{
-    struct csv_options options;
-    struct err e;
-    err_clear(&e);
-    struct reader *reader = new_reader(L, 2, what, &options);
-    if (lua_type(L, 1) == LUA_TSTRING) {
-        csv_set_text(L, lua_gettop(L), 1);
-        reader->text_ended = true;
-    } else {
-        lua_pushvalue(L, 1);
-        lua_setiuservalue(L, -2, READER_ASK);
-        reader->asks = true;
-    }
-    reader->csv = csv_reader_new(csv_give_text, reader, name, &options, &e);
-    return reader->csv ? 1 : fail_with(L, &e);
-}
 
 static bool is_callable(lua_State *L, int index)
 {
@@ -112,21 +95,37 @@ static int csv_open(lua_State *L)
     struct err e;
     err_clear(&e);
     lua_settop(L, 2);
-    if (is_callable(L, 1))
-        return read_text(L, "csv.open", "the function's text");
-    if (lua_type(L, 1) != LUA_TSTRING)
+    bool asks = is_callable(L, 1);
+    if (!asks && lua_type(L, 1) != LUA_TSTRING)
         return luaL_typeerror(L, 1, "path or function");
     struct reader *reader = new_reader(L, 2, "csv.open", &options);
-    reader->csv = csv_reader_open(lua_tostring(L, 1), &options, &e);
+    struct input_options from = {.encoding = lua_istable(L, 2) ? option_string(L, 2, "csv.open", "encoding", NULL) : NULL};
+    if (asks) {
+        lua_pushvalue(L, 1);
+        lua_setiuservalue(L, -2, READER_ASK);
+        reader->asks = true;
+        reader->input = input_open_source(csv_give_text, reader, "the function's text", &from, &e);
+    } else {
+        reader->input = input_open(lua_tostring(L, 1), &from, &e);
+    }
+    if (reader->input)
+        reader->csv = csv_reader_new(input_read, reader->input, input_name(reader->input), &options, &e);
     return reader->csv ? 1 : fail_with(L, &e);
 }
 
 /* parse(text, options?) → reader over a string */
 static int csv_parse_text(lua_State *L)
 {
+    struct csv_options options;
+    struct err e;
+    err_clear(&e);
     luaL_checktype(L, 1, LUA_TSTRING);
     lua_settop(L, 2);
-    return read_text(L, "csv.parse", "text");
+    struct reader *reader = new_reader(L, 2, "csv.parse", &options);
+    csv_set_text(L, lua_gettop(L), 1);
+    reader->text_ended = true;
+    reader->csv = csv_reader_new(csv_give_text, reader, "text", &options, &e);
+    return reader->csv ? 1 : fail_with(L, &e);
 }
 
 /* ---- errors ---- */
@@ -153,6 +152,8 @@ void csv_free_closed(struct reader *reader)
 {
     csv_reader_free(reader->csv);
     reader->csv = NULL;
+    input_close(reader->input);
+    reader->input = NULL;
 }
 
 /* Also while it is counting or waiting, in whichever task: that ends then, and with a count's slice the reader is freed. */

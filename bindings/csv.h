@@ -4,6 +4,7 @@
 #define UPJOB_BINDINGS_CSV_H
 
 #include "core/csv.h"
+#include "core/input.h"
 
 #include "bindings/app.h"
 
@@ -26,6 +27,7 @@ struct name_slot {
 };
 
 struct reader {
+    struct input *input;    /* a file, a pipe or what a function gives; NULL: a string */
     struct csv_reader *csv; /* while something works on it, the other thread's; freed when closed and nothing does */
     const struct csv_row *row;    /* the current one, or NULL */
     const struct row_object *object; /* what stands for it in the script */
@@ -46,8 +48,8 @@ struct reader {
     struct name_slot slots[NAME_SLOTS];
 };
 
-/* The options of a reader or a writer, a table at `index` or nothing; raises for one that is wrong. */
-struct csv_options csv_read_options(lua_State *L, int index, const char *what);
+/* What readers and writers share of their options, a table at `index` or nothing; raises for one that is wrong, or not `known`. */
+struct csv_options csv_read_options(lua_State *L, int index, const char *what, const char *const *known);
 
 /* ---- csv.c ---- */
 
@@ -74,6 +76,8 @@ long csv_give_text(void *reader, char *into, size_t size, struct err *e);
 void csv_set_text(lua_State *L, int reader_index, int index);
 /* True when the call that has just failed is to be made again when there is more text. */
 bool csv_waits(const struct reader *reader);
+/* What can be waited for then; -1: the function is to be asked. */
+int csv_waits_for(const struct reader *reader);
 /* Has the reader at index 1 go on, which waits. True: make the call again, if the reader
  * is still free. False: return what `*result` says; where that is not
  * known before the function was waited for it does not return, and `again` goes on with what is on the stack now. */

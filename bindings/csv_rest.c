@@ -66,9 +66,9 @@ static void go_on(void *arg);
 static void slices_done(void *arg)
 {
     struct rest *rest = arg;
-    int fd;
     rest->work = NULL;
-    if (!rest->stopped && rest->status == CSV_FAILED && csv_reader_waits(rest->reader->csv, &fd) && fd >= 0) {
+    int fd = rest->status == CSV_FAILED && csv_waits(rest->reader) ? csv_waits_for(rest->reader) : -1;
+    if (!rest->stopped && fd >= 0) {
         rest->watch = loop_watch_start(rest->wait.app->loop, fd, go_on, rest);
         if (rest->watch)
             return;

@@ -32,8 +32,13 @@ void csv_set_text(lua_State *L, int reader_index, int index)
 
 bool csv_waits(const struct reader *reader)
 {
-    int fd;
-    return csv_reader_waits(reader->csv, &fd);
+    return csv_reader_waits(reader->csv);
+}
+
+int csv_waits_for(const struct reader *reader)
+{
+    int fd = -1;
+    return reader->input && input_waits(reader->input, &fd) ? fd : -1;
 }
 
 /* ---- asking the function ---- */
@@ -170,8 +175,7 @@ static int wait_for_input(lua_State *L, struct reader *reader, int fd, lua_CFunc
 
 bool csv_more_text(lua_State *L, struct reader *reader, lua_CFunction again, int *result)
 {
-    int fd;
-    (void)!csv_reader_waits(reader->csv, &fd);
+    int fd = csv_waits_for(reader);
     if (fd >= 0) {
         *result = wait_for_input(L, reader, fd, again);
         return false;

@@ -14,7 +14,8 @@ int csv_make_writer(lua_State *L)
     err_clear(&e);
     const char *path = luaL_checkstring(L, 1);
     lua_settop(L, 2);
-    struct csv_options options = csv_read_options(L, 2, "csv.writer");
+    static const char *const known[] = {"delimiter", "quote", NULL};
+    struct csv_options options = csv_read_options(L, 2, "csv.writer", known);
     struct writer *writer = lua_newuserdatauv(L, sizeof *writer, 0);
     writer->csv = NULL;
     luaL_setmetatable(L, WRITER_TYPE);

@@ -1,12 +1,7 @@
 #include "core/csv.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "core/csv_reader.h"
 
@@ -59,92 +54,21 @@ struct csv_reader *csv_reader_new(csv_source source, void *arg, const char *name
     reader->options.quote = reader->scan.quote = reader->row.quote = quote_of(options);
     reader->row.trim = options->trim;
     reader->name = copy;
-    reader->fd = -1;
     reader->line = options->start_line > 0 ? options->start_line - 1 : 0;
     lines_init(&reader->lines, source, arg, max, options->start_offset);
     csv_record_init(reader);
     return reader;
 }
 
-/* True when a read would not have to wait. */
-static bool has_input(int fd)
+bool csv_reader_waits(const struct csv_reader *reader)
 {
-    struct pollfd ready = {.fd = fd, .events = POLLIN};
-    return poll(&ready, 1, 0) != 0;
-}
-
-static long read_file(void *arg, char *into, size_t size, struct err *err)
-{
-    struct csv_reader *reader = arg;
-    ssize_t n = -1;
-    errno = EAGAIN;
-    if (!reader->may_wait || has_input(reader->fd))
-        while ((n = read(reader->fd, into, size)) < 0 && errno == EINTR)
-            ;
-    if (n < 0 && errno == EAGAIN)
-        return CSV_SOURCE_WAITS;
-    if (n < 0)
-        err_errno(err, ERR_FILE, errno, "cannot be read");
-    return (long)n;
-}
-
-bool csv_reader_waits(const struct csv_reader *reader, int *fd)
-{
-    *fd = reader->fd;
     return reader->lines.waits;
-}
-
-/* What never ends, or is no sequence of bytes. Standard input is what its giver made it. */
-static bool check_kind(int fd, bool standard, struct stat *st, struct err *err)
-{
-    if (fstat(fd, st) != 0)
-        return err_errno(err, ERR_FILE, errno, "cannot be opened");
-    if (S_ISDIR(st->st_mode))
-        return err_set(err, ERR_FILE, "is a directory, not a CSV file");
-    if (S_ISREG(st->st_mode) || S_ISFIFO(st->st_mode) || standard || isatty(fd))
-        return true;
-    return err_set(err, ERR_FILE, "is a device, not a CSV file: give a file or a pipe");
-}
-
-/* The input at its start offset, in reader->fd. */
-static bool open_input(struct csv_reader *reader, const char *path, struct err *err)
-{
-    bool standard = strcmp(path, "-") == 0;
-    struct stat st;
-    /* A pipe that nobody writes to yet would hold up the opening. */
-    reader->fd = standard ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3) : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (reader->fd < 0)
-        return err_errno(err, ERR_FILE, errno, "cannot be opened");
-    if (!check_kind(reader->fd, standard, &st, err))
-        return false;
-    reader->may_wait = !S_ISREG(st.st_mode);
-    if (reader->options.start_offset > 0 && lseek(reader->fd, (off_t)reader->options.start_offset, SEEK_SET) < 0)
-        return err_errno(err, ERR_FILE, errno, "cannot be read from the middle");
-    posix_fadvise(reader->fd, 0, 0, POSIX_FADV_SEQUENTIAL); /* a hint: a pipe refuses it */
-    return true;
-}
-
-struct csv_reader *csv_reader_open(const char *path, const struct csv_options *options, struct err *err)
-{
-    const char *name = strcmp(path, "-") == 0 ? "standard input" : path;
-    struct csv_reader *reader = csv_reader_new(read_file, NULL, name, options, err);
-    if (!reader)
-        return NULL;
-    reader->lines.arg = reader;
-    if (!open_input(reader, path, err)) {
-        err_at(err, name, 0, 0, NULL);
-        csv_reader_free(reader);
-        return NULL;
-    }
-    return reader;
 }
 
 void csv_reader_free(struct csv_reader *reader)
 {
     if (!reader)
         return;
-    if (reader->fd >= 0)
-        close(reader->fd);
     csv_rows_free(reader);
     csv_record_free(reader);
     lines_free(&reader->lines);

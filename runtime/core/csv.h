@@ -93,18 +93,13 @@ struct csv_reader;
  * Every function here that takes options checks them. */
 bool csv_options_check(const struct csv_options *options, struct err *err) MUST_CHECK;
 
-/* Reads from `source`. `name` (copied) stands for the file in errors. The header, unless
+/* Reads from `source` (input_read of core/input.h, for files and pipes). `name` (copied) stands for the file in errors. The header, unless
  * there is none, is read by the first call of csv_reader_header or csv_reader_next. */
 struct csv_reader *csv_reader_new(csv_source source, void *arg, const char *name,
                                   const struct csv_options *options, struct err *err) MUST_CHECK;
-/* Reads the file at `path`, "-" for standard input, from `start_offset` on: a regular file, a pipe or a terminal. A directory,
- * a device or a file that cannot be opened is ERR_FILE. What a pipe or a terminal has not yet is not waited for. */
-struct csv_reader *csv_reader_open(const char *path, const struct csv_options *options,
-                                   struct err *err) MUST_CHECK;
-/* True when the last call failed only because the input has nothing yet: the call is to be made again when the descriptor
- * *fd can be read; -1 when the source knows. */
-bool csv_reader_waits(const struct csv_reader *reader, int *fd);
-/* Closes what it opened and frees; NULL is allowed. */
+/* True when the last call failed only because the source has nothing yet: the call is to be made again when it has. */
+bool csv_reader_waits(const struct csv_reader *reader);
+/* NULL is allowed. */
 void csv_reader_free(struct csv_reader *reader);
 
 /* The header record, which stays valid as long as the reader. Fails when the input is empty

@@ -24,8 +24,6 @@ struct csv_reader {
     enum reader_state state;
     struct err failure; /* why READER_FAILED */
     char *name;
-    int fd;        /* -1 when there is none to close */
-    bool may_wait; /* `fd` is no regular file */
     long line;     /* of the last byte taken */
     bool began;    /* the byte-order mark has been looked for */
     bool had_bom;

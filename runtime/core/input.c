@@ -42,6 +42,18 @@ long input_read_bytes(void *arg, char *into, size_t size, struct err *err)
     return (long)n;
 }
 
+/* Where the bytes break off they end, for the time being: what came before is given first, input_read tells the error then. */
+long input_bytes_until_broken(void *arg, char *into, size_t size, struct err *err)
+{
+    struct input *input = arg;
+    long n = input->broken.code[0] ? 0 : input_read_bytes(input, into, size, err);
+    if (n != -1)
+        return n;
+    input->broken = *err;
+    err_clear(err);
+    return 0;
+}
+
 /* ---- the beginning ---- */
 
 static bool unpack_with(struct input *input, const char *symbol, struct err *err)
@@ -185,6 +197,10 @@ long input_read(void *arg, char *into, size_t size, struct err *err)
     long n = skip_text(input, err);
     if (n == 0)
         n = read_text(input, into, size, err);
+    if ((n == 0 || n == -1) && input->broken.code[0]) {
+        *err = input->broken;
+        n = -1;
+    }
     if (n == -1) {
         if (!err->file[0])
             err_at(err, input->name, err->line, err->column, NULL);

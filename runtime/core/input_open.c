@@ -41,7 +41,7 @@ static bool reset(struct input *input, const struct input_options *options, stru
         options = &none;
     stage_free(&input->unpack);
     stage_free(&input->convert);
-    stage_init(&input->unpack, input_read_bytes, input);
+    stage_init(&input->unpack, input_bytes_until_broken, input);
     stage_init(&input->convert, stage_read, &input->unpack);
     input->begun = input->unpack_known = input->had_mark = input->invalid = input->after_cr = false;
     input->compression = INPUT_PLAIN;
@@ -49,6 +49,7 @@ static bool reset(struct input *input, const struct input_options *options, stru
     input->given = 0;
     input->lines = 0;
     err_clear(&input->failure);
+    err_clear(&input->broken);
     input->keep_invalid = options->keep_invalid;
     input->max_bytes = options->max_bytes;
     input->skip = options->skip;

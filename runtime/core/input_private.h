@@ -33,6 +33,7 @@ struct input {
     long lines;     /* line ends in them, where an error would name the line */
     bool invalid;   /* the next byte is the first that could not be converted */
     bool after_cr;
+    struct err broken; /* why the bytes broke off */
     struct err failure;
 
     int spool; /* the file that is being written; -1: none */
@@ -42,6 +43,7 @@ struct input {
 
 /* The bytes as they are, a csv_source that may return INPUT_WAITS (input.c). */
 long input_read_bytes(void *input, char *into, size_t size, struct err *err);
+long input_bytes_until_broken(void *input, char *into, size_t size, struct err *err) MUST_CHECK;
 const struct charset_module *input_charset(struct err *err);
 bool input_is_utf8_name(const char *name);
 

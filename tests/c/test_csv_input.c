@@ -309,9 +309,41 @@ static void a_record_of_17_mib_in_quotes_names_the_line_where_it_began(void **st
     free(data);
 }
 
+static long failing_source(void *arg, char *into, size_t size, struct err *err)
+{
+    int *left = arg;
+    (void)size;
+    if ((*left)-- > 0) {
+        memcpy(into, "a,b\n", 4);
+        return 4;
+    }
+    err_set(err, ERR_FILE, "the disk is gone");
+    return -1;
+}
+
+static void a_source_that_fails_ends_the_reader(void **state)
+{
+    (void)state;
+    int left = 1;
+    struct err err;
+    err_clear(&err);
+    const struct csv_row *row;
+    struct csv_reader *reader = csv_reader_new(failing_source, &left, "t.csv", &plain, &err);
+    assert_non_null(reader);
+    assert_int_equal(csv_reader_next(reader, &row, &err), CSV_ROW);
+    for (int i = 0; i < 2; i++) {
+        err_clear(&err);
+        assert_int_equal(csv_reader_next(reader, &row, &err), CSV_FAILED);
+        assert_string_equal(err.message, "the disk is gone");
+        assert_string_equal(err.file, "t.csv");
+    }
+    csv_reader_free(reader);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_source_that_fails_ends_the_reader),
         cmocka_unit_test(a_delimiter_in_quotes_divides_nothing),
         cmocka_unit_test(empty_cells_are_cells_with_and_without_quotes),
         cmocka_unit_test(doubled_quotes_are_one),

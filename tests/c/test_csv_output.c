@@ -48,16 +48,12 @@ static void a_written_file_is_private_and_reads_back(void **state)
     assert_int_equal(st.st_mode & 0777, 0600);
     assert_int_equal(st.st_size, (long)strlen("a,\"b\"\"c\",\n\"\"\nx,y\r\n"));
 
-    struct csv_options from = {.no_header = true, .start_offset = 10, .start_line = 2};
-    struct csv_reader *reader = csv_reader_open(path, &from, &err);
-    const struct csv_row *row;
-    assert_non_null(reader);
-    assert_int_equal(csv_reader_next(reader, &row, &err), CSV_ROW);
-    assert_int_equal(row->line, 2);
-    assert_int_equal(row->offset, 10);
-    assert_int_equal(row->count, 1);
-    assert_int_equal(csv_cell(row, 0).len, 0);
-    csv_reader_free(reader);
+    char text[64];
+    FILE *file = fopen(path, "r");
+    size_t len = fread(text, 1, sizeof text, file);
+    fclose(file);
+    assert_int_equal(len, st.st_size);
+    assert_memory_equal(text, "a,\"b\"\"c\",\n\"\"\nx,y\r\n", len);
     unlink(path);
 }
 

@@ -126,8 +126,7 @@ static bool is_last(const struct comparison *c)
 /* Whether a call is to be made again. */
 static bool has_nothing_yet(struct comparison *c, enum csv_status status)
 {
-    int fd;
-    return (status == CSV_FAILED && csv_reader_waits(c->reader, &fd)) ||
+    return (status == CSV_FAILED && csv_reader_waits(c->reader)) ||
            (status == CSV_NOTHING_YET && c->reference->options.pauses);
 }
 
