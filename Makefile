@@ -238,8 +238,8 @@ ARM_BUILD    := build/arm64
 ARM_ROOT      = $(CURDIR)/$(ARM_BUILD)/root
 ARM_LIBRARIES = $(ARM_ROOT)/usr/lib/aarch64-linux-gnu
 ARM_TESTS    := $(patsubst tests/c/%.c,$(ARM_BUILD)/csv/%,$(filter tests/c/test_csv%,$(C_TESTS)))
-ARM_APT       = -qq -o APT::Architecture=arm64 -o APT::Architectures=arm64 -o Dir::State::status=/dev/null -o APT::Sandbox::User=root \
-                -o Dir::State=$(CURDIR)/$(ARM_BUILD)/apt -o Dir::Cache=$(CURDIR)/$(ARM_BUILD)/apt
+ARM_APT       = -qq -o APT::Architecture=arm64 -o APT::Architectures=arm64 -o APT::Sandbox::User=root \
+                -o Dir::State::status=/dev/null -o Dir::State=$(CURDIR)/$(ARM_BUILD)/apt -o Dir::Cache=$(CURDIR)/$(ARM_BUILD)/apt
 .PHONY: neon deps-neon
 neon: deps deps-neon $(ARM_BUILD)/unpacked
 	@CPPFLAGS='-isystem $(ARM_ROOT)/usr/include' LDFLAGS='-L$(ARM_LIBRARIES)' $(MAKE) --no-print-directory -s -j$$(nproc) \

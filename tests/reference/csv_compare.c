@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/csv_scan.h"
+#include "tests/reference/csv_sizes.h"
 #include "tests/reference/dice.h"
 
 /* What the reader reads from, and what it has given so far. */
@@ -15,6 +16,7 @@ struct comparison {
     size_t most; /* of it at a time */
     bool waits;  /* it has nothing yet, now and then */
     bool failed; /* the reader is done for */
+    size_t held; /* of what has been given, the most that was of one record and what follows when more was asked for */
     size_t next; /* index of the record that is to come */
     struct csv_slice *cells;
     size_t room;
@@ -158,6 +160,8 @@ static long give(void *arg, char *into, size_t size, struct err *err)
     struct comparison *c = arg;
     size_t left = c->reference->len - c->at;
     size_t n = c->most ? 1 + dice_below(&c->dice, c->most) : size;
+    size_t held = c->at - (size_t)(csv_reader_offset(c->reader) - c->reference->options.start_offset);
+    c->held = held > c->held ? held : c->held;
     if (c->waits && dice_below(&c->dice, 3) == 0) {
         err_set(err, ERR_FILE, "has nothing yet");
         return CSV_SOURCE_WAITS;
@@ -290,6 +294,15 @@ static bool count_records(struct comparison *c)
     return count_nothing(c) && read_one(c) && count_nothing(c);
 }
 
+/* A record that is too long is not read to its end, which may never come: to tell that, a line end and a read more are enough. */
+static bool asked_for_enough(struct comparison *c)
+{
+    size_t max = c->reference->options.max_record ? c->reference->options.max_record : CSV_MAX_RECORD_DEFAULT;
+    if (c->held > max + 2 + csv_sizes.read)
+        return differs(c, "what is held when more is read", (long long)c->held, (long long)(max + 2 + csv_sizes.read));
+    return true;
+}
+
 static bool read_in_way(struct comparison *c, enum csv_way way)
 {
     bool headed = !c->reference->options.no_header;
@@ -300,6 +313,8 @@ static bool read_in_way(struct comparison *c, enum csv_way way)
     if (headed && c->reference->records[0].status == CSV_ROW)
         c->next = 1;
     if (!(way == CSV_BY_COUNT ? count_records(c) : read_records(c)))
+        return false;
+    if (!asked_for_enough(c))
         return false;
     SAME("the byte-order mark", csv_reader_had_bom(c->reader), c->reference->had_bom);
     c->failed = record_to_come(c)->status == CSV_FAILED;
