@@ -146,6 +146,33 @@ size_t utf8_prefix(const char *bytes, size_t len, size_t max)
     return at;
 }
 
+size_t utf8_decode(const char *bytes, size_t len, uint32_t *character)
+{
+    static const unsigned char masks[] = {0, 0x7F, 0x1F, 0x0F, 0x07};
+    const unsigned char *at = (const unsigned char *)bytes;
+    size_t length;
+    *character = UTF8_NONE;
+    if (read_sequence(at, len, &length) != WHOLE)
+        return 1;
+    uint32_t value = at[0] & masks[length];
+    for (size_t i = 1; i < length; i++)
+        value = value << 6 | (at[i] & 0x3F);
+    *character = value;
+    return length;
+}
+
+size_t utf8_encode(uint32_t character, char out[4])
+{
+    static const unsigned char leads[] = {0, 0, 0xC0, 0xE0, 0xF0};
+    if (character < 0x80)
+        return out[0] = (char)character, 1;
+    size_t length = character < 0x800 ? 2 : character < 0x10000 ? 3 : 4;
+    for (size_t i = length; i-- > 1; character >>= 6)
+        out[i] = (char)(0x80 | (character & 0x3F));
+    out[0] = (char)(leads[length] | character);
+    return length;
+}
+
 static bool fail_at(struct utf8_state *state, uint64_t at)
 {
     state->failed = true;

@@ -33,6 +33,12 @@ size_t utf8_length(const char *bytes, size_t len);
 /* The longest prefix of at most `max` code points: its bytes, never more than 4 * max, whatever the bytes are. */
 size_t utf8_prefix(const char *bytes, size_t len, size_t max);
 
+/* The code point at the start of `bytes` (len >= 1) and how many bytes it takes; for bytes that are not UTF-8, UTF8_NONE and 1. */
+#define UTF8_NONE UINT32_MAX
+size_t utf8_decode(const char *bytes, size_t len, uint32_t *character);
+/* Writes a code point up to U+10FFFF; returns how many bytes that are. */
+size_t utf8_encode(uint32_t character, char out[4]);
+
 /* A stream that is checked piece by piece. Starts all zero. */
 struct utf8_state {
     uint64_t offset;          /* of the next byte to be fed */

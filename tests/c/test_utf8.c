@@ -158,6 +158,24 @@ static void a_prefix_of_bytes_that_are_not_utf8_is_no_longer_than_one_that_is(vo
     assert_int_equal(utf8_prefix(bytes + 1, sizeof bytes - 1, 0), 0);
 }
 
+static void every_character_is_read_as_it_was_written(void **state)
+{
+    (void)state;
+    for (uint32_t c = 0; c <= 0x10FFFF; c++) {
+        char bytes[4];
+        uint32_t read;
+        if (c == 0xD800)
+            c = 0xE000;
+        size_t len = utf8_encode(c, bytes);
+        if (!utf8_valid(bytes, len, NULL) || utf8_length(bytes, len) != 1)
+            fail_msg("U+%04X is not UTF-8", c);
+        if (utf8_decode(bytes, len, &read) != len || read != c)
+            fail_msg("U+%04X reads as U+%04X", c, read);
+        if (len > 1 && (utf8_decode(bytes, len - 1, &read) != 1 || read != UTF8_NONE))
+            fail_msg("U+%04X, cut, reads as U+%04X", c, read);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -166,6 +184,7 @@ int main(void)
         cmocka_unit_test(random_bytes_agree_with_the_definition),
         cmocka_unit_test(characters_are_counted_not_bytes),
         cmocka_unit_test(a_prefix_of_bytes_that_are_not_utf8_is_no_longer_than_one_that_is),
+        cmocka_unit_test(every_character_is_read_as_it_was_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
