@@ -1,0 +1,101 @@
+/* E.164 through core/phone.h. */
+#include "core/mapping_private.h"
+
+#if __has_include("core/phone.h")
+
+#include <stdlib.h>
+
+#include "core/phone.h"
+
+struct mapping_phone {
+    struct mapping_phone *next;
+    char *region; /* "" for none */
+    struct phone_rules *rules;
+};
+
+static struct mapping_phone *add_region(struct mapping *mapping, const char *region, struct err *err)
+{
+    struct phone_options options = {.region = *region ? region : NULL};
+    struct mapping_phone *phone = calloc(1, sizeof *phone);
+    char *copy = phone ? strdup(region) : NULL;
+    struct phone_rules *rules = copy ? phone_rules_new(&options, err) : NULL;
+    if (!rules) {
+        if (!copy)
+            err_set(err, ERR_MEMORY, "no memory for the rules of phone numbers");
+        free(copy);
+        free(phone);
+        return NULL;
+    }
+    *phone = (struct mapping_phone){mapping->phones, copy, rules};
+    mapping->phones = phone;
+    return phone;
+}
+
+struct mapping_phone *mapping_phone_of(struct mapping *mapping, const char *region, struct err *err)
+{
+    const char *wanted = region ? region : "";
+    for (struct mapping_phone *phone = mapping->phones; phone; phone = phone->next)
+        if (strcmp(phone->region, wanted) == 0)
+            return phone;
+    return add_region(mapping, wanted, err);
+}
+
+static enum outcome refuse(struct work *work, const struct mapping_phone *phone, const struct phone_fault *fault)
+{
+    char reason[192];
+    bool damaged = fault->reason == PHONE_SCIENTIFIC || fault->reason == PHONE_DECIMAL;
+    phone_fault_text(phone->rules, fault, reason, sizeof reason);
+    return mapping_invalid(work, damaged ? MAPPING_SPREADSHEET_DAMAGE : MAPPING_NOT_A_PHONE,
+                           damaged ? "export the column as text" : "", "%s", reason);
+}
+
+enum outcome mapping_phone_do(struct work *work, struct mapping_phone *phone)
+{
+    struct phone_result result;
+    if (!phone_e164(phone->rules, work->value, &result, work->err))
+        return OUTCOME_FAILED;
+    if (result.fault.reason != PHONE_VALID)
+        return refuse(work, phone, &result.fault);
+    struct csv_slice made = slice_of(result.e164);
+    if (slices_equal(made, work->value))
+        return OUTCOME_GOOD;
+    const char *kept = mapping_arena_keep(work->arena, made.data, made.len);
+    if (!kept)
+        return mapping_no_memory(work);
+    work->value = (struct csv_slice){kept, made.len};
+    return OUTCOME_GOOD;
+}
+
+void mapping_phones_free(struct mapping *mapping)
+{
+    while (mapping->phones) {
+        struct mapping_phone *phone = mapping->phones;
+        mapping->phones = phone->next;
+        phone_rules_free(phone->rules);
+        free(phone->region);
+        free(phone);
+    }
+}
+
+#else
+
+struct mapping_phone *mapping_phone_of(struct mapping *mapping, const char *region, struct err *err)
+{
+    (void)mapping;
+    (void)region;
+    err_set(err, ERR_CONFIG, "e164: this program was made without rules for phone numbers");
+    return NULL;
+}
+
+enum outcome mapping_phone_do(struct work *work, struct mapping_phone *phone)
+{
+    (void)phone;
+    return mapping_invalid(work, MAPPING_NOT_A_PHONE, "", "cannot be looked at: there are no rules for phone numbers");
+}
+
+void mapping_phones_free(struct mapping *mapping)
+{
+    (void)mapping;
+}
+
+#endif
