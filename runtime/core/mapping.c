@@ -91,6 +91,10 @@ static bool copy_columns(struct mapping *mapping, struct field *field, const cha
 static bool copy_field(struct mapping *mapping, struct field *field, const struct mapping_field *given, struct err *err)
 {
     struct mapping_arena *memory = &mapping->memory;
+    bool has_columns = given->columns && given->columns[0];
+    if (has_columns == (given->constant != NULL))
+        return err_set(err, ERR_USAGE, "the field \"%s\" has %s", given->key ? given->key : "",
+                       has_columns ? "both columns and a constant: which is it?" : "neither a column nor a constant");
     field->given = *given;
     if (!copy_columns(mapping, field, given->columns, err))
         return false;

@@ -34,8 +34,8 @@ enum mapping_step_kind {
     MAPPING_REPLACE, /* every `text` becomes `with`: bytes, no pattern */
     MAPPING_DEFAULT, /* text, where the value is empty */
     MAPPING_SPLIT,   /* part `number` (from 1, or from -1 at the end) between separators `text`; empty when there are fewer */
-    MAPPING_LOOKUP, /* what `pairs` have for the value, which is compared byte by byte */
-    MAPPING_CALL,   /* the embedding's function `number` */
+    MAPPING_LOOKUP,  /* what `pairs` have for the value, which is compared byte by byte */
+    MAPPING_CALL,    /* the embedding's function `number` */
     MAPPING_STEPS,
 };
 
@@ -115,7 +115,8 @@ struct mapping;
 /* False (ERR_USAGE) when the step cannot be done, whatever the value: a format of a date that is none, two results for the same
  * value of a lookup. For a language that wants to say so at once. */
 bool mapping_step_check(const struct mapping_step *step, struct err *err) MUST_CHECK;
-/* Copies what it is given. `call` may be NULL when no step needs it. */
+/* Copies what it is given; texts are UTF-8. `call` may be NULL when no step needs it. ERR_USAGE as mapping_step_check says, and
+ * for a field of neither columns nor a constant; ERR_CONFIG when what e164 needs is not installed. */
 struct mapping *mapping_new(const struct mapping_field *fields, size_t count, mapping_call call, void *arg,
                             struct err *err) MUST_CHECK;
 /* Finds the columns in a file's header: ERR_INVALID_FILE names the nearest where one is missing, and one that is there twice.

@@ -1,4 +1,6 @@
 /* The mapping: columns, steps one after the other, the memory of values, and what it refuses to be made of. */
+#include <pthread.h>
+
 #include "tests/c/mapping_values.h"
 
 static void what_no_step_changes_is_the_cell_itself(void **state)
@@ -332,6 +334,68 @@ static void a_step_that_cannot_be_done_is_refused(void **state)
     assert_true(err_is(&err, ERR_USAGE));
 }
 
+static void a_field_of_nothing_is_refused(void **state)
+{
+    (void)state;
+    struct err err;
+    err_clear(&err);
+    assert_null(mapping_new(FIELD(.key = "k"), 1, NULL, NULL, &err));
+    assert_string_equal(err.message, "the field \"k\" has neither a column nor a constant");
+    assert_null(mapping_new(FIELD(.key = "k", .columns = LIST("a"), .constant = "x"), 1, NULL, NULL, &err));
+    assert_string_equal(err.message, "the field \"k\" has both columns and a constant: which is it?");
+}
+
+struct reading {
+    const struct mapping *mapping;
+    size_t good;
+};
+
+static void *read_rows(void *arg)
+{
+    struct reading *reading = arg;
+    struct mapping_arena arena = {0};
+    for (int i = 0; i < 5000; i++) {
+        char cell[32], expected[32];
+        snprintf(cell, sizeof cell, "%d.%d.%d \xC3\x84", 1 + i % 28, 1 + i % 12, 1900 + i % 100);
+        snprintf(expected, sizeof expected, "%04d-%02d-%02d|\xC3\xA4", 1900 + i % 100, 1 + i % 12, 1 + i % 28);
+        struct csv_slice cells[] = {{"a", 1}, {"b", 1}, {cell, strlen(cell)}}, value;
+        struct csv_row row = row_of(cells, 3);
+        struct mapping_fault fault;
+        struct err err;
+        char seen[32] = "";
+        for (size_t j = 0; j < 2; j++)
+            if (mapping_value(reading->mapping, &arena, j, &row, &value, &fault, &err) == MAPPING_CHANGED)
+                snprintf(seen + strlen(seen), sizeof seen - strlen(seen), "%s%.*s", j ? "|" : "", (int)value.len, value.data);
+        reading->good += strcmp(seen, expected) == 0;
+        mapping_arena_reset(&arena);
+    }
+    mapping_arena_free(&arena);
+    return NULL;
+}
+
+static void threads_share_a_mapping(void **state)
+{
+    (void)state;
+    struct mapping_field fields[] = {
+        {.key = "k",
+         .columns = LIST("c"),
+         STEPS({.kind = MAPPING_SPLIT, .text = " ", .number = 1},
+               {.kind = MAPPING_DATE, .list = LIST("YYYY-MM-DD", "D.M.YYYY")})},
+        {.key = "l", .columns = LIST("c"), STEPS({.kind = MAPPING_SPLIT, .text = " ", .number = -1}, {.kind = MAPPING_LOWER})}};
+    struct mapping *mapping = bound(fields, 2, NULL, NULL);
+    struct reading readings[4];
+    pthread_t threads[4];
+    for (size_t i = 0; i < 4; i++) {
+        readings[i] = (struct reading){mapping, 0};
+        assert_int_equal(pthread_create(&threads[i], NULL, read_rows, &readings[i]), 0);
+    }
+    for (size_t i = 0; i < 4; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(readings[i].good, 5000);
+    }
+    mapping_free(mapping);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -348,6 +412,8 @@ int main(void)
         cmocka_unit_test(a_column_that_is_not_there_is_named_with_the_nearest),
         cmocka_unit_test(a_mapping_is_bound_to_one_file_after_the_other),
         cmocka_unit_test(a_step_that_cannot_be_done_is_refused),
+        cmocka_unit_test(a_field_of_nothing_is_refused),
+        cmocka_unit_test(threads_share_a_mapping),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -83,6 +83,8 @@ static void each_format_reads_its_dates_and_no_others(void **state)
         {"[Tag] D.M.YYYY", "Tag 1.2.2003", "2003-02-01"},
         {"YYYY年M月D日", "2003年2月1日", "2003-02-01"},
         {"D MMM YYYY", "6 \xC3", "other form"},
+        {"D MMM YYYY", "6 \xC3( 2003", "other form"},
+        {"D MMM YYYY", "6 decemberdecemberdecember 2003", "other form"},
         {"YYYY-MM-DD", "２００３-01-02", "other form"},
     };
     for (size_t i = 0; i < sizeof samples / sizeof *samples; i++) {

@@ -55,6 +55,7 @@ static const struct sample emails[] = {
     {"an na@example.com", EMAIL("it has a space in it")},
     {"anna@exam\xE2\x80\x8Bple.com", EMAIL("it has a character in it that is not seen")},
     {"anna@example,com", EMAIL("it has a comma in it")},
+    {"anna@example.com;", EMAIL("it has a semicolon in it")},
     {"\"anna b\"@example.com", EMAIL("it has quotes in it")},
     {"anna@[10.0.0.1]", EMAIL("its domain has the character \"[\"")},
     {"anna@ex_ample.com", EMAIL("its domain has the character \"_\"")},
