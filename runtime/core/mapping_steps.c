@@ -19,9 +19,16 @@ static struct csv_slice between(const char *from, const char *to)
     return (struct csv_slice){from, (size_t)(to - from)};
 }
 
+/* Texts that are looked for are short, and values mostly too. */
 static const char *find(const char *from, const char *end, struct csv_slice what)
 {
-    return memmem(from, (size_t)(end - from), what.data, what.len);
+    while ((size_t)(end - from) >= what.len) {
+        const char *at = memchr(from, what.data[0], (size_t)(end - from) - what.len + 1);
+        if (!at || memcmp(at, what.data, what.len) == 0)
+            return at;
+        from = at + 1;
+    }
+    return NULL;
 }
 
 static void trim(struct csv_slice *value)
