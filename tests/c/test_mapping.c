@@ -1,4 +1,5 @@
 /* The mapping: columns, steps one after the other, the memory of values, and what it refuses to be made of. */
+#include <malloc.h>
 #include <pthread.h>
 
 #include "tests/c/mapping_values.h"
@@ -230,6 +231,13 @@ static void values_of_several_fields_stay_until_the_arena_is_reset(void **state)
     mapping_arena_free(&arena);
 }
 
+/* Bytes; 0 under a sanitizer. */
+static size_t allocated(void)
+{
+    struct mallinfo2 info = mallinfo2();
+    return info.hblkhd + info.uordblks;
+}
+
 static void an_arena_keeps_what_it_was_given_and_no_huge_block(void **state)
 {
     (void)state;
@@ -239,7 +247,15 @@ static void an_arena_keeps_what_it_was_given_and_no_huge_block(void **state)
     memset(huge, 1, (size_t)5 << 20);
     assert_string_equal(small, "abc");
     assert_int_equal((uintptr_t)small % _Alignof(max_align_t), 0);
+    size_t during = allocated();
     mapping_arena_reset(&arena);
+    assert_true(during == 0 || allocated() < during - ((size_t)5 << 20) + 1);
+    assert_non_null(mapping_arena_room(&arena, (size_t)5 << 20));
+    mapping_arena_free(&arena);
+    assert_non_null(mapping_arena_room(&arena, (size_t)5 << 20));
+    during = allocated();
+    mapping_arena_reset(&arena);
+    assert_true(during == 0 || allocated() < during);
     char *again = mapping_arena_room(&arena, 100), *behind = mapping_arena_room(&arena, 100);
     mapping_arena_trim(&arena, behind, 10);
     char *after = mapping_arena_room(&arena, 10);

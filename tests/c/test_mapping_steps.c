@@ -56,6 +56,31 @@ static void letters_change_their_case(void **state)
     check_samples((FIELD(STEPS({.kind = MAPPING_TITLE}))), title);
 }
 
+static void letters_that_grow_have_room(void **state)
+{
+    (void)state;
+    enum { MANY = 30000 };
+    char *text = malloc(MANY * 2), *expected = malloc(MANY * 3);
+    for (size_t i = 0; i < MANY; i++) {
+        memcpy(text + i * 2, "Ⱥ", 2);
+        memcpy(expected + i * 3, "ⱥ", 3);
+    }
+    struct mapping_field field = {.key = "k", .columns = LIST("c"), .max_length = MANY, STEPS({.kind = MAPPING_LOWER})};
+    struct mapping *mapping = bound(&field, 1, NULL, NULL);
+    struct csv_slice cells[] = {{"a", 1}, {"b", 1}, {text, MANY * 2}}, value;
+    struct csv_row row = row_of(cells, 3);
+    struct mapping_arena arena = {0};
+    struct mapping_fault fault;
+    struct err err;
+    assert_int_equal(mapping_value(mapping, &arena, 0, &row, &value, &fault, &err), MAPPING_CHANGED);
+    assert_int_equal(value.len, MANY * 3);
+    assert_memory_equal(value.data, expected, MANY * 3);
+    mapping_free(mapping);
+    mapping_arena_free(&arena);
+    free(text);
+    free(expected);
+}
+
 static void digits_of_every_script_stay(void **state)
 {
     (void)state;
@@ -223,15 +248,11 @@ static void dates_are_given_as_iso_8601(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(blanks_of_unicode_are_trimmed),
-        cmocka_unit_test(letters_change_their_case),
-        cmocka_unit_test(digits_of_every_script_stay),
-        cmocka_unit_test(every_occurrence_is_replaced),
-        cmocka_unit_test(a_replacement_cannot_eat_all_memory),
-        cmocka_unit_test(an_empty_value_has_its_default),
-        cmocka_unit_test(parts_are_counted_from_both_ends),
-        cmocka_unit_test(a_value_is_looked_up),
-        cmocka_unit_test(each_of_many_values_is_found),
+        cmocka_unit_test(blanks_of_unicode_are_trimmed),  cmocka_unit_test(letters_change_their_case),
+        cmocka_unit_test(letters_that_grow_have_room),    cmocka_unit_test(digits_of_every_script_stay),
+        cmocka_unit_test(every_occurrence_is_replaced),   cmocka_unit_test(a_replacement_cannot_eat_all_memory),
+        cmocka_unit_test(an_empty_value_has_its_default), cmocka_unit_test(parts_are_counted_from_both_ends),
+        cmocka_unit_test(a_value_is_looked_up),           cmocka_unit_test(each_of_many_values_is_found),
         cmocka_unit_test(dates_are_given_as_iso_8601),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

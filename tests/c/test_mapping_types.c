@@ -6,8 +6,7 @@
 #define EMAIL(what)  "!3 not an e-mail address: is not an e-mail address: " what
 #define NUMBER(what) "!3 not a number: is not a number: " what
 #define PHONE(what)  "!3 not a phone number: is not a phone number: " what
-#define FAILED                                                                                                                 \
-    "!3 damaged by a spreadsheet: is what a spreadsheet shows where a formula has failed or a column is too narrow"
+#define FAILED       "!3 damaged by a spreadsheet: is what a spreadsheet shows where a formula has failed or a column is too narrow"
 #define POWER        "!3 damaged by a spreadsheet: was written by a spreadsheet as a power of ten, and has lost digits"
 
 static const struct mapping_field email = {.type = MAPPING_EMAIL};
@@ -25,6 +24,7 @@ static const struct sample emails[] = {
     {"x@1.a1.museum", "=x@1.a1.museum"},
     {A64 "@example.com", "=" A64 "@example.com"},
     {"jörg@müller.de", "=jörg@müller.de"},
+    {"a@üüüüüüüüüüüüüüüüüüüüüüüüüüüüüüüüüüüü.de", "=a@üüüüüüüüüüüüüüüüüüüüüüüüüüüüüüüüüüüü.de"},
     {"用户@例子.公司", "=用户@例子.公司"},
     {"a@xn--mller-kva.xn--p1ai", "=a@xn--mller-kva.xn--p1ai"},
     {"anna", EMAIL("it has no @")},
