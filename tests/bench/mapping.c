@@ -1,5 +1,5 @@
-/* Times the mapping on rows of customers, ten of whose twelve columns it looks at, in one thread, beside reading the rows alone:
- * mapping [RUNS]: MB of input per second of processor time, medians of RUNS (9) runs that take turns. */
+/* Times the mapping on rows of customers, ten of whose twelve columns it looks at, in one thread, beside reading the rows
+ * alone: mapping [RUNS]: MB of input per second of processor time, medians of RUNS (9) runs that take turns. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,16 +31,21 @@ static size_t make_file(char *text)
     static const char *const tier[] = {"G", "S", "B"};
     char *at = text + sprintf(text, "Id,First,Last,E-mail,Phone,Street,City,Postcode,Country,Born,Balance,Tier\n");
     for (int i = 0; i < ROWS; i++)
-        at += sprintf(at, "C%08d,%s,%s,%s.%u@Example%u.com,+44 20 7946 0%03u,%u High Street,%s,%05u,GB,%02u.%02u.19%02u,%u.%02u,%s\n", i,
-                      first[below(8)], last[below(8)], below(4) ? "customer" : "Customer", below(100000), below(100), below(1000),
-                      1 + below(200), city[below(6)], below(99999), 1 + below(28), 1 + below(12), 50 + below(50), below(10000),
-                      below(100), tier[below(3)]);
+        at += sprintf(
+            at, "C%08d,%s,%s,%s.%u@Example%u.com,+44 20 7946 0%03u,%u High Street,%s,%05u,GB,%02u.%02u.19%02u,%u.%02u,%s\n", i,
+            first[below(8)], last[below(8)], below(4) ? "customer" : "Customer", below(100000), below(100), below(1000),
+            1 + below(200), city[below(6)], below(99999), 1 + below(28), 1 + below(12), 50 + below(50), below(10000),
+            below(100), tier[below(3)]);
     return (size_t)(at - text);
 }
 
 /* ---- ten fields: content types and lengths alone, and with the steps of a mapping ---- */
 
-#define COLUMN(name) .columns = (const char *const[]){name, NULL}
+#define COLUMN(name)                                                                                                           \
+    .columns = (const char *const[])                                                                                           \
+    {                                                                                                                          \
+        name, NULL                                                                                                             \
+    }
 #define STEPS(...)                                                                                                             \
     .steps = (const struct mapping_step[]){__VA_ARGS__},                                                                       \
     .step_count = sizeof((const struct mapping_step[]){__VA_ARGS__}) / sizeof(struct mapping_step)
@@ -62,7 +67,11 @@ static const struct mapping_pair tiers[] = {{"G", "gold"}, {"S", "silver"}, {"B"
 static const struct mapping_field changed[] = {
     {.key = "id", COLUMN("Id"), .is_key = true, STEPS({.kind = MAPPING_TRIM})},
     {.key = "first", COLUMN("First"), .type = MAPPING_NAME, STEPS({.kind = MAPPING_TRIM}, {.kind = MAPPING_TITLE})},
-    {.key = "last", COLUMN("Last"), .type = MAPPING_NAME, .required = true, STEPS({.kind = MAPPING_TRIM}, {.kind = MAPPING_TITLE})},
+    {.key = "last",
+     COLUMN("Last"),
+     .type = MAPPING_NAME,
+     .required = true,
+     STEPS({.kind = MAPPING_TRIM}, {.kind = MAPPING_TITLE})},
     {.key = "email", COLUMN("E-mail"), .type = MAPPING_EMAIL, STEPS({.kind = MAPPING_TRIM}, {.kind = MAPPING_LOWER})},
     {.key = "phone", COLUMN("Phone"), .type = MAPPING_PHONE, STEPS({.kind = MAPPING_TRIM})},
     {.key = "street", COLUMN("Street"), STEPS({.kind = MAPPING_TRIM})},

@@ -6,7 +6,8 @@
 #define EMAIL(what)  "!3 not an e-mail address: is not an e-mail address: " what
 #define NUMBER(what) "!3 not a number: is not a number: " what
 #define PHONE(what)  "!3 not a phone number: is not a phone number: " what
-#define FAILED       "!3 damaged by a spreadsheet: is what a spreadsheet shows where a formula has failed or a column is too narrow"
+#define FAILED                                                                                                                 \
+    "!3 damaged by a spreadsheet: is what a spreadsheet shows where a formula has failed or a column is too narrow"
 #define POWER        "!3 damaged by a spreadsheet: was written by a spreadsheet as a power of ten, and has lost digits"
 
 static const struct mapping_field email = {.type = MAPPING_EMAIL};
