@@ -1,8 +1,6 @@
 /* E.164 through core/phone.h. */
 #include "core/mapping_private.h"
 
-#if __has_include("core/phone.h")
-
 #include <stdlib.h>
 
 #include "core/phone.h"
@@ -76,26 +74,3 @@ void mapping_phones_free(struct mapping *mapping)
         free(phone);
     }
 }
-
-#else
-
-struct mapping_phone *mapping_phone_of(struct mapping *mapping, const char *region, struct err *err)
-{
-    (void)mapping;
-    (void)region;
-    err_set(err, ERR_CONFIG, "e164: this program was made without rules for phone numbers");
-    return NULL;
-}
-
-enum outcome mapping_phone_do(struct work *work, struct mapping_phone *phone)
-{
-    (void)phone;
-    return mapping_invalid(work, MAPPING_NOT_A_PHONE, "", "cannot be looked at: there are no rules for phone numbers");
-}
-
-void mapping_phones_free(struct mapping *mapping)
-{
-    (void)mapping;
-}
-
-#endif

@@ -152,7 +152,7 @@ size_t utf8_decode(const char *bytes, size_t len, uint32_t *character)
     const unsigned char *at = (const unsigned char *)bytes;
     size_t length;
     *character = UTF8_NONE;
-    if (read_sequence(at, len, &length) != WHOLE)
+    if (read_sequence(at, len, &length) != UTF8_WHOLE)
         return 1;
     uint32_t value = at[0] & masks[length];
     for (size_t i = 1; i < length; i++)

@@ -2,13 +2,12 @@
 #ifndef UPJOB_TESTS_PHONING_H
 #define UPJOB_TESTS_PHONING_H
 
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/module.h"
 #include "core/phone.h"
+#include "tests/c/program.h"
 
 #if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
 #define SANITIZED true
@@ -17,19 +16,6 @@
 #endif
 
 #define DATA(text) (text), sizeof(text) - 1
-
-/* The program of the build that the test belongs to: BUILD/upjob, for BUILD/tests/test_X. */
-static inline const char *program(void)
-{
-    static char path[PATH_MAX + 8];
-    ssize_t n = readlink("/proc/self/exe", path, PATH_MAX);
-    path[n > 0 ? n : 0] = '\0';
-    for (int i = 0; i < 2; i++)
-        if (strrchr(path, '/'))
-            *strrchr(path, '/') = '\0';
-    strcat(path, "/upjob");
-    return path;
-}
 
 static inline struct phone_rules *rules_with(struct phone_options options)
 {

@@ -1,7 +1,7 @@
 /* The step e164: what is made of it, and what is said where it cannot be made. */
-#include <unistd.h>
-
+#include "core/module.h"
 #include "tests/c/mapping_values.h"
+#include "tests/c/program.h"
 
 #define E164(region_) STEPS({.kind = MAPPING_TRIM}, {.kind = MAPPING_E164, .text = region_})
 
@@ -19,11 +19,6 @@ static void nothing_is_made_of_e164_without_its_rules(void **state)
     mapping_free(mapping);
 }
 
-#if __has_include("core/phone.h")
-
-/* The module is looked for beside the program, which is this test. */
-static char module[4096];
-
 static bool has_module(void)
 {
     struct err err;
@@ -35,23 +30,11 @@ static bool has_module(void)
     return mapping;
 }
 
-static int link_module(void **state)
+static int find_module(void **state)
 {
     (void)state;
-    ssize_t n = readlink("/proc/self/exe", module, sizeof module - 16);
-    char *slash = n > 0 ? memrchr(module, '/', (size_t)n) : NULL;
-    if (!slash)
-        return -1;
-    strcpy(slash + 1, "phone.so");
-    if (symlink("../phone.so", module) != 0)
-        module[0] = '\0';
+    module_set_program(program());
     return 0;
-}
-
-static int unlink_module(void **state)
-{
-    (void)state;
-    return module[0] ? unlink(module) : 0;
 }
 
 static void a_number_becomes_e164_or_is_refused_with_its_reason(void **state)
@@ -108,20 +91,13 @@ static void fields_with_their_own_regions_do_not_mix(void **state)
     mapping_arena_free(&arena);
 }
 
-#endif
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_is_made_of_e164_without_its_rules),
-#if __has_include("core/phone.h")
         cmocka_unit_test(a_number_becomes_e164_or_is_refused_with_its_reason),
         cmocka_unit_test(a_region_that_is_none_is_refused),
         cmocka_unit_test(fields_with_their_own_regions_do_not_mix),
     };
-    return cmocka_run_group_tests(tests, link_module, unlink_module);
-#else
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-#endif
+    return cmocka_run_group_tests(tests, find_module, NULL);
 }
