@@ -1,17 +1,9 @@
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* O_TMPFILE, mkostemp */
-#endif
-
 #include "core/scratch.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/magic.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/vfs.h>
 #include <unistd.h>
+
+#include "core/tempfile.h"
 
 size_t pwrite_all(int fd, const void *bytes, size_t len, uint64_t offset)
 {
@@ -47,52 +39,11 @@ size_t pread_all(int fd, void *bytes, size_t len, uint64_t offset)
     return done;
 }
 
-/* Room in bytes; a file system in memory is counted as having one byte, so that it is the last choice. */
-static uint64_t room_of(const char *directory)
-{
-    struct statfs info;
-    if (access(directory, W_OK | X_OK) != 0 || statfs(directory, &info) != 0)
-        return 0;
-    if (info.f_type == TMPFS_MAGIC || info.f_type == RAMFS_MAGIC)
-        return 1;
-    return (uint64_t)info.f_bavail * (uint64_t)info.f_bsize;
-}
-
-static const char *choose_directory(const char *wanted)
-{
-    const char *set = wanted ? wanted : getenv("TMPDIR");
-    if (set && *set)
-        return set;
-    return room_of("/tmp") > room_of("/var/tmp") ? "/tmp" : "/var/tmp";
-}
-
-static int open_unlinked(const char *directory)
-{
-    char path[sizeof((struct scratch *)0)->directory + 16];
-    snprintf(path, sizeof path, "%s/upjob-XXXXXX", directory);
-    int fd = mkostemp(path, O_CLOEXEC);
-    if (fd >= 0)
-        unlink(path);
-    return fd;
-}
-
 bool scratch_open(struct scratch *scratch, const char *directory, struct err *err)
 {
-    directory = choose_directory(directory);
     scratch->size = 0;
-    scratch->fd = -1;
-    if (strlen(directory) >= sizeof scratch->directory) {
-        err_set(err, ERR_CONFIG, "the name of the directory for temporary files is too long (TMPDIR says where)");
-        return err_at(err, directory, 0, 0, NULL);
-    }
-    memcpy(scratch->directory, directory, strlen(directory) + 1);
-    scratch->fd = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    if (scratch->fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL))
-        scratch->fd = open_unlinked(directory); /* not every file system has nameless files */
-    if (scratch->fd >= 0)
-        return true;
-    err_errno(err, ERR_SYSTEM, errno, "a temporary file cannot be made here (TMPDIR says where)");
-    return err_at(err, directory, 0, 0, NULL);
+    scratch->fd = tempfile_open(directory, 0, scratch->directory, err);
+    return scratch->fd >= 0;
 }
 
 bool scratch_append(struct scratch *scratch, const void *bytes, size_t len, struct err *err)

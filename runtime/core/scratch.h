@@ -1,11 +1,8 @@
-/* scratch: a nameless file for what does not fit in memory.
- *
- * Mode 0600 and without a name from its birth, so that nobody else can open it and nothing is left of it however the process
- * ends. It is appended to, and read anywhere.
- */
+/* scratch: a temporary file (core/tempfile.h) for what does not fit in memory. It is appended to, and read anywhere. */
 #ifndef UPJOB_CORE_SCRATCH_H
 #define UPJOB_CORE_SCRATCH_H
 
+#include <limits.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,11 +11,10 @@
 struct scratch {
     int fd;        /* -1: closed */
     uint64_t size; /* bytes written */
-    char directory[256];
+    char directory[PATH_MAX];
 };
 
-/* In `directory`; when that is NULL in TMPDIR; when that is not set in /var/tmp or /tmp: the one on a disk (not in memory), and
- * of two on disks the one with more room. */
+/* In `directory`, or where that is NULL as tempfile_open says. */
 bool scratch_open(struct scratch *scratch, const char *directory, struct err *err) MUST_CHECK;
 /* All of it or an error: a full disk is told with the directory and what to do. */
 bool scratch_append(struct scratch *scratch, const void *bytes, size_t len, struct err *err) MUST_CHECK;

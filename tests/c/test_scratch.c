@@ -1,4 +1,4 @@
-/* Nameless files, with a system that does things by halves: pwrite, pread, open and statfs are those below. */
+/* Nameless files, with a system that does things by halves: pwrite, pread and open are those below. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,18 +12,13 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/vfs.h>
 #include <unistd.h>
-
-#include <linux/magic.h>
 
 #include "core/scratch.h"
 
 static bool by_halves, no_nameless_files;
 static unsigned calls;
 static size_t disk_room = SIZE_MAX; /* for bytes that are written */
-static const char *in_memory;       /* a directory that has a great deal of room there */
-static const char *roomy;           /* a directory that has more than others on a disk */
 
 /* Every other call is interrupted, the others do up to seven bytes. */
 static bool interrupted(size_t *len)
@@ -61,15 +56,6 @@ int open(const char *path, int flags, ...)
         return -1;
     }
     return (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
-}
-
-int statfs(const char *path, struct statfs *info)
-{
-    bool memory = in_memory && strcmp(path, in_memory) == 0, room = roomy && strcmp(path, roomy) == 0;
-    *info = (struct statfs){.f_type = memory ? TMPFS_MAGIC : EXT4_SUPER_MAGIC,
-                            .f_bsize = 4096,
-                            .f_bavail = memory ? 1 << 30 : room ? 2000 : 1000};
-    return 0;
 }
 
 static void expect_private(const struct scratch *scratch)
@@ -139,35 +125,6 @@ static void a_file_is_not_where_it_was_told(void **state)
     assert_int_equal(rmdir(directory), 0);
 }
 
-static void expect_directory(const char *directory)
-{
-    struct err err;
-    struct scratch scratch;
-    unsetenv("TMPDIR");
-    assert_true(scratch_open(&scratch, NULL, &err));
-    assert_string_equal(scratch.directory, directory);
-    scratch_close(&scratch);
-    in_memory = roomy = NULL;
-}
-
-static void memory_is_taken_for_a_disk(void **state)
-{
-    (void)state;
-    in_memory = "/tmp";
-    expect_directory("/var/tmp");
-    in_memory = "/var/tmp";
-    expect_directory("/tmp");
-}
-
-static void the_disk_with_less_room_is_taken(void **state)
-{
-    (void)state;
-    roomy = "/tmp";
-    expect_directory("/tmp");
-    roomy = "/var/tmp";
-    expect_directory("/var/tmp");
-}
-
 static void a_full_disk_is_not_told(void **state)
 {
     (void)state;
@@ -182,19 +139,6 @@ static void a_full_disk_is_not_told(void **state)
     assert_string_equal(err.file, scratch.directory);
     assert_non_null(strstr(err.message, "beyond 2 MiB"));
     assert_non_null(strstr(err.message, strerror(ENOSPC)));
-    scratch_close(&scratch);
-}
-
-static void a_name_that_is_too_long_is_cut(void **state)
-{
-    (void)state;
-    struct err err;
-    struct scratch scratch;
-    char directory[400];
-    memset(directory, '/', sizeof directory);
-    directory[sizeof directory - 1] = '\0';
-    assert_false(scratch_open(&scratch, directory, &err));
-    assert_string_equal(err.code, ERR_CONFIG);
     scratch_close(&scratch);
 }
 
@@ -218,10 +162,7 @@ int main(void)
         cmocka_unit_test(interrupted_and_short_calls_lose_bytes),
         cmocka_unit_test(the_file_has_a_name),
         cmocka_unit_test(a_file_is_not_where_it_was_told),
-        cmocka_unit_test(memory_is_taken_for_a_disk),
-        cmocka_unit_test(the_disk_with_less_room_is_taken),
         cmocka_unit_test(a_full_disk_is_not_told),
-        cmocka_unit_test(a_name_that_is_too_long_is_cut),
         cmocka_unit_test(bytes_that_are_not_there_are_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
