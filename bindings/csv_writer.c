@@ -2,6 +2,7 @@
 #include "bindings/csv.h"
 
 #define WRITER_TYPE "upjob.csv.writer"
+#define MOST_CELLS  ((lua_Integer)1 << 24) /* of a list, which may say any length */
 
 struct writer {
     struct csv_writer *csv;
@@ -31,10 +32,18 @@ static struct writer *check_writer(lua_State *L)
     return writer;
 }
 
+static size_t list_length(lua_State *L, int index)
+{
+    lua_Integer length = luaL_len(L, index);
+    if (length < 0 || length > MOST_CELLS)
+        luaL_error(L, "writer:write: a list has from 0 to %I cells, not %I", (LUAI_UACINT)MOST_CELLS, (LUAI_UACINT)length);
+    return (size_t)length;
+}
+
 /* The cells of a list of strings and numbers; nil within it is an empty cell up to #list. */
 static struct csv_slice *list_cells(lua_State *L, int index, size_t *count)
 {
-    *count = (size_t)luaL_len(L, index);
+    *count = list_length(L, index);
     struct csv_slice *cells = lua_newuserdatauv(L, (*count + 1) * sizeof *cells, 1);
     lua_createtable(L, (int)*count, 0); /* keeps the strings made of numbers */
     for (size_t i = 0; i < *count; i++) {
@@ -68,6 +77,7 @@ static int writer_write(lua_State *L)
         size_t count;
         luaL_checktype(L, 2, LUA_TTABLE);
         const struct csv_slice *cells = list_cells(L, 2, &count);
+        (void)check_writer(L); /* the list's metamethods may have closed it */
         ok = csv_writer_row(writer->csv, cells, count, &e);
     }
     if (!ok)

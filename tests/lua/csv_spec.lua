@@ -417,6 +417,26 @@ describe("a writer", function()
     os.remove(path)
   end)
 
+  it("does not write outside of its memory for a list that says a length that cannot be", function()
+    local writer = assert(csv.writer("/dev/null"))
+    for _, length in ipairs { -1, math.mininteger, math.maxinteger, (1 << 60) - 1, 1 << 60, (1 << 24) + 1 } do
+      local list = setmetatable({}, { __len = function() return length end, __index = function() return "x" end })
+      local ok, err = pcall(writer.write, writer, list)
+      assert.is_false(ok)
+      assert.is_truthy(err:find(("a list has from 0 to 16777216 cells, not %d"):format(length), 1, true), err)
+    end
+    assert(writer:write(setmetatable({}, { __len = function() return 2 end })))
+    assert(writer:close())
+  end)
+
+  it("does not crash when the list that it writes closes it", function()
+    local writer = assert(csv.writer("/dev/null"))
+    local list = setmetatable({}, { __len = function() return 1 end, __index = function() writer:close() return "x" end })
+    local ok, err = pcall(writer.write, writer, list)
+    assert.is_false(ok)
+    assert.is_truthy(err:find("the CSV writer is closed", 1, true), err)
+  end)
+
   it("does not hold everything up for a named pipe that nobody reads", function()
     local path = os.tmpname()
     os.remove(path)
