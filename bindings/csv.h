@@ -33,7 +33,7 @@ struct reader {
     const struct row_object *object; /* what stands for it in the script */
     struct err error;       /* of the iterators: empty between calls */
     long line;              /* of the current or last row */
-    uint64_t serial;        /* of the current row, with check_rows */
+    uint64_t serial;        /* of the current row: with check_rows, no other row object has it */
     bool closed;
     bool no_header;
     bool check_rows;

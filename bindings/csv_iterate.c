@@ -141,6 +141,7 @@ static int give_list(lua_State *L, struct reader *reader)
 {
     const struct csv_row *row = reader->row;
     reader->line = row->line;
+    reader->serial++;
     lua_createtable(L, (int)row->count, 0);
     for (size_t i = 0; i < row->count; i++) {
         struct csv_slice cell = csv_cell(row, i);
@@ -198,6 +199,7 @@ static int give_columns(lua_State *L, struct reader *reader)
     const struct csv_row *row = reader->row;
     int count = projection->count;
     reader->line = row->line;
+    reader->serial++;
     if (count > LUA_MINSTACK - 4)
         luaL_checkstack(L, count, NULL);
     for (int i = 0; i < count; i++) {

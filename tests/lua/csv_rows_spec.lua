@@ -82,6 +82,19 @@ describe("a row", function()
     assert.equals("2", row.b)
   end)
 
+  it("that is checked is gone when columns or a list were read after it", function()
+    local text = "a,b\n1,2\n3,4\n5,6\n"
+    for _, read_on in ipairs { function(r) return r:columns { "a" } end, function(r) return r:rows { as = "list" } end } do
+      local reader = csv.parse(text, { check_rows = true })
+      local row = reader:rows()()
+      assert.equals("1", row.a)
+      read_on(reader)()
+      local ok, err = pcall(function() return row.a end)
+      assert.is_false(ok)
+      assert.is_truthy(err:find("the row of line 2 is gone", 1, true), err)
+    end
+  end)
+
   it("that is checked is an object of its own, and says its line when it is used too late", function()
     local reader = csv.parse("a,b\n1,2\n3,4\n5,6\n", { check_rows = true })
     local kept = {}
