@@ -1,87 +1,50 @@
---- upjob.mapping: which column goes where in a profile. A mapping file returns mapping.define{…}.
+--- upjob.mapping: which column goes where in a profile, and what is done to its values on the way. A mapping file returns
+--- mapping.define{…}.
 local errors = require "upjob.errors"
-local rejects = require "upjob.rejects"
-local report = require "upjob.report"
+local header_mapping = require "upjob.mapping_header"
+local mapping_field = require "upjob.mapping_field"
+local mapping_text = require "upjob.mapping_text"
 local system = require "upjob.native.system"
 local targets = require "upjob.targets"
 
-local mapping = {}
+local mapping = { slug = header_mapping.slug }
 
-local KEY_PATTERN, KEY_MAX = "^[%w_.-]+$", 64 -- of a key of Fields: the service model, FieldMap
+local misuse = mapping_field.misuse
 
-local methods = {}
--- What a field may have beside its methods.
-local PROPERTIES = { column = true, content_type = true, where = true, target = true, key = true, is_required = true }
-
-local field = {}
-
-function field.__index(_, name)
-  local method = methods[name]
-  if method or PROPERTIES[name] then return method end
-  error(("a field of a mapping has no \"%s\"%s"):format(tostring(name), errors.did_you_mean(name, errors.names_of(methods))), 2)
-end
-
--- Raises misuse at the line that called our caller. A tail call ("return mapping.define{…}") leaves no such line: then it is
--- told at `where`, the line of the field that it is about.
-local function misuse(where, format, ...)
-  local message = format:format(...)
-  if debug.getinfo(2, "t").istailcall and where then error(("%s: %s"):format(where, message), 0) end
-  error(message, 3)
-end
-
--- Where the script called us: for errors about the mapping that only show when it is defined.
-local function caller_line(level)
-  local info = debug.getinfo(level + 1, "Sl")
-  return info and info.currentline > 0 and ("%s:%d"):format(info.short_src, info.currentline) or nil
-end
-
-local function new_field(kind)
-  return function(column)
-    if type(column) ~= "string" or column == "" then
-      error(("mapping.%s: the name of a column is needed"):format(kind.name), 2)
-    end
-    return setmetatable({ column = column, content_type = kind.content_type, where = caller_line(2) }, field)
+local function new_field(kind, content_type)
+  return function(columns)
+    local problem = mapping_field.problem_of_columns(columns)
+    if problem then error(("mapping.%s: %s"):format(kind, problem), 2) end
+    columns = type(columns) == "string" and { columns } or table.move(columns, 1, #columns, 1, {})
+    return mapping_field.new { columns = columns, content_type = content_type, where = mapping_field.caller_line(2) }
   end
 end
 
-for _, kind in ipairs {
-  { name = "string", content_type = "STRING" }, { name = "number", content_type = "NUMBER" },
-  { name = "phone", content_type = "PHONE_NUMBER" }, { name = "email", content_type = "EMAIL_ADDRESS" },
-  { name = "name", content_type = "NAME" },
-} do
-  mapping[kind.name] = new_field(kind)
+--- mapping.string "Column", or { "First", "Last" }: several columns, whose values are joined; so phone, email, number and name.
+for kind, content_type in pairs(mapping_field.kinds) do mapping[kind] = new_field(kind, content_type) end
+
+--- mapping.const "spring": the same value in every row.
+function mapping.const(value)
+  if type(value) == "number" then value = ("%s"):format(value) end
+  if type(value) ~= "string" or value == "" then error("mapping.const: a text or a number is needed", 2) end
+  return mapping_field.new { columns = {}, constant = value, content_type = "STRING", where = mapping_field.caller_line(2) }
 end
 
---- Where the value goes: "EmailAddress", "Address.City", "Attributes.tier".
-function methods:to(target)
-  if type(target) ~= "string" then misuse(self.where, "to: the name of a target is needed") end
-  local problem = targets.check(target)
-  if problem then misuse(self.where, "column \"%s\": %s", self.column, problem) end
-  self.target = target
-  return self
+-- What a definition may hold beside fields.
+local skipped, filter = {}, {}
+
+--- mapping.skip "Column": it is left out on purpose, so that no check tells of it. Several names, or a list of them.
+function mapping.skip(...)
+  local columns = type(...) == "table" and ... or { ... }
+  local problem = mapping_field.problem_of_columns(columns)
+  if problem then error("mapping.skip: " .. problem, 2) end
+  return setmetatable({ columns = table.move(columns, 1, #columns, 1, {}) }, skipped)
 end
 
---- The key of the field in the job's Fields; without it, the column's name, or a slug of it.
-function methods:as(key)
-  if type(key) ~= "string" or not key:find(KEY_PATTERN) or #key > KEY_MAX then
-    misuse(self.where, "column \"%s\": as(): 1 to %d of a-z A-Z 0-9 _ . -, not %s", self.column, KEY_MAX,
-      type(key) == "string" and ("%q"):format(key) or type(key))
-  end
-  self.key = key
-  return self
-end
-
---- A row whose cell is empty here is rejected.
-function methods:required()
-  self.is_required = true
-  return self
-end
-
---- "Customer Id", "CustomerId" → "customer_id"; letters outside ASCII fall away.
-function mapping.slug(text)
-  local slug = text:gsub("(%l)(%u)", "%1_%2"):gsub("(%u)(%u%l)", "%1_%2"):lower()
-  slug = slug:gsub("[^%w]+", "_"):gsub("^_+", ""):gsub("_+$", ""):sub(1, KEY_MAX)
-  return slug ~= "" and slug or nil
+--- mapping.rows(function(row) return row.Country == "US" end): other rows are left out; they are not rejected.
+function mapping.rows(predicate)
+  if type(predicate) ~= "function" then error("mapping.rows: a function is needed", 2) end
+  return setmetatable({ predicate = predicate }, filter)
 end
 
 local map = {}
@@ -90,11 +53,12 @@ map.__index = map
 local function give_key(f, used)
   local key = f.key
   if not key then
-    key = f.column:find(KEY_PATTERN) and #f.column <= KEY_MAX and f.column or mapping.slug(f.column) or "field"
+    local name = f.column or f.target:match("[^.]+$")
+    key = name:find(mapping_field.KEY_PATTERN) and #name <= mapping_field.KEY_MAX and name or mapping.slug(name) or "field"
     local base, n = key, 1
     while used[key] do
       n = n + 1
-      key = base:sub(1, KEY_MAX - 4) .. "_" .. n
+      key = base:sub(1, mapping_field.KEY_MAX - 4) .. "_" .. n
     end
   end
   return key
@@ -105,11 +69,12 @@ local function find_unique_key(fields, name)
     if f.key == name then return f end
   end
   for _, f in ipairs(fields) do
-    if f.column == name then return f end
+    if f.column == name and #f.columns == 1 then return f end
   end
 end
 
 local OPTIONS = { "unique_key", "on_invalid" }
+local ON_INVALID = { reject = true, blank = true, stop = true }
 
 -- What is wrong with the options of a definition: a message and the place that it is about, or nil.
 local function problem_of_options(definition)
@@ -119,61 +84,92 @@ local function problem_of_options(definition)
     end
   end
   local on_invalid = definition.on_invalid
-  if on_invalid ~= nil and on_invalid ~= "reject" and on_invalid ~= "stop" then
-    return "mapping.define: on_invalid is \"reject\" or \"stop\""
+  if on_invalid ~= nil and not ON_INVALID[on_invalid] then
+    return "mapping.define: on_invalid is \"reject\", \"blank\" or \"stop\""
   end
-  if #definition == 0 then return "mapping.define: a mapping needs at least one field" end
 end
 
-local function problem_of_fields(definition)
-  local used, taken = {}, {}
-  for i, f in ipairs(definition) do
-    if getmetatable(f) ~= field then
-      return ("mapping.define: item %d is not a field: mapping.string \"Column\" : to \"Target\""):format(i)
+-- The items of a definition by what they are.
+local function sort_items(definition)
+  local fields, skips, filters = {}, {}, {}
+  for i, item in ipairs(definition) do
+    local kind = getmetatable(item)
+    if kind == skipped then
+      for _, column in ipairs(item.columns) do skips[column] = true end
+    elseif kind == filter then
+      filters[#filters + 1] = item.predicate
+    elseif mapping_field.is(item) then
+      fields[#fields + 1] = item
+    else
+      return nil, ("mapping.define: item %d is not a field: mapping.string \"Column\" : to \"Target\""):format(i)
     end
-    if not f.target then return ("column \"%s\" has no target: add :to \"…\""):format(f.column), f.where end
+  end
+  if #fields == 0 then return nil, "mapping.define: a mapping needs at least one field" end
+  return { fields = fields, skipped = skips, filters = filters }
+end
+
+local function problem_of_fields(fields)
+  local used, taken = {}, {}
+  for _, f in ipairs(fields) do
+    local title = mapping_field.title(f)
+    if not f.target then return ("%s has no target: add :to \"…\""):format(title), f.where end
     if f.key and used[f.key] then
       return ("two fields have the key \"%s\": give one another name with :as"):format(f.key), f.where
     end
     if f.key then used[f.key] = true end
-    if taken[f.target] then
-      return ("two columns go to %s: \"%s\" and \"%s\""):format(f.target, taken[f.target], f.column), f.where
+    if f.clears then
+      return ("%s: clear(): the service has no way to empty a stored value: an empty cell leaves it as it is"):format(title),
+        f.where
     end
-    taken[f.target] = f.column
+    if taken[f.target] then
+      return ("two columns go to %s: %s and %s; to have both there, join them: mapping.string { \"…\", \"…\" } : to \"%s\"")
+        :format(f.target, taken[f.target], title:gsub("^columns? ", ""), f.target), f.where
+    end
+    taken[f.target] = title:gsub("^columns? ", "")
   end
-  for _, f in ipairs(definition) do
+  for _, f in ipairs(fields) do
     f.key = give_key(f, used)
     used[f.key] = true
   end
 end
 
-local function problem_of_key(definition)
-  if type(definition.unique_key) ~= "string" then
+local function problem_of_key(fields, unique_key)
+  if type(unique_key) ~= "string" then
     return "mapping.define: unique_key is required: the key of the field that tells profiles apart"
   end
-  if find_unique_key(definition, definition.unique_key) then return nil end
+  local found = find_unique_key(fields, unique_key)
+  if found and #found.columns == 0 then
+    return "mapping.define: unique_key is a constant: all rows would be one profile", found.where
+  end
+  if found then return nil end
   local names = {}
-  for i, f in ipairs(definition) do names[i] = f.key end
-  local near = errors.did_you_mean(definition.unique_key, names)
-  return ("mapping.define: unique_key \"%s\" is none of the fields%s"):format(definition.unique_key,
+  for i, f in ipairs(fields) do names[i] = f.key end
+  local near = errors.did_you_mean(unique_key, names)
+  return ("mapping.define: unique_key \"%s\" is none of the fields%s"):format(unique_key,
     near ~= "" and near or ": " .. table.concat(names, ", "))
 end
 
 --- mapping.define{ unique_key = "customer_id", mapping.email "E-mail" : to "EmailAddress", …, on_invalid = "reject" }
--- on_invalid says what becomes of a row that the service would fail: "reject" (it is kept back and written to the rejects
--- file; the default) or "stop" (nothing is sent).
+-- unique_key: the field that tells profiles apart, by its key or its column. on_invalid says what becomes of a row that has a
+-- value which the service would fail or which is not what its field says: "reject" (it is kept back and written to the rejects
+-- file; the default), "blank" (the value is emptied; a row without what is required or without its key is rejected all the
+-- same) or "stop" (nothing is sent).
 function mapping.define(definition)
   if type(definition) ~= "table" then error("mapping.define: a table is needed", 2) end
+  local items
   local problem, where = problem_of_options(definition)
-  if not problem then problem, where = problem_of_fields(definition) end
-  if not problem then problem = problem_of_key(definition) end
+  if not problem then
+    items, problem = sort_items(definition)
+  end
+  if not problem then problem, where = problem_of_fields(items.fields) end
+  if not problem then problem, where = problem_of_key(items.fields, definition.unique_key) end
   if problem and where then error(("%s: %s"):format(where, problem), 0) end
   if problem then
     local first = definition[1]
-    misuse(getmetatable(first) == field and first.where or nil, "%s", problem)
+    misuse(mapping_field.is(first) and first.where or nil, "%s", problem)
   end
-  local key_field = find_unique_key(definition, definition.unique_key)
-  return setmetatable({ fields = table.move(definition, 1, #definition, 1, {}), key_field = key_field,
+  local key_field = find_unique_key(items.fields, definition.unique_key)
+  return setmetatable({ fields = items.fields, skipped = items.skipped, filters = items.filters, key_field = key_field,
                         unique_key = key_field.key, on_invalid = definition.on_invalid or "reject" }, map)
 end
 
@@ -182,11 +178,13 @@ function mapping.is(value)
   return getmetatable(value) == map
 end
 
---- Fields as CreateUploadJob takes them.
-function map:api_fields()
+--- Fields as CreateUploadJob takes them. `sources` has the column of the file that is sent by field key, where it is not the
+--- field's own.
+function map:api_fields(sources)
   local fields = {}
   for _, f in ipairs(self.fields) do
-    fields[f.key] = { Source = "_source." .. f.column, Target = "_profile." .. f.target, ContentType = f.content_type }
+    fields[f.key] = { Source = "_source." .. (sources and sources[f.key] or f.column or f.key), Target = "_profile." .. f.target,
+                      ContentType = f.content_type }
   end
   return fields
 end
@@ -200,92 +198,30 @@ function map:check_fields()
   return fields
 end
 
--- As Lua reads it back: what would not be safe on a terminal is in Lua's own escapes.
-local function quoted(text)
-  return '"' .. report.safe((text:gsub('["\\]', "\\%0"))) .. '"'
-end
-
-local function spoken_kind(content_type)
-  return ({ STRING = "string", NUMBER = "number", PHONE_NUMBER = "phone", EMAIL_ADDRESS = "email", NAME = "name" })[content_type]
-end
-
--- Fields as lines of a mapping file, in columns.
-local function field_lines(fields)
-  local kinds, columns, lines = 0, 0, {}
-  for _, f in ipairs(fields) do
-    kinds = math.max(kinds, #spoken_kind(f.content_type))
-    columns = math.max(columns, #quoted(f.column))
-  end
-  for i, f in ipairs(fields) do
-    local kind, column = spoken_kind(f.content_type), quoted(f.column)
-    lines[i] = ("  mapping.%s%s %s%s : to %s%s%s,"):format(kind, (" "):rep(kinds - #kind), column,
-      (" "):rep(columns - #column), quoted(f.target), f.key and f.key ~= f.column and " : as " .. quoted(f.key) or "",
-      f.is_required and " : required()" or "")
-  end
-  return lines
-end
-
 --- Lines of a mapping file for columns that became attributes and look like a place in a profile that no column goes to.
 function map:hints()
   local taken, fields = {}, {}
   for _, f in ipairs(self.fields) do taken[f.target] = true end
   for _, f in ipairs(self.fields) do
-    local target = f.target:find("^Attributes%.") and targets.alike(f.column)
+    local target = f.column and f.target:find("^Attributes%.") and targets.alike(f.column)
     if target and not taken[target] then
       taken[target] = true
-      fields[#fields + 1] = { column = f.column, target = target, content_type = targets.kind[target], key = f.key }
+      fields[#fields + 1] = mapping_field.new { columns = f.columns, target = target, content_type = targets.kind[target],
+                                                key = f.key }
     end
   end
-  return field_lines(fields)
+  return mapping_text.field_lines(fields)
 end
 
 --- The mapping as the text of a mapping file.
 function map:to_lua()
-  local lines = field_lines(self.fields)
-  return ("local mapping = require \"upjob.mapping\"\n\nreturn mapping.define {\n  unique_key = %s,\n%s\n}\n")
-    :format(quoted(self.unique_key), table.concat(lines, "\n"))
+  return mapping_text.file(self)
 end
 
--- The service takes that much of a Source, which begins with "_source.": the service model.
-local COLUMN_MAX = 1000 - #"_source."
-
-local function free_attribute(column, index, taken)
-  local base = mapping.slug(column) or ("column_" .. index)
-  local slug, n = base, 1
-  while taken["Attributes." .. slug] do
-    n = n + 1
-    slug = base .. "_" .. n
-  end
-  return "Attributes." .. slug
-end
-
---- A mapping of every column of a header: those that equal a profile's target go there, the rest to Attributes.<slug>.
--- `key_column` is the unique key; `place` has the header's file and line, for errors. Returns nil, err when the key is not in
--- the header, or a name is longer than the service takes.
+--- A mapping of every column of a header: map | nil, err (mapping_header).
 function mapping.from_header(header, key_column, place)
-  local definition, taken, has_key = {}, {}, false
-  local function refuse(message)
-    return nil, errors.new { code = "InvalidFile", file = place and place.file, line = place and place.line, message = message }
-  end
-  for i, column in ipairs(header) do
-    if column ~= "" and column ~= rejects.REASON_COLUMN then
-      local length = utf8.len(column) or #column
-      if length > COLUMN_MAX then
-        return refuse(("cell %d of the header has %d characters, the service takes %d of a column's name: is it a header?")
-          :format(i, length, COLUMN_MAX))
-      end
-      local target = targets.equal(column)
-      if not target or taken[target] then target = free_attribute(column, i, taken) end
-      taken[target] = true
-      definition[#definition + 1] = setmetatable({ column = column, target = target,
-        content_type = targets.kind[target] or "STRING", where = "column " .. i }, field)
-      has_key = has_key or column == key_column
-    end
-  end
-  if not has_key then
-    return refuse(("the key column \"%s\" is not in the header%s"):format(key_column, errors.did_you_mean(key_column, header)))
-  end
-  definition.unique_key = key_column
+  local definition, err = header_mapping.definition(header, key_column, place)
+  if not definition then return nil, err end
   return mapping.define(definition)
 end
 
