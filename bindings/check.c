@@ -1,22 +1,41 @@
 /* check: upjob.native.check: the pass over a file before it is imported. */
-#include "core/check.h"
+#include "bindings/check.h"
 
 #include <stdatomic.h>
 #include <stddef.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "bindings/app.h"
+#include "bindings/mapping.h"
 #include "bindings/wait.h"
+#include "core/loop_watch.h"
 
 #define PROGRESS_EVERY_MS 100
+#define CHECK_TYPE        "upjob.check"
+
+/* The user value of what is waited for. */
+enum { HOLDER = 1 };
+
+/* The check as a userdata of its own, so that it goes when everything that uses it has gone. User value 1 is
+ * the file's name. */
+struct holder {
+    struct check *check;
+    bool used; /* by a run, or by an opening that has not ended */
+};
 
 struct checking {
     struct wait wait;
     struct check *check;
+    struct holder *holder;
+    struct lua_mapping *mapping; /* NULL: none */
+    bool opens;                  /* only that */
+    bool on_loop;                /* slices are taken between turns, because they call functions */
+    bool given_up;
     struct loop_work *work;
-    int self_ref; /* until the work has ended: a slice cannot be cut short */
+    struct loop_watch *watch;      /* of a pipe */
+    struct loop_timer *next_slice; /* when they are taken on the loop */
+    struct posted slice;
+    int self_ref; /* until it has ended: a slice cannot be cut short */
     /* How far it is: written by the slice's thread, told by a timer of the loop. */
     _Atomic uint64_t rows, bytes, total;
     int progress_ref; /* the script's function, or LUA_NOREF */
@@ -24,22 +43,13 @@ struct checking {
     struct posted report;
 };
 
-static bool slice(void *arg)
-{
-    struct checking *checking = arg;
-    bool more = check_slice(checking->check);
-    const struct check_result *result = check_result(checking->check);
-    atomic_store(&checking->rows, result->rows);
-    atomic_store(&checking->bytes, result->bytes);
-    atomic_store(&checking->total, result->total);
-    return more;
-}
-
 static void unref(struct checking *checking, int *ref)
 {
     luaL_unref(checking->wait.app->L, LUA_REGISTRYINDEX, *ref);
     *ref = LUA_NOREF;
 }
+
+/* ---- progress ---- */
 
 static void stop_reporting(struct checking *checking)
 {
@@ -68,224 +78,298 @@ static void report_progress(lua_State *L, struct posted *posted)
     lua_pop(L, 1);
 }
 
-static void done(void *arg)
+/* ---- slices ---- */
+
+static bool take_slice(struct checking *checking, bool opening)
+{
+    bool more = opening ? check_open_slice(checking->check) : check_slice(checking->check);
+    const struct check_result *result = check_result(checking->check);
+    atomic_store(&checking->rows, result->rows);
+    atomic_store(&checking->bytes, result->bytes);
+    atomic_store(&checking->total, result->total);
+    return more;
+}
+
+/* On another thread. It ends, to go on later, where the input is to be waited for. */
+static bool work_slice(void *arg)
 {
     struct checking *checking = arg;
-    checking->work = NULL;
+    return take_slice(checking, checking->opens || checking->on_loop) && check_waits_for(checking->check) < 0;
+}
+
+static void end(struct checking *checking)
+{
     stop_reporting(checking);
     wait_finish(&checking->wait);
     unref(checking, &checking->self_ref);
 }
 
+static void start_work(void *arg);
+
+static void loop_due(void *arg)
+{
+    struct checking *checking = arg;
+    checking->next_slice = NULL;
+    scheduler_post(checking->wait.app->scheduler, &checking->slice);
+}
+
+/* Between turns; the next one a turn later, so that everything else goes on. */
+static void loop_slice(lua_State *L, struct posted *posted)
+{
+    struct checking *checking = (struct checking *)((char *)posted - offsetof(struct checking, slice));
+    luaL_checkstack(L, 20, "a check");
+    lua_rawgeti(L, LUA_REGISTRYINDEX, checking->self_ref);
+    lua_rawgeti(L, -1, 3);
+    mapping_enter(checking->mapping, L, lua_gettop(L), check_reader(checking->check));
+    bool more = take_slice(checking, false);
+    mapping_leave(checking->mapping);
+    lua_pop(L, 2);
+    if (checking->given_up || !more) {
+        end(checking);
+        return;
+    }
+    checking->next_slice = loop_timer_start(checking->wait.app->loop, 0, loop_due, checking);
+    if (!checking->next_slice)
+        loop_due(checking);
+}
+
+static void work_done(void *arg)
+{
+    struct checking *checking = arg;
+    int fd = check_waits_for(checking->check);
+    checking->work = NULL;
+    if (!checking->given_up && fd >= 0) {
+        checking->watch = loop_watch_start(checking->wait.app->loop, fd, start_work, checking);
+        if (checking->watch)
+            return;
+    }
+    if (!checking->given_up && checking->on_loop && !check_result(checking->check)->fatal)
+        loop_due(checking);
+    else
+        end(checking);
+}
+
+static void start_work(void *arg)
+{
+    struct checking *checking = arg;
+    checking->watch = NULL;
+    checking->work = loop_work_start(checking->wait.app->loop, work_slice, work_done, checking);
+    if (!checking->work)
+        end(checking);
+}
+
 static void cancel(struct wait *w)
 {
     struct checking *checking = (struct checking *)w;
+    bool idle = checking->watch || checking->next_slice || checking->slice.queued;
+    checking->given_up = true;
     stop_reporting(checking);
+    loop_watch_stop(checking->watch);
+    loop_timer_stop(checking->next_slice);
+    scheduler_unpost(checking->wait.app->scheduler, &checking->slice);
+    checking->watch = NULL;
+    checking->next_slice = NULL;
     if (checking->work)
         loop_work_cancel(checking->work);
+    else if (idle)
+        unref(checking, &checking->self_ref);
 }
 
-static void set_integer(lua_State *L, const char *name, uint64_t value)
+/* ---- results ---- */
+
+static int push_opened(lua_State *L, struct checking *checking, int holder)
 {
-    lua_pushinteger(L, (lua_Integer)value);
-    lua_setfield(L, -2, name);
+    const struct check_result *result = check_result(checking->check);
+    long line;
+    if (result->fatal)
+        return push_check_result(L, checking->check, NULL, "");
+    const char *const *names = check_header_names(checking->check, &line);
+    checking->holder->used = false;
+    lua_createtable(L, 0, 4);
+    lua_pushvalue(L, holder);
+    lua_setfield(L, -2, "check");
+    lua_newtable(L);
+    for (lua_Integer i = 0; names[i]; i++) {
+        lua_pushstring(L, names[i]);
+        lua_rawseti(L, -2, i + 1);
+    }
+    lua_setfield(L, -2, "header");
+    lua_pushinteger(L, line);
+    lua_setfield(L, -2, "line");
+    push_check_facts(L, result->facts);
+    lua_setfield(L, -2, "facts");
+    return 1;
 }
 
-static void set_text(lua_State *L, const char *name, const char *value)
-{
-    lua_pushstring(L, value);
-    lua_setfield(L, -2, name);
-}
-
-static void push_problem(lua_State *L, const struct check_problem *problem, const char *file)
-{
-    char text[1024];
-    lua_createtable(L, 0, 8);
-    set_text(L, "class", check_class_name(problem->class));
-    set_text(L, "reason", problem->reason);
-    set_text(L, "column_name", problem->name);
-    set_text(L, "value", problem->value);
-    set_integer(L, "line", (uint64_t)problem->line);
-    set_integer(L, "column", (uint64_t)problem->column);
-    set_text(L, "text", check_problem_text(problem, file, true, text, sizeof text));
-    set_text(L, "masked", check_problem_text(problem, file, false, text, sizeof text));
-}
-
-/* {rows, bad_rows, bytes, counts = {class = n}, problems = {…}, outgoing_fd, outgoing_bytes, rejects_written, md5, identity}
- * md5 and identity: what upload.put takes to see that it sends what was checked */
 static int results(lua_State *L, struct wait *w, int index)
 {
     struct checking *checking = (struct checking *)w;
-    const struct check_result *result = check_result(checking->check);
-    if (result->fatal)
-        return fail_with(L, &result->err);
-    lua_getiuservalue(L, index, 1);
-    const char *file = lua_tostring(L, -1);
-    lua_createtable(L, 0, 10);
-    set_integer(L, "rows", result->rows);
-    set_integer(L, "bad_rows", result->bad_rows);
-    set_integer(L, "bytes", result->total);
-    set_integer(L, "outgoing_bytes", result->outgoing_bytes);
-    lua_pushboolean(L, result->rejects_written);
-    lua_setfield(L, -2, "rejects_written");
-    lua_newtable(L);
-    for (int i = 0; i < CHECK_CLASSES; i++)
-        if (result->counts[i])
-            set_integer(L, check_class_name((enum check_class)i), result->counts[i]);
-    lua_setfield(L, -2, "counts");
-    lua_createtable(L, (int)result->problem_count, 0);
-    for (size_t i = 0; i < result->problem_count; i++) {
-        push_problem(L, &result->problems[i], file);
-        lua_rawseti(L, -2, (lua_Integer)i + 1);
-    }
-    lua_setfield(L, -2, "problems");
-    set_text(L, "md5", result->md5);
-    if (result->outgoing_fd < 0) {
-        char identity[FILE_IDENTITY_TEXT];
-        file_identity_text(&result->identity, identity);
-        set_text(L, "identity", identity);
-    } else {
-        int fd = check_take_outgoing(checking->check);
-        set_integer(L, "outgoing_fd", (uint64_t)fd);
-    }
-    return 1;
+    lua_getiuservalue(L, index, HOLDER);
+    int holder = lua_gettop(L);
+    if (checking->opens)
+        return push_opened(L, checking, holder);
+    lua_getiuservalue(L, holder, 1);
+    return push_check_result(L, checking->check, checking->mapping ? checking->mapping->mapping : NULL,
+                             lua_tostring(L, -1));
 }
 
 static const struct wait_class checking_class = {results, cancel, false};
 
+/* ---- the check as scripts hold it ---- */
+
 static int collect(lua_State *L)
 {
-    struct check **held = lua_touserdata(L, 1);
-    check_free(*held);
-    *held = NULL;
+    struct holder *holder = lua_touserdata(L, 1);
+    check_free(holder->check);
+    holder->check = NULL;
     return 0;
 }
 
-/* The check as a userdata of its own, so that it goes when everything that uses it has gone. */
-static struct check **new_holder(lua_State *L)
+static struct holder *new_holder(lua_State *L, const char *file)
 {
-    struct check **held = lua_newuserdatauv(L, sizeof *held, 0);
-    *held = NULL;
-    if (luaL_newmetatable(L, "upjob.check")) {
+    struct holder *holder = lua_newuserdatauv(L, sizeof *holder, 1);
+    *holder = (struct holder){0};
+    if (luaL_newmetatable(L, CHECK_TYPE)) {
         lua_pushcfunction(L, collect);
         lua_setfield(L, -2, "__gc");
     }
     lua_setmetatable(L, -2);
-    return held;
+    lua_pushstring(L, strcmp(file, "-") == 0 ? "standard input" : file);
+    lua_setiuservalue(L, -2, 1);
+    return holder;
 }
 
-/* Fields from {{column=, required=, max_length=}, …}; the texts are the tables'. */
-static struct check_field *read_fields(lua_State *L, const char *what, size_t *count)
+static struct holder *open_holder(lua_State *L, const char *what, struct err *err)
 {
-    lua_getfield(L, 1, "fields");
-    luaL_argcheck(L, lua_istable(L, -1), 1, "fields must be a list");
-    int list = lua_gettop(L);
-    *count = lua_rawlen(L, list);
-    struct check_field *fields = lua_newuserdatauv(L, (*count + 1) * sizeof *fields, 0);
-    for (size_t i = 0; i < *count; i++) {
-        lua_rawgeti(L, list, (lua_Integer)i + 1);
-        int field = lua_gettop(L);
-        fields[i].column = need_string(L, field, what, "column");
-        fields[i].required = option_boolean(L, field, what, "required", false);
-        fields[i].max_length = (size_t)option_number(L, field, what, "max_length", 0);
-        lua_pop(L, 1);
-    }
-    return fields;
+    struct check_options options = {.path = need_string(L, 1, what, "file"),
+                                    .encoding = option_string(L, 1, what, "encoding", NULL),
+                                    .strict = option_boolean(L, 1, what, "strict", false),
+                                    .max_problems = (size_t)option_number(L, 1, what, "max_problems", 0)};
+    struct holder *holder = new_holder(L, options.path);
+    holder->check = check_new(&options, err);
+    return holder;
 }
 
-static const char **read_keys(lua_State *L)
+/* That of `open`, or a new one; pushed. */
+static struct holder *take_holder(lua_State *L, const char *what, struct err *err)
 {
-    lua_getfield(L, 1, "keys");
-    int list = lua_gettop(L);
-    size_t count = lua_istable(L, list) ? lua_rawlen(L, list) : 0;
-    const char **keys = lua_newuserdatauv(L, (count + 1) * sizeof *keys, 0);
-    for (size_t i = 0; i < count; i++) {
-        lua_rawgeti(L, list, (lua_Integer)i + 1);
-        keys[i] = luaL_checkstring(L, -1);
+    lua_getfield(L, 1, "opened");
+    if (lua_isnil(L, -1)) {
         lua_pop(L, 1);
+        return open_holder(L, what, err);
     }
-    keys[count] = NULL;
-    return keys;
+    luaL_argcheck(L, lua_istable(L, -1), 1, "opened is what open returns");
+    lua_getfield(L, -1, "check");
+    lua_remove(L, -2);
+    struct holder *holder = luaL_checkudata(L, -1, CHECK_TYPE);
+    luaL_argcheck(L, holder->check && !holder->used, 1, "what was opened was used already");
+    return holder;
 }
+
+/* ---- starting ---- */
 
 /* Keeps the function, if one was given, and begins to call it. */
 static void start_reporting(lua_State *L, struct checking *checking, const char *what)
 {
-    checking->progress_ref = LUA_NOREF;
-    checking->report.run = report_progress;
     if (!option_function(L, 1, what, "progress"))
         return;
     checking->progress_ref = luaL_ref(L, LUA_REGISTRYINDEX);
     checking->timer = loop_timer_start(app_of(L)->loop, PROGRESS_EVERY_MS, progress_due, checking);
 }
 
-/* run{file, fields, keys, reject, rejects, max_problems, progress = function(bytes, total, rows) end} → result | nil, err */
-static int native_run(lua_State *L)
+/* `mapping` is a place on the stack, 0 for none. All stay while the work runs: the reference holds them. */
+static int start(lua_State *L, const char *what, struct holder *holder, int holder_index, int mapping,
+                 bool opens)
 {
-    static const char *const known[] = {"file", "fields", "keys", "reject", "rejects", "max_problems",
-                                        "progress", NULL};
-    const char *what = "check";
-    struct err e;
-    err_clear(&e);
-    lua_settop(L, 1);
-    check_options(L, 1, what, known);
-    struct check_options options = {.path = need_string(L, 1, what, "file"),
-                                    .rejects_path = option_string(L, 1, what, "rejects", NULL),
-                                    .reject = option_boolean(L, 1, what, "reject", false),
-                                    .max_problems = (size_t)option_number(L, 1, what, "max_problems", 0)};
-    options.fields = read_fields(L, what, &options.field_count);
-    options.keys = read_keys(L);
-    struct check **held = new_holder(L);
-    int holder = lua_gettop(L);
-    *held = check_new(&options, &e);
-    if (!*held)
-        return fail_with(L, &e);
     struct checking *checking = wait_new(L, sizeof *checking, &checking_class);
-    checking->check = *held;
-    lua_pushstring(L, options.path);
-    lua_setiuservalue(L, -2, 1);
-    /* Both stay while the work runs: the reference holds a pair. */
-    lua_createtable(L, 2, 0);
-    lua_pushvalue(L, holder);
+    int self = lua_gettop(L);
+    checking->check = holder->check;
+    checking->holder = holder;
+    checking->mapping = mapping ? lua_touserdata(L, mapping) : NULL;
+    checking->opens = opens;
+    checking->on_loop = checking->mapping && checking->mapping->on_loop;
+    checking->slice.run = loop_slice;
+    checking->report.run = report_progress;
+    checking->progress_ref = LUA_NOREF;
+    holder->used = true;
+    lua_pushvalue(L, holder_index);
+    lua_setiuservalue(L, self, HOLDER);
+    lua_createtable(L, 3, 0);
+    lua_pushvalue(L, holder_index);
     lua_rawseti(L, -2, 1);
-    lua_pushvalue(L, -2);
+    lua_pushvalue(L, self);
     lua_rawseti(L, -2, 2);
+    if (mapping) {
+        lua_pushvalue(L, mapping);
+        lua_rawseti(L, -2, 3);
+    }
     checking->self_ref = luaL_ref(L, LUA_REGISTRYINDEX);
     start_reporting(L, checking, what);
-    checking->work = loop_work_start(app_of(L)->loop, slice, done, checking);
+    checking->work = loop_work_start(app_of(L)->loop, work_slice, work_done, checking);
     if (!checking->work) {
         stop_reporting(checking);
         unref(checking, &checking->self_ref);
         return luaL_error(L, "out of memory");
     }
     checking->wait.started = true;
-    return wait_for(L, lua_gettop(L));
+    return wait_for(L, self);
 }
 
-/* header{file, keys} → names, line | nil, err: what the check would say of the header */
-static int native_header(lua_State *L)
+/* open{file, encoding, strict, max_problems} → { check =, header = names, line =, facts = } | nil, err: what
+ * the file is, and its header; `run` goes on from there, and standard input is read once. */
+static int native_open(lua_State *L)
 {
-    static const char *const known[] = {"file", "keys", NULL};
-    const char *what = "header";
+    static const char *const known[] = {"file", "encoding", "strict", "max_problems", NULL};
     struct err e;
-    long line;
+    err_clear(&e);
+    lua_settop(L, 1);
+    check_options(L, 1, "open", known);
+    struct holder *holder = open_holder(L, "open", &e);
+    if (!holder->check)
+        return fail_with(L, &e);
+    return start(L, "open", holder, lua_gettop(L), 0, true);
+}
+
+/* The mapping is pushed; its place, 0 when none was given. */
+static int read_mapping(lua_State *L, struct check_plan *plan)
+{
+    lua_getfield(L, 1, "mapping");
+    if (lua_isnil(L, -1))
+        return 0;
+    luaL_argcheck(L, lua_istable(L, -1), 1, "mapping must be what mapping_plan makes");
+    struct lua_mapping *made = push_mapping(L, lua_gettop(L));
+    plan->mapping = made->mapping;
+    plan->on_invalid = made->on_invalid;
+    plan->skipped = made->skipped;
+    plan->dates = made->dates;
+    plan->date_count = made->date_count;
+    plan->wants = made->filter_count > 0 ? mapping_wants_row : NULL;
+    plan->arg = made;
+    return lua_gettop(L);
+}
+
+/* run{file or opened, mapping, encoding, strict, no_check, reject, rejects, problems, max_problems,
+ *     progress = function(bytes, total, rows) end} → result | nil, err: the tables of check_results.c */
+static int native_run(lua_State *L)
+{
+    static const char *const known[] = {"file",     "opened",       "mapping",  "encoding",
+                                        "strict",   "no_check",     "reject",   "rejects",
+                                        "problems", "max_problems", "progress", NULL};
+    const char *what = "check";
+    struct err e;
     err_clear(&e);
     lua_settop(L, 1);
     check_options(L, 1, what, known);
-    struct check_options options = {.path = need_string(L, 1, what, "file")};
-    options.keys = read_keys(L);
-    struct check **held = new_holder(L);
-    *held = check_new(&options, &e);
-    if (!*held || !check_open(*held, &e))
+    struct check_plan plan = {.rejects_path = option_string(L, 1, what, "rejects", NULL),
+                              .problems_path = option_string(L, 1, what, "problems", NULL),
+                              .reject = option_boolean(L, 1, what, "reject", false),
+                              .no_check = option_boolean(L, 1, what, "no_check", false)};
+    int mapping = read_mapping(L, &plan);
+    struct holder *holder = take_holder(L, what, &e);
+    int index = lua_gettop(L);
+    if (!holder->check || !check_set_plan(holder->check, &plan, &e))
         return fail_with(L, &e);
-    const char *const *names = check_header_names(*held, &line);
-    lua_newtable(L);
-    for (lua_Integer i = 0; names[i]; i++) {
-        lua_pushstring(L, names[i]);
-        lua_rawseti(L, -2, i + 1);
-    }
-    lua_pushinteger(L, line);
-    return 2;
+    return start(L, what, holder, index, mapping, false);
 }
 
 /* close_fd(fd) */
@@ -297,7 +381,8 @@ static int native_close_fd(lua_State *L)
 
 int open_native_check(lua_State *L)
 {
-    static const luaL_Reg functions[] = {{"run", native_run}, {"header", native_header}, {"close_fd", native_close_fd}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"open", native_open}, {"run", native_run}, {"close_fd", native_close_fd}, {NULL, NULL}};
     luaL_newlib(L, functions);
     return 1;
 }

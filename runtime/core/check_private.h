@@ -1,52 +1,128 @@
-/* check_private: what the files of check share: check.c has the pass over the file, check_header.c what would be wrong with every
- * row, check_row.c the problems of one.
+/* check_private: what the files of the check share:
+ *
+ *   check            making, freeing, the slices
+ *   check_input      the file: what it is, its text, its header
+ *   check_header     the columns: those that the mapping reads, those that nobody does, those of what is sent
+ *   check_row        the problems of one row, and what becomes of it
+ *   check_dates      dates that can be read in two ways
+ *   check_keys       rows that have the same key
+ *   check_problems   what problems are called, how they read, which are kept, the file of all of them
  */
 #ifndef UPJOB_CORE_CHECK_PRIVATE_H
 #define UPJOB_CORE_CHECK_PRIVATE_H
 
 #include "core/buf.h"
 #include "core/check.h"
+#include "core/outgoing.h"
 #include "core/rejects.h"
 
-/* What is asked of one column: fields and keys that name the same column are one rule. */
-struct rule {
-    char *column;
-    long index; /* in the header */
-    bool required, key;
-    size_t max_length;
+struct check_keys;
+struct check_dates_look;
+struct check_list;
+
+enum phase { SPOOLING, EXAMINING, OPENED, ROWS, COPYING, KEYS, FINISHED };
+
+/* Where the value of a field goes. */
+struct place {
+    long cell; /* of the row that is sent */
 };
 
-enum phase { OPENING, ROWS, COPYING, FINISHED };
-
 struct check {
-    char *path;
+    /* What was asked for. */
+    char *path, *encoding;
     struct csv_options csv;
-    struct rule *rules;
-    size_t rule_count;
-    size_t key_count;
-    bool reject;
-    char *rejects_path;
+    bool strict;
     size_t max_problems;
+    struct check_plan plan; /* texts are copies */
     enum phase phase;
-    int fd;
-    struct digest *digest; /* of the input */
+    struct check_result result;
+    /* The file. */
+    struct input *input;
+    struct input_examination *examination;
+    struct input_facts facts;
+    bool named;            /* it can be opened again by its path */
+    bool waiting;          /* for a pipe */
+    bool as_it_stands;     /* the bytes of the file are text as the service takes it */
+    size_t skip;           /* bytes of text before the header: a mark, a "sep=" line */
+    struct digest *digest; /* of the input, as long as it may be what is sent */
     struct csv_reader *reader;
     const struct csv_row *header;
     char **names; /* of the header's cells, NULL-terminated */
+    /* What is sent. */
+    struct outgoing *outgoing;
     struct rejects *rejects;
-    struct buf reasons; /* of the row at hand, for the rejects file */
-    uint64_t row_problems;
-    struct check_problem *problems;
-    struct check_result result;
+    struct place *places; /* of each field */
+    const char **sources; /* of each field */
+    size_t field_count;
+    char **sent_names;       /* of all columns that are sent */
+    size_t sent_count;       /* those of the header, then others */
+    struct csv_slice *cells; /* of the row that is sent, */
+    bool cells_made;         /* when it is not the row as it stands */
+    struct mapping_arena arena;
+    /* The row at hand. */
+    struct buf reasons; /* for the rejects file */
+    uint64_t row_errors;
+    struct csv_slice key;
+    struct check_keys *keys;
+    struct check_dates_look *dates;
+    struct check_list *list; /* of problems */
 };
 
-/* Reads the header and finds the columns of the rules in it. */
+/* ---- check_input.c ---- */
+
+/* One step of SPOOLING and EXAMINING. */
+bool check_input_step(struct check *check, uint64_t until_ns, struct err *err) MUST_CHECK;
+/* It did not change while it was read. */
+bool check_input_end(struct check *check, struct err *err) MUST_CHECK;
+uint64_t check_now_ns(void);
+
+/* ---- check_header.c ---- */
+
+/* Finds the mapping's columns, tells of the others, and decides which columns are sent. */
 bool check_header(struct check *check, struct err *err) MUST_CHECK;
-/* Adds the problems of a record that could be read. */
-void check_row(struct check *check, const struct csv_row *row);
-/* Counts a problem, keeps it when it is among the first, and notes it for the rejects file. */
-void check_add_problem(struct check *check, enum check_class class, const struct csv_row *row, long column,
-                       const char *reason);
+/* True when the header that is sent is not the input's. */
+bool check_header_changes(const struct check *check);
+
+/* ---- check_row.c ---- */
+
+/* Looks at a record that could be read: its problems are added, its cells made. */
+bool check_row(struct check *check, const struct csv_row *row, struct err *err) MUST_CHECK;
+
+/* ---- check_dates.c ---- */
+
+bool check_dates_new(struct check *check, struct err *err) MUST_CHECK;
+void check_dates_free(struct check_dates_look *dates);
+bool check_dates_row(struct check *check, const struct csv_row *row, struct err *err) MUST_CHECK;
+
+/* ---- check_keys.c ---- */
+
+struct check_keys *check_keys_new(struct err *err) MUST_CHECK;
+void check_keys_free(struct check_keys *keys);
+bool check_keys_add(struct check *check, const struct csv_row *row, struct err *err) MUST_CHECK;
+/* After the last row. */
+void check_keys_end(struct check_keys *keys);
+/* Then: some milliseconds of sorting and telling; *more is false at the end. */
+bool check_keys_step(struct check *check, bool *more, struct err *err) MUST_CHECK;
+
+/* ---- check_problems.c ---- */
+
+struct check_list *check_list_new(size_t most, const char *path, struct err *err) MUST_CHECK;
+void check_list_free(struct check_list *list);
+/* Puts the file of all problems in its place. */
+bool check_list_finish(struct check *check, struct err *err) MUST_CHECK;
+/* Puts the kept ones in order, into the result. */
+void check_list_end(struct check *check);
+
+/* A problem: counted, kept when it is among the first, written, and, of a row in error, noted for the rejects
+ * file. `value` and `hint` may be NULL. */
+struct check_finding {
+    enum check_class class;
+    long line, column;
+    const struct csv_slice *value;
+    const char *reason, *hint;
+    bool blanked; /* the row stays */
+};
+bool check_add(struct check *check, const struct check_finding *finding, struct err *err) MUST_CHECK;
 /* A value as it can be shown, shortened. */
 void check_shorten(char *out, size_t size, struct csv_slice value);
 

@@ -1,143 +1,149 @@
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/check_private.h"
-#include "core/printable.h"
 #include "core/utf8.h"
 
-/* Characters that are shown of a value or a name. */
-#define SHOWN_CHARACTERS 40
-
-const char *check_class_name(enum check_class class)
-{
-    static const char *const names[CHECK_CLASSES] = {
-        [CHECK_UNREADABLE] = "unreadable",
-        [CHECK_TOO_FEW_CELLS] = "too few cells",
-        [CHECK_TOO_MANY_CELLS] = "too many cells",
-        [CHECK_NUL] = "NUL byte",
-        [CHECK_NOT_UTF8] = "not UTF-8",
-        [CHECK_REQUIRED_EMPTY] = "required and empty",
-        [CHECK_KEY_EMPTY] = "unique key is empty",
-        [CHECK_TOO_LONG] = "too long",
-    };
-    return class < CHECK_CLASSES ? names[class] : "";
-}
-
-void check_shorten(char *out, size_t size, struct csv_slice value)
-{
-    char character[PRINTABLE_SIZE];
-    size_t used = 0, at = 0;
-    for (int shown = 0; at < value.len && shown < SHOWN_CHARACTERS && used + PRINTABLE_SIZE < size; shown++) {
-        at += printable_character(value.data + at, value.len - at, character);
-        used += (size_t)snprintf(out + used, size - used, "%s", character);
-    }
-    snprintf(out + used, size - used, "%s", at < value.len ? "…" : "");
-}
-
-const char *check_problem_text(const struct check_problem *problem, const char *file, bool show_value,
-                               char *out, size_t size)
-{
-    struct buf text;
-    buf_init(&text, 2048);
-    if (file)
-        buf_addf(&text, "%.1000s:%ld: ", file, problem->line);
-    if (problem->column > 0 && problem->name[0])
-        buf_addf(&text, "column \"%s\" (%ld): ", problem->name, problem->column);
-    else if (problem->column > 0)
-        buf_addf(&text, "column %ld: ", problem->column);
-    buf_adds(&text, problem->reason);
-    if (show_value && problem->value[0])
-        buf_addf(&text, ": \"%s\"", problem->value);
-    snprintf(out, size, "%s", text.data ? text.data : problem->reason);
-    buf_free(&text);
-    return out;
-}
-
-void check_add_problem(struct check *check, enum check_class class, const struct csv_row *row, long column,
-                        const char *reason)
-{
-    struct check_problem spare, *problem = &spare;
-    struct check_result *result = &check->result;
-    bool keep = result->problem_count < check->max_problems;
-    result->counts[class]++;
-    check->row_problems++;
-    if (!keep && !check->reject)
-        return;
-    if (keep)
-        problem = &check->problems[result->problem_count++];
-    memset(problem, 0, sizeof *problem);
-    problem->class = class;
-    problem->line = row->line;
-    problem->column = column;
-    snprintf(problem->reason, sizeof problem->reason, "%s", reason);
-    if (column > 0 && (size_t)column <= check->header->count)
-        check_shorten(problem->name, sizeof problem->name, csv_cell(check->header, (size_t)column - 1));
-    if (column > 0 && (size_t)column <= row->count)
-        check_shorten(problem->value, sizeof problem->value, csv_cell(row, (size_t)column - 1));
-    if (check->reject) {
-        char text[512];
-        check_problem_text(problem, NULL, false, text, sizeof text);
-        buf_addf(&check->reasons, "%s%s", check->reasons.len > 0 ? "; " : "", text);
-    }
-}
-
-static void check_shape(struct check *check, const struct csv_row *row)
+static bool check_shape(struct check *check, const struct csv_row *row, struct err *err)
 {
     size_t wanted = check->header->count;
     char reason[128];
     snprintf(reason, sizeof reason, "the row has %zu cell%s, the header has %zu", row->count,
              row->count == 1 ? "" : "s", wanted);
-    check_add_problem(check, row->count < wanted ? CHECK_TOO_FEW_CELLS : CHECK_TOO_MANY_CELLS, row, 0, reason);
+    const struct check_finding finding = {.class = row->count < wanted ? CHECK_TOO_FEW_CELLS
+                                                                       : CHECK_TOO_MANY_CELLS,
+                                          .line = row->line,
+                                          .reason = reason};
+    return check_add(check, &finding, err);
+}
+
+static bool check_cell_bytes(struct check *check, const struct csv_row *row, size_t column, struct err *err)
+{
+    struct csv_slice cell = csv_cell(row, column);
+    struct check_finding finding = {.class = CHECK_NUL,
+                                    .line = row->line,
+                                    .column = (long)column + 1,
+                                    .value = &cell,
+                                    .reason = "holds a NUL byte"};
+    size_t at;
+    char reason[128];
+    if (cell.len > 0 && memchr(cell.data, '\0', cell.len) && !check_add(check, &finding, err))
+        return false;
+    if (utf8_valid(cell.data, cell.len, &at))
+        return true;
+    if (check->facts.converted)
+        snprintf(reason, sizeof reason, "holds bytes that are no character of %s", check->facts.encoding);
+    else
+        snprintf(reason, sizeof reason, "is not UTF-8 (byte %zu of the cell is 0x%02X)", at + 1,
+                 (unsigned char)cell.data[at]);
+    finding.class = CHECK_NOT_UTF8;
+    finding.reason = reason;
+    return check_add(check, &finding, err);
 }
 
 /* Only for rows in which something is known to be wrong. */
-static void check_bytes(struct check *check, const struct csv_row *row)
+static bool check_bytes(struct check *check, const struct csv_row *row, struct err *err)
 {
-    for (size_t i = 0; i < row->count; i++) {
-        struct csv_slice cell = csv_cell(row, i);
-        size_t at;
-        char reason[128];
-        if (cell.len > 0 && memchr(cell.data, '\0', cell.len))
-            check_add_problem(check, CHECK_NUL, row, (long)i + 1, "holds a NUL byte");
-        if (!utf8_valid(cell.data, cell.len, &at)) {
-            snprintf(reason, sizeof reason, "is not UTF-8 (byte %zu of the cell is 0x%02X)", at + 1,
-                     (unsigned char)cell.data[at]);
-            check_add_problem(check, CHECK_NOT_UTF8, row, (long)i + 1, reason);
-        }
-    }
+    for (size_t i = 0; i < row->count; i++)
+        if (!check_cell_bytes(check, row, i, err))
+            return false;
+    return true;
 }
 
-static void check_rule(struct check *check, const struct rule *rule, const struct csv_row *row)
+/* ---- the row that is sent ---- */
+
+static void make_cells(struct check *check, const struct csv_row *row)
 {
-    struct csv_slice cell = csv_cell(row, (size_t)rule->index);
-    char reason[128];
-    if (cell.len == 0 && rule->key)
-        check_add_problem(check, CHECK_KEY_EMPTY, row, rule->index + 1,
-                    check->key_count > 1 ? "is empty, and it is part of the unique key"
-                                         : "is empty, and it is the unique key");
-    else if (cell.len == 0 && rule->required)
-        check_add_problem(check, CHECK_REQUIRED_EMPTY, row, rule->index + 1,
-                    "is empty, and the mapping requires it");
-    if (cell.len <= rule->max_length)
+    if (check->cells_made)
         return;
-    size_t length = utf8_length(cell.data, cell.len);
-    if (length > rule->max_length) {
-        snprintf(reason, sizeof reason, "has %zu characters, the service takes %zu", length,
-                 rule->max_length);
-        check_add_problem(check, CHECK_TOO_LONG, row, rule->index + 1, reason);
-    }
+    for (size_t i = 0; i < check->sent_count; i++)
+        check->cells[i] = i < row->count ? csv_cell(row, i) : (struct csv_slice){"", 0};
+    check->cells_made = true;
 }
 
-void check_row(struct check *check, const struct csv_row *row)
+static void set_cell(struct check *check, const struct csv_row *row, size_t field, struct csv_slice value)
 {
+    make_cells(check, row);
+    check->cells[check->places[field].cell] = value;
+}
+
+/* ---- its values ---- */
+
+static bool may_blank(const struct check *check, const struct mapping_field *field,
+                      enum mapping_fault_class class)
+{
+    return check->plan.on_invalid == MAPPING_BLANK && !field->is_key && !field->required &&
+           class != MAPPING_REQUIRED_EMPTY && class != MAPPING_KEY_EMPTY;
+}
+
+/* A value that is as it stands is shown as it stands: that is what is looked for in the file. */
+static bool tell_fault(struct check *check, const struct csv_row *row, size_t field,
+                       struct csv_slice looked_at, const struct mapping_fault *fault, struct err *err)
+{
+    const struct mapping_field *given = mapping_field_at(check->plan.mapping, field);
+    bool blanked = may_blank(check, given, fault->class);
+    bool one_column = given->columns && given->columns[0] && !given->columns[1];
+    struct csv_slice value = looked_at;
+    if (one_column || fault->class == MAPPING_KEY_EMPTY)
+        value = fault->column > 0 && (size_t)fault->column <= row->count
+                    ? csv_cell(row, (size_t)fault->column - 1)
+                    : value;
+    const struct check_finding finding = {.class = (enum check_class)(CHECK_OF_MAPPING + (int)fault->class),
+                                          .line = row->line,
+                                          .column = fault->column,
+                                          .value = &value,
+                                          .reason = fault->reason,
+                                          .hint = fault->hint,
+                                          .blanked = blanked};
+    if (blanked) {
+        set_cell(check, row, field, (struct csv_slice){"", 0});
+        check->result.blanked++;
+    }
+    return check_add(check, &finding, err);
+}
+
+static bool check_field(struct check *check, const struct csv_row *row, size_t field, struct err *err)
+{
+    struct mapping *mapping = check->plan.mapping;
+    struct csv_slice value;
+    struct mapping_fault fault;
+    bool appended = check->places[field].cell >= (long)check->header->count;
+    enum mapping_value_kind kind = mapping_value(mapping, &check->arena, field, row, &value, &fault, err);
+    if (kind == MAPPING_FAILED) {
+        if (err->line == 0)
+            err->line = row->line;
+        return false;
+    }
+    if (kind == MAPPING_INVALID && !check->plan.no_check)
+        return tell_fault(check, row, field, value, &fault, err);
+    /* What cannot be made of a value is sent as it stands. */
+    if (appended || kind == MAPPING_CHANGED)
+        set_cell(check, row, field, value);
+    if (mapping_field_at(mapping, field)->is_key)
+        check->key = value;
+    return true;
+}
+
+static bool check_fields(struct check *check, const struct csv_row *row, struct err *err)
+{
+    mapping_arena_reset(&check->arena);
+    check->key = (struct csv_slice){NULL, 0};
+    for (size_t i = 0; i < check->field_count; i++)
+        if (!check_field(check, row, i, err))
+            return false;
+    return !check->dates || check_dates_row(check, row, err);
+}
+
+bool check_row(struct check *check, const struct csv_row *row, struct err *err)
+{
+    check->cells_made = false;
+    if (check->plan.no_check)
+        return row->count != check->header->count || check_fields(check, row, err);
     /* In a ragged row the cells may stand under the wrong headers: more said of it would mislead. */
-    if (row->count != check->header->count) {
-        check_shape(check, row);
-        return;
-    }
-    if (memchr(row->raw.data, '\0', row->raw.len) || !utf8_valid(row->raw.data, row->raw.len, NULL))
-        check_bytes(check, row);
-    for (size_t i = 0; i < check->rule_count; i++)
-        check_rule(check, &check->rules[i], row);
+    if (row->count != check->header->count)
+        return check_shape(check, row, err);
+    if ((memchr(row->raw.data, '\0', row->raw.len) || !utf8_valid(row->raw.data, row->raw.len, NULL)) &&
+        !check_bytes(check, row, err))
+        return false;
+    return check_fields(check, row, err);
 }

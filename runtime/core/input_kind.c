@@ -64,6 +64,19 @@ static bool leans(size_t here, size_t there, size_t units, size_t share)
     return here * share >= units && here > there * 20;
 }
 
+/* True when delimiters and line ends mostly stand in units of two bytes: stray NULs in text of single bytes are not next to them. */
+static bool in_units(const char *bytes, size_t len, size_t low)
+{
+    size_t with = 0, without = 0;
+    for (size_t i = 0; i + 1 < len; i += 2) {
+        char c = bytes[i + low];
+        bool structural = c == '\n' || c == '\r' || c == ',' || c == ';' || c == '\t';
+        with += structural && bytes[i + 1 - low] == '\0';
+        without += structural && bytes[i + 1 - low] != '\0';
+    }
+    return with > without || without == 0;
+}
+
 /* Delimiters, line ends, digits and Latin letters have a NUL in each unit, and every CSV file has some of them. */
 static const char *by_nuls(const char *bytes, size_t len)
 {
@@ -75,9 +88,9 @@ static const char *by_nuls(const char *bytes, size_t len)
         return "UTF-32LE";
     if (len >= 4 && leans(nuls[0], nuls[3], len / 4, 1) && nuls[1] * 10 >= len / 4 * 9)
         return "UTF-32BE";
-    if (len >= 2 && leans(odd, even, len / 2, 8))
+    if (len >= 2 && leans(odd, even, len / 2, 8) && in_units(bytes, len, 0))
         return "UTF-16LE";
-    if (len >= 2 && leans(even, odd, len / 2, 8))
+    if (len >= 2 && leans(even, odd, len / 2, 8) && in_units(bytes, len, 1))
         return "UTF-16BE";
     return NULL;
 }

@@ -1,4 +1,5 @@
 --- upjob import: create, upload, start, watch, report, in one command.
+local checking = require "upjob.checking"
 local cli = require "upjob.cli"
 local errors = require "upjob.errors"
 local job = require "upjob.job"
@@ -45,6 +46,9 @@ local function print_problems(options, checked)
   local shown = cli.show_values(options)
   for _, problem in ipairs(checked.problems) do
     io.stderr:write(report.safe(shown and problem.text or problem.masked), "\n")
+    if shown and problem.class == "converted to UTF-8" then
+      for _, line in ipairs(checking.sample_lines(checked.facts)) do io.stderr:write(line, "\n") end
+    end
   end
   local total = 0
   for _, n in pairs(checked.counts or {}) do total = total + n end
@@ -63,8 +67,8 @@ local function print_result(options, result)
   local good = result.Status == "SUCCEEDED" and result.rejected == 0
   local color = good and "green" or (result.Status == "FAILED" or result.Status == "STOPPED") and "red" or "yellow"
   print(("%s  %s"):format(paint(color, report.safe(result.Status)), report.summary(result.ResultsSummary)))
-  print(("  file      %s (%s, %s sent)"):format(report.safe(result.file), report.plural(result.rows, "row"),
-    report.bytes(result.bytes)))
+  print(("  file      %s (%s, %s sent)"):format(result.file == "-" and "standard input" or report.safe(result.file),
+    report.plural(result.rows, "row"), report.bytes(result.bytes)))
   print(("  job       %s in domain %s"):format(report.safe(result.JobId), result.DomainName))
   print(("  took      %s, of it %s uploading"):format(report.seconds(result.seconds), report.seconds(result.upload_seconds)))
   print_rejected(result.rejected, result.rejects)

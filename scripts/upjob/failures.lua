@@ -1,9 +1,10 @@
 --- upjob.failures: the failed records of an upload job, one by one: { Line, Column, ColumnName, Value, Reason }. The embedded
 -- service lists them; the real one tells their number only, so there they are predicted: the file is replayed, with the job's
 -- own mapping, in an embedded service.
+local checking = require "upjob.checking"
 local errors = require "upjob.errors"
+local mapping_plan = require "upjob.mapping_plan"
 local report = require "upjob.report"
-local targets = require "upjob.targets"
 
 local failures = {}
 
@@ -77,50 +78,38 @@ local function replay(options, fd)
   return { client = client, domain = domain, job_id = made.JobId }, result
 end
 
--- The columns that the fields read, as the check of a file takes them, and the key's; nil when a field reads other than one
--- column: upjob import makes none such.
-local function columns_of(fields, unique_key)
-  local columns, keys = {}, {}
-  for name, field in pairs(fields) do
-    local column, target = field.Source:match("^_source%.(.+)$"), field.Target:match("^_profile%.(.+)$")
-    if not column or not target then return nil end
-    columns[#columns + 1] = { column = column, max_length = targets.max_length(target) }
-    if name == unique_key then keys[1] = column end
-  end
-  return columns, keys
+-- What `upjob import` makes of the file: the check's result; nil when that cannot be told, or it would refuse the file.
+local function check(options)
+  local plan
+  if options.mapping then plan = mapping_plan.of(options.mapping)
+  else plan = mapping_plan.of_fields(options.fields, options.unique_key) end
+  return plan and require("upjob.native.check").run { file = options.file, mapping = plan, reject = true,
+                                                      max_problems = MOST_PROBLEMS }
 end
 
 -- What `upjob import` keeps back of the file before it sends: how many rows, and a set of their lines, the first ones. `refused`
 -- is how many records fail of what is left.
-local function kept_back(options)
-  local kept = { rows = 0, lines = {} }
-  local columns, keys
-  if options.mapping then
-    columns, keys = options.mapping:check_fields(), { options.mapping.key_field.column }
-  else
-    columns, keys = columns_of(options.fields, options.unique_key)
+-- `failed` of them are known where what import makes of the file was replayed.
+local function kept_back(options, checked, failed)
+  local kept = { rows = checked and checked.bad_rows or 0, lines = {} }
+  if kept.rows == 0 then return kept end
+  kept.refused = failed or 0
+  for _, problem in ipairs(checked.problems) do
+    if problem.severity == "error" then kept.lines[problem.line] = true end
   end
-  local native = require "upjob.native.check"
-  local checked = columns and native.run { file = options.file, fields = columns, keys = keys, reject = true,
-                                           max_problems = MOST_PROBLEMS }
-  if not checked or checked.bad_rows == 0 then return kept end
-  kept.rows, kept.refused = checked.bad_rows, 0
-  for _, problem in ipairs(checked.problems) do kept.lines[problem.line] = true end
+  if failed then return kept end
   local replayed, result = true, nil
   if checked.bad_rows < checked.rows then replayed, result = replay(options, checked.outgoing_fd) end
-  if checked.outgoing_fd then native.close_fd(checked.outgoing_fd) end
   if not replayed then return nil, result end
   if result then kept.refused = result.ResultsSummary.FailedRecords or 0 end
   return kept
 end
 
---- The records of a file that fail in the embedded service under a job's Fields and UniqueKey: an iterator, and
--- { failed = how many, kept = how many of the file's rows upjob import keeps back, lines = a set of these rows' lines,
--- refused = how many records fail when they are kept back } | nil, err. With `mapping`, what it requires is kept back too.
-function failures.predict(options)
-  errors.check_options("failures.predict", options, { file = "string", fields = "table", unique_key = "string",
-                                                      mapping = "table" })
-  local replayed, result = replay(options)
+-- As failures.predict, with the check's result, whose descriptor stays open.
+local function predict(options, checked)
+  -- A file that import has to mend is not what was sent.
+  local mended = checked and checked.mended and checked.outgoing_fd or nil
+  local replayed, result = replay(options, mended)
   if not replayed then return nil, result end
   local failed = result.ResultsSummary.FailedRecords or 0
   if result.Status == "FAILED" and failed == 0 then
@@ -128,12 +117,26 @@ function failures.predict(options)
       ("could not be replayed (%s): it is not the file that was imported, or the mapping is another one"):format(
         result.StatusReason or result.Status) }
   end
-  local kept, err = kept_back(options)
+  local kept, err = kept_back(options, checked, mended and failed)
   if not kept then return nil, err end
   local items
   items, err = failures.list(replayed.client, replayed.domain, replayed.job_id)
   if not items then return nil, err end
-  return items, { failed = failed, kept = kept.rows, lines = kept.lines, refused = kept.refused or failed }
+  return items, { failed = mended and failed + kept.rows or failed, kept = kept.rows, lines = kept.lines,
+                  refused = kept.refused or failed }
+end
+
+--- The records of a file that fail in the embedded service under a job's Fields and UniqueKey: an iterator, and
+-- { failed = how many, kept = how many of the file's rows upjob import keeps back, lines = a set of these rows' lines,
+-- refused = how many records fail when they are kept back } | nil, err. With `mapping`, what it requires is kept back too,
+-- and what it changes is changed; of a file that import has to mend first the lines are those of what is sent.
+function failures.predict(options)
+  errors.check_options("failures.predict", options, { file = "string", fields = "table", unique_key = "string",
+                                                      mapping = "table" })
+  local checked = check(options)
+  local items, predicted = predict(options, checked)
+  if checked then checking.close(checked) end
+  return items, predicted
 end
 
 --- How the job ended, or that it has not: "SUCCEEDED with 0 failed records"

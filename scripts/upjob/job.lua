@@ -1,4 +1,5 @@
 --- upjob.job: one import from file to profiles: check, create, path, upload, start, watch; with events on the way.
+local checking = require "upjob.checking"
 local errors = require "upjob.errors"
 local mapping = require "upjob.mapping"
 local max_failed = require "upjob.max_failed"
@@ -14,7 +15,8 @@ job.NAME_MAX, job.RUN_KEY_MAX = 1000, 200 -- characters; of a name as many are t
 
 local IMPORT_OPTIONS = { client = "any", domain = "string", file = "string", mapping = "table", key = "string",
                          name = "string", run_key = "string", expires = "number", rejects = "string",
-                         max_failed = "any", stall_timeout = "number" }
+                         max_failed = "any", stall_timeout = "number", encoding = "string", strict = "boolean",
+                         no_check = "boolean", problems = "string" }
 
 -- Checks the options of a function of this module, at the line of its caller: those that there are, and those that must be.
 local function check_options(what, options, known, required)
@@ -53,7 +55,7 @@ local function check_name(options, name, most)
   if problem then error(("job.import: option \"%s\" %s"):format(name, problem), 3) end
 end
 
--- The mapping made of the header when none was given.
+-- The mapping made of the header when none was given: map, opened | nil, err; `opened` is the file for the check.
 local function mapping_of(options)
   if options.mapping then
     if options.key and options.mapping.key_field.column ~= options.key and options.mapping.unique_key ~= options.key then
@@ -62,24 +64,40 @@ local function mapping_of(options)
     end
     return options.mapping
   end
-  local header, line = require("upjob.native.check").header { file = options.file, keys = { options.key } }
-  if not header then return nil, line end
-  local map, err = mapping.from_header(header, options.key, { file = options.file, line = line })
-  return map, err, map ~= nil
+  local opened, err = checking.open { file = options.file, encoding = options.encoding, strict = options.strict }
+  if not opened then return nil, err end
+  local map
+  map, err = mapping.from_header(opened.header, options.key, { file = options.file, line = opened.line })
+  return map, map and opened or err
+end
+
+-- Whether the file can be opened again by its name, and another can stand beside it.
+local function has_place(file)
+  if file == "-" then return false end
+  local info = system.stat(file)
+  return not info or info.type == "file" or info.type == "directory"
+end
+
+-- What it is called: in the DisplayName, in messages.
+local function name_of(file)
+  return file == "-" and "standard input" or file:match("[^/]+$") or file
 end
 
 -- The name given (or the file's), then the run key, within 255 characters: the key is never cut. The bytes of a file's name
 -- need not be text.
 local function display_name(self)
-  local name = self.name or report.safe(self.file:match("[^/]+$") or self.file)
+  local name = self.name or report.safe(name_of(self.file))
   local ending = self.run_key and " " .. self.run_key or ""
   local room = 255 - utf8.len(ending)
   local cut = utf8.len(name) > room and utf8.offset(name, room + 1)
   return (cut and name:sub(1, cut - 1) or name) .. ending
 end
 
---- job.import{ client=, domain=, file=, mapping= or key=, name=, run_key=, expires=, rejects=, max_failed=, stall_timeout= }
--- → run | nil, err. Starts at once; run:wait() gives the result. In the embedded service a missing domain is created.
+--- job.import{ client=, domain=, file=, mapping= or key=, name=, run_key=, expires=, rejects=, max_failed=, stall_timeout=,
+-- encoding=, strict=, no_check=, problems= } → run | nil, err. The file is CSV, plain, gzip or zstd, a pipe, or "-" for standard
+-- input. encoding names its character set, which is recognised otherwise; strict refuses what would be converted; no_check sends
+-- rows as they are, but for what the mapping changes; problems is a file for all that the check finds. Starts at once;
+-- run:wait() gives the result. In the embedded service a missing domain is created.
 function job.import(options)
   check_options("job.import", options, IMPORT_OPTIONS, { "client", "domain", "file" })
   if not options.mapping and not options.key then
@@ -93,25 +111,24 @@ function job.import(options)
   check_value("job.import", options, "stall_timeout", is_stall_timeout, "seconds, more than 0 and up to 1000000")
   check_name(options, "name", job.NAME_MAX)
   check_name(options, "run_key", job.RUN_KEY_MAX)
-  local info = system.stat(options.file)
-  if options.file == "-" or info and info.type == "other" then
-    return nil, errors.new { code = "FileError", file = options.file == "-" and "standard input" or options.file, message =
-      "is not a regular file: its size must be known, and it is read more than once: save the data in a file first" }
-  end
-  local map, err, made = mapping_of(options)
-  if not map then return nil, err end
-  local self = { client = options.client, domain = options.domain, file = options.file, mapping = map,
-                 mapping_made = made or false, name = options.name, run_key = options.run_key,
+  local map, opened = mapping_of(options)
+  if not map then return nil, opened end
+  local self = { client = options.client, domain = options.domain, file = options.file, mapping = map, opened = opened,
+                 mapping_made = options.mapping == nil, name = options.name, run_key = options.run_key,
                  max_failed = options.max_failed and max_failed.read(options.max_failed), stall_timeout = options.stall_timeout,
-                 rejects = options.rejects or options.file .. ".rejects.csv",
-                 status = "CREATED" }
+                 rejects = options.rejects or (has_place(options.file) and options.file or "upjob") .. ".rejects.csv",
+                 encoding = options.encoding, strict = options.strict, no_check = options.no_check,
+                 problems = options.problems, status = "CREATED" }
   self.request = { DomainName = self.domain, DisplayName = display_name(self), Fields = map:api_fields(),
                    UniqueKey = map.unique_key,
                    DataExpiry = options.expires and math.tointeger(options.expires) }
   -- What the service would refuse is told before the file is read, and what would be lost.
-  local ok
-  ok, err = rejects.check(self.rejects, { self.file, map.file })
+  local ok, err = rejects.check(self.rejects, { self.file, map.file })
   if not ok then return nil, err end
+  if self.problems then
+    ok, err = rejects.check_problems(self.problems, { self.file, map.file, self.rejects })
+    if not ok then return nil, err end
+  end
   ok, err = require("upjob.native.profiles").validate("CreateUploadJob", self.request)
   if not ok then return nil, err end
   if options.expires and options.expires > 90 then

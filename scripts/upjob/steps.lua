@@ -1,4 +1,5 @@
 --- The steps of an import: check, create, upload, start, watch. Each is a function of the run; it raises the run's error.
+local checking = require "upjob.checking"
 local errors = require "upjob.errors"
 local events = require "upjob.events"
 local max_failed = require "upjob.max_failed"
@@ -22,35 +23,60 @@ local function must(value, err)
   return value
 end
 
+-- The first of the errors; warnings may stand before it.
+local function first_error(problems)
+  for _, problem in ipairs(problems) do
+    if problem.severity == "error" then return problem end
+  end
+end
+
+-- Nothing is sent when too many rows would be refused; in that case raises why.
+local function judge(self, result)
+  local map = self.mapping
+  if result.rows == 0 then
+    must(nil, errors.new { code = "InvalidFile", file = self.file, problems = result.problems, rows = 0, message =
+      ("the mapping's rows() wants none of %d rows: nothing was sent"):format(result.unwanted) })
+  end
+  if result.bad_rows == 0 then return end
+  local limit = self.max_failed and max_failed.of(self.max_failed, result.rows)
+  if map.on_invalid ~= "stop" and result.bad_rows < result.rows and not (limit and result.bad_rows > limit) then return end
+  local why = map.on_invalid == "stop" and "the mapping says on_invalid = \"stop\""
+    or result.bad_rows == result.rows and "none is left to import" or ("at most %d may fail"):format(limit)
+  local first = first_error(result.problems)
+  must(nil, errors.new { code = "InvalidFile", file = self.file, line = first.line,
+    column = first.column ~= 0 and first.column or nil, problems = result.problems, rows = result.rows,
+    rejected = result.bad_rows, message = ("%d of %d rows would be refused, and %s: nothing was sent"):format(
+      result.bad_rows, result.rows, why) })
+end
+
+-- What is sent may have other columns than the file.
+local function take_sources(self, sources)
+  self.request.Fields = self.mapping:api_fields(sources)
+  local ok, err = require("upjob.native.profiles").validate("CreateUploadJob", self.request)
+  must(ok, err)
+end
+
 function steps.check(self)
   self.step = "check"
-  local map = self.mapping
   local kept, err = rejects.keep_earlier(self.rejects)
   must(kept ~= false or nil, err)
   local result
-  result, err = require("upjob.native.check").run {
-    file = self.file, fields = map:check_fields(), keys = { map.key_field.column },
-    reject = map.on_invalid == "reject", rejects = self.rejects,
+  result, err = checking.run {
+    file = not self.opened and self.file or nil, opened = self.opened, mapping = self.mapping, encoding = self.encoding,
+    strict = self.strict, no_check = self.no_check, problems = self.problems,
+    reject = self.mapping.on_invalid ~= "stop", rejects = self.rejects,
     progress = function(done, total, rows)
       events.emit(self, "progress", { step = "check", done = done, total = total, rows = rows })
     end,
   }
+  self.opened = nil
   self.checked = must(result, err)
   self.outgoing_fd = result.outgoing_fd
   self.rejected = result.bad_rows
   result.rejects_kept = kept
   events.emit(self, "checked", result)
-  local limit = self.max_failed and max_failed.of(self.max_failed, result.rows)
-  if result.bad_rows == 0 then return end
-  if map.on_invalid == "stop" or result.bad_rows == result.rows or (limit and result.bad_rows > limit) then
-    local why = map.on_invalid == "stop" and "the mapping says on_invalid = \"stop\""
-      or result.bad_rows == result.rows and "none is left to import" or ("at most %d may fail"):format(limit)
-    local first = result.problems[1]
-    must(nil, errors.new { code = "InvalidFile", file = self.file, line = first.line,
-      column = first.column ~= 0 and first.column or nil, problems = result.problems, rows = result.rows,
-      rejected = result.bad_rows, message = ("%d of %d rows would be refused, and %s: nothing was sent"):format(
-        result.bad_rows, result.rows, why) })
-  end
+  judge(self, result)
+  take_sources(self, result.sources)
 end
 
 -- Takes a step until it succeeds, fails for good, or has been taken often enough: its value | nil, err

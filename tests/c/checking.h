@@ -74,16 +74,34 @@ static inline char *read_path(const char *path)
     return text;
 }
 
-static const struct check_field fields[] = {
-    {.column = "Id"},
-    {.column = "Email", .required = true},
-    {.column = "Note", .max_length = CHECK_MAX_ADDITIONAL_INFORMATION},
+/* Mappings live as long as the test program. */
+static inline struct mapping *mapping_of(const struct mapping_field *fields, size_t count)
+{
+    struct err err;
+    err_clear(&err);
+    struct mapping *mapping = mapping_new(fields, count, NULL, NULL, &err);
+    assert_non_null(mapping);
+    return mapping;
+}
+
+static const char *const id_column[] = {"Id", NULL}, *const email_column[] = {"Email", NULL},
+                         *const note_column[] = {"Note", NULL};
+static const struct mapping_field usual_fields[] = {
+    {.key = "id", .target = "Attributes.id", .columns = id_column, .is_key = true},
+    {.key = "email", .target = "EmailAddress", .columns = email_column, .required = true},
+    {.key = "note",
+     .target = "AdditionalInformation",
+     .columns = note_column,
+     .max_length = CHECK_MAX_ADDITIONAL_INFORMATION},
 };
-static const char *const keys[] = {"Id", NULL};
 
 static inline struct check_options usual(void)
 {
-    return (struct check_options){.path = input, .fields = fields, .field_count = 3, .keys = keys};
+    static struct mapping *mapping;
+    static const char *const skipped[] = {"Extra", NULL};
+    if (!mapping)
+        mapping = mapping_of(usual_fields, 3);
+    return (struct check_options){.path = input, .plan = {.mapping = mapping, .skipped = skipped}};
 }
 
 static inline struct check *run(const struct check_options *options)
@@ -108,16 +126,23 @@ static inline struct check *run_on(const char *data, size_t len)
 
 #define HEADER "Id,Email,Note,Extra\n"
 
-static inline void expect_fatal(const char *data, size_t len, const char *code, const char *text)
+static inline void expect_fatal_with(struct check_options options, const char *data, size_t len,
+                                     const char *code, const char *text)
 {
     char got[1024], expected[1024];
-    struct check *check = run_on(data, len);
+    write_input(data, len);
+    struct check *check = run(&options);
     const struct check_result *result = check_result(check);
     assert_true(result->fatal);
     snprintf(expected, sizeof expected, "%s%s", input, text);
     assert_string_equal(err_text(&result->err, got, sizeof got), expected);
     assert_string_equal(result->err.code, code);
     check_free(check);
+}
+
+static inline void expect_fatal(const char *data, size_t len, const char *code, const char *text)
+{
+    expect_fatal_with(usual(), data, len, code, text);
 }
 
 #endif

@@ -30,45 +30,67 @@ static void files_that_cannot_be_imported(void **state)
     expect_fatal(DATA(""), ERR_INVALID_FILE, ": the file is empty: it needs a header row");
     expect_fatal(DATA(HEADER), ERR_INVALID_FILE, ": has a header and no rows");
     expect_fatal(DATA(HEADER "\n\n"), ERR_INVALID_FILE, ": has a header and no rows");
-    expect_fatal(DATA("\xFF\xFEI\0d\0"), ERR_INVALID_FILE,
-                 ": the file is UTF-16: save it as UTF-8 and try again");
-    expect_fatal(DATA("\xEF\xBB\xBF" HEADER "1,a,,\n"), ERR_INVALID_FILE,
-                 ": begins with a byte-order mark, with which the service does not find the first column "
-                 "\"Id\": save it as "
-                 "UTF-8 without one, or remove it with: tail -c +4 FILE > NEWFILE");
-    expect_fatal(DATA("Id,Note\n1,x\n"), ERR_INVALID_FILE, ":1: the column \"Email\" is not in the header, which begins with \"Id\"");
+    expect_fatal(DATA("Id,Note\n1,x\n"), ERR_INVALID_FILE,
+                 ":1: the column \"Email\" is not in the header, which begins with \"Id\"");
     expect_fatal(DATA("Id,Emial,Note\n1,x,\n"), ERR_INVALID_FILE,
                  ":1: the column \"Email\" is not in the header (did you mean \"Emial\"?)");
     expect_fatal(DATA("\nCustomer,Email,Note\n1,x,\n"), ERR_INVALID_FILE,
                  ":2: the key column \"Id\" is not in the header, which begins with \"Customer\"");
-    expect_fatal(DATA("Id;Email;Note\n1;x;\n"), ERR_INVALID_FILE,
-                 ":1: the header is a single column: its cells seem to be separated by \";\", and the service takes commas "
-                 "only: save the file with commas");
-    expect_fatal(DATA("Id\tEmail\tNote\n1\tx\t\n"), ERR_INVALID_FILE,
-                 ":1: the header is a single column: its cells seem to be separated by tabs, and the service takes commas "
-                 "only: save the file with commas");
+    expect_fatal(DATA("Id^Email^Note\n1^x^\n"), ERR_INVALID_FILE,
+                 ":1: the key column \"Id\" is not in the header, which begins with \"Id^Email^Note\"");
+    expect_fatal(DATA("Id;Email\n"), ERR_INVALID_FILE,
+                 ":1: the column \"Note\" is not in the header, which begins with \"Id\"");
     expect_fatal(DATA("Id,Email,Note,Email\n1,x,,\n"), ERR_INVALID_FILE,
                  ":1: the column \"Email\" occurs twice in the header (cells 2 and 4): rename or remove one");
-    expect_fatal(DATA("Id,Email,Note,Pr\xE9nom\n1,x,,\n"), ERR_INVALID_FILE,
-                 ":1: cell 4 of the header is not UTF-8: save the file as UTF-8");
-    expect_fatal(DATA("I\0d\0,\0\n"), ERR_INVALID_FILE,
-                 ":1: cell 1 of the header holds a NUL byte: if the file is UTF-16, save it as UTF-8");
+    struct check_options as_utf8 = usual();
+    as_utf8.encoding = "UTF-8";
+    expect_fatal_with(as_utf8, DATA("Id,Email,Note,Pr\xE9nom\n1,x,,\n"), ERR_INVALID_FILE,
+                      ":1: cell 4 of the header is not UTF-8: save the file as UTF-8");
+    expect_fatal(DATA("Id,Em\0ail\n1,x\n"), ERR_INVALID_FILE,
+                 ":1: cell 2 of the header holds a NUL byte: if the file is UTF-16, save it as UTF-8");
     expect_fatal(DATA("Id,\"Email\n1,x,,\n"), ERR_CSV,
                  ":1: the header cannot be read: the quote that opens cell 2 is never closed");
 }
 
-static void a_mapped_column_with_a_dot_is_refused(void **state)
+static void what_would_be_mended_is_refused_when_told_so(void **state)
 {
     (void)state;
-    static const struct check_field dotted[] = {{"Home.City", false, 0}};
+    struct check_options strict = usual();
+    strict.strict = true;
+    expect_fatal_with(
+        strict, DATA("\xEF\xBB\xBF" HEADER "1,a,,\n"), ERR_INVALID_FILE,
+        ": begins with a byte-order mark: save it without, or let it be dropped (without strict)");
+    expect_fatal_with(strict, DATA("\xFF\xFEI\0d\0,\0E\0m\0"), ERR_INVALID_FILE,
+                      ": is UTF-16LE, not UTF-8: save it as UTF-8, or let it be converted (without strict)");
+    expect_fatal_with(
+        strict, DATA("Id,Email,Note,Extra\n1,x,,Andr\xE9\n"), ERR_INVALID_FILE,
+        ": is probably windows-1252, not UTF-8: save it as UTF-8, or let it be converted (without strict)");
+    expect_fatal_with(strict, DATA("Id;Email;Note\n1;x;\n"), ERR_INVALID_FILE,
+                      ": its cells are separated by \";\", and the service takes commas only: save it with "
+                      "commas, or let it be "
+                      "converted (without strict)");
+    expect_fatal_with(strict, DATA("sep=,\nId,Email,Note\n1,x,\n"), ERR_INVALID_FILE,
+                      ": begins with a line \"sep=\", which the service takes for the header: remove it, or "
+                      "let it be dropped "
+                      "(without strict)");
+}
+
+static void a_mapped_column_with_a_dot_is_refused_where_nothing_is_to_be_mended(void **state)
+{
+    (void)state;
+    static const char *const columns[] = {"Home.City", NULL};
+    static const struct mapping_field dotted[] = {
+        {.key = "city", .target = "Address.City", .columns = columns}};
     struct check_options options = usual();
     char got[1024], expected[1024];
-    options.fields = dotted;
-    options.field_count = 1;
+    options.plan.mapping = mapping_of(dotted, 1);
+    options.strict = true;
     write_input(DATA("Id,Home.City\n1,x\n"));
     struct check *check = run(&options);
-    snprintf(expected, sizeof expected, "%s:1: the column \"Home.City\" has a dot in its name: the service does not find such "
-             "columns; rename it in the file", input);
+    snprintf(expected, sizeof expected,
+             "%s:1: the column \"Home.City\" has a dot in its name: the service does not find such "
+             "columns; rename it in the file",
+             input);
     assert_string_equal(err_text(&check_result(check)->err, got, sizeof got), expected);
     check_free(check);
 }
@@ -76,8 +98,7 @@ static void a_mapped_column_with_a_dot_is_refused(void **state)
 static void the_header_alone_can_be_looked_at(void **state)
 {
     (void)state;
-    static const char *const id[] = {"Id", NULL};
-    struct check_options options = {.path = input, .keys = id};
+    struct check_options options = {.path = input};
     struct err err;
     long line;
     write_input(DATA("\nId,Name\n"));
@@ -90,7 +111,7 @@ static void the_header_alone_can_be_looked_at(void **state)
     assert_string_equal(names[1], "Name");
     assert_null(names[2]);
     check_free(check);
-    write_input(DATA("I\0d\n"));
+    write_input(DATA("Id,N\0ame\n"));
     check = check_new(&options, &err);
     assert_false(check_open(check, &err));
     assert_string_equal(err.file, input);
@@ -115,7 +136,7 @@ static void files_that_cannot_be_read(void **state)
     } samples[] = {
         {"/nonexistent/x.csv", "/nonexistent/x.csv: cannot be opened: No such file or directory"},
         {"/tmp", "/tmp: is a directory, not a CSV file"},
-        {"/dev/null", "/dev/null: is not a regular file: save the data in one first"},
+        {"/dev/null", "/dev/null: is a device, not a CSV file: give a file or a pipe"},
     };
     for (size_t i = 0; i < sizeof samples / sizeof *samples; i++) {
         char text[1024];
@@ -173,7 +194,10 @@ static void a_line_past_the_limit_is_fatal(void **state)
 /* Expects exactly these problems, in order, as sentences with their values. */
 static void expect_problems(const char *data, size_t len, const char *const *expected, uint64_t bad_rows)
 {
-    struct check *check = run_on(data, len);
+    struct check_options options = usual();
+    options.encoding = "UTF-8";
+    write_input(data, len);
+    struct check *check = run(&options);
     const struct check_result *result = check_result(check);
     size_t n = 0;
     assert_false(result->fatal);
@@ -206,9 +230,9 @@ static void each_problem_names_its_place(void **state)
         "6: column \"Id\" (1): is empty, and it is the unique key",
         "6: column \"Email\" (2): is empty, and the mapping requires it",
         "7: column \"Id\" (1): text follows the closing quote of cell 1",
-        "8: column \"Email\" (2): holds a NUL byte: \"a\\x00b\"",
-        "8: column \"Note\" (3): is not UTF-8 (byte 1 of the cell is 0xFF): \"\\xFFz\"",
-        "9: column \"Extra\" (4): is not UTF-8 (byte 4 of the cell is 0xE9): \"caf\\xE9\"",
+        "8: column \"Email\" (2): \"a\\x00b\" holds a NUL byte",
+        "8: column \"Note\" (3): \"\\xFFz\" is not UTF-8 (byte 1 of the cell is 0xFF)",
+        "9: column \"Extra\" (4): \"caf\\xE9\" is not UTF-8 (byte 4 of the cell is 0xE9)",
         "9: column \"Email\" (2): is empty, and the mapping requires it",
         "10: the row has 1 cell, the header has 4",
         NULL,
@@ -221,6 +245,7 @@ static void classes_are_counted_and_the_first_problems_kept(void **state)
     (void)state;
     struct check_options options = usual();
     options.max_problems = 2;
+    options.encoding = "UTF-8";
     write_input(DATA(HEADER "1,,,\n2\n3\n,a,,\n,,,\n5,a,,,\n\"\n6,a,\0,\n7,a,\xC0,\n"));
     struct check *check = run(&options);
     const struct check_result *result = check_result(check);
@@ -249,7 +274,7 @@ static void lengths_are_of_characters_and_of_mapped_columns(void **state)
     buf_adds(&data, HEADER);
     for (size_t column = 1; column < 4; column++)
         for (size_t i = 0; i < 4; i++) {
-            buf_adds(&data, "1,");
+            buf_addf(&data, "%zu%zu,", column, i);
             if (column != 1)
                 buf_adds(&data, "a");
             for (size_t c = 1; c < column; c++)
@@ -260,12 +285,12 @@ static void lengths_are_of_characters_and_of_mapped_columns(void **state)
                 buf_adds(&data, ",");
             buf_adds(&data, "\n");
         }
-#define FORTY "éééééééééééééééééééééééééééééééééééééééé…\""
+#define FORTY "\"éééééééééééééééééééééééééééééééééééééééé…\" "
     static const char *const expected[] = {
-        "3: column \"Email\" (2): has 256 characters, the service takes 255: \"" FORTY,
-        "4: column \"Email\" (2): has 1000 characters, the service takes 255: \"" FORTY,
-        "5: column \"Email\" (2): has 1001 characters, the service takes 255: \"" FORTY,
-        "9: column \"Note\" (3): has 1001 characters, the service takes 1000: \"" FORTY,
+        "3: column \"Email\" (2): " FORTY "has 256 characters, the service takes 255",
+        "4: column \"Email\" (2): " FORTY "has 1000 characters, the service takes 255",
+        "5: column \"Email\" (2): " FORTY "has 1001 characters, the service takes 255",
+        "9: column \"Note\" (3): " FORTY "has 1001 characters, the service takes 1000",
         NULL,
     };
     expect_problems(data.data, data.len, expected, 4);
@@ -276,8 +301,12 @@ static void each_of_several_key_columns_is_needed(void **state)
 {
     (void)state;
     static const char *const two[] = {"Id", "Extra", NULL};
+    static const struct mapping_field both[] = {
+        {.key = "both", .target = "Attributes.both", .columns = two, .is_key = true}};
     struct check_options options = usual();
-    options.keys = two;
+    static const char *const others[] = {"Email", "Note", NULL};
+    options.plan.mapping = mapping_of(both, 1);
+    options.plan.skipped = others;
     write_input(DATA(HEADER "1,a,,\n,a,,x\n1,a,,x\n"));
     struct check *check = run(&options);
     const struct check_result *result = check_result(check);
@@ -292,7 +321,10 @@ static void values_are_left_out_unless_asked_for(void **state)
 {
     (void)state;
     char text[512];
-    struct check *check = run_on(DATA(HEADER "1,secret\xFF,,\n"));
+    struct check_options options = usual();
+    options.encoding = "UTF-8";
+    write_input(DATA(HEADER "1,secret\xFF,,\n"));
+    struct check *check = run(&options);
     check_problem_text(&check_result(check)->problems[0], "customers.csv", false, text, sizeof text);
     assert_string_equal(text,
                         "customers.csv:2: column \"Email\" (2): is not UTF-8 (byte 7 of the cell is 0xFF)");
@@ -304,7 +336,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_good_file_has_no_problems),
         cmocka_unit_test(files_that_cannot_be_imported),
-        cmocka_unit_test(a_mapped_column_with_a_dot_is_refused),
+        cmocka_unit_test(what_would_be_mended_is_refused_when_told_so),
+        cmocka_unit_test(a_mapped_column_with_a_dot_is_refused_where_nothing_is_to_be_mended),
         cmocka_unit_test(the_header_alone_can_be_looked_at),
         cmocka_unit_test(an_unmapped_header_may_occur_twice),
         cmocka_unit_test(files_that_cannot_be_read),

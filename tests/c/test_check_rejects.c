@@ -16,8 +16,8 @@ static void expect_parted(const char *data, size_t len, const char *good, const 
 {
     struct check_options options = usual();
     struct stat st;
-    options.reject = true;
-    options.rejects_path = rejects;
+    options.plan.reject = true;
+    options.plan.rejects_path = rejects;
     write_input(data, len);
     unlink(rejects);
     struct check *check = run(&options);
@@ -90,8 +90,8 @@ static void nothing_rejected_makes_no_files(void **state)
 {
     (void)state;
     struct check_options options = usual();
-    options.reject = true;
-    options.rejects_path = rejects;
+    options.plan.reject = true;
+    options.plan.rejects_path = rejects;
     write_input(DATA(HEADER "1,a,,\n"));
     struct check *check = run(&options);
     assert_false(check_result(check)->fatal);
@@ -114,8 +114,8 @@ static void a_fatal_end_leaves_no_rejects_behind(void **state)
 {
     (void)state;
     struct check_options options = usual();
-    options.reject = true;
-    options.rejects_path = rejects;
+    options.plan.reject = true;
+    options.plan.rejects_path = rejects;
     options.csv.max_record = 30;
     write_input(DATA(HEADER "1,,,\n2,aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa,,\n3,a,,\n"));
     struct check *check = run(&options);
@@ -138,13 +138,13 @@ static void rejects_without_a_place_are_fatal(void **state)
 {
     (void)state;
     struct check_options options = usual();
-    options.reject = true;
-    options.rejects_path = "/nonexistent/rejects.csv";
+    options.plan.reject = true;
+    options.plan.rejects_path = "/nonexistent/rejects.csv";
     write_input(DATA(HEADER "1,,,\n"));
     struct check *check = run(&options);
     assert_true(check_result(check)->fatal);
     assert_string_equal(check_result(check)->err.code, ERR_FILE);
-    assert_string_equal(check_result(check)->err.file, options.rejects_path);
+    assert_string_equal(check_result(check)->err.file, options.plan.rejects_path);
     check_free(check);
 }
 
@@ -166,8 +166,8 @@ static void a_full_disk_is_fatal(void **state)
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
     limit = old;
     limit.rlim_cur = 300000;
-    options.reject = true;
-    options.rejects_path = rejects;
+    options.plan.reject = true;
+    options.plan.rejects_path = rejects;
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
     struct check *check = run(&options);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
@@ -223,8 +223,8 @@ static void a_large_file_is_parted_in_short_slices(void **state)
     }
     write_input(data.data, data.len);
     struct check_options options = usual();
-    options.reject = true;
-    options.rejects_path = rejects;
+    options.plan.reject = true;
+    options.plan.rejects_path = rejects;
     struct err err;
     err_clear(&err);
     struct check *check = check_new(&options, &err);

@@ -68,19 +68,50 @@ P
     expect_error "directory"
 }
 
-@test "what is no regular file ends with 7 and does not hang" {
-    mkfifo pipe
-    upjob import pipe --local --domain acme --key id
+@test "a device ends with 7 and does not hang" {
+    upjob import /dev/null --local --domain acme --key id
     expect_status 7
-    expect_error "regular file"
+    expect_error "is a device"
 }
 
-@test "a file with another delimiter is told so" {
-    printf 'id;name\n1;a\n' >semi.csv
-    upjob import semi.csv --local --domain acme --key id
-    expect_status 7
-    expect_error 'separated by ";"'
-    expect_error "commas"
+@test "a named pipe is read to its end, and an interrupt ends the wait for it" {
+    customers c.csv
+    mkfifo pipe
+    cat c.csv >pipe &
+    upjob import pipe --local --domain acme --key CustomerId
+    expect_status 0
+    expect_output "3 created"
+    "$UPJOB" import pipe --local --domain acme --key CustomerId 2>err >out 3>&- &
+    pid=$!
+    sleep 0.5
+    kill -INT $pid
+    status=0; wait $pid || status=$?
+    [ "$status" = 130 ]
+}
+
+@test "standard input is imported, also when it comes slowly, and rejected rows have a place" {
+    status=0
+    (printf 'id,name\n1,a\n'; sleep 0.3; printf '2\n') | "$UPJOB" import - --local --domain acme --key id >out 2>err || status=$?
+    output=$(cat out) errors=$(cat err)
+    expect_status 6
+    expect_output "1 created"
+    expect_output "standard input"
+    expect_error "standard input:3: the row has 1 cell"
+    grep -q '^2,' upjob.rejects.csv
+}
+
+@test "files with other delimiters, a line that names it, and compressed ones are imported" {
+    printf 'id;name\n1;"a;b"\n2;c,d\n' >semi.csv
+    printf 'sep=;\r\nid;name\r\n1;a\r\n2;b\r\n' >sep.csv
+    printf 'id\tname\n1\ta\n2\tb\n' >tab.csv
+    printf 'id|name\n1|a\n2|b\n' >pipe.csv
+    printf 'id,name\n1,a\n2,b\n' | gzip >zipped.csv.gz
+    for file in semi.csv sep.csv tab.csv pipe.csv zipped.csv.gz; do
+        upjob import "$file" --local --domain acme --key id
+        expect_status 0
+        expect_output "2 created"
+        [[ $file == zipped* ]] || expect_error "they are sent with commas"
+    done
 }
 
 @test "an empty file ends with 7" {
@@ -182,11 +213,11 @@ L
 }
 
 @test "job watch takes --max-failed, and the command that picks a job up has it, so that the exit status is the import's" {
-    # Of four records one fails: NUMBER is checked by the service alone.
-    printf 'id,n\n1,1\n2,x\n3\n4,4\n5,5\n' >r.csv
+    # Of four records one fails: the service there takes shorter values than is known.
+    printf 'id,n\n1,1\n2,xxxxxxxxxxxx\n3\n4,4\n5,5\n' >r.csv
     echo 'return mapping.define { unique_key = "id", mapping.string "id" : to "Attributes.id" : as "id",
-      mapping.number "n" : to "Attributes.n" : as "n" }' >m.lua
-    start_local --domain acme
+      mapping.string "n" : to "Attributes.n" : as "n" }' >m.lua
+    start_local --domain acme --fact max-value=10
     for case in 1:6 2:0 20%:6 40%:0; do
         IFS=: read -r given expected <<<"$case"
         upjob import r.csv --domain acme --map m.lua --max-failed "$given"
@@ -223,23 +254,37 @@ L
     expect_error "NUL"
 }
 
-@test "bytes that are not UTF-8 are found" {
-    printf 'id,name\n1,a\xe9\n2,c\n' >l.csv
+@test "bytes that are not UTF-8 are found where they are damage, and converted where they are another character set" {
+    # Characters of UTF-8 beside them: it is UTF-8, and damaged.
+    printf 'id,name\n1,a\xe9\n2,c\n3,\xc3\xa9\xc3\xa9\n' >l.csv
     upjob import l.csv --local --domain acme --key id
     expect_status 6
     expect_error "l.csv:2:"
     expect_error "UTF-8"
+    printf 'id,LastName,EmailAddress\n1,M\xfcller,m@example.com\n2,c,c@example.com\n' >l.csv
+    start_local --domain acme
+    upjob import l.csv --domain acme --key id
+    expect_status 0
+    expect_error "is probably windows-1252, not UTF-8: it is converted"
+    expect_no "M\\xFCller"
+    upjob profile find email=m@example.com --domain acme
+    expect_output "Müller"
+    upjob import l.csv --domain acme --key id --show-values
+    expect_error 'line 2: "1,M\xFCller,m@example.com" → "1,Müller,m@example.com"'
 }
 
-@test "a byte-order mark and UTF-16 end with 7 and say what to do" {
+@test "a byte-order mark and UTF-16 are converted with a warning" {
     printf '\xef\xbb\xbfid,name\n1,a\n' >b.csv
     upjob import b.csv --local --domain acme --key id
-    expect_status 7
+    expect_status 0
     expect_error "byte-order mark"
-    printf '\xff\xfei\0d\0\n\0' >u.csv
+    expect_output "12 bytes sent"
+    printf 'id\tname\n1\tä\n2\n' | iconv -t UTF-16 >u.csv
     upjob import u.csv --local --domain acme --key id
-    expect_status 7
-    expect_error "UTF-16"
+    expect_status 6
+    expect_error "is UTF-16"
+    expect_error "u.csv:3: the row has 1 cell"
+    expect_output "1 created"
 }
 
 @test "an empty key is rejected" {

@@ -106,14 +106,14 @@ def test_predicted_beside_the_job():
             _, text, _ = failures_of(service, "--file", path)
             assert [int(line.split()[1][:-1]) for line in text.splitlines() if "(kept back by" in line] == kept, text
             return messages, kept
-    kept_too = "1 record would fail, and 2 rows would be kept back by upjob import"
-    messages, kept = told(1)
-    assert "with 1 failed record." in messages and kept_too in messages and "differ" not in messages, messages
-    assert kept == [3, 5], kept
+    kept_too = "0 records would fail, and 3 rows would be kept back by upjob import"
+    messages, kept = told(0)
+    assert "with 0 failed records." in messages and kept_too in messages and "differ" not in messages, messages
+    assert kept == [3, 4, 5], kept
     messages, kept = told(3)
     assert "with 3 failed records." in messages and "3 records would fail." in messages and kept == [], (messages, kept)
     messages, kept = told(2)
-    assert kept_too in messages and "The numbers differ" in messages and kept == [3, 5], (messages, kept)
+    assert kept_too in messages and "The numbers differ" in messages and kept == [3, 4, 5], (messages, kept)
     messages, kept = told(None)
     assert "not told" in messages and kept_too in messages and "differ" not in messages, messages
 

@@ -1,0 +1,89 @@
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* mkostemp */
+#endif
+
+#include "core/newfile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct newfile {
+    int fd;
+    bool named; /* the temporary name is there */
+    const char *what;
+    char *temporary; /* path.XXXXXX */
+    char *path;
+};
+
+struct newfile *newfile_open(const char *path, const char *what, struct err *err)
+{
+    size_t size = strlen(path) + sizeof ".XXXXXX";
+    struct newfile *file = calloc(1, sizeof *file);
+    if (file) {
+        file->fd = -1;
+        file->what = what;
+        file->path = strdup(path);
+        file->temporary = malloc(size);
+    }
+    if (!file || !file->path || !file->temporary) {
+        newfile_free(file);
+        err_set(err, ERR_MEMORY, "no memory for %s", what);
+        return NULL;
+    }
+    snprintf(file->temporary, size, "%s.XXXXXX", path);
+    file->fd = mkostemp(file->temporary, O_CLOEXEC); /* mode 0600 */
+    file->named = file->fd >= 0;
+    if (file->named)
+        return file;
+    err_errno(err, ERR_FILE, errno, "a file for %s cannot be made here", what);
+    err_at(err, path, 0, 0, NULL);
+    newfile_free(file);
+    return NULL;
+}
+
+static bool fail(const struct newfile *file, struct err *err)
+{
+    err_errno(err, ERR_SYSTEM, errno, "%s cannot be written", file->what);
+    return err_at(err, file->path, 0, 0, NULL);
+}
+
+bool newfile_write(void *arg, const char *bytes, size_t len, struct err *err)
+{
+    struct newfile *file = arg;
+    while (len > 0) {
+        ssize_t n = write(file->fd, bytes, len);
+        if (n < 0 && errno != EINTR)
+            return fail(file, err);
+        bytes += n > 0 ? n : 0;
+        len -= n > 0 ? (size_t)n : 0;
+    }
+    return true;
+}
+
+bool newfile_finish(struct newfile *file, struct err *err)
+{
+    int fd = file->fd;
+    file->fd = -1;
+    /* close(2) may be the first to tell that the disk is full. */
+    if (close(fd) < 0 || rename(file->temporary, file->path) < 0)
+        return fail(file, err);
+    file->named = false;
+    return true;
+}
+
+void newfile_free(struct newfile *file)
+{
+    if (!file)
+        return;
+    if (file->fd >= 0)
+        close(file->fd);
+    if (file->named)
+        unlink(file->temporary);
+    free(file->temporary);
+    free(file->path);
+    free(file);
+}

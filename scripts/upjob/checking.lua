@@ -1,0 +1,113 @@
+--- The check of a file before it is imported, as import and `upjob map check` run it: upjob.native.check, with what is said of
+--- the mapping alone.
+local errors = require "upjob.errors"
+local mapping_plan = require "upjob.mapping_plan"
+local native = require "upjob.native.check"
+local report = require "upjob.report"
+
+local checking = {}
+
+local MOST_FIELDS, LONG_EXPIRY = 25, 90 -- see the warnings
+
+local RUN_OPTIONS = { file = "string", opened = "table", mapping = "table", encoding = "string", strict = "boolean",
+                      no_check = "boolean", reject = "boolean", rejects = "string", problems = "string",
+                      max_problems = "number", expires = "number", progress = "function" }
+
+local function warning(file, class, reason, hint)
+  local text = ("%s: %s"):format(file, reason)
+  return { class = class, severity = "warning", line = 0, column = 0, column_name = "", value = "", reason = reason,
+           hint = hint, text = text, masked = text }
+end
+
+--- What is to be said of a mapping and the days until profiles vanish, whatever the file: a list of problems, all warnings.
+function checking.warnings(file, map, expires)
+  local found = {}
+  if map and #map.fields > MOST_FIELDS then
+    found[#found + 1] = warning(file, "many fields", ("has %d fields in its mapping: the console maps at most %d"):format(
+      #map.fields, MOST_FIELDS), "")
+  end
+  if expires and expires > LONG_EXPIRY then
+    found[#found + 1] = warning(file, "long expiry", ("is to be kept for %d days: one page of the service's documentation "
+      .. "allows at most %d"):format(expires, LONG_EXPIRY), "")
+  end
+  return found
+end
+
+local function add_warnings(result, warnings)
+  for i, problem in ipairs(warnings) do
+    table.insert(result.problems, i, problem)
+    result.counts[problem.class] = 1
+    table.insert(result.classes, { class = problem.class, severity = "warning", count = 1 })
+  end
+end
+
+--- checking.open{ file=, encoding=, strict=, max_problems= } → what run takes as `opened` | nil, err. It reads what cannot be
+--- read twice to a temporary file, finds out what the file is, and reads its header:
+--- { header = names, line = of the header, facts = { compression, encoding, confidence, had_mark, converted, guessed, mixed,
+---   alternative, invalid, nuls, lines, bytes, file_bytes, delimiter, delimiter_known, sep_line, columns,
+---   line_ends = { crlf, lf, cr }, samples = { { line, before, after }, … } } }
+function checking.open(options)
+  errors.check_options("checking.open", options, { file = "string", encoding = "string", strict = "boolean",
+                                                   max_problems = "number" })
+  return native.open(options)
+end
+
+--- checking.run{ file= or opened=, mapping=, … } → result | nil, err. Without a mapping only what can be said of the file
+--- alone. Options:
+---   encoding   the name of the character set, which is recognised otherwise
+---   strict     refuse what would be converted or renamed
+---   no_check   rows are changed as the mapping says and otherwise sent as they are
+---   reject     keep rows in error back; rejects: where they go
+---   problems   a CSV file for all of them
+---   expires    days, for a warning
+---   progress   is called with bytes, total, rows
+--- The result:
+---   rows, unwanted (left out by mapping.rows), bad_rows (in error), blanked (values), changed_rows
+---   problems   the first ones, by line: class, severity, line, column, column_name, value, reason, hint, text, masked
+---   counts     by class; classes: a list of { class, severity, count }, errors first
+---   facts      as open gives them
+---   mended     what is sent is not the file as it stands, apart from rows that are left out
+---   sources    by field key, the column of what is sent
+---   outgoing_fd, outgoing_bytes, md5, identity: what is sent; close it with checking.close(result)
+---   rejects_written, problems_written
+--- An error that is about the file has problems, counts, classes and facts too, as far as they are known.
+function checking.run(options)
+  errors.check_options("checking.run", options, RUN_OPTIONS)
+  local given = {}
+  for name, value in pairs(options) do given[name] = value end
+  given.expires = nil
+  if options.mapping then
+    local ok, planned = pcall(mapping_plan.of, options.mapping)
+    if not ok then
+      if errors.is(planned) then return nil, planned end
+      error(planned, 0)
+    end
+    given.mapping = planned
+  end
+  local ok, result, err = pcall(native.run, given)
+  if not ok and type(result) == "string" and options.mapping then
+    return nil, errors.new { code = "InvalidMapping", message = result }
+  end
+  if not ok then error(result, 0) end
+  local found = result or err.problems and err
+  if found then add_warnings(found, checking.warnings(options.file or "", options.mapping, options.expires)) end
+  return result, err
+end
+
+--- Converted pieces of the text as lines for a person, before → after: they are personal data.
+function checking.sample_lines(facts)
+  local lines = {}
+  for i, sample in ipairs(facts.samples) do
+    local before = sample.before ~= "" and ("\"%s\" → "):format(report.safe(sample.before)) or ""
+    lines[i] = ("  line %d: %s\"%s\""):format(sample.line, before, report.safe(sample.after))
+  end
+  return lines
+end
+
+--- Closes what a result holds open.
+function checking.close(result)
+  if result.outgoing_fd then native.close_fd(result.outgoing_fd) end
+  result.outgoing_fd = nil
+end
+
+return checking
