@@ -8,7 +8,6 @@
 #include "core/utf8.h"
 
 #define STEP_BYTES ((uint64_t)512 << 10)
-#define MARK_BYTES ((size_t)3)
 
 uint64_t check_now_ns(void)
 {
@@ -19,25 +18,9 @@ uint64_t check_now_ns(void)
 
 /* ---- its text ---- */
 
-/* What stands before the header is read over. */
-static bool read_over(struct check *check, struct err *err)
-{
-    char skipped[256];
-    while (check->skip > 0) {
-        long n = input_read(check->input, skipped,
-                            check->skip < sizeof skipped ? check->skip : sizeof skipped, err);
-        if (n <= 0)
-            return n == 0;
-        check->skip -= (size_t)n;
-    }
-    return true;
-}
-
 static long read_text(void *arg, char *into, size_t size, struct err *err)
 {
     struct check *check = arg;
-    if (check->skip > 0 && !read_over(check, err))
-        return -1;
     long n = input_read(check->input, into, size, err);
     if (n <= 0 || !check->digest || (check->outgoing && outgoing_begun(check->outgoing)))
         return n;
@@ -84,16 +67,6 @@ static bool read_header(struct check *check, struct err *err)
 
 /* ---- what it is ---- */
 
-static void take_shape(struct check *check)
-{
-    const struct input_facts *facts = &check->facts;
-    if (!check->csv.delimiter)
-        check->csv.delimiter = facts->shape.known ? facts->shape.delimiter : ',';
-    check->skip = facts->shape.sep_line + (facts->had_mark && !facts->converted ? MARK_BYTES : 0);
-    check->csv.start_offset = check->skip;
-    check->csv.start_line = facts->shape.sep_line > 0 ? 2 : 1;
-}
-
 /* The delimiter is refused as other conversions are (input_accept). */
 static bool accept(struct check *check, struct err *err)
 {
@@ -119,7 +92,8 @@ static bool take_file(struct check *check, struct err *err)
     struct stat st;
     int fd = input_descriptor(check->input, &start);
     check->as_it_stands = fd >= 0 && start == 0 && check->facts.compression == INPUT_PLAIN &&
-                          !check->facts.converted && check->skip == 0 && check->csv.delimiter == ',';
+                          !check->facts.converted && !check->facts.had_mark &&
+                          check->facts.shape.sep_line == 0 && check->csv.delimiter == ',';
     if (!check->as_it_stands)
         return true;
     if (fstat(fd, &st) < 0)
@@ -136,9 +110,12 @@ static bool examined(struct check *check, struct err *err)
     input_examine_free(check->examination);
     check->examination = NULL;
     check->result.total = check->facts.bytes;
-    take_shape(check);
-    return accept(check, err) && take_file(check, err) &&
-           input_read_as(check->input, &check->facts, 0, err) && read_header(check, err);
+    unsigned char told = check->csv.delimiter;
+    if (!input_read_as(check->input, &check->facts, 0, &check->csv, err))
+        return false;
+    if (told)
+        check->csv.delimiter = told;
+    return accept(check, err) && take_file(check, err) && read_header(check, err);
 }
 
 static bool open_input(struct check *check, struct err *err)

@@ -43,7 +43,6 @@ struct check {
     bool named;            /* it can be opened again by its path */
     bool waiting;          /* for a pipe */
     bool as_it_stands;     /* the bytes of the file are text as the service takes it */
-    size_t skip;           /* bytes of text before the header: a mark, a "sep=" line */
     struct digest *digest; /* of the input, as long as it may be what is sent */
     struct csv_reader *reader;
     const struct csv_row *header;
