@@ -21,10 +21,14 @@ static const char *where_of(lua_State *L, int table)
     return where;
 }
 
+/* Raises an error object: what is wrong is wrong in a file that somebody wrote. */
 static int refuse(lua_State *L, int table, const char *message)
 {
     const char *where = where_of(L, table);
-    return where ? luaL_error(L, "%s: %s", where, message) : luaL_error(L, "%s", message);
+    struct err err;
+    err_clear(&err);
+    err_set(&err, ERR_MAPPING, "%s%s%s", where ? where : "", where ? ": " : "", message);
+    return raise_err(L, &err);
 }
 
 static void *room(lua_State *L, struct lua_mapping *made, size_t count, size_t size)
@@ -214,7 +218,7 @@ static void make_mapping(lua_State *L, struct lua_mapping *made, const struct ma
     err_clear(&err);
     made->mapping = mapping_new(fields, count, call, made, &err);
     if (!made->mapping)
-        luaL_error(L, "%s", err.message);
+        raise_err(L, &err);
 }
 
 static enum mapping_called call_function(void *arg, long function, const struct csv_row *row,

@@ -78,17 +78,13 @@ function checking.run(options)
   given.expires = nil
   if options.mapping then
     local ok, planned = pcall(mapping_plan.of, options.mapping)
-    if not ok then
-      if errors.is(planned) then return nil, planned end
-      error(planned, 0)
-    end
+    if not ok and not errors.is(planned) then error(planned, 0) end
+    if not ok then return nil, planned end
     given.mapping = planned
   end
   local ok, result, err = pcall(native.run, given)
-  if not ok and type(result) == "string" and options.mapping then
-    return nil, errors.new { code = "InvalidMapping", message = result }
-  end
-  if not ok then error(result, 0) end
+  if not ok and not errors.is(result) then error(result, 2) end
+  if not ok then return nil, result end
   local found = result or err.problems and err
   if found then add_warnings(found, checking.warnings(options.file or "", options.mapping, options.expires)) end
   return result, err

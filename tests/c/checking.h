@@ -38,9 +38,26 @@ static inline int files_in_dir(void)
     return n - 2;
 }
 
+/* Mappings live as long as the test program. */
+static struct mapping *mappings[64];
+static size_t mapping_total;
+
+static inline struct mapping *mapping_of(const struct mapping_field *fields, size_t count)
+{
+    struct err err;
+    err_clear(&err);
+    struct mapping *mapping = mapping_new(fields, count, NULL, NULL, &err);
+    assert_non_null(mapping);
+    assert_true(mapping_total < sizeof mappings / sizeof *mappings);
+    mappings[mapping_total++] = mapping;
+    return mapping;
+}
+
 static inline int remove_dir(void **state)
 {
     (void)state;
+    while (mapping_total > 0)
+        mapping_free(mappings[--mapping_total]);
     unlink(input);
     unlink(rejects);
     return rmdir(dir);
@@ -72,16 +89,6 @@ static inline char *read_path(const char *path)
     char *text = read_fd(fd);
     close(fd);
     return text;
-}
-
-/* Mappings live as long as the test program. */
-static inline struct mapping *mapping_of(const struct mapping_field *fields, size_t count)
-{
-    struct err err;
-    err_clear(&err);
-    struct mapping *mapping = mapping_new(fields, count, NULL, NULL, &err);
-    assert_non_null(mapping);
-    return mapping;
 }
 
 static const char *const id_column[] = {"Id", NULL}, *const email_column[] = {"Email", NULL},
