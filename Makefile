@@ -144,7 +144,8 @@ c-tests: $(patsubst tests/c/%.c,$(BUILD)/tests/%,$(C_TESTS))
 $(BUILD)/tests/%: $(BUILD)/o/tests/c/%.o $(call object,$(CORE) $(LOCAL))
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -rdynamic -o $@ $^ -lcmocka $(LOCAL_LIBS) $(CORE_LIBS)
-$(BUILD)/tests/test_phone $(BUILD)/tests/test_phone_batch $(BUILD)/tests/test_mapping_phone: | $(filter %/phone.so,$(MODULES:%=$(BUILD)/%.so))
+$(BUILD)/tests/test_phone $(BUILD)/tests/test_phone_batch $(BUILD)/tests/test_mapping_phone \
+    $(BUILD)/tests/test_check_mending: | $(filter %/phone.so,$(MODULES:%=$(BUILD)/%.so))
 
 # The CSV reader with sizes that a test chooses (tests/reference/csv_sizes.h), and what it is held against.
 CSV       := $(filter runtime/core/csv%.c runtime/core/lines.c,$(CORE))

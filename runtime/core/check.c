@@ -111,6 +111,7 @@ struct check *check_new(const struct check_options *options, struct err *err)
     }
     check->result.outgoing_fd = -1;
     buf_init(&check->reasons, (size_t)64 << 10);
+    buf_init(&check->early, CHECK_EARLY_MOST);
     if (copy_options(check, options, err))
         return check;
     check_free(check);
@@ -131,6 +132,7 @@ static void free_sent(struct check *check)
     check_list_free(check->list);
     check_keys_free(check->keys);
     check_dates_free(check->dates);
+    check_ahead_free(check->ahead);
     free_names(check->sent_names, check->sent_count);
     free(check->places);
     free(check->sources);
@@ -154,6 +156,7 @@ void check_free(struct check *check)
     free(check->path);
     free(check->encoding);
     buf_free(&check->reasons);
+    buf_free(&check->early);
     free(check);
 }
 
@@ -281,13 +284,14 @@ static bool begin_rows(struct check *check, struct err *err)
     const struct check_plan *plan = &check->plan;
     check->list = check_list_new(check->max_problems, plan->problems_path, err);
     if (!check->list || !tell_encoding(check, err) || !tell_shape(check, err) || !check_header(check, err) ||
-        !check_dates_new(check, err) || !begin_outgoing(check, err))
+        !check_dates_new(check, err) || !begin_outgoing(check, err) || !check_ahead_new(check, err))
         return false;
     if (plan->mapping && !plan->no_check && !(check->keys = check_keys_new(err)))
         return false;
     if (plan->reject && plan->rejects_path && !plan->no_check &&
         !(check->rejects = rejects_new(plan->rejects_path, &check->csv, err)))
         return false;
+    buf_free(&check->early);
     check->phase = ROWS;
     return true;
 }

@@ -5,6 +5,7 @@
  *   check_header     the columns: those that the mapping reads, those that nobody does, those of what is sent
  *   check_row        the problems of one row, and what becomes of it
  *   check_dates      dates that can be read in two ways
+ *   check_ahead      phone numbers, on several threads before the rows that have them
  *   check_keys       rows that have the same key
  *   check_problems   what problems are called, how they read, which are kept, the file of all of them
  */
@@ -16,9 +17,13 @@
 #include "core/outgoing.h"
 #include "core/rejects.h"
 
+struct check_ahead;
 struct check_keys;
 struct check_dates_look;
 struct check_list;
+
+/* Text that is kept for check_ahead until the mapping is known. */
+#define CHECK_EARLY_MOST ((size_t)512 << 10)
 
 enum phase { SPOOLING, EXAMINING, OPENED, ROWS, COPYING, KEYS, FINISHED };
 
@@ -64,7 +69,9 @@ struct check {
     struct csv_slice key;
     struct check_keys *keys;
     struct check_dates_look *dates;
-    struct check_list *list; /* of problems */
+    struct check_ahead *ahead; /* NULL: there is nothing to look at before */
+    struct buf early;          /* text that was read before that was known; failed: too much */
+    struct check_list *list;   /* of problems */
 };
 
 /* ---- check_input.c ---- */
@@ -92,6 +99,14 @@ bool check_row(struct check *check, const struct csv_row *row, struct err *err) 
 bool check_dates_new(struct check *check, struct err *err) MUST_CHECK;
 void check_dates_free(struct check_dates_look *dates);
 bool check_dates_row(struct check *check, const struct csv_row *row, struct err *err) MUST_CHECK;
+
+/* ---- check_ahead.c ---- */
+
+/* Makes check->ahead when the mapping has such fields. */
+bool check_ahead_new(struct check *check, struct err *err) MUST_CHECK;
+void check_ahead_free(struct check_ahead *ahead);
+/* Text that was read and is yet to become rows. check->ahead is NULL afterwards when it cannot go on. */
+bool check_ahead_feed(struct check *check, const char *text, size_t len, struct err *err) MUST_CHECK;
 
 /* ---- check_keys.c ---- */
 

@@ -38,7 +38,8 @@ struct mapping_phone *mapping_phone_of(struct mapping *mapping, const char *regi
     return add_region(mapping, wanted, err);
 }
 
-static enum outcome refuse(struct work *work, const struct mapping_phone *phone, const struct phone_fault *fault)
+static enum outcome refuse(struct work *work, const struct mapping_phone *phone,
+                           const struct phone_fault *fault)
 {
     char reason[192];
     bool damaged = fault->reason == PHONE_SCIENTIFIC || fault->reason == PHONE_DECIMAL;
@@ -62,6 +63,37 @@ enum outcome mapping_phone_do(struct work *work, struct mapping_phone *phone)
         return mapping_no_memory(work);
     work->value = (struct csv_slice){kept, made.len};
     return OUTCOME_GOOD;
+}
+
+/* The step that is e164, before which nothing but trim is done; NULL: there is none. */
+static const struct step *early_phone(const struct field *field)
+{
+    for (size_t i = 0; i < field->step_count && field->column_count == 1; i++) {
+        if (field->steps[i].kind == MAPPING_E164)
+            return &field->steps[i];
+        if (field->steps[i].kind != MAPPING_TRIM)
+            break;
+    }
+    return NULL;
+}
+
+bool mapping_looks_ahead(const struct mapping *mapping, size_t field)
+{
+    return early_phone(&mapping->fields[field]);
+}
+
+bool mapping_look_ahead(const struct mapping *mapping, size_t field, struct csv_slice *cells, size_t count,
+                        struct err *err)
+{
+    const struct field *wanted = &mapping->fields[field];
+    struct phone_result *results = calloc(count + 1, sizeof *results);
+    if (!results)
+        return err_set(err, ERR_MEMORY, "no memory for phone numbers");
+    for (size_t i = 0; wanted->steps[0].kind == MAPPING_TRIM && i < count; i++)
+        mapping_trim(&cells[i]);
+    bool looked = phone_batch(early_phone(wanted)->phone->rules, cells, count, results, err);
+    free(results);
+    return looked;
 }
 
 void mapping_phones_free(struct mapping *mapping)

@@ -68,6 +68,9 @@ char *mapping_copy_text(struct mapping_arena *memory, const char *text, struct e
 /* Does a step on work->value. */
 enum outcome mapping_step_do(struct work *work, const struct step *step) MUST_CHECK;
 
+/* Of a value that is not empty. */
+void mapping_trim(struct csv_slice *value);
+
 /* Looks at a value that is not empty by the field's content type. */
 enum outcome mapping_type_look(struct work *work) MUST_CHECK;
 enum outcome mapping_email_look(struct work *work) MUST_CHECK;

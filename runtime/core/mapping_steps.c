@@ -31,7 +31,7 @@ static const char *find(const char *from, const char *end, struct csv_slice what
     return NULL;
 }
 
-static void trim(struct csv_slice *value)
+void mapping_trim(struct csv_slice *value)
 {
     /* Mostly there is nothing to be done: what stands at both ends is seen. */
     unsigned char first = (unsigned char)value->data[0], last = (unsigned char)value->data[value->len - 1];
@@ -227,7 +227,7 @@ enum outcome mapping_step_do(struct work *work, const struct step *step)
     case MAPPING_DEFAULT:
         return OUTCOME_GOOD;
     case MAPPING_TRIM:
-        trim(&work->value);
+        mapping_trim(&work->value);
         return OUTCOME_GOOD;
     case MAPPING_REPLACE:
         return replace(work, step);

@@ -9,7 +9,9 @@
 
 #include <sys/stat.h>
 
+#include "core/module.h"
 #include "tests/c/checking.h"
+#include "tests/c/program.h"
 
 static const char *const name_column[] = {"Name", NULL}, *const dotted_column[] = {"Home.City", NULL};
 static const char *const both_columns[] = {"Name", "Id", NULL};
@@ -424,6 +426,58 @@ static void a_large_file_is_mended_as_a_small_one(void **state)
     buf_free(&sent);
 }
 
+/* Numbers are looked at ahead of their rows; what is made of each does not depend on it. Rows and quotes
+ * cross what is read at a time, and some rows cannot be read. */
+static void many_phone_numbers_are_each_looked_at_for_themselves(void **state)
+{
+    (void)state;
+    static const struct mapping_step e164[] = {{.kind = MAPPING_TRIM}, {.kind = MAPPING_E164, .text = "GB"}};
+    static const struct mapping_field fields[] = {
+        ID_FIELD,
+        {.key = "name", .columns = name_column, .type = MAPPING_PHONE, .steps = e164, .step_count = 2}};
+    struct err err;
+    struct buf data, sent;
+    err_clear(&err);
+    module_set_program(program());
+    struct mapping *mapping = mapping_new(fields, 2, NULL, NULL, &err);
+    if (!mapping) {
+        print_message("phone numbers are not tested: %s\n", err.message);
+        return;
+    }
+    mapping_free(mapping);
+    buf_init(&data, (size_t)1 << 24);
+    buf_init(&sent, (size_t)1 << 24);
+    buf_adds(&data, "Id,Note,Name\n");
+    buf_adds(&sent, "Id,Note,Name\n");
+    for (int i = 0; i < 3000; i++) {
+        bool wrong = i % 7 == 3, empty = i % 7 == 5;
+        if (i % 100 == 99)
+            buf_addf(&data, "%d,short\n", i);
+        buf_addf(&data, "%d,\"a\nnote, %d\",%s\n", i, i,
+                 wrong   ? "07400 12O456"
+                 : empty ? ""
+                 : i % 2 ? " 07400 123456 "
+                         : "\"020 7946 0018\"");
+        if (!wrong)
+            buf_addf(&sent, "%d,\"a\nnote, %d\",%s\n", i, i,
+                     empty   ? ""
+                     : i % 2 ? "+447400123456"
+                             : "+442079460018");
+    }
+    struct check_options options = with(fields, 2);
+    options.max_problems = 1;
+    write_input(data.data, data.len);
+    struct check *check = run(&options);
+    assert_false(check_result(check)->fatal);
+    char *text = read_fd(check_result(check)->outgoing_fd);
+    assert_non_null(strstr(text, "+442079460018"));
+    assert_string_equal(text, sent.data);
+    free(text);
+    check_free(check);
+    buf_free(&data);
+    buf_free(&sent);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -444,6 +498,7 @@ int main(void)
         cmocka_unit_test(all_problems_are_written_with_whole_values),
         cmocka_unit_test(rows_that_are_not_wanted_are_neither_sent_nor_rejected),
         cmocka_unit_test(a_large_file_is_mended_as_a_small_one),
+        cmocka_unit_test(many_phone_numbers_are_each_looked_at_for_themselves),
     };
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }
