@@ -189,15 +189,6 @@ function map:api_fields(sources)
   return fields
 end
 
---- What the check of a file looks at.
-function map:check_fields()
-  local fields = {}
-  for i, f in ipairs(self.fields) do
-    fields[i] = { column = f.column, required = f.is_required or false, max_length = targets.max_length(f.target) }
-  end
-  return fields
-end
-
 --- Lines of a mapping file for columns that became attributes and look like a place in a profile that no column goes to.
 function map:hints()
   local taken, fields = {}, {}

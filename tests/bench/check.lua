@@ -1,8 +1,8 @@
 -- The pass over a file before its import, with the mapping that is made of its header. Prints the rows.
 -- upjob run check.lua FILE KEY-COLUMN
-local check = require "upjob.native.check"
+local checking = require "upjob.checking"
 local file, key = ...
-local header = assert(check.header { file = file, keys = { key } })
-local map = assert(mapping.from_header(header, key, { file = file, line = 1 }))
-local result = assert(check.run { file = file, fields = map:check_fields(), keys = { map.key_field.column } })
+local opened = assert(checking.open { file = file })
+local map = assert(mapping.from_header(opened.header, key, { file = file, line = opened.line }))
+local result = assert(checking.run { opened = opened, mapping = map })
 print(result.rows)
