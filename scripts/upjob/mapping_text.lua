@@ -60,18 +60,21 @@ local function spoken_steps(field)
   return table.concat(parts)
 end
 
+-- Characters, so that columns stand below one another; bytes of what is not UTF-8.
+local function length(value) return utf8.len(value) or #value end
+
 --- Fields as lines of a mapping file, in columns.
 function text.field_lines(fields)
   local kinds, columns, lines = 0, 0, {}
   local function source(field) return #field.columns == 0 and quoted(field.constant) or list(field.columns) end
   for _, field in ipairs(fields) do
     kinds = math.max(kinds, #spoken_kind(field))
-    columns = math.max(columns, #source(field))
+    columns = math.max(columns, length(source(field)))
   end
   for i, field in ipairs(fields) do
     local kind, from = spoken_kind(field), source(field)
     lines[i] = ("  mapping.%s%s %s%s : to %s%s,"):format(kind, (" "):rep(kinds - #kind), from,
-      (" "):rep(columns - #from), quoted(field.target), spoken_steps(field))
+      (" "):rep(columns - length(from)), quoted(field.target), spoken_steps(field))
   end
   return lines
 end

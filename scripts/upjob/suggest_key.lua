@@ -19,8 +19,8 @@ local function fitness(item)
   local column = item.column
   local target = item.target or ""
   if item.unusable or column.traits.damage > 0 or column.max_characters > 255 then return nil end
-  if synonyms.is_customer_id(column.name) or target == "AccountNumber" then return 5 end
-  if synonyms.is_id(column.name) and not target:find("Phone") and not target:find("PostalCode") then return 4 end
+  if target == "AccountNumber" or target == "" and synonyms.is_customer_id(column.name) then return 5 end
+  if target == "" and synonyms.is_id(column.name) then return 4 end
   if target:find("EmailAddress$") then return 3 end
   if target:find("PhoneNumber$") then return 2 end
   if target ~= "" or synonyms.is_quantity(column.name) or synonyms.is_fax(column.name)
