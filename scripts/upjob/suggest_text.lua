@@ -111,10 +111,11 @@ function suggest_text.plain(suggestion)
   local function entry(field, item)
     local others = {}
     for i, other in ipairs(item and item.alternatives or {}) do others[i] = line(other) end
-    local columns = {}
+    local columns, notes = {}, {}
     for i, name in ipairs(field.columns) do columns[i] = report.safe(name) end
+    for i, note in ipairs(item and item.notes or {}) do notes[i] = report.safe(note) end
     return { columns = columns, target = field.target, content_type = field.content_type, lua = line(field),
-             notes = item and item.notes, alternatives = #others > 0 and others or nil }
+             notes = #notes > 0 and notes or nil, alternatives = #others > 0 and others or nil }
   end
   if suggestion.key_field then result.fields[1] = entry(suggestion.key_field) end
   for _, item in ipairs(suggestion.items) do

@@ -203,8 +203,8 @@ local function set_of(list)
 end
 
 local ID = set_of [[id, ids, key, no, nr, num, number, nummer, code, codes, código, cod, codice, uuid, guid, sku, ref, reference,
-  referenz, référence, referencia, referência, identifier, identifiant, identificador, identifikator, kennung, schlüssel, kennzeichen,
-  clé, clave, chave, numéro, número, matricule, matrícula, ssn, dni, nif, nie, cpf, cnpj, rfc, curp, nino, passport,
+  referenz, référence, referencia, referência, identifier, identifiant, identificador, identifikator, kennung, schlüssel,
+  kennzeichen, clé, clave, chave, numéro, número, matricule, matrícula, ssn, dni, nif, nie, cpf, cnpj, rfc, curp, nino, passport,
   reisepass, pasaporte, iban, bic, vat, ustid, steuernummer, isbn, serial, hash, token]]
 -- Words that end in one of these, as German and Dutch join them: Kundennummer, klantnummer.
 local ID_ENDS = words_of "nummer, nr, kennung, schlüssel, code"
