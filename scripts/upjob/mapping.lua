@@ -4,6 +4,7 @@ local errors = require "upjob.errors"
 local header_mapping = require "upjob.mapping_header"
 local mapping_field = require "upjob.mapping_field"
 local mapping_text = require "upjob.mapping_text"
+local synonyms = require "upjob.synonyms"
 local system = require "upjob.native.system"
 local targets = require "upjob.targets"
 
@@ -194,7 +195,7 @@ function map:hints()
   local taken, fields = {}, {}
   for _, f in ipairs(self.fields) do taken[f.target] = true end
   for _, f in ipairs(self.fields) do
-    local target = f.column and f.target:find("^Attributes%.") and targets.alike(f.column)
+    local target = f.column and f.target:find("^Attributes%.") and synonyms.target(f.column)
     if target and not taken[target] then
       taken[target] = true
       fields[#fields + 1] = mapping_field.new { columns = f.columns, target = target, content_type = targets.kind[target],

@@ -98,6 +98,19 @@ local function best_pair(survey, by_index)
   return found
 end
 
+-- Three of the other pairs that are unique, for a sentence.
+local function other_pairs(survey, by_index, chosen)
+  local names = {}
+  for _, pair in ipairs(survey.pairs) do
+    local first, second = by_index[pair.first], by_index[pair.second]
+    if pair.unique.measured and pair.unique.repeated == 0 and first and second and #names < 3
+      and not (first == chosen[1] and second == chosen[2]) then
+      names[#names + 1] = ('"%s" and "%s"'):format(report.safe(first.column.name), report.safe(second.column.name))
+    end
+  end
+  return table.concat(names, "; ")
+end
+
 --- The key: { items = { item [, item] }, notes = { text, … } }, or { notes = … } without one. `items` have the column of the
 --- survey, its index, and the target that it goes to, or none for an attribute; `unusable` ones are no key.
 function suggest_key.choose(survey, items)
@@ -116,7 +129,9 @@ function suggest_key.choose(survey, items)
   if found then return { items = { found }, notes = unique_evidence(survey, items, found) } end
   local pair = best_pair(survey, by_index)
   if pair then
-    return { items = pair, notes = { ("no column is unique; these two together are, in all %s"):format(rows(survey)) } }
+    local others = other_pairs(survey, by_index, pair)
+    return { items = pair, notes = { ("no column is unique; these two together are, in all %s"):format(rows(survey)),
+                                     others ~= "" and "so are: " .. others or nil } }
   end
   return { notes = { "no column is unique, and no two columns together are: name the field that tells customers apart" } }
 end

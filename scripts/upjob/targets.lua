@@ -59,26 +59,4 @@ function targets.equal(header)
   return by_plain_name[plain(header)]
 end
 
--- Headers that are often met, and what they mostly mean. Nothing is mapped by them: a person is told.
-local ALIKE = {
-  EmailAddress = "email mail emailid", PhoneNumber = "phone telephone tel phoneno",
-  MobilePhoneNumber = "mobile mobilephone cell cellphone", HomePhoneNumber = "homephone",
-  BusinessPhoneNumber = "workphone businessphone officephone", FirstName = "givenname forename",
-  LastName = "surname familyname", BusinessName = "company companyname organization organisation",
-  BirthDate = "birthday dateofbirth dob", Gender = "sex", AccountNumber = "account accountno accountid",
-  ["Address.Address1"] = "address street streetaddress addressline1", ["Address.Address2"] = "addressline2",
-  ["Address.City"] = "city town", ["Address.State"] = "state", ["Address.Province"] = "province",
-  ["Address.County"] = "county", ["Address.Country"] = "country", ["Address.PostalCode"] = "zip zipcode postcode postalcode",
-}
-
---- The target that a header looks like ("E-mail", "Zip"), or nil.
-function targets.alike(header)
-  local name = plain(header)
-  for target, headers in pairs(ALIKE) do
-    for word in headers:gmatch("%w+") do
-      if word == name then return target end
-    end
-  end
-end
-
 return targets
