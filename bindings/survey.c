@@ -180,6 +180,7 @@ static void push_result(lua_State *L, const struct survey_result *result)
     lua_setfield(L, -2, "byte_order_mark");
     set_text(L, "delimiter", &result->delimiter, 1);
     set_integer(L, "rows", result->rows);
+    set_integer(L, "blank", result->blank);
     set_integer(L, "unreadable", result->unreadable);
     set_integer(L, "ragged", result->ragged);
     lua_createtable(L, (int)result->column_count, 0);
@@ -226,8 +227,8 @@ static int collect(lua_State *L)
     return 0;
 }
 
-/* run{file, encoding} → survey | nil, err. The survey: { encoding, byte_order_mark, delimiter, rows, unreadable, ragged,
- * columns = {{name, filled, first_empty, max_characters, distinct, kinds, misfits, traits, trait_lines, dates, values,
+/* run{file, encoding} → survey | nil, err. The survey: { encoding, byte_order_mark, delimiter, rows, blank, unreadable,
+ * ragged, columns = {{name, filled, first_empty, max_characters, distinct, kinds, misfits, traits, trait_lines, dates, values,
  * phone_samples, unique}, …}, pairs = {{first, second, unique}, …} }: as core/survey.h says. */
 static int native_run(lua_State *L)
 {

@@ -195,11 +195,23 @@ static bool input_step(struct survey *survey, struct err *err)
 
 /* ---- rows ---- */
 
+static bool is_blank(const struct csv_row *row)
+{
+    for (size_t i = 0; i < row->count; i++)
+        if (survey_inner(csv_cell(row, i)).len > 0)
+            return false;
+    return true;
+}
+
 static bool read_row(struct survey *survey, const struct csv_row *row, struct err *err)
 {
     struct survey_result *result = &survey->result;
     struct survey_value value;
     uint64_t hash[2];
+    if (is_blank(row)) {
+        result->blank++;
+        return true;
+    }
     result->rows++;
     result->ragged += row->count != result->column_count;
     for (size_t i = 0; i < result->column_count; i++) {
@@ -217,6 +229,8 @@ static bool read_row(struct survey *survey, const struct csv_row *row, struct er
 static bool pair_row(struct survey *survey, const struct csv_row *row, struct err *err)
 {
     uint64_t both[4], hash[2];
+    if (is_blank(row))
+        return true;
     for (size_t i = 0; i < survey->result.pair_count; i++) {
         for (size_t k = 0; k < 2; k++) {
             size_t at = survey->pairs[i].columns[k];

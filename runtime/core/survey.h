@@ -66,7 +66,8 @@ struct survey_result {
     struct err err;                  /* when failed */
     const struct input_facts *facts; /* NULL before they are known */
     char delimiter;
-    uint64_t rows;                   /* that could be read */
+    uint64_t rows;                   /* that could be read and are not blank */
+    uint64_t blank;                  /* records without any value: a spreadsheet leaves such at the end */
     uint64_t unreadable, ragged;     /* records, with more or fewer cells than the header */
     const struct survey_column *columns;
     size_t column_count;

@@ -40,7 +40,7 @@ const char *survey_trait_name(enum survey_trait trait)
 {
     static const char *const names[SURVEY_TRAITS] = {
         "spaces", "capitals",      "integer",        "decimal", "decimal_comma", "leading_zero", "digits",
-        "international", "north_american", "url",     "damage",        "long",         "not_utf8",
+        "international", "north_american", "words",   "url",           "damage",       "long",   "not_utf8",
     };
     return names[trait];
 }
@@ -171,6 +171,14 @@ static bool is_leading_zero(struct csv_slice s, const struct tally *t)
            t->digits + t->signs + t->spaces + t->slashes + t->points + t->brackets == s.len;
 }
 
+static bool has_exponent(struct csv_slice s)
+{
+    for (size_t i = 0; i + 1 < s.len; i++)
+        if ((s.data[i] == 'E' || s.data[i] == 'e') && s.data[i + 1] == '+')
+            return true;
+    return false;
+}
+
 static bool is_damage(struct csv_slice s, const struct tally *t)
 {
     static const char *const errors[] = {"#N/A", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NUM!", "#NULL!", NULL};
@@ -179,7 +187,7 @@ static bool is_damage(struct csv_slice s, const struct tally *t)
             return true;
     /* 4.4E+11, 4,4E+11 */
     return t->letters == 1 && t->signs == 1 && t->digits > 2 && t->digits + t->points + t->commas + 2 == s.len &&
-           isdigit((unsigned char)s.data[0]) && s.len > 4 && (memmem(s.data, s.len, "E+", 2) || memmem(s.data, s.len, "e+", 2));
+           isdigit((unsigned char)s.data[0]) && has_exponent(s);
 }
 
 /* ---- dates ---- */
@@ -270,6 +278,8 @@ bool survey_look_at(const struct survey_look *look, struct csv_slice cell, struc
         out->traits |= 1u << SURVEY_CAPITALS;
     if (is_leading_zero(s, &t))
         out->traits |= 1u << SURVEY_LEADING_ZERO;
+    if (t.spaces > 0)
+        out->traits |= 1u << SURVEY_WORDS;
     if (is_url(s))
         out->traits |= 1u << SURVEY_URL;
     if (is_damage(s, &t))

@@ -28,6 +28,7 @@ enum survey_trait {
     SURVEY_DIGITS,        /* 7 to 15 digits and nothing else: may be a phone number */
     SURVEY_INTERNATIONAL, /* a phone number with + or 00 in front */
     SURVEY_NORTH_AMERICAN, /* a phone number of 3, 3 and 4 digits */
+    SURVEY_WORDS,         /* a space within */
     SURVEY_URL,
     SURVEY_DAMAGE,        /* what a spreadsheet leaves: #N/A, 4.4E+11 */
     SURVEY_LONG,          /* more than 255 characters */

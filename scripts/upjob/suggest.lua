@@ -83,13 +83,21 @@ local function propose_by_header(item)
   end
 end
 
--- "Name" beside a first name is the last name.
+local function holds_several_words(column)
+  return column.filled > 0 and column.traits.words / column.filled >= LIKELY
+end
+
+-- "Name" beside a first name is the last name; "Nombre" with several words and no last name beside it is a whole name.
 local function place_plain_name(items)
   local first, last, plain
   for _, item in ipairs(items) do
     if item.target == "FirstName" then first = item end
     if item.target == "LastName" then last = item end
     if not item.target and synonyms.is_full_name(item.column.name) then plain = plain or item end
+  end
+  local alone = not plain and (first or last)
+  if alone and not (first and last) and holds_several_words(alone.column) then
+    alone.target, alone.whole_name = nil, true
   end
   if not plain then return end
   if first and not last and synonyms.plain(plain.column.name) == "name" and borne_out(plain.column, "LastName") then

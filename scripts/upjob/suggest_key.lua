@@ -24,7 +24,7 @@ local function fitness(item)
   if target:find("EmailAddress$") then return 3 end
   if target:find("PhoneNumber$") then return 2 end
   if target ~= "" or synonyms.is_quantity(column.name) or synonyms.is_fax(column.name)
-    or column.traits.decimal + column.traits.decimal_comma + column.kinds.date + column.traits.url > 0 then
+    or (column.traits.decimal + column.traits.decimal_comma + column.kinds.date + column.traits.url) * 2 > column.filled then
     return 0
   end
   return 1

@@ -39,6 +39,9 @@ local function head(lines, suggestion, file)
   if survey.unreadable > 0 then
     comment(lines, "", ("%s could not be read."):format(report.plural(survey.unreadable, "record")))
   end
+  if survey.blank > 0 then
+    comment(lines, "", ("%s without any value: nothing is said of such."):format(report.plural(survey.blank, "more row")))
+  end
   if survey.ragged > 0 then
     comment(lines, "", ("%s more or fewer cells than the header."):format(survey.ragged == 1 and "1 row has"
       or report.count(survey.ragged) .. " rows have"))
@@ -64,7 +67,7 @@ local function rest_lines(lines, suggestion)
   for _, item in ipairs(suggestion.items) do
     if item.skipped then
       lines[#lines + 1] = ("  mapping.skip %s, -- %s"):format(quoted(item.column.name), item.skipped)
-    elseif item.unusable then
+    elseif item.unusable and (item.column.name ~= "" or item.column.filled > 0) then
       local name = item.column.name ~= "" and " " .. quoted(item.column.name:sub(1, 60)) or ""
       comment(lines, "  ", ("column %d%s %s"):format(item.index, name, item.unusable))
     end

@@ -278,6 +278,19 @@ static void rows_that_cannot_be_read_or_are_ragged_are_counted(void **state)
     survey_free(survey);
 }
 
+static void what_a_spreadsheet_leaves_empty_is_no_row(void **state)
+{
+    static const char text[] = "a,b,\n1,2,\n3,4,\n,,\n, ,\n";
+    struct survey *survey;
+    (void)state;
+    const struct survey_result *result = survey_text(&survey, text, sizeof text - 1);
+    assert_false(result->failed);
+    assert_int_equal(result->rows, 2);
+    assert_int_equal(result->blank, 2);
+    assert_int_equal(result->columns[0].first_empty, 0);
+    survey_free(survey);
+}
+
 static void a_file_that_is_not_there_fails_with_its_name(void **state)
 {
     struct err err;
@@ -325,6 +338,7 @@ int main(void)
         cmocka_unit_test(two_columns_that_are_unique_together_are_found),
         cmocka_unit_test(a_line_that_names_the_delimiter_is_no_header),
         cmocka_unit_test(rows_that_cannot_be_read_or_are_ragged_are_counted),
+        cmocka_unit_test(what_a_spreadsheet_leaves_empty_is_no_row),
         cmocka_unit_test(a_file_that_is_not_there_fails_with_its_name),
         cmocka_unit_test(distinct_values_are_estimated_well_enough),
     };
