@@ -20,12 +20,15 @@ load_mapping() {
     done
 }
 
-@test "what map suggest writes can be imported with" {
-    upjob map suggest "$DATA/legislators-district-offices.csv"
-    load_mapping
-    upjob import "$DATA/legislators-district-offices.csv" --map map.lua --domain acme --local --json
-    expect_status 0
-    expect_output '"CreatedRecords":1312'
+@test "with what map suggest writes, every row of the sample files is imported" {
+    for sample in "chinook-customers 59" "legislators-current 537" "legislators-district-offices 1312"; do
+        read -r file rows <<<"$sample"
+        "$UPJOB" map suggest "$DATA/$file.csv" >map.lua
+        upjob import "$DATA/$file.csv" --map map.lua --domain acme --local --json
+        expect_status 0
+        expect_output "\"CreatedRecords\":$rows"
+        expect_output '"rejected":0'
+    done
 }
 
 @test "values of cells are shown by map suggest only when asked for, in --json too" {
