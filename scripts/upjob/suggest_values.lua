@@ -40,7 +40,9 @@ end
 function suggest_values.remarks(column, rows, max_length)
   local traits, lines, notes = column.traits, column.trait_lines, {}
   local function add(format, ...) notes[#notes + 1] = format:format(...) end
-  if column.name:find(".", 1, true) then add("its name has a dot, which the service does not find: it is renamed in what is sent") end
+  if column.name:find(".", 1, true) then
+    add("its name has a dot, which the service does not find: it is renamed in what is sent")
+  end
   if column.distinct == 1 and column.filled == rows and rows > 1 then add("the same value in every row") end
   if traits.damage > 0 then
     add("%s left by a spreadsheet's damage (#N/A, 4.4E+11): line %d", report.plural(traits.damage, "value"), lines.damage)
