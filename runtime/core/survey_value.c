@@ -25,9 +25,16 @@ const char *const survey_date_formats[] = {
 #define FORMATS (sizeof survey_date_formats / sizeof survey_date_formats[0] - 1)
 _Static_assert(FORMATS <= SURVEY_FORMATS_MOST, "a bit each");
 
+/* What a date of a format consists of, so that few values are read by it in vain. */
+struct outline {
+    unsigned digits_least, digits_most, signs, slashes, points;
+    bool letters;
+};
+
 struct survey_look {
     struct mapping_arena memory;
     struct dates *dates[FORMATS];
+    struct outline outlines[FORMATS];
 };
 
 const char *survey_kind_name(enum survey_kind kind)
@@ -45,6 +52,27 @@ const char *survey_trait_name(enum survey_trait trait)
     return names[trait];
 }
 
+static struct outline outline_of(const char *format)
+{
+    struct outline outline = {0};
+    bool bracket = false;
+    for (const char *at = format; *at; at++) {
+        size_t run = strspn(at, (char[]){*at, '\0'});
+        bracket = *at == '[' || (bracket && *at != ']');
+        outline.signs += *at == '-';
+        outline.slashes += *at == '/';
+        outline.points += *at == '.';
+        outline.letters |= bracket || *at == 'T' || *at == 'Z' || (*at == 'M' && run == 3);
+        if (!bracket && strchr("YMDHms", *at) && !(*at == 'M' && run == 3)) {
+            outline.digits_least += (unsigned)run;
+            outline.digits_most += (unsigned)(run == 1 ? 2 : run);
+        }
+        if (!bracket)
+            at += run - 1;
+    }
+    return outline;
+}
+
 struct survey_look *survey_look_new(struct err *err)
 {
     struct survey_look *look = calloc(1, sizeof *look);
@@ -55,6 +83,7 @@ struct survey_look *survey_look_new(struct err *err)
     for (size_t i = 0; i < FORMATS; i++) {
         const char *const one[] = {survey_date_formats[i], NULL};
         look->dates[i] = dates_new(one, 0, &look->memory, err);
+        look->outlines[i] = outline_of(survey_date_formats[i]);
         if (!look->dates[i]) {
             survey_look_free(look);
             return NULL;
@@ -201,11 +230,17 @@ static bool may_be_date(struct csv_slice s, const struct tally *t)
     return t->signs + t->points + t->slashes >= 2 || (t->letters >= 3 && t->letters <= 20);
 }
 
-static void look_for_date(const struct survey_look *look, struct csv_slice s, struct survey_value *out)
+static bool fits(const struct outline *outline, const struct tally *t)
+{
+    return t->digits >= outline->digits_least && t->digits <= outline->digits_most && t->signs == outline->signs &&
+           t->slashes == outline->slashes && t->points == outline->points && (t->letters > 0) == outline->letters;
+}
+
+static void look_for_date(const struct survey_look *look, struct csv_slice s, const struct tally *t, struct survey_value *out)
 {
     char iso[DATES_SIZE];
     for (size_t i = 0; i < FORMATS; i++)
-        if (dates_read(look->dates[i], s, iso) == DATES_GOOD)
+        if (fits(&look->outlines[i], t) && dates_read(look->dates[i], s, iso) == DATES_GOOD)
             out->dates |= 1u << i;
     if (out->dates)
         out->kinds |= 1u << SURVEY_DATE;
@@ -286,7 +321,7 @@ bool survey_look_at(const struct survey_look *look, struct csv_slice cell, struc
         out->traits |= 1u << SURVEY_DAMAGE;
     look_for_number(s, &t, out);
     if (may_be_date(s, &t))
-        look_for_date(look, s, out);
+        look_for_date(look, s, &t, out);
     look_for_phone(s, &t, out);
     if (memchr(s.data, '@', s.len) && (email_is_plain(s) || !email_problem(s).what))
         out->kinds |= 1u << SURVEY_EMAIL;

@@ -55,6 +55,15 @@ static void a_value_is_of_the_kinds_that_it_looks_like(void **state)
         {"13.10.1958", KIND(DATE)},
         {"3/4/58", KIND(DATE)},
         {"31 Dec 2024", KIND(DATE)},
+        {"1. Mai 2024", KIND(DATE)},
+        {"12 de mar\xC3\xA7o de 2024", KIND(DATE)},
+        {"Jan 5, 2024", KIND(DATE)},
+        {"5-Jan-24", KIND(DATE)},
+        {"2024/1/5", KIND(DATE)},
+        {"2024-01-31T10:00:00Z", KIND(DATE)},
+        {"1.2.2024 9:05", KIND(DATE)},
+        {"12/31/2024 23:59", KIND(DATE)},
+        {"120 High St", 0},
         {"20240131", KIND(DATE) | KIND(NUMBER)},
         {"32.10.1958", KIND(PHONE)},
         {"202-224-3441", KIND(PHONE)},
@@ -79,6 +88,23 @@ static void a_value_is_of_the_kinds_that_it_looks_like(void **state)
         struct survey_value value = look_at(cases[i].text);
         if (value.kinds != cases[i].kinds)
             fail_msg("%s: kinds %x, expected %x", cases[i].text, value.kinds, cases[i].kinds);
+    }
+}
+
+/* Every format reads a date that is written by it, and is counted for it. */
+static void no_format_is_left_out(void **state)
+{
+    static const char *const written[] = {
+        "1958-10-13", "1958-10-13T01:02:03", "1958-10-13T01:02:03Z", "1958-10-13 01:02:03", "1958-10-13 01:02", "1958/3/4",
+        "1958.3.4", "19581013", "3.4.1958", "3.4.58", "3.4.1958 1:02", "3/4/1958", "3/4/1958", "3/4/58", "3/4/58",
+        "3/4/1958 1:02", "3/4/1958 1:02", "3-4-1958", "3-4-1958", "3-4-58", "3-4-58", "3 Mar 1958", "3. Mar 1958",
+        "3-Mar-1958", "3-Mar-58", "March 3, 1958", "March 3 1958", "3 de marzo de 1958",
+    };
+    (void)state;
+    for (size_t i = 0; survey_date_formats[i]; i++) {
+        assert_true(i < sizeof written / sizeof written[0]);
+        if (!(look_at(written[i]).dates & 1u << i))
+            fail_msg("%s is not read as %s", written[i], survey_date_formats[i]);
     }
 }
 
@@ -328,6 +354,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_value_is_of_the_kinds_that_it_looks_like),
+        cmocka_unit_test(no_format_is_left_out),
         cmocka_unit_test(a_value_has_what_is_about_it),
         cmocka_unit_test(a_blank_cell_is_no_value),
         cmocka_unit_test(length_is_counted_in_characters),
