@@ -126,6 +126,21 @@ local function settle(items)
   return holder
 end
 
+-- The number of a house that stands in a column of its own goes to its street; before it where the header is English or French.
+local function join_house_number(items, holder)
+  local street = holder["Address.Address1"]
+  for _, item in ipairs(items) do
+    if street and not item.target and not item.skipped and not item.unusable
+      and synonyms.is_house_number(item.column.name) then
+      street.house, item.joined = item.column, true
+      local name = synonyms.plain(item.column.name)
+      street.house_first = name:find("^house") or name:find("^building") or name:find("^numerode[rv]")
+      add(street.notes, ('joined with "%s"'):format(item.column.name))
+      return
+    end
+  end
+end
+
 -- What no header has told, by the values alone.
 local function propose_by_values(items, holder)
   for _, item in ipairs(items) do
@@ -157,14 +172,16 @@ local function slug_of(item)
   return header_mapping.slug(synonyms.fold(item.column.name)) or "column_" .. item.index
 end
 
+local function is_field(item) return not item.skipped and not item.unusable and not item.joined end
+
 local function name_fields(items)
   local attributes, keys = {}, {}
   for _, item in ipairs(items) do
-    if not item.skipped and not item.unusable then
+    if is_field(item) then
       local name = item.column.name
       if not item.target then item.attribute = free_name(slug_of(item), attributes) end
       local fits = name:find(mapping_field.KEY_PATTERN) and #name <= mapping_field.KEY_MAX and not keys[name]
-      if fits then keys[name] = true else item.key = free_name(slug_of(item), keys) end
+      if fits and not item.house then keys[name] = true else item.key = free_name(slug_of(item), keys) end
     end
   end
 end
@@ -175,7 +192,10 @@ local function field(item, properties)
   local steps = properties.steps or item.steps
   if item.column.traits.spaces > 0 then steps = table.move(steps, 1, #steps, 2, { { kind = "trim" } }) end
   local target = properties.target or item.target or "Attributes." .. item.attribute
-  return mapping_field.new { columns = { item.column.name }, target = target, key = properties.key or item.key, steps = steps,
+  local columns = { item.column.name }
+  if item.house and target == item.target then table.insert(columns, item.house_first and 1 or 2, item.house.name) end
+  return mapping_field.new { columns = columns, separator = #columns > 1 and " " or nil, target = target, steps = steps,
+                             key = properties.key or item.key,
                              content_type = mapping_field.kinds[properties.kind or item.kind] }
 end
 
@@ -324,12 +344,13 @@ function suggest.of(survey, options)
   end
   place_plain_name(items)
   local holder = settle(items)
+  join_house_number(items, holder)
   propose_by_values(items, holder)
   name_fields(items)
   local context = { survey = survey, items = items, show_values = options and options.show_values,
                     month_first = writes_month_first(items) }
   for _, item in ipairs(items) do
-    if not item.unusable and not item.skipped then decide_item(item, context) end
+    if is_field(item) then decide_item(item, context) end
   end
   local suggestion = { items = items, holder = holder, survey = survey }
   local usable = {}

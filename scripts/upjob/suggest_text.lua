@@ -124,7 +124,7 @@ function suggest_text.plain(suggestion)
   for _, item in ipairs(suggestion.items) do
     if item.field then
       result.fields[#result.fields + 1] = entry(item.field, item)
-    else
+    elseif not item.joined then
       result.skipped[#result.skipped + 1] = { column = report.safe(item.column.name), index = item.index,
                                               why = item.skipped or item.unusable }
     end

@@ -255,6 +255,15 @@ describe("a suggestion", function()
     assert.is_true(map.skipped.upjob_reason)
   end)
 
+  it("joins the number of a house that stands in a column of its own to the street", function()
+    local _, text, map = of_text(csv("id,Straße,Hausnummer,PLZ", 5, function(i) return ("A%d,Weg,%d,0100%d"):format(i, i, i) end))
+    has(text, 'mapping.string { "Straße", "Hausnummer" } : to "Address.Address1" : join " "')
+    assert.same({ "Straße", "Hausnummer" }, map.fields[2].columns)
+    assert.equals(3, #map.fields)
+    _, text = of_text(csv("id,Street,House No.", 5, function(i) return ("A%d,High St,%d"):format(i, i) end))
+    has(text, '{ "House No.", "Street" } : to "Address.Address1"')
+  end)
+
   it("takes a code that hardly ever repeats for the key, and says which line repeats which", function()
     local _, text, map = of_text(csv("customer_id,note", 200, function(i)
       return ("C%d,text %d"):format(i == 150 and 9 or i, i)
@@ -302,10 +311,16 @@ describe("a header", function()
       ["BillingCity"] = "BillingAddress.City", ["Ship To Zip"] = "ShippingAddress.PostalCode",
       ["Ciudad de envío"] = "ShippingAddress.City", ["Liefer-PLZ"] = "ShippingAddress.PostalCode",
       ["customer_email"] = "EmailAddress", ["AccountNumber"] = "AccountNumber",
+      ["Mailing State/Province"] = "MailingAddress.State", ["Mailing Zip/Postal Code"] = "MailingAddress.PostalCode",
+      ["Date of birth (dd/mm/yyyy)"] = "BirthDate", ["Sobrenome/Apelido"] = "LastName", ["Telefon1"] = "PhoneNumber",
+      ["Nº telemóvel"] = "MobilePhoneNumber", ["billing_email"] = "EmailAddress", ["Home Street"] = "Address.Address1",
+      ["Surname(s)"] = "LastName", ["Customer: Email"] = "EmailAddress",
     } do
       assert.equals(target, synonyms.target(header), header)
     end
-    assert.is_nil(synonyms.target "favourite colour")
+    for _, header in ipairs { "favourite colour", "PLZ/Ort", "Phone 2", "E-mail consent", "", "(Ort)", "/", "1" } do
+      assert.is_nil(synonyms.target(header), header)
+    end
   end)
 
   it("is an id by its words, not by its letters", function()
