@@ -92,31 +92,16 @@ const struct survey_result *survey_result(const struct survey *survey)
 
 /* ---- what the file is ---- */
 
-static bool skip_bytes(struct survey *survey, size_t count, struct err *err)
-{
-    char skipped[256];
-    while (count > 0) {
-        long n = input_read(survey->input, skipped, count < sizeof skipped ? count : sizeof skipped, err);
-        if (n <= 0)
-            return n == 0;
-        count -= (size_t)n;
-    }
-    return true;
-}
-
 /* From the beginning, behind a line that names the delimiter. */
 static bool open_reader(struct survey *survey, struct err *err)
 {
     const struct input_facts *facts = &survey->facts;
-    size_t mark = facts->had_mark && !facts->converted ? MARK_BYTES : 0;
-    const struct csv_options options = {.delimiter = (unsigned char)survey->result.delimiter,
-                                        .start_line = facts->shape.sep_line > 0 ? 2 : 1};
+    struct csv_options options = {0};
     csv_reader_free(survey->reader);
     survey->reader = NULL;
-    if (!input_read_as(survey->input, facts, 0, err))
+    if (!input_read_as(survey->input, facts, 0, &options, err))
         return false;
-    if (facts->shape.sep_line > 0 && !skip_bytes(survey, facts->shape.sep_line + mark, err))
-        return false;
+    options.delimiter = (unsigned char)survey->result.delimiter;
     survey->reader = csv_reader_new(input_read, survey->input, input_name(survey->input), &options, err);
     return survey->reader;
 }

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/check.h"
+#include "core/mapping.h"
 #include "core/mapping_arena.h"
 #include "core/mapping_date.h"
 #include "core/mapping_email.h"
@@ -305,7 +305,7 @@ bool survey_look_at(const struct survey_look *look, struct csv_slice cell, struc
         return false;
     struct tally t = count(s);
     out->chars = t.ascii && s.len == cell.len ? cell.len : utf8_length(cell.data, cell.len);
-    if (out->chars > CHECK_MAX_LENGTH)
+    if (out->chars > MAPPING_MAX_LENGTH_DEFAULT)
         out->traits |= 1u << SURVEY_LONG;
     if (!t.ascii && !utf8_valid(s.data, s.len, NULL))
         out->traits |= 1u << SURVEY_NOT_UTF8;
