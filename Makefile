@@ -146,6 +146,11 @@ $(BUILD)/tests/%: $(BUILD)/o/tests/c/%.o $(call object,$(CORE) $(LOCAL))
 	$(CC) $(LDFLAGS) -rdynamic -o $@ $^ -lcmocka $(LOCAL_LIBS) $(CORE_LIBS)
 $(BUILD)/tests/test_phone $(BUILD)/tests/test_phone_batch $(BUILD)/tests/test_mapping_phone \
     $(BUILD)/tests/test_check_mending: | $(filter %/phone.so,$(MODULES:%=$(BUILD)/%.so))
+# What scripts do when memory is out: with the program's own bindings.
+$(BUILD)/tests/test_script_memory: $(BUILD)/o/tests/c/test_script_memory.o \
+                                   $(call object,$(filter-out runtime/host/main.c,$(PROGRAM))) $(BUILD)/embedded.o
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -rdynamic -o $@ $^ -lcmocka $(PROGRAM_LIBS)
 
 # The CSV reader with sizes that a test chooses (tests/reference/csv_sizes.h), and what it is held against.
 CSV       := $(filter runtime/core/csv%.c runtime/core/lines.c,$(CORE))

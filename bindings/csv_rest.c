@@ -113,15 +113,18 @@ void csv_rest_closed(struct rest *rest)
 static void start(lua_State *L, struct rest *rest)
 {
     struct reader *reader = rest->reader;
+    /* First what can raise: nothing may take the userdata away while another thread works with it. */
+    lua_pushvalue(L, AT_REST);
+    rest->self_ref = luaL_ref(L, LUA_REGISTRYINDEX);
     rest->work = loop_work_start(app_of(L)->loop, slice, slices_done, rest);
-    if (!rest->work)
+    if (!rest->work) {
+        luaL_unref(L, LUA_REGISTRYINDEX, rest->self_ref);
         luaL_error(L, "out of memory");
+    }
     reader->rest = rest;
     reader->row = NULL; /* its cells are what the other thread reads into */
     rest->wait.started = true;
     rest->wait.done = false;
-    lua_pushvalue(L, AT_REST);
-    rest->self_ref = luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
 /* ---- results ---- */

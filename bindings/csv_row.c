@@ -44,6 +44,7 @@ void csv_push_columns(lua_State *L, int reader_index)
     err_clear(&e);
     if (!csv_reader_header(reader->csv, &header, &e))
         raise_err(L, &e);
+    memset(reader->slots, 0, sizeof reader->slots); /* of a table that memory was out for, whose names are gone */
     lua_createtable(L, (int)header->count, (int)header->count);
     for (size_t i = 0; i < header->count; i++) {
         struct csv_slice name = csv_cell(header, i);
@@ -131,8 +132,8 @@ const struct csv_row *csv_check_row(lua_State *L, int index)
     }
     const struct reader *reader = object->reader;
     if (reader->check_rows && (object->serial != reader->serial || !reader->row))
-        luaL_error(L, "the row of line %d is gone: a row is valid until the next one is read (keep it with csv.copy(row))",
-                   (int)object->line);
+        luaL_error(L, "the row of line %I is gone: a row is valid until the next one is read (keep it with csv.copy(row))",
+                   (LUAI_UACINT)object->line);
     if (!reader->row)
         luaL_error(L, "this row is gone: it is valid until the next one is read (keep it with csv.copy(row))");
     return reader->row;
@@ -226,7 +227,7 @@ static int row_pairs(lua_State *L)
 static int row_tostring(lua_State *L)
 {
     const struct csv_row *row = own_row(L, lua_touserdata(L, lua_upvalueindex(1)));
-    lua_pushfstring(L, "csv row: line %d, %d cells", (int)row->line, (int)row->count);
+    lua_pushfstring(L, "csv row: line %I, %I cells", (LUAI_UACINT)row->line, (LUAI_UACINT)row->count);
     return 1;
 }
 
