@@ -18,6 +18,7 @@ struct app {
     struct scheduler *scheduler;
     struct http *http;             /* made when first used: app_http; freed with free_http */
     void (*free_http)(struct http *http); /* of the client, which is loaded when first used; NULL until then */
+    bool collects_in_steps;        /* by the collector's own choice: bindings/collector.h */
     const char *library_path;      /* UPJOB_PATH: read Lua files from this checkout; NULL: those built in */
 };
 

@@ -7,7 +7,8 @@
 #include <stdbool.h>
 
 void collector_start(lua_State *L);
-/* Between turns of the loop: a heap that has become large is collected in steps from now on. */
+/* Between turns of the loop: a heap that has become large is collected in steps until it is small again. One whose script has
+ * chosen to have it collected in steps stays so. */
 void collector_watch(lua_State *L);
 /* Collects a little: true when all that nothing refers to has been found. */
 bool collector_step(lua_State *L);

@@ -333,3 +333,27 @@ describe("ten thousand tasks", function()
     assert.is_true(memory() < before + 1000, "kilobytes before and after: " .. before .. ", " .. memory())
   end)
 end)
+
+describe("the collector", function()
+  -- Each returns what was before.
+  local function mode_before(mode) wait() wait() return collectgarbage(mode) end
+
+  it("of a heap that was large for a while does not stay the slow one", function()
+    collectgarbage()
+    assert.equals("generational", mode_before("generational"))
+    do
+      local large = {}
+      for i = 1, 600000 do large[i] = { i } end
+      assert.equals("incremental", mode_before("incremental"))
+      assert.equals(600000, #large)
+    end
+    collectgarbage()
+    collectgarbage()
+    assert.equals("generational", mode_before("generational"))
+  end)
+
+  it("that a script chooses is not taken from it", function()
+    collectgarbage("incremental")
+    assert.equals("incremental", mode_before("generational"))
+  end)
+end)
