@@ -393,6 +393,21 @@ describe("a reader of a pipe", function()
   end)
 end)
 
+describe("a count", function()
+  it("ends at a record that cannot be read, also with on_error, and goes on behind it", function()
+    local told = 0
+    local text = 'a,b\n1,2\n3,x"y"z\n"q"q,2\n5,6\n7,8\n'
+    local reader = csv.parse(text, { strict = true, on_error = function() told = told + 1 end })
+    for line = 3, 4 do
+      local count, err = reader:count()
+      assert.is_nil(count)
+      assert.equals(line, err.line)
+    end
+    assert.equals(2, reader:count())
+    assert.equals(0, told)
+  end)
+end)
+
 describe("a writer", function()
   it("writes what a reader reads back", function()
     local path = os.tmpname()
