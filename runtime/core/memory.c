@@ -82,13 +82,14 @@ static void release(struct memory *memory, void *object, size_t size)
 static void *resize(struct memory *memory, void *object, size_t old_size, size_t new_size)
 {
     size_t old_units = units_of(old_size), new_units = units_of(new_size);
-    if (old_units > LARGEST && new_units > LARGEST)
-        return realloc(object, new_size);
-    if (old_units == new_units)
+    if (old_units == new_units && new_units <= LARGEST)
         return object;
-    void *moved = take(memory, new_size);
+    bool both_large = old_units > LARGEST && new_units > LARGEST;
+    void *moved = both_large ? realloc(object, new_size) : take(memory, new_size);
     if (!moved) /* Lua relies on it that nothing fails to shrink */
         return new_size <= old_size ? object : NULL;
+    if (both_large)
+        return moved;
     memcpy(moved, object, old_size < new_size ? old_size : new_size);
     release(memory, object, old_size);
     return moved;
