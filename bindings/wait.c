@@ -308,6 +308,15 @@ void scheduler_unpost(struct scheduler *scheduler, struct posted *posted)
     posted->queued = false;
 }
 
+/* It may call functions of scripts, which an interrupt ends as it ends those of tasks. */
+static void run_posted(struct scheduler *s, struct posted *posted)
+{
+    lua_State *running = s->running;
+    s->running = s->app->L;
+    posted->run(s->app->L, posted);
+    s->running = running;
+}
+
 static void run_ready(struct scheduler *s, lua_State *from)
 {
     if (s->halted) {
@@ -319,7 +328,7 @@ static void run_ready(struct scheduler *s, lua_State *from)
         struct posted *posted = s->posted;
         s->posted = posted->next;
         posted->queued = false;
-        posted->run(s->app->L, posted);
+        run_posted(s, posted);
     }
     /* Those that become ready meanwhile run after the next turn of the loop, so that none starves it. */
     struct task *last = s->ready_last;

@@ -89,6 +89,21 @@ P
     [ "$status" = 130 ]
 }
 
+@test "an interrupt ends a function of a mapping that never returns" {
+    customers c.csv
+    echo 'return mapping.define { unique_key = "CustomerId", mapping.string "CustomerId" : to "Attributes.id",
+      mapping.name "FirstName" : to "FirstName" : via(function() while true do end end) }' >m.lua
+    sed -i '1i local mapping = require "upjob.mapping"' m.lua
+    "$UPJOB" import c.csv --local --domain acme --map m.lua 2>err >out 3>&- &
+    pid=$!
+    sleep 1
+    kill -INT $pid
+    status=0; wait $pid || status=$?
+    errors=$(cat err)
+    [ "$status" = 130 ]
+    expect_error "interrupted"
+}
+
 @test "standard input is imported, also when it comes slowly, and rejected rows have a place" {
     status=0
     (printf 'id,name\n1,a\n'; sleep 0.3; printf '2\n') | "$UPJOB" import - --local --domain acme --key id >out 2>err || status=$?
