@@ -72,6 +72,8 @@ local function print_result(options, result)
   print(("  job       %s in domain %s"):format(report.safe(result.JobId), result.DomainName))
   print(("  took      %s, of it %s uploading"):format(report.seconds(result.seconds), report.seconds(result.upload_seconds)))
   print_rejected(result.rejected, result.rejects)
+  if (result.blanked or 0) > 0 then print("  blanked   " .. report.plural(result.blanked, "invalid value")) end
+  if (result.unwanted or 0) > 0 then print(("  left out  %s, by the mapping"):format(report.plural(result.unwanted, "row"))) end
   if result.StatusReason then print("  reason    " .. report.safe(result.StatusReason)) end
   if (result.ResultsSummary.FailedRecords or 0) > 0 and options.embedded and not options.data then
     print("  The embedded service's list of failed records is gone with it: keep it with --data DIR.")

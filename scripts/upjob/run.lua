@@ -34,6 +34,7 @@ local function result_of(self, reply)
     StatusReason = reply.StatusReason, ResultsSummary = reply.ResultsSummary or {},
     DataExpiry = reply.DataExpiry or report.DEFAULT_EXPIRY, CreatedAt = reply.CreatedAt, CompletedAt = reply.CompletedAt,
     file = self.file, rows = self.checked and self.checked.rows, rejected = self.rejected or 0,
+    blanked = self.checked and self.checked.blanked, unwanted = self.checked and self.checked.unwanted,
     rejects = self.checked and self.checked.rejects_written and self.rejects or nil,
     bytes = sent.bytes, upload_seconds = rounded(sent.seconds), seconds = rounded(system.time() - self.began),
   }

@@ -89,6 +89,22 @@ P
     [ "$status" = 130 ]
 }
 
+@test "values that are blanked and rows that are left out are told" {
+    printf 'id,mail,country\n1,a@example.com,DE\n2,nobody,DE\n3,c@example.com,FR\n' >c.csv
+    cat >m.lua <<'L'
+local mapping = require "upjob.mapping"
+return mapping.define { unique_key = "id", on_invalid = "blank", mapping.string "id" : to "Attributes.id",
+  mapping.email "mail" : to "EmailAddress", mapping.rows(function(row) return row.country == "DE" end) }
+L
+    upjob import c.csv --local --domain acme --map m.lua
+    expect_status 0
+    expect_output "2 created"
+    expect_output "blanked   1 invalid value"
+    expect_output "left out  1 row, by the mapping"
+    expect_error 'c.csv:3: column "mail" (2): is not an e-mail address: it has no @'
+    expect_error 'c.csv:1: column "country" (3): is not in the mapping, so it is not imported'
+}
+
 @test "an interrupt ends a function of a mapping that never returns" {
     customers c.csv
     echo 'return mapping.define { unique_key = "CustomerId", mapping.string "CustomerId" : to "Attributes.id",
