@@ -46,7 +46,7 @@ local function print_problems(options, checked)
   local shown = cli.show_values(options)
   for _, problem in ipairs(checked.problems) do
     io.stderr:write(report.safe(shown and problem.text or problem.masked), "\n")
-    if shown and problem.class == "converted to UTF-8" then
+    if shown and checked.facts and problem.class == "converted to UTF-8" then
       for _, line in ipairs(checking.sample_lines(checked.facts)) do io.stderr:write(line, "\n") end
     end
   end
@@ -155,9 +155,9 @@ local function announce(run, options)
   return progress
 end
 
-local function failed(err, options)
-  -- Where problems are told as soon as they are found, these were.
-  if options.quiet and errors.is(err) and err.problems then print_problems(options, { problems = err.problems }) end
+local function failed(run, err, options)
+  -- What the check found was told as soon as it had ended, unless it ended early or nothing is told.
+  if errors.is(err) and err.problems and (options.quiet or not run.checked) then print_problems(options, err) end
   return cli.fail(err)
 end
 
@@ -201,7 +201,7 @@ end
 local function finish(run, progress, options)
   local result, err = run:wait { timeout = options.timeout }
   progress:clear()
-  if not result and run.ended then return failed(err, options) end
+  if not result and run.ended then return failed(run, err, options) end
   local status
   if not result then
     result, status = cli.give_up(run, options.timeout)

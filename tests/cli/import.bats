@@ -105,6 +105,14 @@ L
     expect_error 'c.csv:1: column "country" (3): is not in the mapping, so it is not imported'
 }
 
+@test "what was found before an import was refused is told" {
+    printf 'id;name\n' >c.csv
+    upjob import c.csv --local --domain acme --key id
+    expect_status 7
+    expect_error 'c.csv: has cells that are separated by ";"'
+    expect_error "has a header and no rows"
+}
+
 @test "an interrupt ends a function of a mapping that never returns" {
     customers c.csv
     echo 'return mapping.define { unique_key = "CustomerId", mapping.string "CustomerId" : to "Attributes.id",
