@@ -174,11 +174,11 @@ local function wait_for_start(run, seconds)
   if clock then clock:cancel() end
 end
 
--- Returns once the job was started: an exit status, nil when the run has ended before it.
+-- Returns once the job was started, also when it has ended since: an exit status, nil when the run has ended before it.
 local function leave_running(run, progress, options)
   wait_for_start(run, options.timeout)
   progress:clear()
-  if run.ended then return nil end
+  if run.ended and not run.started then return nil end
   if not run.started then
     local _, status = cli.give_up(run, options.timeout)
     return status
