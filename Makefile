@@ -41,8 +41,8 @@ LOCAL   := $(wildcard runtime/local/*.c)
 CLIENT  := $(foreach unit,http upload api sigv4 operations shapes pattern credentials endpoint ini retry redact digest check \
                rejects outgoing newfile mapping characters survey keysort keyset keyhash,\
                $(filter runtime/core/$(unit).c runtime/core/$(unit)_%.c,$(CORE))) \
-           bindings/http.c bindings/credentials.c bindings/profiles.c bindings/upload.c bindings/check.c bindings/check_results.c \
-           bindings/mapping.c bindings/survey.c
+           bindings/http.c bindings/credentials.c bindings/profiles.c bindings/operations.c bindings/upload.c bindings/check.c \
+           bindings/check_results.c bindings/mapping.c bindings/survey.c
 PROMPT  := runtime/host/prompt.c
 PHONE   := $(wildcard runtime/core/phone_*.cc)
 CHARSET := $(wildcard runtime/core/charset*.c)

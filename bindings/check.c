@@ -2,6 +2,7 @@
 #include "bindings/check.h"
 
 #include <stdatomic.h>
+#include <limits.h>
 #include <stddef.h>
 #include <string.h>
 #include <unistd.h>
@@ -349,12 +350,12 @@ static int read_mapping(lua_State *L, struct check_plan *plan)
 }
 
 /* run{file or opened, mapping, encoding, strict, no_check, reject, rejects, problems, max_problems,
- *     progress = function(bytes, total, rows) end} → result | nil, err: the tables of check_results.c */
+ *     shown, max_rows, progress = function(bytes, total, rows) end} → result | nil, err: the tables of check_results.c */
 static int native_run(lua_State *L)
 {
     static const char *const known[] = {"file",     "opened",       "mapping",  "encoding",
                                         "strict",   "no_check",     "reject",   "rejects",
-                                        "problems", "max_problems", "progress", NULL};
+                                        "problems", "max_problems", "progress", "shown",  "max_rows", NULL};
     const char *what = "check";
     struct err e;
     err_clear(&e);
@@ -362,6 +363,8 @@ static int native_run(lua_State *L)
     check_options(L, 1, what, known);
     struct check_plan plan = {.rejects_path = option_string(L, 1, what, "rejects", NULL),
                               .problems_path = option_string(L, 1, what, "problems", NULL),
+                              .shown = (size_t)option_integer(L, 1, what, "shown", 0, 1000, 0),
+                              .max_rows = (uint64_t)option_integer(L, 1, what, "max_rows", 0, LONG_MAX, 0),
                               .reject = option_boolean(L, 1, what, "reject", false),
                               .no_check = option_boolean(L, 1, what, "no_check", false)};
     int mapping = read_mapping(L, &plan);

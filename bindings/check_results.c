@@ -126,6 +126,57 @@ static void set_counts(lua_State *L, const struct check_result *result)
     lua_setfield(L, -2, "counts");
 }
 
+/* ---- rows that are shown ---- */
+
+static void push_shown_value(lua_State *L, const struct check_shown_value *value)
+{
+    static const char *const kinds[] = {
+        [MAPPING_SAME] = "same", [MAPPING_CHANGED] = "changed", [MAPPING_INVALID] = "invalid", [MAPPING_FAILED] = "failed"};
+    lua_createtable(L, 0, 5);
+    lua_createtable(L, (int)value->cell_count, 0);
+    for (size_t i = 0; i < value->cell_count; i++) {
+        lua_pushstring(L, value->cells[i]);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    lua_setfield(L, -2, "cells");
+    set_text(L, "kind", kinds[value->kind]);
+    set_text(L, "value", value->value);
+    set_flag(L, "blanked", value->blanked);
+    set_text(L, "reason", value->reason);
+}
+
+static void push_shown_row(lua_State *L, const struct check_shown_row *row)
+{
+    lua_createtable(L, 0, 3);
+    set_integer(L, "line", (uint64_t)row->line);
+    set_text(L, "reasons", row->reasons);
+    lua_createtable(L, (int)row->value_count, 0);
+    for (size_t i = 0; i < row->value_count; i++) {
+        push_shown_value(L, &row->values[i]);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    lua_setfield(L, -2, "values");
+}
+
+/* By fate, lists of rows: each with its line, all that is wrong with it, and its values by field. */
+static void set_shown(lua_State *L, const struct check *check)
+{
+    static const char *const fates[CHECK_FATES] = {
+        [CHECK_REJECTED] = "rejected", [CHECK_CHANGED] = "changed", [CHECK_SENT] = "sent"};
+    lua_createtable(L, 0, CHECK_FATES);
+    for (int fate = 0; fate < CHECK_FATES; fate++) {
+        const struct check_shown_row *rows;
+        size_t count = check_shown_rows(check, (enum check_fate)fate, &rows);
+        lua_createtable(L, (int)count, 0);
+        for (size_t i = 0; i < count; i++) {
+            push_shown_row(L, &rows[i]);
+            lua_rawseti(L, -2, (lua_Integer)i + 1);
+        }
+        lua_setfield(L, -2, fates[fate]);
+    }
+    lua_setfield(L, -2, "shown");
+}
+
 /* The column of what is sent, by the field's key. */
 static void set_sources(lua_State *L, const struct check_result *result, const struct mapping *mapping)
 {
@@ -185,6 +236,8 @@ int push_check_result(lua_State *L, struct check *check, const struct mapping *m
     lua_setfield(L, -2, "problems");
     push_check_facts(L, result->facts);
     lua_setfield(L, -2, "facts");
+    set_shown(L, check);
+    set_flag(L, "in_part", result->in_part);
     set_outgoing(L, check);
     return 1;
 }

@@ -4,6 +4,7 @@
 
 #include "bindings/app.h"
 #include "bindings/json.h"
+#include "bindings/operations.h"
 #include "bindings/wait.h"
 #include "core/api.h"
 #include "core/credentials_region.h"
@@ -350,62 +351,6 @@ static int native_about(lua_State *L)
 
 /* ---- the table of operations, seen from Lua ---- */
 
-/* operation(name) → {name, lua_name, method, path, items} | nil, nearest lua name */
-static int native_operation(lua_State *L)
-{
-    const char *name = luaL_checkstring(L, 1);
-    const struct operation *op = operation_find(name);
-    if (!op) {
-        const struct operation *near = operation_nearest(name);
-        lua_pushnil(L);
-        lua_pushstring(L, near ? near->lua_name : NULL);
-        return 2;
-    }
-    lua_createtable(L, 0, 5);
-    lua_pushstring(L, op->name);
-    lua_setfield(L, -2, "name");
-    lua_pushstring(L, op->lua_name);
-    lua_setfield(L, -2, "lua_name");
-    lua_pushstring(L, op->method);
-    lua_setfield(L, -2, "method");
-    lua_pushstring(L, op->path);
-    lua_setfield(L, -2, "path");
-    lua_pushstring(L, op->items);
-    lua_setfield(L, -2, "items");
-    return 1;
-}
-
-static int native_operations(lua_State *L)
-{
-    size_t count;
-    const struct operation *all = operation_all(&count);
-    lua_createtable(L, (int)count, 0);
-    for (size_t i = 0; i < count; i++) {
-        lua_pushstring(L, all[i].lua_name);
-        lua_rawseti(L, -2, (lua_Integer)i + 1);
-    }
-    return 1;
-}
-
-/* validate(name, params) → true | nil, err */
-static int native_validate(lua_State *L)
-{
-    struct err e;
-    err_clear(&e);
-    const struct operation *op = operation_find(luaL_checkstring(L, 1));
-    luaL_argcheck(L, op, 1, "not an operation");
-    luaL_checktype(L, 2, LUA_TTABLE);
-    cJSON *params = json_from_lua(L, 2, op->input);
-    if (!params)
-        return luaL_error(L, "%s: %s", op->lua_name, lua_tostring(L, -1));
-    bool ok = operation_validate(op, params, &e);
-    cJSON_Delete(params);
-    if (!ok)
-        return fail_with(L, &e);
-    lua_pushboolean(L, 1);
-    return 1;
-}
-
 /* endpoint{region, use_fips, use_dual_stack, endpoint_url} → url | nil, err */
 static int native_endpoint(lua_State *L)
 {
@@ -451,14 +396,14 @@ static int native_nearest(lua_State *L)
 int open_native_profiles(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"client", native_client},         {"call", native_call},         {"get", native_get},
-        {"about", native_about},           {"close", client_close},       {"operation", native_operation},
-        {"operations", native_operations}, {"validate", native_validate}, {"endpoint", native_endpoint},
-        {"nearest", native_nearest},       {"partition", native_partition},       {"metadata_region", native_metadata_region},
+        {"client", native_client},     {"call", native_call},           {"get", native_get},
+        {"about", native_about},       {"close", client_close},         {"endpoint", native_endpoint},
+        {"nearest", native_nearest},   {"partition", native_partition}, {"metadata_region", native_metadata_region},
         {NULL, NULL}};
     luaL_newmetatable(L, CLIENT_TYPE);
     lua_pushcfunction(L, client_close);
     lua_setfield(L, -2, "__gc");
     luaL_newlib(L, functions);
+    add_operations(L);
     return 1;
 }

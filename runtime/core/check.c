@@ -149,6 +149,7 @@ void check_free(struct check *check)
     csv_reader_free(check->reader);
     digest_free(check->digest);
     input_examine_free(check->examination);
+    check_shown_free(check->shown);
     input_close(check->input);
     if (check->result.outgoing_fd >= 0)
         close(check->result.outgoing_fd);
@@ -291,6 +292,8 @@ static bool begin_rows(struct check *check, struct err *err)
     if (plan->reject && plan->rejects_path && !plan->no_check &&
         !(check->rejects = rejects_new(plan->rejects_path, &check->csv, err)))
         return false;
+    if (plan->shown > 0 && !(check->shown = check_shown_new(plan->shown, err)))
+        return false;
     buf_free(&check->early);
     check->phase = ROWS;
     return true;
@@ -310,6 +313,8 @@ static bool reject_row(struct check *check, const struct csv_row *row, struct er
 static bool settle_row(struct check *check, const struct csv_row *row, struct err *err)
 {
     check->result.rows++;
+    if (check->shown && !check_show_row(check, row, err))
+        return false;
     if (check->row_errors > 0)
         return reject_row(check, row, err);
     if (check->keys && !check_keys_add(check, row, err))
@@ -342,6 +347,7 @@ static bool look_at_unreadable(struct check *check, const struct csv_row *row, c
     const struct check_finding finding = {
         .class = CHECK_UNREADABLE, .line = row->line, .column = why->column, .reason = why->message};
     check->cells_made = false;
+    check->row_is_whole = false;
     check->key = (struct csv_slice){NULL, 0};
     return (check->plan.no_check || check_add(check, &finding, err)) && settle_row(check, row, err);
 }
@@ -377,6 +383,12 @@ static bool end_rows(struct check *check, struct err *err)
     return tell_cut_off(check, err);
 }
 
+/* Of what was looked at in part nothing is sent. */
+static bool is_enough(const struct check *check)
+{
+    return check->plan.max_rows > 0 && check->result.rows + check->result.unwanted >= check->plan.max_rows;
+}
+
 static bool read_rows(struct check *check, uint64_t until_ns, struct err *err)
 {
     uint64_t stop = csv_reader_offset(check->reader) + SLICE_BYTES;
@@ -384,6 +396,11 @@ static bool read_rows(struct check *check, uint64_t until_ns, struct err *err)
     for (int n = 1; more && csv_reader_offset(check->reader) < stop; n++) {
         if (!next_row(check, &more, err))
             return false;
+        if (more && is_enough(check)) {
+            check->result.in_part = true;
+            check->phase = FINISHED;
+            return true;
+        }
         /* What stands before the first change may be long: a slice of its own. */
         if (outgoing_pending(check->outgoing) && !outgoing_copy(check->outgoing, err))
             return false;

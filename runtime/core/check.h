@@ -84,6 +84,8 @@ struct check_plan {
     bool reject;   /* keep the rows in error back: see check_result */
     const char *rejects_path;   /* where they go; NULL: nowhere */
     const char *problems_path;  /* every problem, as CSV; NULL: nowhere */
+    size_t shown;               /* rows of each fate that are kept to be shown: check_shown_rows */
+    uint64_t max_rows;          /* 0: all; else only so many are looked at, and there is nothing to be sent */
     const char *const *skipped; /* headers that are left out on purpose, NULL-terminated; NULL: none */
     const struct check_dates *dates;
     size_t date_count;
@@ -113,8 +115,29 @@ struct check_problem {
     char hint[128];   /* what can be done about it; "" when that is plain */
 };
 
+/* What becomes of a row: it is in error and kept back, it is sent otherwise than it stands, or as it stands. */
+enum check_fate { CHECK_REJECTED, CHECK_CHANGED, CHECK_SENT, CHECK_FATES };
+
+/* The value of a field in a row that is shown. Texts may be cut. */
+struct check_shown_value {
+    const char *const *cells; /* of the field's columns */
+    size_t cell_count;
+    const char *value; /* what is sent; "" of one that is invalid */
+    enum mapping_value_kind kind;
+    bool blanked;       /* it is invalid, and the row is sent without it */
+    const char *reason; /* of one that is invalid; otherwise "" */
+};
+
+struct check_shown_row {
+    long line;
+    const char *reasons; /* all that is wrong with it; otherwise "" */
+    const struct check_shown_value *values; /* by field; NULL where the row is not as the header says */
+    size_t value_count;
+};
+
 struct check_result {
     bool finished;
+    bool in_part; /* plan.max_rows: not all rows were looked at */
     bool fatal; /* nothing may be sent: `err` says why */
     struct err err;
     const struct input_facts *facts; /* what the file is; NULL until that is known */
@@ -167,6 +190,8 @@ int check_waits_for(const struct check *check);
 const struct check_result *check_result(const struct check *check);
 /* The reader of the rows, for who calls the embedding; NULL before the header was read. */
 struct csv_reader *check_reader(struct check *check);
+/* The first rows of that fate, in order; owned by the check. */
+size_t check_shown_rows(const struct check *check, enum check_fate fate, const struct check_shown_row **rows);
 /* Hands the outgoing descriptor to the caller, who closes it; -1 when there is none. */
 int check_take_outgoing(struct check *check);
 /* Frees; files that are not complete are removed. NULL is allowed. */

@@ -7,6 +7,7 @@
  *   check_dates      dates that can be read in two ways
  *   check_ahead      phone numbers, on several threads before the rows that have them
  *   check_keys       rows that have the same key
+ *   check_shown      rows that are kept to be shown
  *   check_problems   what problems are called, how they read, which are kept, the file of all of them
  */
 #ifndef UPJOB_CORE_CHECK_PRIVATE_H
@@ -21,6 +22,7 @@ struct check_ahead;
 struct check_keys;
 struct check_dates_look;
 struct check_list;
+struct check_shown;
 
 /* Text that is kept for check_ahead until the mapping is known. */
 #define CHECK_EARLY_MOST ((size_t)512 << 10)
@@ -66,12 +68,14 @@ struct check {
     /* The row at hand. */
     struct buf reasons; /* for the rejects file */
     uint64_t row_errors;
+    bool row_is_whole; /* it has the cells that the header says */
     struct csv_slice key;
     struct check_keys *keys;
     struct check_dates_look *dates;
     struct check_ahead *ahead; /* NULL: there is nothing to look at before */
     struct buf early;          /* text that was read before that was known; failed: too much */
     struct check_list *list;   /* of problems */
+    struct check_shown *shown; /* NULL: none are */
 };
 
 /* ---- check_input.c ---- */
@@ -93,6 +97,17 @@ bool check_header_changes(const struct check *check);
 
 /* Looks at a record that could be read: its problems are added, its cells made. */
 bool check_row(struct check *check, const struct csv_row *row, struct err *err) MUST_CHECK;
+
+/* Whether the mapping lets the row go without a value of this field that is invalid. */
+bool check_may_blank(const struct check *check, const struct mapping_field *field,
+                     enum mapping_fault_class class);
+
+/* ---- check_shown.c ---- */
+
+struct check_shown *check_shown_new(size_t most, struct err *err) MUST_CHECK;
+void check_shown_free(struct check_shown *shown);
+/* Keeps the row at hand, when there is room for its fate. */
+bool check_show_row(struct check *check, const struct csv_row *row, struct err *err) MUST_CHECK;
 
 /* ---- check_dates.c ---- */
 

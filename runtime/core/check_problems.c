@@ -262,9 +262,10 @@ bool check_add(struct check *check, const struct check_finding *finding, struct 
     check->result.counts[finding->class]++;
     check->row_errors += bad;
     struct check_problem *kept = keep(list, finding), spare;
-    if (kept || (bad && check->rejects)) {
+    bool noted = bad && (check->rejects || check->shown);
+    if (kept || noted) {
         describe(check, finding, kept ? kept : &spare);
-        if (bad && check->rejects)
+        if (noted)
             note_reason(check, kept ? kept : &spare);
     }
     return !list->path || write_finding(check, finding, err);

@@ -69,8 +69,8 @@ static void set_cell(struct check *check, const struct csv_row *row, size_t fiel
 
 /* ---- its values ---- */
 
-static bool may_blank(const struct check *check, const struct mapping_field *field,
-                      enum mapping_fault_class class)
+bool check_may_blank(const struct check *check, const struct mapping_field *field,
+                     enum mapping_fault_class class)
 {
     return check->plan.on_invalid == MAPPING_BLANK && !field->is_key && !field->required &&
            class != MAPPING_REQUIRED_EMPTY && class != MAPPING_KEY_EMPTY;
@@ -81,7 +81,7 @@ static bool tell_fault(struct check *check, const struct csv_row *row, size_t fi
                        struct csv_slice looked_at, const struct mapping_fault *fault, struct err *err)
 {
     const struct mapping_field *given = mapping_field_at(check->plan.mapping, field);
-    bool blanked = may_blank(check, given, fault->class);
+    bool blanked = check_may_blank(check, given, fault->class);
     bool one_column = given->columns && given->columns[0] && !given->columns[1];
     struct csv_slice value = looked_at;
     if (one_column || fault->class == MAPPING_KEY_EMPTY)
@@ -137,6 +137,7 @@ static bool check_fields(struct check *check, const struct csv_row *row, struct 
 bool check_row(struct check *check, const struct csv_row *row, struct err *err)
 {
     check->cells_made = false;
+    check->row_is_whole = row->count == check->header->count;
     if (check->plan.no_check)
         return row->count != check->header->count || check_fields(check, row, err);
     /* In a ragged row the cells may stand under the wrong headers: more said of it would mislead. */

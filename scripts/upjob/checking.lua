@@ -11,7 +11,8 @@ local MOST_FIELDS, LONG_EXPIRY = 25, 90 -- see the warnings
 
 local RUN_OPTIONS = { file = "string", opened = "table", mapping = "table", encoding = "string", strict = "boolean",
                       no_check = "boolean", reject = "boolean", rejects = "string", problems = "string",
-                      max_problems = "number", expires = "number", progress = "function" }
+                      max_problems = "number", expires = "number", progress = "function", shown = "number",
+                      max_rows = "number" }
 
 local function warning(file, class, reason, hint)
   local text = ("%s: %s"):format(file, reason)
@@ -60,6 +61,8 @@ end
 ---   reject     keep rows in error back; rejects: where they go
 ---   problems   a CSV file for all of them
 ---   expires    days, for a warning
+---   shown      rows of each fate that are kept to be shown
+---   max_rows   look at so many at most; then nothing is sent
 ---   progress   is called with bytes, total, rows
 --- The result:
 ---   rows, unwanted (left out by mapping.rows), bad_rows (in error), blanked (values), changed_rows
@@ -70,6 +73,9 @@ end
 ---   sources    by field key, the column of what is sent
 ---   outgoing_fd, outgoing_bytes, md5, identity: what is sent; close it with checking.close(result)
 ---   rejects_written, problems_written
+---   shown      { rejected =, changed =, sent = lists of rows }; a row is { line =, reasons = all that is wrong with it, values =
+---              by field of the mapping { cells =, kind = "same", "changed" or "invalid", value =, blanked =, reason = } }
+---   in_part    true when max_rows ended it
 --- An error that is about the file has problems, counts, classes and facts too, as far as they are known.
 function checking.run(options)
   errors.check_options("checking.run", options, RUN_OPTIONS)
