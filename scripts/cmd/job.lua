@@ -140,7 +140,7 @@ simple("stop", "stop_upload_job",
 function parsers.watch()
   local p = parser("watch", "Watches an upload job until it has ended.", true)
   cli.number_option(p, "--timeout", "Seconds to wait; the job goes on after that.", "S", "seconds, 0 or more", {})
-  import.max_failed_option(p, "Up to that many records (or that share) may fail.")
+  cli.max_failed_option(p, "Up to that many records (or that share) may fail.")
   return p
 end
 

@@ -1,4 +1,4 @@
---- upjob map: suggest.
+--- upjob map: suggest, check, preview.
 local cli = require "upjob.cli"
 local json = require "upjob.json"
 local report = require "upjob.report"
@@ -6,8 +6,14 @@ local system = require "upjob.native.system"
 
 local words, parsers = {}, {}
 
-local command = { name = "map", summary = "work on a field mapping: suggest one for a file", order = { "suggest" }, words = words,
-                  parsers = parsers }
+local command = { name = "map", summary = "suggest a field mapping for a file, check a file, preview what becomes of it",
+                  order = { "suggest", "check", "preview" }, words = words, parsers = parsers }
+
+-- The others have files of their own.
+for _, word in ipairs { "check", "preview" } do
+  parsers[word] = function() return require("upjob.map_" .. word).parser() end
+  words[word] = function(arguments) return require("upjob.map_" .. word).main(arguments) end
+end
 
 function parsers.suggest()
   local p = cli.parser("map suggest", "Writes a mapping for a CSV file on standard output: by its headers in several languages, "

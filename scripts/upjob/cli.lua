@@ -1,6 +1,7 @@
 --- The command line: finds the subcommand, gives it its options, turns its outcome into an exit status.
 local defaults = require "upjob.defaults"
 local errors = require "upjob.errors"
+local max_failed = require "upjob.max_failed"
 local report = require "upjob.report"
 local shell = require "upjob.shell"
 local system = require "upjob.native.system"
@@ -71,6 +72,14 @@ function cli.number_option(parser, name, description, argname, takes, limits)
     if number and limits.integer then number = math.tointeger(number) end
     if number and number >= (limits.least or 0) and number <= (limits.most or 1e9) then return number end
     return nil, ("option '%s' takes %s, not '%s'"):format(name, takes, text)
+  end)
+end
+
+--- --max-failed, for the commands whose exit status it decides.
+function cli.max_failed_option(parser, description)
+  parser:option("--max-failed", description):argname("N|P%"):convert(function(text)
+    if max_failed.read(text) then return text end
+    return nil, ("option '--max-failed' takes %s, not '%s'"):format(max_failed.takes, text)
   end)
 end
 
@@ -165,15 +174,16 @@ function cli.need_domain(command, options)
   return nil, cli.usage(command, "which domain? give --domain NAME, or set UPJOB_DOMAIN")
 end
 
---- Makes the common options what profiles.client{} uses where it is told nothing else: true | nil, err
-function cli.use_service(options)
+--- Makes the common options what profiles.client{} uses where it is told nothing else: true | nil, err. With `only_named` no
+--- service is started.
+function cli.use_service(options, only_named)
   if options.embedded and options.endpoint_url then
     return nil, errors.new { code = "UsageError", message = "--local and --endpoint-url do not go together" }
   end
   if options.data and not options.embedded then
     return nil, errors.new { code = "UsageError", message = "--data goes with --local" }
   end
-  if options.data then
+  if options.data and not only_named then
     local url, err = require("upjob.embedded").start { data_dir = options.data }
     if not url then return nil, err end
   end
