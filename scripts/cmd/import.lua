@@ -1,5 +1,4 @@
 --- upjob import: create, upload, start, watch, report, in one command.
-local checking = require "upjob.checking"
 local cli = require "upjob.cli"
 local errors = require "upjob.errors"
 local job = require "upjob.job"
@@ -7,22 +6,16 @@ local json = require "upjob.json"
 local mapping = require "upjob.mapping"
 local max_failed = require "upjob.max_failed"
 local native = require "upjob.native.task"
+local problem_lines = require "upjob.problem_lines"
 local progress_line = require "upjob.progress"
+local rehearsal_report = require "upjob.rehearsal_report"
 local report = require "upjob.report"
 
 local import = { summary = "create, upload, start, watch, report, in one command" }
 
---- --max-failed, for the commands whose exit status it decides.
-function import.max_failed_option(parser, description)
-  parser:option("--max-failed", description):argname("N|P%"):convert(function(text)
-    if max_failed.read(text) then return text end
-    return nil, ("option '--max-failed' takes %s, not '%s'"):format(max_failed.takes, text)
-  end)
-end
-
 function import.parser()
   local p = cli.parser("import", "Loads a CSV file into a domain of Customer Profiles and waits for the outcome.")
-  cli.argument(p, "file", "FILE", "The CSV file: UTF-8, with a header row.")
+  cli.argument(p, "file", "FILE", 'The CSV file, with a header row, compressed or not; "-" is standard input.')
   p:option("--domain", "The domain (or set UPJOB_DOMAIN)."):argname("NAME")
   p:option("--map", "Mapping file: which column goes where."):argname("FILE")
   p:option("--key", "The column that tells profiles apart; without --map, columns that equal a place in a profile go there "
@@ -31,30 +24,24 @@ function import.parser()
   p:option("--run-key", "Ends the DisplayName, so that a later run can find this job."):argname("KEY")
   cli.number_option(p, "--expires", "Days until imported profiles vanish, 1 to 1098; 14 otherwise.", "DAYS",
     "days, from 1 to 1098", { integer = true, least = 1, most = 1098 })
-  import.max_failed_option(p, "Up to that many rows (or that share) may be rejected or fail.")
+  cli.max_failed_option(p, "Up to that many rows (or that share) may be rejected or fail.")
+  p:option("--encoding", "The character set of the file; without it, it is found out."):argname("NAME")
+  p:flag("--strict", "Refuse what would be converted to UTF-8 or renamed.")
+  p:flag("--no-check", "Do not look at values: send all rows, with what the mapping changes.")
+  p:option("--problems", "Write all that the check finds to this CSV file, with the values of cells."):argname("FILE")
   p:option("--rejects", "Where rejected rows are written; FILE.rejects.csv otherwise. An earlier rejects file there is kept "
     .. "as FILE~; nothing else is overwritten."):argname("FILE")
   cli.number_option(p, "--timeout", "Seconds to wait for the outcome; then a job that was started goes on, one that was not "
     .. "is stopped.", "S", "seconds, 0 or more", {})
   cli.number_option(p, "--stall-timeout", "Seconds without a byte moved after which an upload is begun anew (60).", "S",
     "seconds, 1 or more", { least = 1, most = 1e6 })
+  p:flag("--dry-run", "Check the file and print the requests that would be sent; nothing is sent.")
   p:flag("--no-wait", "Return as soon as the job was started.")
   return p
 end
 
-local function print_problems(options, checked)
-  local shown = cli.show_values(options)
-  for _, problem in ipairs(checked.problems) do
-    io.stderr:write(report.safe(shown and problem.text or problem.masked), "\n")
-    if shown and checked.facts and problem.class == "converted to UTF-8" then
-      for _, line in ipairs(checking.sample_lines(checked.facts)) do io.stderr:write(line, "\n") end
-    end
-  end
-  local total = 0
-  for _, n in pairs(checked.counts or {}) do total = total + n end
-  if total > #checked.problems then
-    io.stderr:write(("… and %s more\n"):format(report.count(total - #checked.problems)))
-  end
+local function print_problems(options, found)
+  for _, line in ipairs(problem_lines.of(found, { shown = cli.show_values(options) })) do io.stderr:write(line, "\n") end
 end
 
 local function print_rejected(rows, file)
@@ -106,12 +93,19 @@ local function start(options)
     map, err = mapping.load(options.map)
     if not map then return nil, err end
   end
-  local client
-  client, err = cli.client(options)
-  if not client then return nil, err end
+  local client, ready
+  if options.dry_run then
+    ready, err = cli.use_service(options, true)
+  else
+    client, err = cli.client(options)
+    ready = client
+  end
+  if not ready then return nil, err end
   return job.import { client = client, domain = options.domain, file = options.file, mapping = map, key = options.key,
                       name = options.name, run_key = options.run_key, expires = options.expires,
-                      rejects = options.rejects, max_failed = options.max_failed, stall_timeout = options.stall_timeout }
+                      rejects = options.rejects, max_failed = options.max_failed, stall_timeout = options.stall_timeout,
+                      encoding = options.encoding, strict = options.strict, no_check = options.no_check,
+                      problems = options.problems, dry_run = options.dry_run }
 end
 
 local function check_options(options)
@@ -122,6 +116,9 @@ local function check_options(options)
   if problem then return cli.usage("import", "--name " .. problem) end
   problem = options.run_key and job.problem_of_name(options.run_key, job.RUN_KEY_MAX)
   if problem then return cli.usage("import", "--run-key " .. problem) end
+  if options.no_wait and options.dry_run then
+    return cli.usage("import", "--no-wait and --dry-run do not go together: a dry run starts no job")
+  end
   if options.no_wait and options.embedded and not options.data then
     return cli.usage("import", "--no-wait with --local needs --data DIR: the embedded service ends with this program, and "
       .. "without a directory that keeps its data the job ends with it")
@@ -198,6 +195,17 @@ local function leave_running(run, progress, options)
   return left.rejected > 0 and not options.max_failed and cli.ROWS_FAILED or cli.OK
 end
 
+-- The exit status is what the check would make of the import's.
+local function tell_dry_run(result, options)
+  if options.json then
+    print(json.encode(rehearsal_report.plain(result)))
+  elseif not options.quiet then
+    print(table.concat(rehearsal_report.lines(result, report.painter("stdout", options.color)), "\n"))
+  end
+  local allowed = options.max_failed and max_failed.of(max_failed.read(options.max_failed), result.rows) or 0
+  return result.rejected > allowed and cli.ROWS_FAILED or cli.OK
+end
+
 local function finish(run, progress, options)
   local result, err = run:wait { timeout = options.timeout }
   progress:clear()
@@ -207,6 +215,7 @@ local function finish(run, progress, options)
     result, status = cli.give_up(run, options.timeout)
     if not result then return status end
   end
+  if options.dry_run then return tell_dry_run(result, options) end
   if options.json then print(json.encode(json_result(result))) elseif not options.quiet then print_result(options, result) end
   return import.status_of(result, options.max_failed)
 end

@@ -16,7 +16,7 @@ job.NAME_MAX, job.RUN_KEY_MAX = 1000, 200 -- characters; of a name as many are t
 local IMPORT_OPTIONS = { client = "any", domain = "string", file = "string", mapping = "table", key = "string",
                          name = "string", run_key = "string", expires = "number", rejects = "string",
                          max_failed = "any", stall_timeout = "number", encoding = "string", strict = "boolean",
-                         no_check = "boolean", problems = "string" }
+                         no_check = "boolean", problems = "string", dry_run = "boolean" }
 
 -- Checks the options of a function of this module, at the line of its caller: those that there are, and those that must be.
 local function check_options(what, options, known, required)
@@ -25,7 +25,8 @@ local function check_options(what, options, known, required)
     if options[name] == nil then error(("%s: option \"%s\" is required"):format(what, name), 3) end
     if options[name] == "" then error(("%s: option \"%s\" is empty"):format(what, name), 3) end
   end
-  if not require("upjob.profiles").is_client(options.client) then
+  local needed = options.client ~= nil or not options.dry_run
+  if needed and not require("upjob.profiles").is_client(options.client) then
     error(("%s: option \"client\" must be what profiles.client returns, not a %s"):format(what, type(options.client)), 3)
   end
 end
@@ -94,12 +95,14 @@ local function display_name(self)
 end
 
 --- job.import{ client=, domain=, file=, mapping= or key=, name=, run_key=, expires=, rejects=, max_failed=, stall_timeout=,
--- encoding=, strict=, no_check=, problems= } → run | nil, err. The file is CSV, plain, gzip or zstd, a pipe, or "-" for standard
--- input. encoding names its character set, which is recognised otherwise; strict refuses what would be converted; no_check sends
--- rows as they are, but for what the mapping changes; problems is a file for all that the check finds. Starts at once;
--- run:wait() gives the result. In the embedded service a missing domain is created.
+-- encoding=, strict=, no_check=, problems=, dry_run= } → run | nil, err. The file is CSV, plain, gzip or zstd, a pipe, or "-" for
+-- standard input. encoding names its character set, which is recognised otherwise; strict refuses what would be converted;
+-- no_check sends rows as they are, but for what the mapping changes; problems is a file for all that the check finds. dry_run
+-- sends nothing, needs no client and writes no rejects file: its result has rows, rejected, bytes and requests (upjob.rehearsal).
+-- Starts at once; run:wait() gives the result. In the embedded service a missing domain is created.
 function job.import(options)
-  check_options("job.import", options, IMPORT_OPTIONS, { "client", "domain", "file" })
+  local is_dry = type(options) == "table" and options.dry_run
+  check_options("job.import", options, IMPORT_OPTIONS, is_dry and { "domain", "file" } or { "client", "domain", "file" })
   if not options.mapping and not options.key then
     error("job.import: option \"mapping\" or \"key\" is required", 2)
   end
@@ -118,7 +121,7 @@ function job.import(options)
                  max_failed = options.max_failed and max_failed.read(options.max_failed), stall_timeout = options.stall_timeout,
                  rejects = options.rejects or (has_place(options.file) and options.file or "upjob") .. ".rejects.csv",
                  encoding = options.encoding, strict = options.strict, no_check = options.no_check,
-                 problems = options.problems, status = "CREATED" }
+                 problems = options.problems, dry_run = options.dry_run, status = "CREATED" }
   self.request = { DomainName = self.domain, DisplayName = display_name(self), Fields = map:api_fields(),
                    UniqueKey = map.unique_key,
                    DataExpiry = options.expires and math.tointeger(options.expires) }
@@ -138,6 +141,7 @@ function job.import(options)
   if #map.fields > 25 then
     require("upjob.log").warn("%d fields: the console maps at most 25", #map.fields)
   end
+  if self.dry_run then return run.begin(self, { steps.check, steps.rehearse }) end
   return run.begin(self, { steps.check, steps.create, steps.upload, steps.start, steps.watch })
 end
 

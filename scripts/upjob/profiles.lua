@@ -81,6 +81,18 @@ function profiles.client(options)
   return setmetatable({ handle = handle, embedded = is_embedded, command_options = words }, client_meta)
 end
 
+--- The URL that profiles.client{} would call: url | nil, err. Nothing is asked for it, the instance metadata neither.
+function profiles.default_endpoint()
+  local settings = with_defaults {}
+  if settings.embedded then return nil, errors.new { code = "UsageError", message = "the embedded service" } end
+  settings.embedded = nil
+  local handle, err = native.client(settings, false)
+  if not handle then return nil, err end
+  local url = native.about(handle).endpoint
+  native.close(handle)
+  return url
+end
+
 --- True for what profiles.client returned.
 function profiles.is_client(value)
   return getmetatable(value) == client_meta

@@ -27,7 +27,18 @@ local function rounded(seconds)
   return seconds and math.floor(seconds * 1000 + 0.5) / 1000
 end
 
+-- Of a run that has sent nothing.
+local function dry_result_of(self)
+  local checked = self.checked
+  return {
+    dry_run = true, DomainName = self.domain, DisplayName = self.request.DisplayName, file = self.file, rows = checked.rows,
+    rejected = self.rejected, bytes = self.outgoing_fd and checked.outgoing_bytes or checked.bytes, requests = self.requests,
+    DataExpiry = self.request.DataExpiry or report.DEFAULT_EXPIRY, seconds = rounded(system.time() - self.began),
+  }
+end
+
 local function result_of(self, reply)
+  if self.dry_run then return dry_result_of(self) end
   local sent = self.sent or {}
   return {
     JobId = self.job_id, DomainName = self.domain, DisplayName = reply.DisplayName, Status = reply.Status,

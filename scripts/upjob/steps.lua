@@ -4,6 +4,7 @@ local errors = require "upjob.errors"
 local events = require "upjob.events"
 local max_failed = require "upjob.max_failed"
 local native = require "upjob.native.task"
+local rehearsal = require "upjob.rehearsal"
 local rejects = require "upjob.rejects"
 local replies = require "upjob.replies"
 local report = require "upjob.report"
@@ -58,13 +59,14 @@ end
 
 function steps.check(self)
   self.step = "check"
-  local kept, err = rejects.keep_earlier(self.rejects)
+  local kept, err
+  if not self.dry_run then kept, err = rejects.keep_earlier(self.rejects) end
   must(kept ~= false or nil, err)
   local result
   result, err = checking.run {
     file = not self.opened and self.file or nil, opened = self.opened, mapping = self.mapping, encoding = self.encoding,
     strict = self.strict, no_check = self.no_check, problems = self.problems,
-    reject = self.mapping.on_invalid ~= "stop", rejects = self.rejects,
+    reject = self.mapping.on_invalid ~= "stop", rejects = not self.dry_run and self.rejects or nil,
     progress = function(done, total, rows)
       events.emit(self, "progress", { step = "check", done = done, total = total, rows = rows })
     end,
@@ -77,6 +79,14 @@ function steps.check(self)
   events.emit(self, "checked", result)
   judge(self, result)
   take_sources(self, result.sources)
+end
+
+--- In place of all that sends something.
+function steps.rehearse(self)
+  local embedded = require("upjob.defaults").embedded
+  if self.client then embedded = self.client.embedded end
+  self.requests = must(rehearsal.requests(self, embedded))
+  return {}
 end
 
 -- Takes a step until it succeeds, fails for good, or has been taken often enough: its value | nil, err
@@ -98,7 +108,7 @@ local function ensure_domain(self)
   local domain, err = self.client:get_domain { DomainName = self.domain }
   if domain or err.status ~= 404 then return domain, err end
   local made
-  made, err = self.client:create_domain { DomainName = self.domain, DefaultExpirationDays = 366 }
+  made, err = self.client:create_domain(rehearsal.domain_request(self))
   -- Another import may have made it meanwhile.
   if not made and err.status == 400 then return self.client:get_domain { DomainName = self.domain } end
   if made and require("upjob.log").level() ~= "error" then

@@ -1,0 +1,61 @@
+--- The requests that an import sends, as a dry run tells them: nothing is sent.
+local native = require "upjob.native.profiles"
+
+local rehearsal = {}
+
+local SOME_JOB, JOB_ID = ("0"):rep(32), "<JobId>" -- the service gives a job its id
+local SECRET = "<secret>"
+local SSE = "x-amz-server-side-encryption-customer-"
+local DOMAIN_DAYS = 366
+local EXPECT_FROM = 1 << 20 -- bytes: core/upload.c
+
+--- The domain that is made in the embedded service where it is missing.
+function rehearsal.domain_request(run)
+  return { DomainName = run.domain, DefaultExpirationDays = DOMAIN_DAYS }
+end
+
+-- A call of the API | nil, err. `note`: when it is made.
+local function call(name, params, note)
+  local request, err = native.request(name, params)
+  if not request then return nil, err end
+  request.path = request.path:gsub(SOME_JOB, JOB_ID)
+  request.note = note
+  return request
+end
+
+-- What is sent to the URL that the service signs, which may ask for a Content-Type too.
+local function put(run, result)
+  local bytes = result.outgoing_fd and result.outgoing_bytes or result.bytes
+  local headers = { { "Content-Length", ("%d"):format(bytes) }, { "Content-MD5", result.md5 },
+                    { SSE .. "algorithm", "AES256" }, { SSE .. "key", SECRET }, { SSE .. "key-MD5", SECRET } }
+  if bytes >= EXPECT_FROM then headers[#headers + 1] = { "Expect", "100-continue" } end
+  return { operation = "upload", method = "PUT", path = "<Url>", headers = headers, bytes = bytes,
+           file = not result.mended and result.bad_rows + result.unwanted == 0 and run.file or nil,
+           note = "to the URL and under the key that GetUploadJobPath gives" }
+end
+
+--- The requests of a run whose check is done, in their order: a list | nil, err. Each has operation ("upload" is the PUT of the
+--- file), method, path, and where there are any query, body (JSON as it is sent), headers (a list of names and values), note,
+--- bytes, file (when it is sent as it stands). `embedded`: a domain that is not there would be made.
+function rehearsal.requests(run, embedded)
+  local of_domain, of_job = { DomainName = run.domain }, { DomainName = run.domain, JobId = SOME_JOB }
+  local list, err = {}, nil
+  local function add(name, params, note)
+    local request
+    if not err then request, err = call(name, params, note) end
+    list[#list + 1] = request
+  end
+  if embedded then
+    add("GetDomain", of_domain)
+    add("CreateDomain", rehearsal.domain_request(run), "when there is no such domain")
+  end
+  add("CreateUploadJob", run.request)
+  add("GetUploadJobPath", of_job)
+  list[#list + 1] = put(run, run.checked)
+  add("StartUploadJob", of_job)
+  add("GetUploadJob", of_job, "again and again, until the job has ended")
+  if err then return nil, err end
+  return list
+end
+
+return rehearsal

@@ -1,0 +1,76 @@
+--- What a dry run tells: the requests of an import, for a person and as JSON.
+local json = require "upjob.json"
+local report = require "upjob.report"
+
+local rehearsal_report = {}
+
+local INDENT = "   "
+
+-- JSON with spaces where its writer has tabs, which texts in it have escaped.
+local function pretty(body)
+  return (json.encode(json.decode(body), { pretty = true }):gsub(":\t", ": "):gsub("\t", "  "))
+end
+
+-- A URL, or why there is none.
+local function endpoint()
+  local url, err = require("upjob.profiles").default_endpoint()
+  return url, err and (err.message:gsub("; the instance metadata gave none$", "")) -- it was not asked
+end
+
+local function add_indented(lines, text)
+  for line in text:gmatch("[^\n]+") do lines[#lines + 1] = INDENT .. line end
+end
+
+local function add_request(lines, number, request, paint)
+  local target = request.path .. (request.query and "?" .. request.query or "")
+  lines[#lines + 1] = paint("bold", ("%d. %s %s"):format(number, request.method, report.safe(target)))
+  if request.operation ~= "upload" then
+    add_indented(lines, request.operation .. (request.note and ", " .. request.note or ""))
+  else
+    add_indented(lines, request.note)
+  end
+  for _, header in ipairs(request.headers or {}) do add_indented(lines, ("%s: %s"):format(header[1], header[2])) end
+  -- What is sent has no white space.
+  if request.body then add_indented(lines, report.safe(pretty(request.body), true)) end
+  if request.operation == "upload" then
+    add_indented(lines, request.file and report.safe(request.file == "-" and "standard input" or request.file)
+      .. " as it stands" or "what the mapping and the check make of the file")
+  end
+end
+
+--- Lines for a person.
+function rehearsal_report.lines(result, paint)
+  local url, why = endpoint()
+  local lines = { paint("bold", "Dry run: nothing was sent."),
+                  ("  file      %s: %s of %s, %s"):format(report.safe(result.file == "-" and "standard input" or result.file),
+                    report.count(result.rows - result.rejected), report.plural(result.rows, "row"), report.bytes(result.bytes)),
+                  ("  domain    %s"):format(report.safe(result.DomainName)),
+                  ("  endpoint  %s"):format(report.safe(url or why)) }
+  if result.rejected > 0 then
+    table.insert(lines, 3, ("  rejected  %s before sending"):format(report.plural(result.rejected, "row")))
+  end
+  for i, request in ipairs(result.requests) do
+    lines[#lines + 1] = ""
+    add_request(lines, i, request, paint)
+  end
+  return lines
+end
+
+--- As JSON: bodies as they would be sent.
+function rehearsal_report.plain(result)
+  local requests = json.array {}
+  for i, request in ipairs(result.requests) do
+    local headers
+    for _, header in ipairs(request.headers or {}) do
+      headers = headers or {}
+      headers[header[1]] = header[2]
+    end
+    requests[i] = { operation = request.operation, method = request.method, path = request.path, query = request.query,
+                    body = request.body, headers = headers, note = request.note, bytes = request.bytes,
+                    file = request.file and report.safe(request.file) }
+  end
+  return { dry_run = true, DomainName = result.DomainName, DisplayName = result.DisplayName, rows = result.rows,
+           rejected = result.rejected, bytes = result.bytes, endpoint = (endpoint()), requests = requests }
+end
+
+return rehearsal_report
