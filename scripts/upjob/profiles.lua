@@ -81,10 +81,10 @@ function profiles.client(options)
   return setmetatable({ handle = handle, embedded = is_embedded, command_options = words }, client_meta)
 end
 
---- The URL that profiles.client{} would call: url | nil, err. Nothing is asked for it, the instance metadata neither.
+--- The URL that profiles.client{} would call where it is not embedded: url | nil, err. Nothing is asked for it, the instance
+-- metadata neither.
 function profiles.default_endpoint()
-  local settings = with_defaults {}
-  if settings.embedded then return nil, errors.new { code = "UsageError", message = "the embedded service" } end
+  local settings = with_defaults { embedded = false }
   settings.embedded = nil
   local handle, err = native.client(settings, false)
   if not handle then return nil, err end

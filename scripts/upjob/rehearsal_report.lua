@@ -1,4 +1,5 @@
 --- What a dry run tells: the requests of an import, for a person and as JSON.
+local defaults = require "upjob.defaults"
 local json = require "upjob.json"
 local report = require "upjob.report"
 
@@ -13,6 +14,7 @@ end
 
 -- A URL, or why there is none.
 local function endpoint()
+  if defaults.embedded then return nil, "the embedded service" end
   local url, err = require("upjob.profiles").default_endpoint()
   return url, err and (err.message:gsub("; the instance metadata gave none$", "")) -- it was not asked
 end
