@@ -85,28 +85,45 @@ static int native_stat(lua_State *L)
     return 1;
 }
 
-/* write_private(path, text): creates or replaces a file, mode 0600 | nil, err */
+static bool write_all(int fd, const char *text, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = write(fd, text, len);
+        if (n < 0 && errno != EINTR)
+            return false;
+        text += n > 0 ? n : 0;
+        len -= n > 0 ? (size_t)n : 0;
+    }
+    return true;
+}
+
+/* write_private(path, text): creates or replaces a file, mode 0600, which is whole whenever it is there | nil, err */
 static int native_write_private(lua_State *L)
 {
-    size_t len, at = 0;
+    size_t len;
     const char *path = luaL_checkstring(L, 1), *text = luaL_checklstring(L, 2, &len);
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    char beside[PATH_MAX];
+    int fd = -1;
+    errno = ENAMETOOLONG;
+    if (snprintf(beside, sizeof beside, "%s.XXXXXX", path) < (int)sizeof beside)
+        fd = mkostemp(beside, O_CLOEXEC);
     if (fd < 0)
         return fail_errno(L, "cannot create the file", path);
-    while (at < len) {
-        ssize_t n = write(fd, text + at, len - at);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0) {
-            int errnum = errno;
-            close(fd);
-            errno = errnum;
-            return fail_errno(L, "cannot write the file", path);
-        }
-        at += (size_t)n;
+    bool written = write_all(fd, text, len);
+    int errnum = errno;
+    if (close(fd) != 0 && written) {
+        written = false;
+        errnum = errno;
     }
-    if (close(fd) != 0)
+    if (written && rename(beside, path) != 0) {
+        written = false;
+        errnum = errno;
+    }
+    if (!written) {
+        unlink(beside);
+        errno = errnum;
         return fail_errno(L, "cannot write the file", path);
+    }
     lua_pushboolean(L, 1);
     return 1;
 }

@@ -10,6 +10,7 @@ local problem_lines = require "upjob.problem_lines"
 local progress_line = require "upjob.progress"
 local rehearsal_report = require "upjob.rehearsal_report"
 local report = require "upjob.report"
+local shell = require "upjob.shell"
 
 local import = { summary = "create, upload, start, watch, report, in one command" }
 
@@ -31,6 +32,8 @@ function import.parser()
   p:option("--problems", "Write all that the check finds to this CSV file, with the values of cells."):argname("FILE")
   p:option("--rejects", "Where rejected rows are written; FILE.rejects.csv otherwise. An earlier rejects file there is kept "
     .. "as FILE~; nothing else is overwritten."):argname("FILE")
+  p:option("--report", "Where a report of the import is written, also when it fails: one HTML page, for a browser or a printer, "
+    .. "that needs no network. An earlier report there is kept as FILE~; nothing else is overwritten."):argname("FILE")
   cli.number_option(p, "--timeout", "Seconds to wait for the outcome; then a job that was started goes on, one that was not "
     .. "is stopped.", "S", "seconds, 0 or more", {})
   cli.number_option(p, "--stall-timeout", "Seconds without a byte moved after which an upload is begun anew (60).", "S",
@@ -61,6 +64,7 @@ local function print_result(options, result)
   print_rejected(result.rejected, result.rejects)
   if (result.blanked or 0) > 0 then print("  blanked   " .. report.plural(result.blanked, "invalid value")) end
   if (result.unwanted or 0) > 0 then print(("  left out  %s, by the mapping"):format(report.plural(result.unwanted, "row"))) end
+  if result.report then print("  report    " .. report.safe(result.report)) end
   if result.StatusReason then print("  reason    " .. report.safe(result.StatusReason)) end
   if (result.ResultsSummary.FailedRecords or 0) > 0 and options.embedded and not options.data then
     print("  The embedded service's list of failed records is gone with it: keep it with --data DIR.")
@@ -87,7 +91,7 @@ local function json_result(result)
            seconds = result.seconds, DataExpiry = result.DataExpiry }
 end
 
-local function start(options)
+local function start(options, command)
   local map, err
   if options.map then
     map, err = mapping.load(options.map)
@@ -103,9 +107,9 @@ local function start(options)
   if not ready then return nil, err end
   return job.import { client = client, domain = options.domain, file = options.file, mapping = map, key = options.key,
                       name = options.name, run_key = options.run_key, expires = options.expires,
-                      rejects = options.rejects, max_failed = options.max_failed, stall_timeout = options.stall_timeout,
-                      encoding = options.encoding, strict = options.strict, no_check = options.no_check,
-                      problems = options.problems, dry_run = options.dry_run }
+                      rejects = options.rejects, report = options.report, command = command, max_failed = options.max_failed,
+                      stall_timeout = options.stall_timeout, encoding = options.encoding, strict = options.strict,
+                      no_check = options.no_check, problems = options.problems, dry_run = options.dry_run }
 end
 
 local function check_options(options)
@@ -228,10 +232,14 @@ function import.main(arguments)
   local domain
   domain, status = cli.need_domain("import", options)
   if not domain then return status end
-  local run, err = start(options)
+  local run, err = start(options, shell.command({ "import" }, arguments))
   if not run then return cli.fail(err) end
   local progress = announce(run, options)
-  return options.no_wait and leave_running(run, progress, options) or finish(run, progress, options)
+  status = options.no_wait and leave_running(run, progress, options) or finish(run, progress, options)
+  if options.report and not run.result and not run.report_error and not options.quiet then
+    report.say("the report is in " .. options.report)
+  end
+  return run.report_error and status == cli.OK and cli.FAILED or status
 end
 
 import.print_result = print_result

@@ -20,6 +20,18 @@ function aftermath.watch_command(run)
   return command(run, "watch", "--max-failed", left)
 end
 
+--- The command that shows the job, nil when there will be nothing to ask.
+function aftermath.get_command(run)
+  return command(run, "get")
+end
+
+--- The command that lists the job's failed records, nil when there will be nothing to ask. Where the service lists none they are
+--- told from the file.
+function aftermath.failures_command(run)
+  if not run.file or run.file == "-" then return command(run, "failures") end
+  return command(run, "failures", "--file", run.file)
+end
+
 -- The end of a sentence that is about what can be done; nothing where there will be nothing to ask.
 local function with(purpose, line)
   return line and purpose .. line or ""

@@ -1,6 +1,7 @@
 --- The events of a run: handlers, and loops over what happens.
 local errors = require "upjob.errors"
 local native = require "upjob.native.task"
+local timeline = require "upjob.timeline"
 
 local events = {}
 
@@ -25,6 +26,7 @@ events.names = { checked = true, created = true, progress = true, retrying = tru
                  status = true, counts = true, done = true, error = true }
 
 function events.emit(self, name, event)
+  timeline.note(self.timeline, name, event)
   for _, handler in ipairs(self.handlers[name] or {}) do native.handler(handler, event) end
   for _, handler in ipairs(self.handlers["*"] or {}) do native.handler(handler, name, event) end
   for _, queue in ipairs(self.queues) do

@@ -16,7 +16,8 @@ job.NAME_MAX, job.RUN_KEY_MAX = 1000, 200 -- characters; of a name as many are t
 local IMPORT_OPTIONS = { client = "any", domain = "string", file = "string", mapping = "table", key = "string",
                          name = "string", run_key = "string", expires = "number", rejects = "string",
                          max_failed = "any", stall_timeout = "number", encoding = "string", strict = "boolean",
-                         no_check = "boolean", problems = "string", dry_run = "boolean" }
+                         no_check = "boolean", problems = "string", report = "string", command = "string",
+                         dry_run = "boolean" }
 
 -- Checks the options of a function of this module, at the line of its caller: those that there are, and those that must be.
 local function check_options(what, options, known, required)
@@ -94,11 +95,19 @@ local function display_name(self)
   return (cut and name:sub(1, cut - 1) or name) .. ending
 end
 
+local function check_report(options)
+  if not options.report then return true end
+  return rejects.check_report(options.report, { options.file, options.mapping and options.mapping.file, options.rejects,
+                                                options.problems })
+end
+
 --- job.import{ client=, domain=, file=, mapping= or key=, name=, run_key=, expires=, rejects=, max_failed=, stall_timeout=,
--- encoding=, strict=, no_check=, problems=, dry_run= } → run | nil, err. The file is CSV, plain, gzip or zstd, a pipe, or "-" for
--- standard input. encoding names its character set, which is recognised otherwise; strict refuses what would be converted;
--- no_check sends rows as they are, but for what the mapping changes; problems is a file for all that the check finds. dry_run
--- sends nothing, needs no client and writes no rejects file: its result has rows, rejected, bytes and requests (upjob.rehearsal).
+-- encoding=, strict=, no_check=, problems=, report=, command=, dry_run= } → run | nil, err. The file is CSV, plain, gzip or zstd,
+-- a pipe, or "-" for standard input. encoding names its character set, which is recognised otherwise; strict refuses what would
+-- be converted; no_check sends rows as they are, but for what the mapping changes; problems is a file for all that the check
+-- finds; report one for an HTML page about the import, written at its end, whatever that is, with `command` as what runs it
+-- again. dry_run sends nothing, needs no client and writes no rejects file: its result has rows, rejected, bytes and requests
+-- (upjob.rehearsal).
 -- Starts at once; run:wait() gives the result. In the embedded service a missing domain is created.
 function job.import(options)
   local is_dry = type(options) == "table" and options.dry_run
@@ -114,22 +123,29 @@ function job.import(options)
   check_value("job.import", options, "stall_timeout", is_stall_timeout, "seconds, more than 0 and up to 1000000")
   check_name(options, "name", job.NAME_MAX)
   check_name(options, "run_key", job.RUN_KEY_MAX)
+  local ok, err = check_report(options)
+  if not ok then return nil, err end
   local map, opened = mapping_of(options)
-  if not map then return nil, opened end
+  if not map then
+    run.refused({ client = options.client, domain = options.domain, file = options.file, report_file = options.report,
+                  command = options.command }, opened)
+    return nil, opened
+  end
   local self = { client = options.client, domain = options.domain, file = options.file, mapping = map, opened = opened,
                  mapping_made = options.mapping == nil, name = options.name, run_key = options.run_key,
                  max_failed = options.max_failed and max_failed.read(options.max_failed), stall_timeout = options.stall_timeout,
                  rejects = options.rejects or (has_place(options.file) and options.file or "upjob") .. ".rejects.csv",
                  encoding = options.encoding, strict = options.strict, no_check = options.no_check,
-                 problems = options.problems, dry_run = options.dry_run, status = "CREATED" }
+                 problems = options.problems, dry_run = options.dry_run, report_file = options.report,
+                 command = options.command, status = "CREATED" }
   self.request = { DomainName = self.domain, DisplayName = display_name(self), Fields = map:api_fields(),
                    UniqueKey = map.unique_key,
                    DataExpiry = options.expires and math.tointeger(options.expires) }
   -- What the service would refuse is told before the file is read, and what would be lost.
-  local ok, err = rejects.check(self.rejects, { self.file, map.file })
+  ok, err = rejects.check(self.rejects, { self.file, map.file, self.report_file })
   if not ok then return nil, err end
   if self.problems then
-    ok, err = rejects.check_problems(self.problems, { self.file, map.file, self.rejects })
+    ok, err = rejects.check_problems(self.problems, { self.file, map.file, self.rejects, self.report_file })
     if not ok then return nil, err end
   end
   ok, err = require("upjob.native.profiles").validate("CreateUploadJob", self.request)

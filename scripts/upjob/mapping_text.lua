@@ -19,10 +19,6 @@ end
 local KIND = {}
 for kind, content_type in pairs(mapping_field.kinds) do KIND[content_type] = kind end
 
-local function spoken_kind(field)
-  return #field.columns == 0 and "const" or KIND[field.content_type]
-end
-
 local function sorted_pairs(pairs_of)
   local names, items = {}, {}
   for name in pairs(pairs_of) do names[#names + 1] = name end
@@ -46,13 +42,25 @@ local SPOKEN = {
   call = function() return "via(function(value) return value end --[[ yours ]])" end,
 }
 
--- What is done to the value, as it is written behind the target.
-local function spoken_steps(field)
+--- What is done to a field's value, in order, as a mapping file says it. `call` is said of what is written in Lua; without it
+--- something that Lua reads.
+function text.steps(field, call)
   local parts = {}
   if field.separator then parts[1] = ("join %s"):format(quoted(field.separator)) end
   for _, step in ipairs(field.steps) do
-    parts[#parts + 1] = SPOKEN[step.kind] and SPOKEN[step.kind](step) or step.kind .. "()"
+    parts[#parts + 1] = step.kind == "call" and call or SPOKEN[step.kind] and SPOKEN[step.kind](step) or step.kind .. "()"
   end
+  return parts
+end
+
+--- "string", "number", "phone", "email", "name", or "const".
+function text.kind(field)
+  return #field.columns == 0 and "const" or KIND[field.content_type]
+end
+
+-- What is done to the value, as it is written behind the target.
+local function spoken_steps(field)
+  local parts = text.steps(field)
   if field.key and field.key ~= field.column then parts[#parts + 1] = "as " .. quoted(field.key) end
   if field.is_required then parts[#parts + 1] = "required()" end
   if field.clears then parts[#parts + 1] = "clear()" end
@@ -68,11 +76,11 @@ function text.field_lines(fields)
   local kinds, columns, lines = 0, 0, {}
   local function source(field) return #field.columns == 0 and quoted(field.constant) or list(field.columns) end
   for _, field in ipairs(fields) do
-    kinds = math.max(kinds, #spoken_kind(field))
+    kinds = math.max(kinds, #text.kind(field))
     columns = math.max(columns, length(source(field)))
   end
   for i, field in ipairs(fields) do
-    local kind, from = spoken_kind(field), source(field)
+    local kind, from = text.kind(field), source(field)
     lines[i] = ("  mapping.%s%s %s%s : to %s%s,"):format(kind, (" "):rep(kinds - #kind), from,
       (" "):rep(columns - length(from)), quoted(field.target), spoken_steps(field))
   end

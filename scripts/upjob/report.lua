@@ -34,7 +34,7 @@ end
 
 --- Decimal units, as the service's limit of 1 GB: 6737 → "6.7 kB"
 function report.bytes(n)
-  if n < 1000 then return ("%d bytes"):format(n) end
+  if n < 999.5 then return ("%d bytes"):format(math.floor(n + 0.5)) end
   for _, unit in ipairs { "kB", "MB", "GB" } do
     n = n / 1000
     if n < 999.5 or unit == "GB" then return (n < 10 and "%.1f %s" or "%.0f %s"):format(n, unit) end

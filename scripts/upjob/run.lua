@@ -8,6 +8,7 @@ local native = require "upjob.native.task"
 local replies = require "upjob.replies"
 local report = require "upjob.report"
 local system = require "upjob.native.system"
+local timeline = require "upjob.timeline"
 
 local STOP_PATIENCE = 10  -- seconds that a run that was given up has to see to its job
 local A_MOMENT = 1        -- seconds after which it is told that it takes so long
@@ -87,10 +88,24 @@ local function give_up_job(self)
   self.stop_error = err
 end
 
+-- The report that was asked for is there when the end is told, whatever the end is. A report that cannot be written changes
+-- nothing of the import.
+local function write_report(self)
+  if not self.report_file then return end
+  local called, ok, err = pcall(self.report, self, self.report_file)
+  if called and ok then
+    if self.result then self.result.report = self.report_file end
+    return
+  end
+  self.report_error = called and err or tostring(ok)
+  log.error("the report was not written: %s", tostring(self.report_error))
+end
+
 local function finish(self, result, err)
   close_outgoing(self)
   self.unhook()
-  self.result, self.error, self.ended = result, err, true
+  self.result, self.error, self.ended, self.ended_at = result, err, true, system.time()
+  write_report(self)
   if result then events.emit(self, "done", result) else events.emit(self, "error", err) end
   for _, queue in ipairs(self.queues) do queue.changed:set() end
   self.ended_signal:set()
@@ -123,6 +138,7 @@ end
 local function begin(self, steps)
   self.handlers, self.queues, self.ended_signal = {}, {}, native.signal()
   self.began = system.time()
+  self.timeline = timeline.new(self.attached and "watch begun" or "check begun")
   setmetatable(self, run)
   self.unhook = exit.add(function(reason) end_with_program(self, reason) end)
   self.task = native.spawn(function()
@@ -136,6 +152,13 @@ local function begin(self, steps)
     if ok then finish(self, result_of(self, reply)) else fail(self, err, traceback) end
   end)
   return self
+end
+
+-- Of an import that was refused before it was a run: its report, if one was asked for.
+local function refused(self, err)
+  self.began = system.time()
+  self.timeline, self.error, self.step, self.ended_at = timeline.new("check begun"), err, "check", self.began
+  write_report(setmetatable(self, run))
 end
 
 -- ---- what scripts call ----
@@ -184,6 +207,17 @@ function run:interrupt()
   return true
 end
 
+--- Writes what is known of the run by now to a file, as one HTML page that needs nothing else: true | nil, err. Its mode is 0600:
+--- it has values of the file. What is there already is replaced only when it is such a report, which is kept as `path`~ unless it
+--- is this run's.
+function run:report(path)
+  if type(path) ~= "string" then error("report: the name of a file is needed", 2) end
+  local ok, err = require("upjob.rejects").check_report(path, { self.file, self.rejects, self.problems,
+                                                               self.mapping and self.mapping.file })
+  if not ok then return nil, err end
+  return require("upjob.import_report").write(self, path)
+end
+
 --- The command that goes on with a job where this program left it; nil when nothing can.
 function run:resume_command()
   return aftermath.watch_command(self)
@@ -194,4 +228,4 @@ function run:left()
   return aftermath.left(self)
 end
 
-return { begin = begin }
+return { begin = begin, refused = refused }

@@ -260,7 +260,7 @@ function steps.watch(self)
       end
       local counts = summary and ("%d/%d/%d"):format(summary.CreatedRecords, summary.UpdatedRecords, summary.FailedRecords)
       if counts and counts ~= counted then
-        counted = counts
+        counted, self.counted = counts, summary
         events.emit(self, "counts", summary)
       end
       return waiter.has_ended(reply.Status), reply.Status ~= from

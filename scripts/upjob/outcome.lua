@@ -1,0 +1,67 @@
+--- What became of a run, in words for a person.
+local aftermath = require "upjob.aftermath"
+local errors = require "upjob.errors"
+local report = require "upjob.report"
+
+-- "3 rows were rejected before sending and 1 record failed on the service", nil when there are none.
+local function losses(n)
+  local list = {}
+  local function add(count, noun, what)
+    if count > 0 then list[#list + 1] = ("%s %s %s"):format(report.plural(count, noun), count == 1 and "was" or "were", what) end
+  end
+  add(n.rejected, "row", "rejected before sending")
+  add(n.failed, "record", "failed by the service")
+  return #list > 0 and table.concat(list, " and ") or nil
+end
+
+local function of_success(n)
+  local done, lost = n.created + n.updated, losses(n)
+  if not lost then
+    return { kind = "good", words = n.rows == 1 and "Done: the only row was imported."
+      or ("Done: all %s were imported."):format(report.plural(n.rows, "row")) }
+  end
+  return { kind = "warning", words = ("Done, but not all: %s of %s imported."):format(report.count(done),
+    report.plural(n.rows, "row") .. (done == 1 and " was" or " were")), detail = ("%s."):format(lost) }
+end
+
+local function of_result(result, n)
+  if result.Status == "SUCCEEDED" or result.Status == "PARTIALLY_SUCCEEDED" then return of_success(n) end
+  local reason = result.StatusReason and ("The service says: %s."):format(result.StatusReason)
+  if result.Status == "STOPPED" then
+    return { kind = "bad", words = "Stopped: the job ended before all of the file was imported.", detail = reason }
+  end
+  return { kind = "bad", words = ("The job %s."):format(result.Status == "FAILED" and "failed" or "ended as " .. result.Status),
+           detail = reason }
+end
+
+local function of_given_up(run)
+  local left = aftermath.left(run)
+  if run.started then
+    return { kind = "open", words = "Not finished: the job was started, and the outcome is not known here.", detail = left }
+  end
+  return { kind = "bad", words = "Interrupted before the import was started: nothing was imported.", detail = left }
+end
+
+local function of_error(run, err)
+  local words
+  if run.step == "check" or not run.step then
+    words = err.code == "InvalidFile" and "Refused by the check: nothing was sent." or "Failed: nothing was sent."
+  elseif run.started then
+    words = "The outcome is not known."
+  elseif not run.starting then
+    words = "Failed before the start: nothing was imported."
+  else
+    words = "Failed at the start: whether the job was started is not known."
+  end
+  return { kind = (run.started or run.starting) and "open" or "bad", words = words, detail = tostring(err) }
+end
+
+--- outcome(run, numbers) → { kind = "good" | "warning" | "bad" | "open", words=, detail= or nil }
+return function(run, numbers)
+  if run.result then return of_result(run.result, numbers) end
+  if not run.error then
+    return { kind = "open", words = ("Not finished yet: at the step \"%s\"."):format(run.step or "check") }
+  end
+  if errors.has_code(run.error, "Cancelled") then return of_given_up(run) end
+  return of_error(run, run.error)
+end

@@ -1,0 +1,69 @@
+--- When a run did what: its events as lines for a person, with their times. Calls that were made again and again for one reason
+--- are one line.
+local report = require "upjob.report"
+local system = require "upjob.native.system"
+
+local timeline = {}
+
+local MOST = 500 -- lines: a job may be watched for days, from the other end of a bad line
+
+-- What was being done when a call had to be made again.
+local DOING = { check = "checking", create = "creating the job", path = "asking where to upload", upload = "uploading",
+                start = "starting the job", watch = "watching the job" }
+
+local function rate(sent)
+  if not sent.bytes or not sent.seconds or sent.seconds <= 0 then return "" end
+  return (", %s/s"):format(report.bytes(sent.bytes / sent.seconds))
+end
+
+local SAID = {
+  checked = function(checked)
+    local out = checked.unwanted > 0 and (", %s left out by the mapping"):format(report.count(checked.unwanted)) or ""
+    return ("checked: %s, %s of them rejected%s"):format(report.plural(checked.rows, "row"), report.count(checked.bad_rows), out)
+  end,
+  created = function(created) return ("job created: %s"):format(created.JobId) end,
+  uploaded = function(sent)
+    local attempts = (sent.attempts or 1) > 1 and (", at the %d. attempt"):format(sent.attempts) or ""
+    return ("uploaded: %s in %s%s%s"):format(report.bytes(sent.bytes), report.seconds(sent.seconds), rate(sent), attempts)
+  end,
+  started = function() return "job started" end,
+  status = function(change)
+    local reason = change.StatusReason and (" (%s)"):format(change.StatusReason) or ""
+    return change.from and ("status: %s → %s%s"):format(change.from, change.to, reason)
+      or ("status: %s%s"):format(change.to, reason)
+  end,
+}
+
+local function add(list, text)
+  if #list == MOST then table.remove(list, 2) end
+  list[#list + 1] = { time = system.time(), text = text }
+  return list[#list]
+end
+
+-- A call that is made again joins the line before it when that is about the same.
+local function add_retry(list, retry)
+  local last, why = list[#list], tostring(retry.error)
+  if not last or last.retry ~= retry.step or last.why ~= why then
+    last = add(list, "")
+    last.retry, last.why, last.times = retry.step, why, 0
+  end
+  last.times = last.times + 1
+  last.text = ("%s: %s; tried again%s"):format(DOING[retry.step] or retry.step, why,
+    last.times > 1 and (" %d times"):format(last.times) or (" after %s"):format(report.seconds(retry.delay)))
+end
+
+--- A timeline that begins now: { { time = epoch, text= }, … }.
+function timeline.new(text)
+  return { { time = system.time(), text = text } }
+end
+
+--- Takes an event of a run, by its name (upjob.events), into the timeline; most are told, some say nothing.
+function timeline.note(list, name, event)
+  if name == "retrying" then
+    add_retry(list, event)
+  elseif SAID[name] then
+    add(list, SAID[name](event))
+  end
+end
+
+return timeline
