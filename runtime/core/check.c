@@ -326,9 +326,19 @@ static bool settle_row(struct check *check, const struct csv_row *row, struct er
     return outgoing_replace(check->outgoing, row, check->cells, check->sent_count, err);
 }
 
+static bool leave_out_empty(struct check *check, const struct csv_row *row, struct err *err)
+{
+    const struct check_finding finding = {.class = CHECK_EMPTY_ROW,
+                                          .line = row->line,
+                                          .reason = "the row has nothing in any cell: it is left out"};
+    return check_add(check, &finding, err) && outgoing_drop(check->outgoing, row, err);
+}
+
 static bool look_at(struct check *check, const struct csv_row *row, struct err *err)
 {
     bool wanted = true;
+    if (!check->plan.no_check && check_is_empty(row))
+        return leave_out_empty(check, row, err);
     if (check->plan.wants && row->count == check->header->count &&
         !check->plan.wants(check->plan.arg, row, &wanted, err)) {
         if (err->line == 0)

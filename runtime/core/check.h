@@ -60,6 +60,7 @@ enum check_class {
     CHECK_DUPLICATE_HEADER,
     CHECK_DOTTED_HEADER,
     CHECK_CUT_OFF,
+    CHECK_EMPTY_ROW, /* cells, and nothing in any: what spreadsheets have behind the last row */
     CHECK_AMBIGUOUS_DATE,
     CHECK_DUPLICATE_KEY,
     CHECK_CLASSES,
@@ -141,7 +142,8 @@ struct check_result {
     bool fatal; /* nothing may be sent: `err` says why */
     struct err err;
     const struct input_facts *facts; /* what the file is; NULL until that is known */
-    uint64_t rows; /* records after the header, those in error too, but not those that were not wanted */
+    uint64_t rows; /* records after the header, those in error too, but not those that were not wanted,
+                    * and not empty ones */
     uint64_t unwanted;
     uint64_t bad_rows;              /* in error: a row counts once, whatever is wrong with it */
     uint64_t blanked;               /* values that were invalid and were emptied */

@@ -95,6 +95,8 @@ bool check_header_changes(const struct check *check);
 
 /* ---- check_row.c ---- */
 
+/* True for a record of several cells with nothing in any. */
+bool check_is_empty(const struct csv_row *row);
 /* Looks at a record that could be read: its problems are added, its cells made. */
 bool check_row(struct check *check, const struct csv_row *row, struct err *err) MUST_CHECK;
 

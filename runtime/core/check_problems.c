@@ -39,6 +39,7 @@ const char *check_class_name(enum check_class class)
         [CHECK_DUPLICATE_HEADER] = "duplicate header",
         [CHECK_DOTTED_HEADER] = "header with a dot",
         [CHECK_CUT_OFF] = "perhaps cut off",
+        [CHECK_EMPTY_ROW] = "empty row",
         [CHECK_AMBIGUOUS_DATE] = "ambiguous date",
         [CHECK_DUPLICATE_KEY] = "duplicate key",
     };

@@ -4,6 +4,14 @@
 #include "core/check_private.h"
 #include "core/utf8.h"
 
+bool check_is_empty(const struct csv_row *row)
+{
+    for (size_t i = 0; i < row->count; i++)
+        if (csv_cell(row, i).len > 0)
+            return false;
+    return row->count > 1;
+}
+
 static bool check_shape(struct check *check, const struct csv_row *row, struct err *err)
 {
     size_t wanted = check->header->count;

@@ -107,8 +107,8 @@ end
 
 -- As failures.predict, with the check's result, whose descriptor stays open.
 local function predict(options, checked)
-  -- A file that import has to mend is not what was sent.
-  local mended = checked and checked.mended and checked.outgoing_fd or nil
+  -- A file that import has to mend, or to leave empty rows out of, is not what was sent.
+  local mended = checked and (checked.mended or checked.counts["empty row"]) and checked.outgoing_fd or nil
   local replayed, result = replay(options, mended)
   if not replayed then return nil, result end
   local failed = result.ResultsSummary.FailedRecords or 0

@@ -219,7 +219,7 @@ static void each_problem_names_its_place(void **state)
     static const char data[] = HEADER "1,a,,\n"
                                       "2,a,\n"
                                       "3,\"a\nb\",,,,\n"
-                                      ",,,\n"
+                                      ",,,x\n"
                                       "\"abc\" ,x,,\n"
                                       "8,a\0b,\xFFz,\n"
                                       "9,,x,caf\xE9\n"
@@ -246,7 +246,7 @@ static void classes_are_counted_and_the_first_problems_kept(void **state)
     struct check_options options = usual();
     options.max_problems = 2;
     options.encoding = "UTF-8";
-    write_input(DATA(HEADER "1,,,\n2\n3\n,a,,\n,,,\n5,a,,,\n\"\n6,a,\0,\n7,a,\xC0,\n"));
+    write_input(DATA(HEADER "1,,,\n2\n3\n,a,,\n,,,x\n5,a,,,\n\"\n6,a,\0,\n7,a,\xC0,\n"));
     struct check *check = run(&options);
     const struct check_result *result = check_result(check);
     static const uint64_t expected[CHECK_CLASSES] = {

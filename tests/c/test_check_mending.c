@@ -254,6 +254,27 @@ static void lines_and_rejected_rows_are_those_of_the_file(void **state)
     unlink(rejects);
 }
 
+/* As spreadsheets have them behind their last row. */
+static void rows_with_nothing_in_them_are_left_out(void **state)
+{
+    (void)state;
+    static const struct mapping_field fields[] = {ID_FIELD, {.key = "name", .columns = name_column}};
+    struct check_options options = with(fields, 2);
+    write_input(DATA("Id,Name,\n1,a,\n,,\n\"\",,\n2,b,\n,\n,,\n"));
+    struct check *check = expect_sent(&options, "Id,Name,\n1,a,\n2,b,\n");
+    assert_int_equal(check_result(check)->rows, 2);
+    assert_int_equal(check_result(check)->bad_rows, 0);
+    expect_counted(check, CHECK_EMPTY_ROW, 4);
+    expect_problem(check, "f:3: the row has nothing in any cell: it is left out");
+    check_free(check);
+    /* Of nothing else there is nothing to import. */
+    write_input(DATA("Id,Name\n,\n,\n"));
+    check = run(&options);
+    assert_true(check_result(check)->fatal);
+    assert_string_equal(check_result(check)->err.message, "has a header and no rows");
+    check_free(check);
+}
+
 static void headers_that_nobody_reads_are_told(void **state)
 {
     (void)state;
@@ -490,6 +511,7 @@ int main(void)
         cmocka_unit_test(unchecked_rows_are_sent_as_they_are),
         cmocka_unit_test(other_layouts_and_character_sets_are_sent_as_the_service_takes_them),
         cmocka_unit_test(lines_and_rejected_rows_are_those_of_the_file),
+        cmocka_unit_test(rows_with_nothing_in_them_are_left_out),
         cmocka_unit_test(headers_that_nobody_reads_are_told),
         cmocka_unit_test(keys_that_occur_again_are_told_by_their_lines),
         cmocka_unit_test(keys_of_rejected_rows_are_not_compared),

@@ -65,10 +65,10 @@ static void rejected_rows_stay_as_they_were(void **state)
                   REJECTS_HEADER
                   "1,,,,\"column \"\"Email\"\" (2): is empty, and the mapping requires it\"\n");
     expect_parted(
-        DATA(HEADER "1,\"a\nb\",,,\n,,,\n9,a,,\n"), HEADER "9,a,,\n",
+        DATA(HEADER "1,\"a\nb\",,,\n,,,x\n9,a,,\n"), HEADER "9,a,,\n",
         REJECTS_HEADER
         "1,\"a\nb\",,,,\"the row has 5 cells, the header has 4\"\n"
-        ",,,,\"column \"\"Id\"\" (1): is empty, and it is the unique key; column \"\"Email\"\" (2): "
+        ",,,x,\"column \"\"Id\"\" (1): is empty, and it is the unique key; column \"\"Email\"\" (2): "
         "is empty, and the mapping requires it\"\n");
     unlink(rejects);
 }
