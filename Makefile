@@ -42,7 +42,7 @@ CLIENT  := $(foreach unit,http upload api sigv4 operations shapes pattern creden
                rejects outgoing newfile mapping characters survey keysort keyset keyhash,\
                $(filter runtime/core/$(unit).c runtime/core/$(unit)_%.c,$(CORE))) \
            bindings/http.c bindings/credentials.c bindings/profiles.c bindings/operations.c bindings/upload.c bindings/check.c \
-           bindings/check_results.c bindings/mapping.c bindings/survey.c
+           bindings/check_results.c bindings/mapping.c bindings/mapping_calls.c bindings/survey.c
 PROMPT  := runtime/host/prompt.c
 PHONE   := $(wildcard runtime/core/phone_*.cc)
 CHARSET := $(wildcard runtime/core/charset*.c)

@@ -2,13 +2,7 @@
 
 #include <string.h>
 
-#include "bindings/csv.h"
-
-#define ERR_MAPPING  "InvalidMapping"
 #define MAPPING_TYPE "upjob.mapping"
-
-/* User values. */
-enum { FUNCTIONS = 1, WHERES, FILTERS, VIEW, VALUES = VIEW };
 
 /* ---- reading tables: texts are theirs, so the plan must live until the mapping is made ---- */
 
@@ -131,13 +125,13 @@ static void read_pairs(lua_State *L, struct lua_mapping *made, int table, struct
 /* The function is kept among the mapping's, with where it stands. */
 static long keep_function(lua_State *L, int table, int self)
 {
-    lua_getiuservalue(L, self, FUNCTIONS);
+    lua_getiuservalue(L, self, MAPPING_FUNCTIONS);
     lua_Integer n = (lua_Integer)lua_rawlen(L, -1) + 1;
     lua_getfield(L, table, "call");
     luaL_argcheck(L, lua_isfunction(L, -1), 1, "a step that calls has a function");
     lua_rawseti(L, -2, n);
     lua_pop(L, 1);
-    lua_getiuservalue(L, self, WHERES);
+    lua_getiuservalue(L, self, MAPPING_WHERES);
     const char *where = where_of(L, table);
     lua_pushstring(L, where ? where : "");
     lua_rawseti(L, -2, n);
@@ -221,10 +215,6 @@ static void make_mapping(lua_State *L, struct lua_mapping *made, const struct ma
         raise_err(L, &err);
 }
 
-static enum mapping_called call_function(void *arg, long function, const struct csv_row *row,
-                                         struct csv_slice value, struct mapping_arena *arena,
-                                         struct csv_slice *result, struct err *err);
-
 static void read_fields(lua_State *L, struct lua_mapping *made, int table, int self)
 {
     lua_getfield(L, table, "fields");
@@ -241,7 +231,7 @@ static void read_fields(lua_State *L, struct lua_mapping *made, int table, int s
         lua_pop(L, 1);
     }
     made->dates = dates;
-    make_mapping(L, made, fields, count, call_function);
+    make_mapping(L, made, fields, count, mapping_call_function);
     lua_pop(L, 1);
 }
 
@@ -253,7 +243,7 @@ static void read_filters(lua_State *L, struct lua_mapping *made, int table, int 
     }
     made->filter_count = lua_rawlen(L, -1);
     made->on_loop = made->on_loop || made->filter_count > 0;
-    lua_setiuservalue(L, self, FILTERS);
+    lua_setiuservalue(L, self, MAPPING_FILTERS);
 }
 
 static int collect(lua_State *L)
@@ -267,7 +257,7 @@ static int collect(lua_State *L)
 
 static struct lua_mapping *new_userdata(lua_State *L)
 {
-    struct lua_mapping *made = lua_newuserdatauv(L, sizeof *made, VALUES);
+    struct lua_mapping *made = lua_newuserdatauv(L, sizeof *made, MAPPING_VALUES);
     memset(made, 0, sizeof *made);
     if (luaL_newmetatable(L, MAPPING_TYPE)) {
         lua_pushcfunction(L, collect);
@@ -275,9 +265,9 @@ static struct lua_mapping *new_userdata(lua_State *L)
     }
     lua_setmetatable(L, -2);
     lua_newtable(L);
-    lua_setiuservalue(L, -2, FUNCTIONS);
+    lua_setiuservalue(L, -2, MAPPING_FUNCTIONS);
     lua_newtable(L);
-    lua_setiuservalue(L, -2, WHERES);
+    lua_setiuservalue(L, -2, MAPPING_WHERES);
     return made;
 }
 
@@ -295,129 +285,4 @@ struct lua_mapping *push_mapping(lua_State *L, int index)
     read_fields(L, made, index, self);
     lua_settop(L, self);
     return made;
-}
-
-/* ---- calling ---- */
-
-/* A reader that is never read from: it stands for the check's, so that rows are what csv gives (csv_row.c).
- */
-void mapping_enter(struct lua_mapping *made, lua_State *L, int self, struct csv_reader *csv)
-{
-    made->L = L;
-    made->self = self;
-    if (made->view)
-        return;
-    struct reader *view = lua_newuserdatauv(L, sizeof *view, READER_VALUES);
-    memset(view, 0, sizeof *view);
-    view->csv = csv;
-    made->view = view;
-    lua_setiuservalue(L, self, VIEW);
-}
-
-void mapping_leave(struct lua_mapping *made)
-{
-    if (made->view)
-        made->view->row = NULL;
-    made->L = NULL;
-}
-
-static void push_row(struct lua_mapping *made, const struct csv_row *row)
-{
-    lua_State *L = made->L;
-    lua_getiuservalue(L, made->self, VIEW);
-    made->view->row = row;
-    made->view->line = row->line;
-    csv_push_row(L, lua_gettop(L));
-    lua_remove(L, -2);
-}
-
-/* An error that a function raised, or an object: as text, with the place of the step where it has none. */
-static void take_error(struct lua_mapping *made, const char *where, struct err *err)
-{
-    lua_State *L = made->L;
-    const char *text = luaL_tolstring(L, -1, NULL);
-    bool placed = lua_type(L, -2) == LUA_TSTRING;
-    if (placed || !where || !*where)
-        err_set(err, ERR_MAPPING, "%s", text);
-    else
-        err_set(err, ERR_MAPPING, "%s: %s", where, text);
-}
-
-static enum mapping_called take_text(struct lua_mapping *made, int index, struct csv_slice value,
-                                     struct mapping_arena *arena, struct csv_slice *result, struct err *err)
-{
-    size_t len;
-    const char *text = lua_tolstring(made->L, index, &len);
-    if (len == value.len && memcmp(text, value.data, len) == 0)
-        return MAPPING_CALL_SAME;
-    const char *kept = mapping_arena_keep(arena, text, len);
-    *result = (struct csv_slice){kept, len};
-    if (kept)
-        return MAPPING_CALL_VALUE;
-    err_set(err, ERR_MEMORY, "no memory for a value");
-    return MAPPING_CALL_FAILED;
-}
-
-/* Its results are the two values on top of the stack. */
-static enum mapping_called take_results(struct lua_mapping *made, const char *where, struct csv_slice value,
-                                        struct mapping_arena *arena, struct csv_slice *result,
-                                        struct err *err)
-{
-    lua_State *L = made->L;
-    if (lua_isstring(L, -2))
-        return take_text(made, -2, value, arena, result, err);
-    if (lua_toboolean(L, -2)) {
-        err_set(err, ERR_MAPPING, "%s: the function returned a %s, not a text", where, luaL_typename(L, -2));
-        return MAPPING_CALL_FAILED;
-    }
-    *result = (struct csv_slice){"", 0};
-    if (!lua_isstring(L, -1))
-        return MAPPING_CALL_VALUE;
-    enum mapping_called taken = take_text(made, -1, *result, arena, result, err);
-    return taken == MAPPING_CALL_FAILED ? taken : MAPPING_CALL_REFUSES;
-}
-
-static enum mapping_called call_function(void *arg, long function, const struct csv_row *row,
-                                         struct csv_slice value, struct mapping_arena *arena,
-                                         struct csv_slice *result, struct err *err)
-{
-    struct lua_mapping *made = arg;
-    lua_State *L = made->L;
-    int top = lua_gettop(L);
-    lua_getiuservalue(L, made->self, WHERES);
-    lua_rawgeti(L, -1, function);
-    const char *where = lua_tostring(L, -1); /* WHERES keeps it */
-    lua_getiuservalue(L, made->self, FUNCTIONS);
-    lua_rawgeti(L, -1, function);
-    lua_pushlstring(L, value.data ? value.data : "", value.len);
-    push_row(made, row);
-    enum mapping_called called = MAPPING_CALL_FAILED;
-    if (lua_pcall(L, 2, 2, 0) == LUA_OK)
-        called = take_results(made, where, value, arena, result, err);
-    else
-        take_error(made, where, err);
-    lua_settop(L, top);
-    return called;
-}
-
-bool mapping_wants_row(void *arg, const struct csv_row *row, bool *wanted, struct err *err)
-{
-    struct lua_mapping *made = arg;
-    lua_State *L = made->L;
-    int top = lua_gettop(L);
-    bool good = true;
-    *wanted = true;
-    lua_getiuservalue(L, made->self, FILTERS);
-    for (size_t i = 1; good && *wanted && i <= made->filter_count; i++) {
-        lua_rawgeti(L, top + 1, (lua_Integer)i);
-        push_row(made, row);
-        good = lua_pcall(L, 1, 1, 0) == LUA_OK;
-        if (good)
-            *wanted = lua_toboolean(L, -1);
-        else
-            take_error(made, NULL, err);
-        lua_settop(L, top + 1);
-    }
-    lua_settop(L, top);
-    return good;
 }

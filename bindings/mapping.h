@@ -7,6 +7,12 @@
 
 #include "bindings/app.h"
 
+/* Of what is wrong in a mapping file. */
+#define ERR_MAPPING "InvalidMapping"
+
+/* User values: lists of functions, of the places where they stand, and of rows()'s; the row. */
+enum { MAPPING_FUNCTIONS = 1, MAPPING_WHERES, MAPPING_FILTERS, MAPPING_VIEW, MAPPING_VALUES = MAPPING_VIEW };
+
 /* A userdata; its user values keep the functions and the row that they are given. */
 struct lua_mapping {
     struct mapping *mapping;
@@ -31,6 +37,10 @@ struct lua_mapping *push_mapping(lua_State *L, int index);
 void mapping_enter(struct lua_mapping *mapping, lua_State *L, int self, struct csv_reader *csv);
 /* The row that functions were given is gone. */
 void mapping_leave(struct lua_mapping *mapping);
+/* A mapping_call (core/mapping.h); the argument is the mapping. */
+enum mapping_called mapping_call_function(void *mapping, long function, const struct csv_row *row,
+                                          struct csv_slice value, struct mapping_arena *arena,
+                                          struct csv_slice *result, struct err *err);
 /* As struct check_plan wants it; the argument is the mapping. */
 bool mapping_wants_row(void *mapping, const struct csv_row *row, bool *wanted, struct err *err);
 

@@ -1,9 +1,12 @@
 /* check_private: what the files of the check share:
  *
  *   check            making, freeing, the slices
+ *   check_plan       the plan's copies
+ *   check_file       what can be said of the file alone
  *   check_input      the file: what it is, its text, its header
  *   check_header     the columns: those that the mapping reads, those that nobody does, those of what is sent
- *   check_row        the problems of one row, and what becomes of it
+ *   check_rows       the pass over the rows
+ *   check_row        the problems of one row, and its cells as they are sent
  *   check_dates      dates that can be read in two ways
  *   check_ahead      phone numbers, on several threads before the rows that have them
  *   check_keys       rows that have the same key
@@ -85,6 +88,26 @@ bool check_input_step(struct check *check, uint64_t until_ns, struct err *err) M
 /* It did not change while it was read. */
 bool check_input_end(struct check *check, struct err *err) MUST_CHECK;
 uint64_t check_now_ns(void);
+
+/* ---- check_plan.c ---- */
+
+/* NULL for NULL; *failed when memory is out. */
+char *check_copy_text(const char *text, bool *failed);
+void check_free_plan(struct check_plan *plan);
+
+/* ---- check_file.c ---- */
+
+bool check_tell_encoding(struct check *check, struct err *err) MUST_CHECK;
+bool check_tell_shape(struct check *check, struct err *err) MUST_CHECK;
+/* After the last row. */
+bool check_tell_cut_off(struct check *check, struct err *err) MUST_CHECK;
+
+/* ---- check_rows.c ---- */
+
+/* With the header known and the plan given. */
+bool check_begin_rows(struct check *check, struct err *err) MUST_CHECK;
+/* Some of them; the phase is another when there are no more, or something is to be copied before. */
+bool check_read_rows(struct check *check, uint64_t until_ns, struct err *err) MUST_CHECK;
 
 /* ---- check_header.c ---- */
 
