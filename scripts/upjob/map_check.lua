@@ -91,8 +91,21 @@ local function mapping_line(map, path)
     report.safe(map.unique_key))
 end
 
-local function add_all(lines, more, indent)
-  for _, line in ipairs(more) do lines[#lines + 1] = (indent or "") .. line end
+local function add_all(lines, more)
+  table.move(more, 1, #more, #lines + 1, lines)
+end
+
+-- What is read and not copied is broken between words.
+local function add_wrapped(lines, more, indent)
+  for _, line in ipairs(more) do add_all(lines, report.wrap(line, report.room(), indent)) end
+end
+
+-- What the file is, below its name.
+local function add_facts(lines, facts, mapping_text)
+  local texts = file_facts.lines(facts)
+  texts[#texts + 1] = mapping_text
+  for i, text in ipairs(texts) do texts[i] = "  " .. text end
+  add_wrapped(lines, texts, (" "):rep(13))
 end
 
 -- Of what was found, as far as the check came.
@@ -111,14 +124,15 @@ end
 
 local function print_report(options, map, result, passed)
   local paint = report.painter("stdout", options.color)
-  local lines = { paint("bold", heading(options.file, result)) }
-  add_all(lines, file_facts.lines(result.facts), "  ")
-  if map then lines[#lines + 1] = "  " .. mapping_line(map, options.map) end
+  local lines = {}
+  for i, line in ipairs(report.wrap(heading(options.file, result), report.room(), "  ")) do lines[i] = paint("bold", line) end
+  add_facts(lines, result.facts, map and mapping_line(map, options.map))
   add_all(lines, findings(options, result, paint))
   lines[#lines + 1] = ""
   local said = verdict(result, map, options.max_failed)
-  said[1] = paint(passed and result.bad_rows == 0 and "green" or passed and "yellow" or "red", said[1])
-  add_all(lines, said)
+  local color = passed and result.bad_rows == 0 and "green" or passed and "yellow" or "red"
+  for _, line in ipairs(report.wrap(table.remove(said, 1), report.room(), "  ")) do lines[#lines + 1] = paint(color, line) end
+  add_wrapped(lines, said, "    ")
   if not map then lines[#lines + 1] = "With --map FILE every value is looked at, not only the shape of the rows." end
   if result.problems_written then lines[#lines + 1] = ("All problems are in %s."):format(report.safe(options.problems)) end
   print(table.concat(lines, "\n"))
@@ -145,7 +159,7 @@ local function fail(options, map, err)
   elseif err.facts and err.classes and not options.quiet then
     local paint = report.painter("stdout", options.color)
     local lines = { paint("bold", report.safe(options.file == "-" and "standard input" or options.file)) }
-    add_all(lines, file_facts.lines(err.facts), "  ")
+    add_facts(lines, err.facts)
     add_all(lines, findings(options, err, paint))
     print(table.concat(lines, "\n"))
   end

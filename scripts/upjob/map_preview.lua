@@ -86,10 +86,6 @@ end
 
 -- ---- the table ----
 
-local function room_of_terminal()
-  return system.isatty("stdout") and system.width("stdout") or math.huge
-end
-
 local function columns_of(room)
   local columns = { { title = "Column" }, { title = "Before" }, { title = "After" } }
   if room >= NARROW then columns[4] = { title = "Goes to" } end
@@ -100,32 +96,18 @@ local TITLES = { rejected = "is refused", changed = "is changed", sent = "is sen
 local COLORS = { invalid = "red", changed = "green" }
 local TITLE_COLORS = { rejected = "red", changed = "bold", sent = "dim" }
 
--- Lines of words, none longer than there is room.
-local function wrap(text, room, indent)
-  local lines, line = {}, ""
-  for word in text:gmatch("%S+") do
-    if line ~= "" and utf8.len(line) + 1 + (utf8.len(word) or #word) > room then
-      lines[#lines + 1], line = line, indent .. word
-    else
-      line = line == "" and word or line .. " " .. word
-    end
-  end
-  lines[#lines + 1] = line
-  return lines
-end
-
 local function title_lines(item, room)
   local reasons = item.row.reasons
   for _, value in ipairs(reasons == "" and item.row.values or {}) do
     if value.blanked then reasons = "a value " .. report.safe(value.reason) .. ": it is emptied" end
   end
   local text = ("line %d %s"):format(item.row.line, TITLES[item.fate])
-  return wrap(text .. (reasons ~= "" and ": " .. report.safe(reasons) or ""), room, "  ")
+  return report.wrap(text .. (reasons ~= "" and ": " .. report.safe(reasons) or ""), room, "  ")
 end
 
 -- All rows as one table, so that columns stand below each other, with a title over each row.
 local function table_lines(map, items, options)
-  local room = room_of_terminal()
+  local room = report.room()
   local paint, shown = report.painter("stdout", options.color), shows_values(options)
   local columns, rows, colors, starts = columns_of(room), {}, {}, {}
   for i, item in ipairs(items) do
@@ -160,7 +142,7 @@ local function footer(result, count, options)
   end
   if result.in_part then lines[#lines + 1] = "upjob map check looks at all of them." end
   if not shows_values(options) then lines[#lines + 1] = "Values are masked here: --show-values shows them." end
-  return wrap(table.concat(lines, " "), room_of_terminal(), "")
+  return report.wrap(table.concat(lines, " "), report.room(), "")
 end
 
 local function plain_value(field, value, shown)

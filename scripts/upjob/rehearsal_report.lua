@@ -46,8 +46,8 @@ function rehearsal_report.lines(result, paint)
   local lines = { paint("bold", "Dry run: nothing was sent."),
                   ("  file      %s: %s of %s, %s"):format(report.safe(result.file == "-" and "standard input" or result.file),
                     report.count(result.rows - result.rejected), report.plural(result.rows, "row"), report.bytes(result.bytes)),
-                  ("  domain    %s"):format(report.safe(result.DomainName)),
-                  ("  endpoint  %s"):format(report.safe(url or why)) }
+                  ("  domain    %s"):format(report.safe(result.DomainName)) }
+  table.move(report.wrap("  endpoint  " .. report.safe(url or why), report.room(), (" "):rep(12)), 1, 9, #lines + 1, lines)
   if result.rejected > 0 then
     table.insert(lines, 3, ("  rejected  %s before sending"):format(report.plural(result.rejected, "row")))
   end

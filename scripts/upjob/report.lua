@@ -92,6 +92,26 @@ local function cut(text, columns)
 end
 report.cut = cut
 
+--- Columns of the terminal that standard output is; math.huge when it is none.
+function report.room()
+  return system.isatty("stdout") and system.width("stdout") or math.huge
+end
+
+--- Text as lines that are not wider than `room`, broken between words; all but the first begin with `indent`.
+function report.wrap(text, room, indent)
+  if width(text) <= room then return { text } end
+  local lines, line = {}, ""
+  for blanks, word in text:gmatch("(%s*)(%S+)") do
+    if line:find("%S") and width(line) + #blanks + width(word) > room then
+      lines[#lines + 1], line = line, indent .. word
+    else
+      line = line .. blanks .. word
+    end
+  end
+  lines[#lines + 1] = line
+  return lines
+end
+
 local function pad(text, columns, right)
   local space = (" "):rep(columns - width(text))
   return right and space .. text or text .. space
@@ -123,7 +143,7 @@ function report.table(columns, rows, room)
       widths[i] = math.max(widths[i], width(row[i]))
     end
   end
-  fit(columns, widths, room or system.isatty("stdout") and system.width("stdout") or math.huge)
+  fit(columns, widths, room or report.room())
   local function line(row)
     local cells = {}
     for i, column in ipairs(columns) do cells[i] = pad(cut(row[i], widths[i]), widths[i], column.right) end

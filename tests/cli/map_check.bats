@@ -227,3 +227,27 @@ P
     expect_status 2
     expect_error "missing argument 'FILE'"
 }
+
+@test "the examples of the README are what is printed" {
+    [ -e "${UPJOB%/*}/phone.so" ] || skip "without the rules of phone numbers"
+    readme=$BATS_TEST_DIRNAME/../../README.md
+    {
+        printf 'CustomerId;First;Last;E-mail;Mobile;Joined\r\n'
+        printf 'C-1001;J\xfcrgen;M\xfcller;J.Mueller@Example.com;07400 123456;03.04.2026\r\n'
+        printf 'C-1002;Zo\xeb;Smith;zoe.example.com;07911 123456;21.04.2026\r\nC-1003;Ann;Lee;ann@example.com;07700 90O123;30.04.2026\r\n'
+        printf 'C-1004;Bo;Day;Bo.Day@example.com;+44 7400 123789;31.04.2026\r\n'
+        printf 'C-1001;J\xfcrgen;M\xfcller;jm@example.com;07400 123456;03.04.2026\r\n'
+    } >customers.csv
+    sed -n '/^### Mapping, checking/,/^```$/p' "$readme" | sed -n '/^-- customers.lua/,/^```/p' | sed '$d' >customers.lua
+    for words in "map check" "map preview" import; do
+        sed -n "/^\$ upjob $words customers.csv/,/^\`\`\`/p" "$readme" | sed '/^```/d' >expected
+        read -r _ _ arguments < <(head -1 expected)
+        sed -i '1d; /^…$/d; /^$/d' expected
+        [ -s expected ]
+        # shellcheck disable=SC2086
+        upjob $arguments --show-values
+        while IFS= read -r line; do
+            expect_output "$line"
+        done <expected
+    done
+}

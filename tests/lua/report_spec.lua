@@ -24,6 +24,23 @@ describe("a table", function()
   end)
 end)
 
+describe("a text that is wrapped", function()
+  it("breaks between words, and indents what follows", function()
+    assert.same({ "  one two", "    three", "    four" }, report.wrap("  one two three four", 10, "    "))
+  end)
+
+  it("keeps what fits as it is, blanks too, and a word that is too long whole", function()
+    assert.same({ "a  b" }, report.wrap("a  b", 4, "  "))
+    assert.same({ "an", " unbreakable" }, report.wrap("an unbreakable", 5, " "))
+    assert.same({ "no terminal: no limit" }, report.wrap("no terminal: no limit", math.huge, ""))
+  end)
+
+  it("counts columns, not bytes", function()
+    assert.same({ "日本 日本" }, report.wrap("日本 日本", 9, ""))
+    assert.same({ "日本", "日本" }, report.wrap("日本 日本", 8, ""))
+  end)
+end)
+
 describe("the mapping of a header", function()
   it("hints at columns that look like places in a profile, and maps none of them so", function()
     local header = { "id", "E-mail", "Phone", "Zip", "Mobile", "Colour", "FirstName", "Given name" }
