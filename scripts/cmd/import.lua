@@ -30,8 +30,8 @@ function import.parser()
   p:flag("--strict", "Refuse what would be converted to UTF-8 or renamed.")
   p:flag("--no-check", "Do not look at values: send all rows, with what the mapping changes.")
   p:option("--problems", "Write all that the check finds to this CSV file, with the values of cells."):argname("FILE")
-  p:option("--rejects", "Where rejected rows are written; FILE.rejects.csv otherwise. An earlier rejects file there is kept "
-    .. "as FILE~; nothing else is overwritten."):argname("FILE")
+  p:option("--rejects", "Where rejected rows are written; FILE.rejects.csv otherwise, upjob.rejects.csv for standard input. "
+    .. "An earlier rejects file there is kept as FILE~; nothing else is overwritten."):argname("FILE")
   p:option("--report", "Where a report of the import is written, also when it fails: one HTML page, for a browser or a printer, "
     .. "that needs no network. An earlier report there is kept as FILE~; nothing else is overwritten."):argname("FILE")
   cli.number_option(p, "--timeout", "Seconds to wait for the outcome; then a job that was started goes on, one that was not "

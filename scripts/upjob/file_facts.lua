@@ -64,6 +64,15 @@ local function new_columns(map, sources)
   return count
 end
 
+local function empty_rows(result)
+  return result.counts["empty row"] or 0
+end
+
+--- Whether what is sent is the file, byte by byte.
+function file_facts.as_it_stands(result)
+  return not result.mended and result.bad_rows + result.unwanted + empty_rows(result) == 0
+end
+
 local function add(list, condition, format, ...)
   if condition then list[#list + 1] = format:format(...) end
 end
@@ -77,6 +86,7 @@ function file_facts.mending(result, map)
   add(list, facts.had_mark and not facts.converted, "drop its byte-order mark")
   add(list, facts.sep_line, "drop the line that names its separator")
   add(list, facts.delimiter ~= ",", "separate its cells with commas instead of %s", delimiter_of(facts))
+  add(list, empty_rows(result) > 0, "leave out %s", report.plural(empty_rows(result), "empty row"))
   if map then
     local made = new_columns(map, result.sources)
     add(list, made > 0, "add or rename %s for what the mapping makes", report.plural(made, "column"))

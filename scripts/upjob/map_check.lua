@@ -59,8 +59,9 @@ end
 local function verdict(result, map, limit)
   local why = obstacle(result, map, limit)
   if why then
-    return { ("An import would send nothing: %s, and %s of %s would be refused."):format(why, report.count(result.bad_rows),
-      report.plural(result.rows, "row")) }
+    local refused = result.bad_rows > 0 and (", and %s of %s would be refused"):format(report.count(result.bad_rows),
+      report.plural(result.rows, "row")) or ""
+    return { ("An import would send nothing: %s%s."):format(why, refused) }
   end
   local mending = file_facts.mending(result, map)
   local lines = { "An import would send " .. fate_of_rows(result, #mending == 0) }

@@ -1,4 +1,5 @@
 --- The requests that an import sends, as a dry run tells them: nothing is sent.
+local file_facts = require "upjob.file_facts"
 local native = require "upjob.native.profiles"
 
 local rehearsal = {}
@@ -30,7 +31,7 @@ local function put(run, result)
                     { SSE .. "algorithm", "AES256" }, { SSE .. "key", SECRET }, { SSE .. "key-MD5", SECRET } }
   if bytes >= EXPECT_FROM then headers[#headers + 1] = { "Expect", "100-continue" } end
   return { operation = "upload", method = "PUT", path = "<Url>", headers = headers, bytes = bytes,
-           file = not result.mended and result.bad_rows + result.unwanted == 0 and run.file or nil,
+           file = file_facts.as_it_stands(result) and run.file or nil,
            note = "to the URL and under the key that GetUploadJobPath gives" }
 end
 

@@ -161,6 +161,43 @@ L
     expect_output "Jürgen"
 }
 
+@test "empty rows behind the last one are left out, which is said, and are no rows of the file" {
+    customers c.csv
+    printf ',,\n,,\n' >>c.csv
+    mapping
+    upjob map check c.csv --map m.lua
+    expect_status 0
+    expect_output "c.csv  3 rows"
+    expect_output "leave out 2 empty rows"
+    expect_no "as the file stands"
+}
+
+@test "a mapping whose rows() wants none of the rows would send nothing" {
+    customers c.csv
+    mapping
+    sed -i 's/^return .*define {/& mapping.rows(function() return false end),/' m.lua
+    upjob map check c.csv --map m.lua
+    expect_status 7
+    expect_output "An import would send nothing: the mapping's rows() wants none of the rows."
+}
+
+@test "an interrupt ends it, and leaves nothing" {
+    mkdir d
+    { echo CustomerId,FirstName,EmailAddress; seq 400000 | sed 's/$/,a,X@y.zz/'; } >d/c.csv
+    mapping
+    mkfifo d/pipe
+    exec 9<>d/pipe
+    head -c 4000000 d/c.csv >&9 & feeder=$!
+    "$UPJOB" map check d/pipe --map m.lua --problems d/p.csv 2>err >out 3>&- 9>&- & pid=$!
+    sleep 0.5
+    kill -INT $pid
+    status=0; wait $pid || status=$?
+    kill $feeder 2>/dev/null || true
+    exec 9>&-
+    [ "$status" = 130 ]
+    [ "$(ls d)" = $'c.csv\npipe' ]
+}
+
 @test "without a mapping only the shape of the file is looked at, which is said" {
     customers c.csv
     upjob map check c.csv
