@@ -37,6 +37,7 @@ struct check *check_new(const struct check_options *options, struct err *err)
         return NULL;
     }
     check->result.outgoing_fd = -1;
+    digest_prepare();
     buf_init(&check->reasons, (size_t)64 << 10);
     buf_init(&check->early, CHECK_EARLY_MOST);
     if (copy_options(check, options, err))

@@ -19,6 +19,13 @@ struct digest *digest_new(struct err *err)
     return NULL;
 }
 
+void digest_prepare(void)
+{
+    struct err ignored;
+    err_clear(&ignored);
+    digest_free(digest_new(&ignored));
+}
+
 bool digest_add(struct digest *digest, const void *bytes, size_t len, struct err *err)
 {
     return EVP_DigestUpdate(digest->md5, bytes, len) == 1 || err_set(err, ERR_INTERNAL, "cannot compute the file's MD5");

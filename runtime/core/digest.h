@@ -13,6 +13,9 @@
 
 struct digest; /* owned by whoever made it */
 
+/* Before digests are made on other threads: the one that makes the first keeps memory, which is given back at the program's end
+ * only when it is the thread that ends it. */
+void digest_prepare(void);
 struct digest *digest_new(struct err *err) MUST_CHECK;
 bool digest_add(struct digest *digest, const void *bytes, size_t len, struct err *err) MUST_CHECK;
 /* Ends it. */
