@@ -120,8 +120,10 @@ local function check_options(options)
   if problem then return cli.usage("import", "--name " .. problem) end
   problem = options.run_key and job.problem_of_name(options.run_key, job.RUN_KEY_MAX)
   if problem then return cli.usage("import", "--run-key " .. problem) end
-  if options.no_wait and options.dry_run then
-    return cli.usage("import", "--no-wait and --dry-run do not go together: a dry run starts no job")
+  for name, given in pairs { ["--no-wait"] = options.no_wait, ["--report"] = options.report } do
+    if given and options.dry_run then
+      return cli.usage("import", ("%s and --dry-run do not go together: a dry run starts no job"):format(name))
+    end
   end
   if options.no_wait and options.embedded and not options.data then
     return cli.usage("import", "--no-wait with --local needs --data DIR: the embedded service ends with this program, and "

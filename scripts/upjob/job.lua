@@ -118,6 +118,9 @@ function job.import(options)
   if options.mapping and not mapping.is(options.mapping) then
     error("job.import: option \"mapping\" must be what mapping.define returns", 2)
   end
+  if is_dry and options.report then
+    error("job.import: options \"dry_run\" and \"report\" do not go together: a dry run imports nothing", 2)
+  end
   check_value("job.import", options, "max_failed", max_failed.read, max_failed.takes)
   check_value("job.import", options, "expires", is_whole, "a whole number of days")
   check_value("job.import", options, "stall_timeout", is_stall_timeout, "seconds, more than 0 and up to 1000000")

@@ -53,9 +53,12 @@ setup() { load helper; cd "$BATS_TEST_TMPDIR"; unset AWS_REGION AWS_DEFAULT_REGI
     upjob import c.csv --key CustomerId --domain 'no/domain' --dry-run
     expect_status 2
     expect_error "DomainName"
-    upjob import c.csv --key CustomerId --domain acme --dry-run --no-wait
-    expect_status 2
-    expect_error "do not go together"
+    for option in --no-wait --report=r.html; do
+        upjob import c.csv --key CustomerId --domain acme --dry-run $option
+        expect_status 2
+        expect_error "${option%=*} and --dry-run do not go together"
+    done
+    [ ! -e r.html ]
 }
 
 @test "a script gets the requests of a dry run, without a client" {
