@@ -38,8 +38,8 @@ function html.element(name, attributes, ...)
 end
 
 --- A table. columns: { { title=, class= }, … }; rows: lists of markup. On a narrow page a row becomes a block of lines, each with
---- its column's title before it.
-function html.table(caption, columns, rows)
+--- its column's title before it, unless the table's class is "small".
+function html.table(caption, columns, rows, class)
   local head, body = {}, {}
   for i, column in ipairs(columns) do
     head[i] = html.element("th", { scope = "col", class = column.class }, html.text(column.title))
@@ -51,7 +51,7 @@ function html.table(caption, columns, rows)
     end
     body[i] = html.element("tr", nil, table.concat(cells))
   end
-  return html.element("table", nil, html.element("caption", nil, html.text(caption)),
+  return html.element("table", { class = class }, html.element("caption", nil, html.text(caption)),
     html.element("thead", nil, html.element("tr", nil, table.concat(head))), "\n",
     html.element("tbody", nil, table.concat(body, "\n"))) .. "\n"
 end

@@ -44,12 +44,12 @@ local function widths(parts, total)
   return wide
 end
 
---- 59 of 61 → "96.7 %": never 0 or 100 when it is not.
+--- 59 of 61 → "96.7 %": never 0 nor 100 when it is not.
 function bar.share(count, total)
   local share = 100 * count / total
   if count > 0 and share < 0.1 then return "< 0.1 %" end
   if count < total and share > 99.9 then return "> 99.9 %" end
-  return (share == math.floor(share) and "%.0f %%" or "%.1f %%"):format(share)
+  return (count == total and "%.0f %%" or "%.1f %%"):format(share)
 end
 
 local function legend(parts, total)

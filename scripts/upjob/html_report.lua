@@ -4,6 +4,7 @@ local html = require "upjob.html"
 local rejects = require "upjob.rejects"
 local report = require "upjob.report"
 local style = require "upjob.html_style"
+local timeline_lines = require "upjob.timeline"
 
 local page = {}
 
@@ -49,13 +50,14 @@ local function classes(facts)
   for i, class in ipairs(facts.classes) do
     rows[i] = { text(class.class), text(class.severity), report.count(class.count) }
   end
-  return html.table("By class", { { title = "Problem" }, { title = "Severity" }, { title = "How many", class = "number" } }, rows)
+  return html.table("By class", { { title = "Problem" }, { title = "Severity" }, { title = "How many", class = "number" } },
+    rows, "small")
 end
 
 local function column_of(problem)
   if problem.column == 0 then return "" end
   local number = ("%d"):format(problem.column)
-  return problem.column_name == "" and number or value(problem.column_name, VALUE_MOST) .. " (" .. number .. ")"
+  return problem.column_name == "" and number or value(problem.column_name, VALUE_MOST) .. " (" .. number .. ")"
 end
 
 local function samples(facts)
@@ -68,8 +70,8 @@ local function samples(facts)
   end
   local all = #rows == facts.problem_count
   local caption = all and "All of them" or ("The first %s of %s"):format(report.count(#rows), report.count(facts.problem_count))
-  return html.table(caption, { { title = "Line", class = "number" }, { title = "Column" }, { title = "Value" },
-                               { title = "What is wrong" }, { title = "Problem" } }, rows)
+  return html.table(caption, { { title = "Line", class = "number" }, { title = "Column", class = "name" }, { title = "Value" },
+                               { title = "What is wrong" }, { title = "Problem", class = "name" } }, rows)
 end
 
 local function problems(facts)
@@ -92,19 +94,19 @@ local function mapping(facts)
     rows[i] = { value(field.from, VALUE_MOST), value(field.target, VALUE_MOST) .. (field.is_key and " <b>unique key</b>" or ""),
                 text(field.kind), value(field.steps, VALUE_MOST) }
   end
-  return section("Mapping", html.table(facts.mapping, { { title = "Column" }, { title = "Goes to" }, { title = "Type" },
-    { title = "What is done to it" } }, rows))
+  return section("Mapping", html.table(facts.mapping, { { title = "Column", class = "name" }, { title = "Goes to" },
+    { title = "Type", class = "short" }, { title = "What is done to it" } }, rows))
 end
 
 local function timeline(facts)
   local rows = {}
   for i, entry in ipairs(facts.timeline) do
-    rows[i] = { os.date("%H:%M:%S", math.floor(entry.time)), "+" .. report.seconds(math.max(entry.time - facts.began, 0)),
+    rows[i] = { os.date("%H:%M:%S", math.floor(entry.time)), "+" .. timeline_lines.seconds(math.max(entry.time - facts.began, 0)),
                 value(entry.text, TEXT_MOST) }
   end
   return section("Timeline", html.table(("From %s (%s)"):format(report.time(facts.began), os.date("UTC%z",
     math.floor(facts.began))), { { title = "Time", class = "time" }, { title = "After", class = "number" },
-    { title = "What happened" } }, rows))
+    { title = "What happened" } }, rows, "small"))
 end
 
 local function commands(facts)
@@ -135,8 +137,8 @@ function page.text(facts)
     element("title", nil, text(("Import of %s"):format(facts.title), VALUE_MOST)), "\n<style>\n",
     style, "</style>\n</head>\n<body>\n<main>\n",
     element("p", { class = "kicker" }, "Import into domain ", value(facts.domain, VALUE_MOST)), "\n",
-    element("h1", nil, value(facts.title, VALUE_MOST)), "\n", outcome(facts), pairs_list(facts.about), counts(facts),
-    bar.draw(facts.parts), table.concat(notes, "\n"), problems(facts), timeline(facts), mapping(facts), commands(facts),
+    element("h1", nil, value(facts.title, VALUE_MOST)), "\n", outcome(facts), counts(facts), bar.draw(facts.parts),
+    table.concat(notes, "\n"), pairs_list(facts.about), problems(facts), timeline(facts), mapping(facts), commands(facts),
     element("footer", nil, ("Written by upjob %s on %s. "):format(text(facts.version), text(report.time(facts.written))),
       "It holds values of the file: personal data."),
     "\n</main>\n</body>\n</html>\n",

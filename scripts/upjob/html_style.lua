@@ -13,7 +13,7 @@ return [[
 * { box-sizing: border-box; }
 html { -webkit-text-size-adjust: 100%; text-size-adjust: 100%; }
 body { margin: 0; background: var(--page); color: var(--ink); overflow-wrap: anywhere;
-  font: 16px/1.5 system-ui, -apple-system, "Segoe UI", "Noto Sans", "Liberation Sans", sans-serif; }
+  font: 1rem/1.5 system-ui, -apple-system, "Segoe UI", "Noto Sans", "Liberation Sans", sans-serif; }
 main { max-width: 60rem; margin: 2rem auto; padding: 2rem 2.5rem; background: var(--paper); border: 1px solid var(--rule);
   border-radius: 10px; }
 h1 { font-size: 1.6rem; line-height: 1.25; margin: 0 0 1rem; }
@@ -22,13 +22,13 @@ p { margin: .5rem 0; white-space: pre-line; }
 .dim { color: var(--dim); }
 .kicker { color: var(--dim); font-size: .9rem; margin: 0 0 .25rem; }
 .outcome { padding: .9rem 1.1rem; border: 1px solid currentColor; border-left-width: 6px; border-radius: 6px; margin: 0 0 1rem; }
-.outcome p { color: var(--ink); }
+.outcome p { color: var(--ink); margin: .3rem 0 0; }
 .outcome .words { font-size: 1.15rem; font-weight: 600; margin: 0; color: inherit; }
 .good { color: var(--good); background: var(--good-ground); }
 .warning { color: var(--warning); background: var(--warning-ground); }
 .bad { color: var(--bad); background: var(--bad-ground); }
 .open { color: var(--open); background: var(--open-ground); }
-.facts { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1.25rem; margin: 0; }
+.facts { display: grid; grid-template-columns: fit-content(10rem) 1fr; gap: .15rem 1.25rem; margin: 1.5rem 0 0; }
 .facts dt { color: var(--dim); }
 .facts dd { margin: 0; }
 .counts { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.5rem, 1fr)); gap: .75rem; margin: 1.25rem 0; padding: 0;
@@ -37,7 +37,7 @@ p { margin: .5rem 0; white-space: pre-line; }
 .counts b { display: block; font-size: 1.7rem; line-height: 1.2; font-variant-numeric: tabular-nums; }
 .counts span { color: var(--dim); font-size: .9rem; }
 figure { margin: 1rem 0; }
-.bar { display: block; border-radius: 4px; }
+.bar { display: block; }
 .part .ground { fill: var(--none); }
 .part.created .ground { fill: var(--created); }
 .part.updated .ground { fill: var(--updated); }
@@ -52,10 +52,12 @@ table { border-collapse: collapse; width: 100%; margin: .5rem 0 1rem; font-size:
 caption { text-align: left; color: var(--dim); padding: 0 0 .4rem; font-size: .9rem; }
 th, td { text-align: left; vertical-align: top; padding: .4rem .9rem .4rem 0; border-bottom: 1px solid var(--rule); }
 th:last-child, td:last-child { padding-right: 0; }
-th { border-bottom: 2px solid var(--dim); font-size: .85rem; }
+th { border-bottom: 2px solid var(--dim); font-size: .85rem; white-space: nowrap; }
+.number, .time, .short { width: 1%; }
 .number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 .time { white-space: nowrap; font-variant-numeric: tabular-nums; }
 .short { white-space: nowrap; }
+.name { min-width: 7.5em; }
 .hint { color: var(--dim); display: block; }
 code, .cell, pre { font-family: ui-monospace, "DejaVu Sans Mono", "Liberation Mono", monospace; font-size: .875em; }
 .cell { background: var(--code); border-radius: 3px; padding: .1em .35em; white-space: pre-wrap; }
@@ -64,28 +66,28 @@ pre { background: var(--code); border: 1px solid var(--rule); border-radius: 6px
 footer { margin-top: 2.5rem; border-top: 1px solid var(--rule); padding-top: .75rem; color: var(--dim); font-size: .85rem; }
 @media screen and (max-width: 40rem) {
   main { margin: 0; padding: 1.1rem; border: 0; border-radius: 0; }
-  .facts { grid-template-columns: 1fr; gap: 0; }
-  .facts dd { margin: 0 0 .5rem; }
+  .facts { column-gap: .75rem; grid-template-columns: fit-content(6rem) 1fr; }
   .counts { grid-template-columns: 1fr 1fr; }
-  thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
-  table, caption, tbody, tr, td { display: block; }
-  tr { border-bottom: 1px solid var(--rule); padding: .5rem 0; }
-  td, td.number { border: 0; padding: .1rem 0; text-align: left; white-space: normal; }
-  td:empty { display: none; }
-  td::before { content: attr(data-title) ": "; color: var(--dim); }
+  table:not(.small) thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+  table:not(.small), table:not(.small) :is(caption, tbody, tr, td) { display: block; width: auto; }
+  table:not(.small) tr { border-bottom: 1px solid var(--rule); padding: .5rem 0; }
+  table:not(.small) td { border: 0; padding: .1rem 0; text-align: left; white-space: normal; }
+  table:not(.small) td:empty { display: none; }
+  table:not(.small) td::before { content: attr(data-title) ": "; color: var(--dim); }
+  .small th, .small td { padding-right: .6rem; }
 }
 @page { size: A4; margin: 15mm 14mm; }
 @media print {
   :root { color-scheme: light; }
-  body { background: none; font-size: 10pt; }
+  html { font-size: 10pt; }
+  body { background: none; }
   main { max-width: none; margin: 0; padding: 0; border: 0; }
-  h1 { font-size: 17pt; }
   h2, caption { break-after: avoid; }
+  footer { break-before: avoid; margin-top: 1rem; }
   thead { display: table-header-group; }
   tr, figure, .outcome, .counts li, .facts, pre { break-inside: avoid; }
   .outcome, .cell, pre { background: none; }
   .cell { padding: 0; }
-  .counts b { font-size: 15pt; }
-  .counts { grid-template-columns: repeat(5, 1fr); gap: 6pt; }
+  .counts { grid-template-columns: repeat(auto-fit, minmax(6.5rem, 1fr)); gap: 6pt; }
 }
 ]]

@@ -7,6 +7,7 @@ local outcome_of = require "upjob.outcome"
 local rejects = require "upjob.rejects"
 local report = require "upjob.report"
 local system = require "upjob.native.system"
+local timeline_lines = require "upjob.timeline"
 
 local import_report = {}
 
@@ -42,7 +43,7 @@ local function about(run)
   add("Status", result.Status or run.job_id and (run.stopped and "STOPPED" or run.started and run.status) or nil)
   add("Reason", result.StatusReason)
   add("Sent", run.sent and report.bytes(run.sent.bytes) or "nothing")
-  add("Took", report.seconds((run.ended_at or system.time()) - run.began))
+  add("Took", timeline_lines.seconds((run.ended_at or system.time()) - run.began))
   return list
 end
 
@@ -122,7 +123,7 @@ local function problem_files(run, found)
   local list = {}
   if run.checked and run.checked.rejects_written then
     list[#list + 1] = { "The rejected rows, each with its reason, are in", run.rejects,
-                        ": correct them there and import that file." }
+                        run.job_id and ": correct them there and import that file." or "." }
   end
   if found.problems_written then list[#list + 1] = { "All problems are in", run.problems, "." } end
   return list
@@ -160,9 +161,9 @@ end
 
 local function timeline(run)
   local list = table.move(run.timeline, 1, #run.timeline, 1, {})
-  if run.ended_at then
-    local how = run.result and "ended: " .. run.result.Status
-      or errors.has_code(run.error, "Cancelled") and "given up" or "failed: " .. tostring(run.error)
+  -- The end of the job is told as its status.
+  if run.ended_at and not run.result then
+    local how = errors.has_code(run.error, "Cancelled") and "given up" or ("failed at the step \"%s\""):format(run.step)
     list[#list + 1] = { time = run.ended_at, text = how }
   end
   return list

@@ -11,6 +11,11 @@ local MOST = 500 -- lines: a job may be watched for days, from the other end of 
 local DOING = { check = "checking", create = "creating the job", path = "asking where to upload", upload = "uploading",
                 start = "starting the job", watch = "watching the job" }
 
+--- 0.0123 → "0.012 s"; from a second on as report.seconds
+function timeline.seconds(n)
+  return n < 1 and ("%.3f s"):format(n) or report.seconds(n)
+end
+
 local function rate(sent)
   if not sent.bytes or not sent.seconds or sent.seconds <= 0 then return "" end
   return (", %s/s"):format(report.bytes(sent.bytes / sent.seconds))
@@ -24,7 +29,7 @@ local SAID = {
   created = function(created) return ("job created: %s"):format(created.JobId) end,
   uploaded = function(sent)
     local attempts = (sent.attempts or 1) > 1 and (", at the %d. attempt"):format(sent.attempts) or ""
-    return ("uploaded: %s in %s%s%s"):format(report.bytes(sent.bytes), report.seconds(sent.seconds), rate(sent), attempts)
+    return ("uploaded: %s in %s%s%s"):format(report.bytes(sent.bytes), timeline.seconds(sent.seconds), rate(sent), attempts)
   end,
   started = function() return "job started" end,
   status = function(change)
@@ -49,7 +54,7 @@ local function add_retry(list, retry)
   end
   last.times = last.times + 1
   last.text = ("%s: %s; tried again%s"):format(DOING[retry.step] or retry.step, why,
-    last.times > 1 and (" %d times"):format(last.times) or (" after %s"):format(report.seconds(retry.delay)))
+    last.times > 1 and (" %d times"):format(last.times) or (" after %s"):format(timeline.seconds(retry.delay)))
 end
 
 --- A timeline that begins now: { { time = epoch, text= }, … }.
