@@ -60,15 +60,18 @@ end
 
 -- What is said of rows of which the service has told nothing.
 local function open_label(run)
-  return run.started and "outcome not known" or "not imported"
+  return (run.started or run.starting) and "outcome not known" or "not imported"
 end
 
+-- What is not known has no number.
 local function counts(run, n)
-  local known = run.checked or run.result or run.counted
+  local told = run.result or run.counted or not (run.started or run.starting or run.attached)
+  local function known(condition, count) return condition and count or nil end
   local list = {
-    { label = "rows", count = known and n.rows or nil }, { label = "created", count = n.created },
-    { label = "updated", count = n.updated }, { label = "failed on the service", count = n.failed },
-    { label = "rejected before sending", count = n.rejected },
+    { label = "rows", count = known(run.checked or run.result or run.counted, n.rows) },
+    { label = "created", count = known(told, n.created) }, { label = "updated", count = known(told, n.updated) },
+    { label = "failed on the service", count = known(told, n.failed) },
+    { label = "rejected before sending", count = known(run.checked, n.rejected) },
   }
   if n.open > 0 then list[#list + 1] = { label = open_label(run), count = n.open } end
   return list

@@ -6,11 +6,10 @@ local report = require "upjob.report"
 -- "3 rows were rejected before sending and 1 record failed on the service", nil when there are none.
 local function losses(n)
   local list = {}
-  local function add(count, noun, what)
-    if count > 0 then list[#list + 1] = ("%s %s %s"):format(report.plural(count, noun), count == 1 and "was" or "were", what) end
+  if n.rejected > 0 then
+    list[1] = ("%s %s rejected before sending"):format(report.plural(n.rejected, "row"), n.rejected == 1 and "was" or "were")
   end
-  add(n.rejected, "row", "rejected before sending")
-  add(n.failed, "record", "failed by the service")
+  if n.failed > 0 then list[#list + 1] = ("%s failed on the service"):format(report.plural(n.failed, "record")) end
   return #list > 0 and table.concat(list, " and ") or nil
 end
 

@@ -240,6 +240,24 @@ describe("the report of a run", function()
     has(text_of_report(), "Interrupted before the import was started: nothing was imported.")
   end)
 
+  it("tells what failed on the service apart from what was rejected", function()
+    local long <close> = io.open(path, "w")
+    long:write("id,name\n1,Ann\n2,", ("x"):rep(300), "\n")
+    long:flush()
+    assert(import { report = report_path, no_check = true }:wait())
+    has(text_of_report(), "1 record failed on the service.")
+    has(text_of_report(), "<b>1</b><span>failed on the service</span>")
+    has(text_of_report(), "<b>0</b><span>rejected before sending</span>")
+  end)
+
+  it("of a file that is not there says that nothing was sent, and no number that is not known", function()
+    local run, err = job.import { client = client, domain = "acme", file = path .. ".none", key = "id", report = report_path }
+    assert.is_nil(run)
+    has(text_of_report(), "Failed: nothing was sent.")
+    has(text_of_report(), html.text(tostring(err)))
+    has(text_of_report(), "<b>–</b><span>rows</span>")
+  end)
+
   it("that cannot be written leaves the import as it is, and is told", function()
     local directory = assert(system.temporary_directory())
     local run = import { report = directory .. "/out.html" }
