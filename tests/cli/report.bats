@@ -102,3 +102,21 @@ expect_report() {
         expect_error "cannot go to $path"
     done
 }
+
+@test "--report that cannot be written in the end is told, and no success" {
+    start_local --domain acme --fault slow=64k
+    awk 'BEGIN { print "id,name"; for (i = 0; i < 2000; i++) printf "%d,%050d\n", i, i }' >r.csv
+    mkdir d
+    "$UPJOB" import r.csv --domain acme --key id --report d/out.html >out 2>err </dev/null 3>&- &
+    local pid=$! i
+    for ((i = 0; i < 200; i++)); do
+        [ "$("$UPJOB" job list --domain acme --json 2>/dev/null | grep -c JobId)" != 0 ] && break
+        sleep 0.05
+    done
+    rmdir d
+    status=0
+    wait $pid || status=$?
+    [ "$status" = 1 ]
+    grep -q 'the report was not written' err
+    grep -q '^SUCCEEDED' out
+}
