@@ -20,7 +20,13 @@ end
 
 --- Text from elsewhere in an element of its own, so that its direction of writing does not change what stands beside it.
 function html.value(text, most)
+  if text == "" then return "" end
   return "<bdi>" .. html.text(text, most) .. "</bdi>"
+end
+
+--- The name of a file, which has its ending at the right end in every script.
+function html.name(text, most)
+  return "<bdi dir=\"ltr\">" .. html.text(text, most) .. "</bdi>"
 end
 
 --- An element: html.element("p", { class = "note" }, "markup", …).

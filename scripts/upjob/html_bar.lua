@@ -7,7 +7,7 @@ local bar = {}
 
 local HEIGHT = 44     -- of the bar, in CSS pixels
 local LEAST = 0.6     -- percent of the bar that a part of a single row has
-local FARTHEST = 1200 -- CSS pixels that a pattern reaches to the right: more than the page is wide
+local FARTHEST = 4000 -- CSS pixels that a pattern reaches to the right: more than the page is wide
 
 -- A line as thick as the bar is high, in dashes, is stripes; askew, they are diagonal.
 local function stripes(every, transform)

@@ -25,7 +25,7 @@ end
 local function pairs_list(list)
   local items = {}
   for i, item in ipairs(list) do
-    items[i] = element("dt", nil, text(item[1])) .. element("dd", nil, value(item[2], TEXT_MOST))
+    items[i] = element("dt", nil, text(item[1])) .. element("dd", nil, html.name(item[2], TEXT_MOST))
   end
   return element("dl", { class = "facts" }, table.concat(items, "\n")) .. "\n"
 end
@@ -36,7 +36,7 @@ local function counts(facts)
     items[i] = element("li", nil, element("b", nil, count.count and report.count(count.count) or "–"),
       element("span", nil, text(count.label)))
   end
-  return element("ul", { class = "counts" }, table.concat(items, "\n")) .. "\n"
+  return element("ul", { class = #facts.counts > 5 and "counts many" or "counts" }, table.concat(items, "\n")) .. "\n"
 end
 
 local function section(title, ...)
@@ -80,7 +80,7 @@ local function problems(facts)
   end
   local files = {}
   for i, file in ipairs(facts.problem_files) do
-    files[i] = element("p", nil, text(file[1]), " ", element("code", nil, value(file[2], TEXT_MOST)), text(file[3] or ""))
+    files[i] = element("p", nil, text(file[1]), " ", element("code", nil, html.name(file[2], TEXT_MOST)), text(file[3] or ""))
   end
   return section("Problems", classes(facts), samples(facts), table.concat(files))
 end
@@ -137,7 +137,7 @@ function page.text(facts)
     element("title", nil, text(("Import of %s"):format(facts.title), VALUE_MOST)), "\n<style>\n",
     style, "</style>\n</head>\n<body>\n<main>\n",
     element("p", { class = "kicker" }, "Import into domain ", value(facts.domain, VALUE_MOST)), "\n",
-    element("h1", nil, value(facts.title, VALUE_MOST)), "\n", outcome(facts), counts(facts), bar.draw(facts.parts),
+    element("h1", nil, html.name(facts.title, VALUE_MOST)), "\n", outcome(facts), counts(facts), bar.draw(facts.parts),
     table.concat(notes, "\n"), pairs_list(facts.about), problems(facts), timeline(facts), mapping(facts), commands(facts),
     element("footer", nil, ("Written by upjob %s on %s. "):format(text(facts.version), text(report.time(facts.written))),
       "It holds values of the file: personal data."),

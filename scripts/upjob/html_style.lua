@@ -31,10 +31,11 @@ p { margin: .5rem 0; white-space: pre-line; }
 .facts { display: grid; grid-template-columns: fit-content(10rem) 1fr; gap: .15rem 1.25rem; margin: 1.5rem 0 0; }
 .facts dt { color: var(--dim); }
 .facts dd { margin: 0; }
-.counts { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.5rem, 1fr)); gap: .75rem; margin: 1.25rem 0; padding: 0;
-  list-style: none; }
+.counts { display: grid; grid-template-columns: repeat(5, 1fr); gap: .75rem; margin: 1.25rem 0; padding: 0; list-style: none; }
+.counts.many { grid-template-columns: repeat(3, 1fr); }
 .counts li { border: 1px solid var(--rule); border-radius: 8px; padding: .6rem .9rem; }
-.counts b { display: block; font-size: 1.7rem; line-height: 1.2; font-variant-numeric: tabular-nums; }
+.counts b { display: block; font-size: 1.45rem; line-height: 1.3; white-space: nowrap;
+  font-variant-numeric: tabular-nums; }
 .counts span { color: var(--dim); font-size: .9rem; }
 figure { margin: 1rem 0; }
 .bar { display: block; }
@@ -64,10 +65,13 @@ code, .cell, pre { font-family: ui-monospace, "DejaVu Sans Mono", "Liberation Mo
 pre { background: var(--code); border: 1px solid var(--rule); border-radius: 6px; padding: .7rem .9rem; margin: .35rem 0 1rem;
   white-space: pre-wrap; }
 footer { margin-top: 2.5rem; border-top: 1px solid var(--rule); padding-top: .75rem; color: var(--dim); font-size: .85rem; }
+@media screen and (max-width: 56rem) {
+  .counts { grid-template-columns: repeat(3, 1fr); }
+}
 @media screen and (max-width: 40rem) {
   main { margin: 0; padding: 1.1rem; border: 0; border-radius: 0; }
   .facts { column-gap: .75rem; grid-template-columns: fit-content(6rem) 1fr; }
-  .counts { grid-template-columns: 1fr 1fr; }
+  .counts, .counts.many { grid-template-columns: 1fr 1fr; }
   table:not(.small) thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   table:not(.small), table:not(.small) :is(caption, tbody, tr, td) { display: block; width: auto; }
   table:not(.small) tr { border-bottom: 1px solid var(--rule); padding: .5rem 0; }
@@ -88,6 +92,5 @@ footer { margin-top: 2.5rem; border-top: 1px solid var(--rule); padding-top: .75
   tr, figure, .outcome, .counts li, .facts, pre { break-inside: avoid; }
   .outcome, .cell, pre { background: none; }
   .cell { padding: 0; }
-  .counts { grid-template-columns: repeat(auto-fit, minmax(6.5rem, 1fr)); gap: 6pt; }
 }
 ]]

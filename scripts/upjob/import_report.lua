@@ -65,12 +65,13 @@ end
 
 -- What is not known has no number.
 local function counts(run, n)
-  local told = run.result or run.counted or not (run.started or run.starting or run.attached)
+  local runs = not run.result and (run.started or run.starting or run.attached)
+  local told, yet = not runs or run.counted, runs and " so far" or ""
   local function known(condition, count) return condition and count or nil end
   local list = {
     { label = "rows", count = known(run.checked or run.result or run.counted, n.rows) },
-    { label = "created", count = known(told, n.created) }, { label = "updated", count = known(told, n.updated) },
-    { label = "failed on the service", count = known(told, n.failed) },
+    { label = "created" .. yet, count = known(told, n.created) }, { label = "updated" .. yet, count = known(told, n.updated) },
+    { label = "failed on the service" .. yet, count = known(told, n.failed) },
     { label = "rejected before sending", count = known(run.checked, n.rejected) },
   }
   if n.open > 0 then list[#list + 1] = { label = open_label(run), count = n.open } end
@@ -166,7 +167,8 @@ local function timeline(run)
   local list = table.move(run.timeline, 1, #run.timeline, 1, {})
   -- The end of the job is told as its status.
   if run.ended_at and not run.result then
-    local how = errors.has_code(run.error, "Cancelled") and "given up" or ("failed at the step \"%s\""):format(run.step)
+    local left = run.started or run.attached
+    local how = errors.has_code(run.error, "Cancelled") and (left and "no longer watched" or "given up") or ("failed at the step \"%s\""):format(run.step)
     list[#list + 1] = { time = run.ended_at, text = how }
   end
   return list

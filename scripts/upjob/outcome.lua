@@ -35,24 +35,25 @@ end
 
 local function of_given_up(run)
   local left = aftermath.left(run)
-  if run.started then
-    return { kind = "open", words = "Not finished: the job was started, and the outcome is not known here.", detail = left }
+  if run.started or run.attached then
+    return { kind = "open", words = run.attached and "Not watched to its end: the outcome is not known here."
+      or "Not finished: the job was started, and the outcome is not known here.", detail = left }
+  end
+  if run.starting and not run.stopped then
+    return { kind = "open", words = "Interrupted at the start: whether the job was started is not known.", detail = left }
   end
   return { kind = "bad", words = "Interrupted before the import was started: nothing was imported.", detail = left }
 end
 
 local function of_error(run, err)
-  local words
-  if run.step == "check" or not run.step then
-    words = err.code == "InvalidFile" and "Refused by the check: nothing was sent." or "Failed: nothing was sent."
-  elseif run.started then
-    words = "The outcome is not known."
-  elseif not run.starting then
-    words = "Failed before the start: nothing was imported."
-  else
-    words = "Failed at the start: whether the job was started is not known."
+  local detail = tostring(err)
+  if run.started or run.attached then return { kind = "open", words = "The outcome is not known.", detail = detail } end
+  if run.starting then
+    return { kind = "open", words = "Failed at the start: whether the job was started is not known.", detail = detail }
   end
-  return { kind = (run.started or run.starting) and "open" or "bad", words = words, detail = tostring(err) }
+  local words = run.step ~= "check" and "Failed before the start: nothing was imported."
+    or err.code == "InvalidFile" and "Refused by the check: nothing was sent." or "Failed: nothing was sent."
+  return { kind = "bad", words = words, detail = detail }
 end
 
 --- outcome(run, numbers) → { kind = "good" | "warning" | "bad" | "open", words=, detail= or nil }

@@ -258,6 +258,24 @@ describe("the report of a run", function()
     has(text_of_report(), "<b>–</b><span>rows</span>")
   end)
 
+  it("of a job that is only watched tells what the service tells", function()
+    local first = assert(import():wait())
+    local run = job.attach { client = client, domain = "acme", job_id = first.JobId }
+    assert(run:wait())
+    assert(run:report(report_path))
+    has(text_of_report(), "job " .. first.JobId)
+    has(text_of_report(), "watch begun")
+    has(text_of_report(), "<b>–</b><span>rejected before sending</span>")
+  end)
+
+  it("of a job that cannot be watched does not say that nothing was imported", function()
+    local run = job.attach { client = client, domain = "acme", job_id = ("0"):rep(32) }
+    assert.is_nil(run:wait())
+    assert(run:report(report_path))
+    has(text_of_report(), "The outcome is not known.")
+    has_not(text_of_report(), "nothing was imported")
+  end)
+
   it("that cannot be written leaves the import as it is, and is told", function()
     local directory = assert(system.temporary_directory())
     local run = import { report = directory .. "/out.html" }
