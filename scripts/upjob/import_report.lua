@@ -60,6 +60,7 @@ end
 
 -- What is said of rows of which the service has told nothing.
 local function open_label(run)
+  if run.result then return "not counted by the service" end
   return (run.started or run.starting) and "outcome not known" or "not imported"
 end
 
@@ -167,8 +168,8 @@ local function timeline(run)
   local list = table.move(run.timeline, 1, #run.timeline, 1, {})
   -- The end of the job is told as its status.
   if run.ended_at and not run.result then
-    local left = run.started or run.attached
-    local how = errors.has_code(run.error, "Cancelled") and (left and "no longer watched" or "given up") or ("failed at the step \"%s\""):format(run.step)
+    local given_up = (run.started or run.attached) and "no longer watched" or "given up"
+    local how = errors.has_code(run.error, "Cancelled") and given_up or ("failed at the step \"%s\""):format(run.step)
     list[#list + 1] = { time = run.ended_at, text = how }
   end
   return list
