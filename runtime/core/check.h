@@ -110,7 +110,7 @@ struct check_problem {
     long line;        /* physical line on which the record begins; 0: the whole file */
     long column;      /* cell, from 1; 0: the whole row */
     char name[128];   /* of the column, shortened; "" when it has none */
-    char value[128];  /* of the cell, shortened, bytes that cannot be printed as \xNN: personal data */
+    char value[1280]; /* of the cell, as far as 300 characters, bytes that cannot be printed as \xNN: personal data */
     char reason[256]; /* what is wrong; goes on from the value, and holds none of it but perhaps one character
                        */
     char hint[128];   /* what can be done about it; "" when that is plain */

@@ -6,8 +6,9 @@
 #include "core/newfile.h"
 #include "core/printable.h"
 
-/* Characters that are shown of a value or a name. */
+/* Characters that are shown of a value or a name, and kept of a value. */
 #define SHOWN_CHARACTERS 40
+#define KEPT_CHARACTERS 300
 
 /* The first errors and the first warnings, apart: neither hides the other. */
 struct check_list {
@@ -58,15 +59,32 @@ _Static_assert(CHECK_OF_MAPPING + MAPPING_FAULT_CLASSES == (int)CHECK_CONVERTED,
 
 /* ---- how they read ---- */
 
-void check_shorten(char *out, size_t size, struct csv_slice value)
+static void shorten(char *out, size_t size, struct csv_slice value, int most)
 {
     char character[PRINTABLE_SIZE];
     size_t used = 0, at = 0;
-    for (int shown = 0; at < value.len && shown < SHOWN_CHARACTERS && used + PRINTABLE_SIZE < size; shown++) {
+    for (int shown = 0; at < value.len && shown < most && used + PRINTABLE_SIZE < size; shown++) {
         at += printable_character(value.data + at, value.len - at, character);
         used += (size_t)snprintf(out + used, size - used, "%s", character);
     }
     snprintf(out + used, size - used, "%s", at < value.len ? "…" : "");
+}
+
+void check_shorten(char *out, size_t size, struct csv_slice value)
+{
+    shorten(out, size, value, SHOWN_CHARACTERS);
+}
+
+static struct csv_slice slice_of_text(const char *text)
+{
+    return (struct csv_slice){text, text ? strlen(text) : 0};
+}
+
+static void add_value(struct buf *text, const char *value)
+{
+    char shown[SHOWN_CHARACTERS * PRINTABLE_SIZE];
+    check_shorten(shown, sizeof shown, slice_of_text(value));
+    buf_addf(text, "\"%s\" ", shown);
 }
 
 const char *check_problem_text(const struct check_problem *problem, const char *file, bool show_value,
@@ -83,7 +101,7 @@ const char *check_problem_text(const struct check_problem *problem, const char *
     else if (problem->column > 0)
         buf_addf(&text, "column %ld: ", problem->column);
     if (show_value && problem->value[0])
-        buf_addf(&text, "\"%s\" ", problem->value);
+        add_value(&text, problem->value);
     buf_adds(&text, problem->reason);
     snprintf(out, size, "%s", text.data ? text.data : problem->reason);
     buf_free(&text);
@@ -177,11 +195,6 @@ static bool open_list(struct check_list *list, struct err *err)
     return list->writer && write_texts(list, titles, sizeof titles / sizeof *titles, err);
 }
 
-static struct csv_slice slice_of_text(const char *text)
-{
-    return (struct csv_slice){text, text ? strlen(text) : 0};
-}
-
 static const char *number_text(long number, char out[24])
 {
     snprintf(out, 24, "%.0ld", number);
@@ -245,7 +258,7 @@ static void describe(const struct check *check, const struct check_finding *find
         check_shorten(problem->name, sizeof problem->name,
                       csv_cell(check->header, (size_t)finding->column - 1));
     if (finding->value)
-        check_shorten(problem->value, sizeof problem->value, *finding->value);
+        shorten(problem->value, sizeof problem->value, *finding->value, KEPT_CHARACTERS);
 }
 
 /* For the rejects file: whoever corrects the row there sees its values. */

@@ -8,7 +8,8 @@ local timeline_lines = require "upjob.timeline"
 
 local page = {}
 
-local VALUE_MOST, TEXT_MOST = 300, 2000 -- characters of a cell's value, and of other texts from elsewhere
+-- Characters of a cell's value, more than a check keeps of it, and of other texts from elsewhere.
+local VALUE_MOST, TEXT_MOST = 1300, 2000
 
 local element, text, value = html.element, html.text, html.value
 
