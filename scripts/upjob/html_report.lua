@@ -72,7 +72,7 @@ local function samples(facts)
   local all = #rows == facts.problem_count
   local caption = all and "All of them" or ("The first %s of %s"):format(report.count(#rows), report.count(facts.problem_count))
   return html.table(caption, { { title = "Line", class = "number" }, { title = "Column", class = "name" }, { title = "Value" },
-                               { title = "What is wrong" }, { title = "Problem", class = "name" } }, rows)
+                               { title = "What is wrong", class = "wide" }, { title = "Problem", class = "name" } }, rows)
 end
 
 local function problems(facts)

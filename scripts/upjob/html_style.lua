@@ -59,6 +59,7 @@ th { border-bottom: 2px solid var(--dim); font-size: .85rem; white-space: nowrap
 .time { white-space: nowrap; font-variant-numeric: tabular-nums; }
 .short { white-space: nowrap; }
 .name { min-width: 7.5em; }
+.wide { min-width: 15em; }
 .hint { color: var(--dim); display: block; }
 code, .cell, pre { font-family: ui-monospace, "DejaVu Sans Mono", "Liberation Mono", monospace; font-size: .875em; }
 .cell { background: var(--code); border-radius: 3px; padding: .1em .35em; white-space: pre-wrap; }
