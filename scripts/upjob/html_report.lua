@@ -4,7 +4,7 @@ local html = require "upjob.html"
 local rejects = require "upjob.rejects"
 local report = require "upjob.report"
 local style = require "upjob.html_style"
-local timeline_lines = require "upjob.timeline"
+local timeline = require "upjob.timeline"
 
 local page = {}
 
@@ -99,10 +99,10 @@ local function mapping(facts)
     { title = "Type", class = "short" }, { title = "What is done to it" } }, rows))
 end
 
-local function timeline(facts)
+local function happened(facts)
   local rows = {}
   for i, entry in ipairs(facts.timeline) do
-    rows[i] = { os.date("%H:%M:%S", math.floor(entry.time)), "+" .. timeline_lines.seconds(math.max(entry.time - facts.began, 0)),
+    rows[i] = { os.date("%H:%M:%S", math.floor(entry.time)), "+" .. timeline.seconds(math.max(entry.time - facts.began, 0)),
                 value(entry.text, TEXT_MOST) }
   end
   return section("Timeline", html.table(("From %s (%s)"):format(report.time(facts.began), os.date("UTC%z",
@@ -139,7 +139,7 @@ function page.text(facts)
     style, "</style>\n</head>\n<body>\n<main>\n",
     element("p", { class = "kicker" }, "Import into domain ", value(facts.domain, VALUE_MOST)), "\n",
     element("h1", nil, html.name(facts.title, VALUE_MOST)), "\n", outcome(facts), counts(facts), bar.draw(facts.parts),
-    table.concat(notes, "\n"), pairs_list(facts.about), problems(facts), timeline(facts), mapping(facts), commands(facts),
+    table.concat(notes, "\n"), pairs_list(facts.about), problems(facts), happened(facts), mapping(facts), commands(facts),
     element("footer", nil, ("Written by upjob %s on %s. "):format(text(facts.version), text(report.time(facts.written))),
       "It holds values of the file: personal data."),
     "\n</main>\n</body>\n</html>\n",

@@ -7,7 +7,7 @@ local outcome_of = require "upjob.outcome"
 local rejects = require "upjob.rejects"
 local report = require "upjob.report"
 local system = require "upjob.native.system"
-local timeline_lines = require "upjob.timeline"
+local timeline = require "upjob.timeline"
 
 local import_report = {}
 
@@ -43,7 +43,7 @@ local function about(run)
   add("Status", result.Status or run.job_id and (run.stopped and "STOPPED" or run.started and run.status) or nil)
   add("Reason", result.StatusReason)
   add("Sent", run.sent and report.bytes(run.sent.bytes) or "nothing")
-  add("Took", timeline_lines.seconds((run.ended_at or system.time()) - run.began))
+  add("Took", timeline.seconds((run.ended_at or system.time()) - run.began))
   return list
 end
 
@@ -164,8 +164,8 @@ end
 
 -- ---- what happened, and what can be done ----
 
-local function timeline(run)
-  local list = table.move(run.timeline, 1, #run.timeline, 1, {})
+local function happened(run)
+  local list = timeline.lines(run.timeline)
   -- The end of the job is told as its status.
   if run.ended_at and not run.result then
     local given_up = (run.started or run.attached) and "no longer watched" or "given up"
@@ -195,7 +195,7 @@ function import_report.facts(run)
     domain = run.domain, outcome = outcome_of(run, n), about = about(run), counts = counts(run, n), parts = parts(run, n),
     notes = notes(run), checked = run.checked ~= nil, classes = classes(found), problems = found.problems or {},
     problem_count = problem_count(found), problem_files = problem_files(run, found), mapping = about_mapping(run),
-    fields = fields(run.mapping), began = run.began, timeline = timeline(run), commands = commands(run, n),
+    fields = fields(run.mapping), began = run.began, timeline = happened(run), commands = commands(run, n),
     version = system.version, written = system.time(),
   }
 end

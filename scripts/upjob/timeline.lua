@@ -18,7 +18,7 @@ end
 
 local function rate(sent)
   if not sent.bytes or not sent.seconds or sent.seconds <= 0 then return "" end
-  return (", %s/s"):format(report.bytes(sent.bytes / sent.seconds))
+  return (", %s/s"):format(report.bytes(math.floor(sent.bytes / sent.seconds)))
 end
 
 local SAID = {
@@ -39,36 +39,41 @@ local SAID = {
   end,
 }
 
-local function add(list, text)
-  if #list == MOST then table.remove(list, 2) end
-  list[#list + 1] = { time = system.time(), text = text }
-  return list[#list]
+SAID.retrying = function(retry, times)
+  return ("%s: %s; tried again%s"):format(DOING[retry.step] or retry.step, tostring(retry.error),
+    times > 1 and (" %d times"):format(times) or (" after %s"):format(timeline.seconds(retry.delay)))
 end
 
--- A call that is made again joins the line before it when that is about the same.
-local function add_retry(list, retry)
-  local last, why = list[#list], tostring(retry.error)
-  if not last or last.retry ~= retry.step or last.why ~= why then
-    last = add(list, "")
-    last.retry, last.why, last.times = retry.step, why, 0
-  end
-  last.times = last.times + 1
-  last.text = ("%s: %s; tried again%s"):format(DOING[retry.step] or retry.step, why,
-    last.times > 1 and (" %d times"):format(last.times) or (" after %s"):format(timeline.seconds(retry.delay)))
+-- Whether a call was made again for the reason that the last line tells.
+local function is_same(last, name, event)
+  return name == "retrying" and last.name == name and last.event.step == event.step
+    and tostring(last.event.error) == tostring(event.error)
 end
 
---- A timeline that begins now: { { time = epoch, text= }, … }.
+--- A timeline that begins now, with a line of text.
 function timeline.new(text)
   return { { time = system.time(), text = text } }
 end
 
---- Takes an event of a run, by its name (upjob.events), into the timeline; most are told, some say nothing.
+--- Takes an event of a run, by its name (upjob.events); most are told, some say nothing.
 function timeline.note(list, name, event)
-  if name == "retrying" then
-    add_retry(list, event)
-  elseif SAID[name] then
-    add(list, SAID[name](event))
+  local last = list[#list]
+  if not SAID[name] then return end
+  if is_same(last, name, event) then
+    last.times = last.times + 1
+    return
   end
+  if #list == MOST then table.remove(list, 2) end
+  list[#list + 1] = { time = system.time(), name = name, event = event, times = 1 }
+end
+
+--- As lines: { { time = epoch, text= }, … }.
+function timeline.lines(list)
+  local lines = {}
+  for i, entry in ipairs(list) do
+    lines[i] = { time = entry.time, text = entry.text or SAID[entry.name](entry.event, entry.times) }
+  end
+  return lines
 end
 
 return timeline
