@@ -350,12 +350,13 @@ static int read_mapping(lua_State *L, struct check_plan *plan)
 }
 
 /* run{file or opened, mapping, encoding, strict, no_check, reject, rejects, problems, max_problems,
- *     shown, max_rows, progress = function(bytes, total, rows) end} → result | nil, err: the tables of check_results.c */
+ *     shown, max_rows, digest, progress = function(bytes, total, rows) end} → result | nil, err: the tables of
+ *     check_results.c */
 static int native_run(lua_State *L)
 {
     static const char *const known[] = {"file",     "opened",       "mapping",  "encoding",
                                         "strict",   "no_check",     "reject",   "rejects",
-                                        "problems", "max_problems", "progress", "shown",  "max_rows", NULL};
+                                        "problems", "max_problems", "progress", "shown",  "max_rows", "digest", NULL};
     const char *what = "check";
     struct err e;
     err_clear(&e);
@@ -366,7 +367,8 @@ static int native_run(lua_State *L)
                               .shown = (size_t)option_integer(L, 1, what, "shown", 0, 1000, 0),
                               .max_rows = (uint64_t)option_integer(L, 1, what, "max_rows", 0, LONG_MAX, 0),
                               .reject = option_boolean(L, 1, what, "reject", false),
-                              .no_check = option_boolean(L, 1, what, "no_check", false)};
+                              .no_check = option_boolean(L, 1, what, "no_check", false),
+                              .no_digest = !option_boolean(L, 1, what, "digest", true)};
     int mapping = read_mapping(L, &plan);
     struct holder *holder = take_holder(L, what, &e);
     int index = lua_gettop(L);

@@ -191,7 +191,8 @@ static void set_outgoing(lua_State *L, struct check *check)
 {
     const struct check_result *result = check_result(check);
     char identity[FILE_IDENTITY_TEXT];
-    set_text(L, "md5", result->md5);
+    if (result->md5[0])
+        set_text(L, "md5", result->md5);
     set_integer(L, "outgoing_bytes", result->outgoing_bytes);
     if (result->outgoing_fd >= 0) {
         set_integer(L, "outgoing_fd", (uint64_t)check_take_outgoing(check));

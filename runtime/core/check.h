@@ -83,6 +83,7 @@ struct check_plan {
     bool no_check; /* rows are changed as the mapping says, and otherwise sent as they are: a value that is
                     * invalid stays, nothing is rejected, and keys are not compared */
     bool reject;   /* keep the rows in error back: see check_result */
+    bool no_digest; /* nothing will be sent: no MD5 is made */
     const char *rejects_path;   /* where they go; NULL: nowhere */
     const char *problems_path;  /* every problem, as CSV; NULL: nowhere */
     size_t shown;               /* rows of each fate that are kept to be shown: check_shown_rows */
@@ -164,7 +165,7 @@ struct check_result {
     bool mended;           /* it is not the input byte by byte, also apart from rows that are left out */
     bool rejects_written;  /* rejects_path was created or replaced, */
     bool problems_written; /* and problems_path */
-    /* Of what is to be sent, when the check has ended well: its MD5, and, for the file itself, which one it
+    /* Of what is to be sent, when the check has ended well: its MD5, "" with no_digest, and, for the file itself, which one it
      * was, to be compared when it is sent. */
     char md5[DIGEST_TEXT];
     struct file_identity identity;

@@ -107,9 +107,9 @@ bool check_ahead_feed(struct check *check, const char *text, size_t len, struct 
     struct err ignored;
     ahead->text = text;
     ahead->len = len;
+    err_clear(&ignored);
     for (;;) {
         bool full = false;
-        err_clear(&ignored);
         enum csv_status status = csv_reader_next(ahead->reader, &row, &ignored);
         if (status == CSV_ROW && !pick(ahead, row, &full, err))
             return false;

@@ -123,9 +123,9 @@ static long key_column(const struct check *check)
     return 0;
 }
 
-static bool tell_group(struct check *check, const struct keysort_record *group, struct err *err)
+static void describe_group(const struct keysort_record *group, char *out, size_t size)
 {
-    char reason[256], lines[128];
+    char lines[128];
     uint64_t last = group->key[0], count = group->key[1], first = group->line, before_last = group->offset;
     if (count == 2)
         snprintf(lines, sizeof lines, "line %" PRIu64, first);
@@ -134,10 +134,19 @@ static bool tell_group(struct check *check, const struct keysort_record *group, 
     else
         snprintf(lines, sizeof lines, "%" PRIu64 " lines from %" PRIu64 " to %" PRIu64, count - 1, first,
                  before_last);
-    snprintf(reason, sizeof reason, "the key of line %" PRIu64 " stands in %s too: the last one wins", last,
-             lines);
-    const struct check_finding finding = {
-        .class = CHECK_DUPLICATE_KEY, .line = (long)last, .column = key_column(check), .reason = reason};
+    snprintf(out, size, "the key of line %" PRIu64 " stands in %s too: the last one wins", last, lines);
+}
+
+/* There may be millions: only those that somebody sees are put into words. */
+static bool tell_group(struct check *check, const struct keysort_record *group, struct err *err)
+{
+    char reason[256] = "";
+    if (check_is_told(check, CHECK_DUPLICATE_KEY))
+        describe_group(group, reason, sizeof reason);
+    const struct check_finding finding = {.class = CHECK_DUPLICATE_KEY,
+                                          .line = (long)group->key[0],
+                                          .column = key_column(check),
+                                          .reason = reason};
     return check_add(check, &finding, err);
 }
 

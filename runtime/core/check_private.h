@@ -177,6 +177,8 @@ struct check_finding {
     bool blanked; /* the row stays */
 };
 bool check_add(struct check *check, const struct check_finding *finding, struct err *err) MUST_CHECK;
+/* False when a problem of the class would only be counted: it need not be put into words. */
+bool check_is_told(const struct check *check, enum check_class class);
 /* A value as it can be shown, shortened. */
 void check_shorten(char *out, size_t size, struct csv_slice value);
 

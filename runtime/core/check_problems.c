@@ -269,6 +269,13 @@ static void note_reason(struct check *check, const struct check_problem *problem
     buf_addf(&check->reasons, "%s%s", check->reasons.len > 0 ? "; " : "", text);
 }
 
+bool check_is_told(const struct check *check, enum check_class class)
+{
+    const struct check_list *list = check->list;
+    size_t kept = check_is_error(class) ? list->error_count : list->warning_count;
+    return kept < list->most || list->path || (check_is_error(class) && check->rejects);
+}
+
 bool check_add(struct check *check, const struct check_finding *finding, struct err *err)
 {
     struct check_list *list = check->list;

@@ -16,6 +16,7 @@ static bool begin_outgoing(struct check *check, struct err *err)
         .input = anew ? -1 : input_descriptor(check->input, &start),
         .raw = check->csv.delimiter == ',' && !check_header_changes(check),
         .max_bytes = CHECK_MAX_BYTES,
+        .no_digest = check->plan.no_digest,
     };
     if (!anew && check->result.total >= CHECK_MAX_BYTES)
         return err_set(err, ERR_INVALID_FILE,
@@ -120,19 +121,19 @@ static bool next_row(struct check *check, bool *more, struct err *err)
 {
     const struct csv_row *row;
     struct err why;
-    err_clear(&why);
     check->row_errors = 0;
     buf_reset(&check->reasons);
-    switch (csv_reader_next(check->reader, &row, &why)) {
+    switch (csv_reader_next(check->reader, &row, err)) {
     case CSV_ROW:
         return look_at(check, row, err);
     case CSV_BAD:
+        why = *err;
+        err_clear(err);
         return look_at_unreadable(check, row, &why, err);
     case CSV_END:
         *more = false;
         return true;
     default:
-        *err = why;
         return false;
     }
 }

@@ -78,7 +78,7 @@ static bool flush(struct outgoing *outgoing, struct err *err)
                        "%" PRIu64 " bytes or more of it would be sent; the service takes less than %" PRIu64
                        ": split the file",
                        outgoing->bytes, outgoing->options.max_bytes);
-    bool done = digest_add(outgoing->digest, outgoing->buffer, outgoing->len, err);
+    bool done = !outgoing->digest || digest_add(outgoing->digest, outgoing->buffer, outgoing->len, err);
     outgoing->len = 0;
     return done;
 }
@@ -114,8 +114,7 @@ static bool begin(struct outgoing *outgoing, struct err *err)
     outgoing->window = outgoing->options.input >= 0 ? malloc(BUFFER) : NULL;
     if (!outgoing->buffer || (outgoing->options.input >= 0 && !outgoing->window))
         return err_set(err, ERR_MEMORY, "no memory for an outgoing file");
-    outgoing->digest = digest_new(err);
-    if (!outgoing->digest)
+    if (!outgoing->options.no_digest && !(outgoing->digest = digest_new(err)))
         return false;
     outgoing->writer = csv_writer_new(put_row, outgoing, &as_the_service_reads, err);
     if (!outgoing->writer)
@@ -226,7 +225,7 @@ bool outgoing_finish(struct outgoing *outgoing, struct err *err)
     if (outgoing->fd < 0)
         return true;
     if (!csv_writer_flush(outgoing->writer, err) || !flush(outgoing, err) ||
-        !digest_text(outgoing->digest, outgoing->md5, err))
+        (outgoing->digest && !digest_text(outgoing->digest, outgoing->md5, err)))
         return false;
     return lseek(outgoing->fd, 0, SEEK_SET) == 0 ||
            err_errno(err, ERR_SYSTEM, errno, "a temporary file cannot be rewound");

@@ -22,6 +22,7 @@ struct outgoing_options {
     bool raw;  /* written anew: a row that is kept may be written as it stands; otherwise as the service reads
                   it */
     uint64_t max_bytes; /* it must have less */
+    bool no_digest;     /* nobody asks for its MD5 */
 };
 
 struct outgoing;
@@ -42,7 +43,7 @@ bool outgoing_begun(const struct outgoing *outgoing);
 /* The input ends at `size`: what is left is to be copied, then outgoing_finish to be called. */
 void outgoing_end(struct outgoing *outgoing, uint64_t size);
 bool outgoing_finish(struct outgoing *outgoing, struct err *err) MUST_CHECK;
-/* After outgoing_finish: the file at its start, now the caller's, with its size and MD5; -1 when the input
+/* After outgoing_finish: the file at its start, now the caller's, with its size and MD5 ("" with no_digest); -1 when the input
  * can be sent. */
 int outgoing_take(struct outgoing *outgoing, uint64_t *bytes, char md5[DIGEST_TEXT]);
 /* NULL is allowed. */

@@ -12,7 +12,7 @@ local MOST_FIELDS, LONG_EXPIRY = 25, 90 -- see the warnings
 local RUN_OPTIONS = { file = "string", opened = "table", mapping = "table", encoding = "string", strict = "boolean",
                       no_check = "boolean", reject = "boolean", rejects = "string", problems = "string",
                       max_problems = "number", expires = "number", progress = "function", shown = "number",
-                      max_rows = "number" }
+                      max_rows = "number", digest = "boolean" }
 
 local function warning(file, class, reason, hint)
   local text = ("%s: %s"):format(file, reason)
@@ -63,6 +63,7 @@ end
 ---   expires    days, for a warning
 ---   shown      rows of each fate that are kept to be shown
 ---   max_rows   look at so many at most; then nothing is sent
+---   digest     false: nothing will be sent, so there is no md5 in the result, and the check takes a fifth less
 ---   progress   is called with bytes, total, rows
 --- The result:
 ---   rows, unwanted (left out by mapping.rows), bad_rows (in error), blanked (values), changed_rows

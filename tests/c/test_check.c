@@ -24,6 +24,20 @@ static void a_good_file_has_no_problems(void **state)
     check_free(check);
 }
 
+static void the_md5_is_that_of_the_file_and_only_of_what_is_sent(void **state)
+{
+    (void)state;
+    struct check *check = run_on(DATA(HEADER "1,a@b,,\n2,c@d,,\n"));
+    assert_string_equal(check_result(check)->md5, "3ORNe2rh/RerIikSLIMWXQ==");
+    check_free(check);
+    struct check_options options = usual();
+    options.plan.no_digest = true;
+    check = run(&options);
+    assert_int_equal(check_result(check)->rows, 2);
+    assert_string_equal(check_result(check)->md5, "");
+    check_free(check);
+}
+
 static void files_that_cannot_be_imported(void **state)
 {
     (void)state;
@@ -335,6 +349,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_good_file_has_no_problems),
+        cmocka_unit_test(the_md5_is_that_of_the_file_and_only_of_what_is_sent),
         cmocka_unit_test(files_that_cannot_be_imported),
         cmocka_unit_test(what_would_be_mended_is_refused_when_told_so),
         cmocka_unit_test(a_mapped_column_with_a_dot_is_refused_where_nothing_is_to_be_mended),

@@ -162,6 +162,19 @@ describe("a check", function()
     assert.has_error(function() checking.run { opened = opened, mapping = define { mapping.skip "Name" } } end)
   end)
 
+  it("that sends nothing finds the same and makes no MD5", function()
+    local text = "Id,Name\n1,a\n1,b\n2, c\n,d\n"
+    local map = define { mapping.name "Name" : to "FirstName" : trim() }
+    local sends = assert(checking.run { file = file_of(text), mapping = map, reject = true })
+    local looks = assert(checking.run { file = file_of(text), mapping = map, reject = true, digest = false })
+    assert.equals(24, #sends.md5)
+    assert.is_nil(looks.md5)
+    assert.same(sends.counts, looks.counts)
+    assert.equals(sends.outgoing_bytes, looks.outgoing_bytes)
+    checking.close(sends)
+    checking.close(looks)
+  end)
+
   it("that is fatal has what was found before", function()
     local result, err = checking.run { file = file_of("Id;Name\n"), mapping = define { mapping.name "Name" : to "FirstName" } }
     assert.is_nil(result)
