@@ -16,7 +16,7 @@ BUILD   := build$(if $(SANITIZER),/$(subst $(comma),-,$(SANITIZER)))
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wconversion $(if $(WERROR),-Werror)
 CPPFLAGS += -D_GNU_SOURCE -DUPJOB_VERSION='"$(VERSION)"' -Iruntime -I. -isystem /usr/include/lua5.4
-CFLAGS   += -std=gnu11 $(OPT) $(WARNINGS) -fPIC -fstack-protector-strong -MMD -MP \
+CFLAGS   += -std=gnu11 $(OPT) $(WARNINGS) -fPIC -fno-semantic-interposition -fstack-protector-strong -MMD -MP \
             $(if $(SANITIZER),-fsanitize=$(SANITIZER) -fno-omit-frame-pointer)
 CXXFLAGS += -std=gnu++17 $(filter-out -std=% -Wstrict-prototypes,$(CFLAGS))
 LDFLAGS  += -Wl,-z,relro,-z,now $(if $(SANITIZER),-fsanitize=$(SANITIZER))
@@ -99,7 +99,7 @@ $(BUILD)/upjob: $(call object,$(PROGRAM)) $(BUILD)/embedded.o
 
 define module
 $(BUILD)/$(1).so: $(call object,$(2))
-	$$(CC) $$(LDFLAGS) -shared -o $$@ $$^ $(3)
+	$$(CC) $$(LDFLAGS) -Wl,-Bsymbolic-functions -shared -o $$@ $$^ $(3)
 endef
 $(eval $(call module,client,$(CLIENT),$(CLIENT_LIBS)))
 $(eval $(call module,local,$(LOCAL),$(LOCAL_LIBS)))
