@@ -71,6 +71,8 @@ enum outcome mapping_step_do(struct work *work, const struct step *step) MUST_CH
 /* Of a value that is not empty. */
 void mapping_trim(struct csv_slice *value);
 
+/* True for most values that mapping_type_look finds good, of those that are not empty. False says nothing. */
+bool mapping_type_is_plain(const struct mapping_field *given, struct csv_slice value);
 /* Looks at a value that is not empty by the field's content type. */
 enum outcome mapping_type_look(struct work *work) MUST_CHECK;
 enum outcome mapping_email_look(struct work *work) MUST_CHECK;

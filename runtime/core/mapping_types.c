@@ -1,5 +1,6 @@
 /* Content types, and what a spreadsheet leaves of a value. E-mail addresses are in mapping_email.c. */
 #include "core/characters.h"
+#include "core/mapping_email.h"
 #include "core/mapping_private.h"
 #include "core/printable.h"
 #include "core/utf8.h"
@@ -203,6 +204,21 @@ static enum outcome look_at_phone(struct work *work)
 }
 
 /* ---- all of them ---- */
+
+bool mapping_type_is_plain(const struct mapping_field *given, struct csv_slice value)
+{
+    bool of_many;
+    switch (given->type) {
+    case MAPPING_EMAIL:
+        return email_is_plain(value);
+    case MAPPING_NUMBER:
+        return is_plain_number(value);
+    case MAPPING_PHONE:
+        return false;
+    default:
+        return value.data[0] != '#' && !((given->is_id || given->is_key) && is_power_of_ten(value, &of_many));
+    }
+}
 
 enum outcome mapping_type_look(struct work *work)
 {

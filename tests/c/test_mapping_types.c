@@ -245,6 +245,44 @@ static void every_class_has_a_name(void **state)
         assert_true(mapping_fault_class_name((enum mapping_fault_class)i)[0]);
 }
 
+/* A step that finds nothing to replace makes a field go the long way, which must come to the same. */
+static void expect_both_ways(struct mapping_field field, const char *text, size_t len)
+{
+    char direct[1024];
+    strcpy(direct, value_of_bytes(&field, text, len));
+    field.steps = &(const struct mapping_step){.kind = MAPPING_REPLACE, .text = "\x01", .with = "x"};
+    field.step_count = 1;
+    if (strcmp(direct, value_of_bytes(&field, text, len)) != 0)
+        fail_msg("type %d of \"%.*s\": %s, with a step %s", (int)field.type, (int)len, text, direct,
+                 value_of_bytes(&field, text, len));
+}
+
+static void a_field_without_steps_is_looked_at_no_less(void **state)
+{
+    (void)state;
+    static const char alphabet[] = "1e+.#@a \xA0";
+    const size_t letters = sizeof alphabet - 1;
+    for (size_t n = 0, all = letters * letters * letters * letters; n < all; n++) {
+        char text[4];
+        size_t rest = n, len = n % 4 + (n % 5 > 0);
+        for (size_t i = 0; i < sizeof text; i++, rest /= letters)
+            text[i] = alphabet[rest % letters];
+        for (int type = 0; type < MAPPING_TYPES; type++)
+            expect_both_ways((struct mapping_field){.type = (enum mapping_type)type,
+                                                    .required = n % 2,
+                                                    .is_key = n % 3 == 0,
+                                                    .is_id = n % 7 == 0,
+                                                    .max_length = 1 + n % 11},
+                             text, len);
+    }
+    for (int type = 0; type < MAPPING_TYPES; type++) {
+        struct mapping_field field = {.type = (enum mapping_type)type, .is_id = true, .required = true};
+        static const char *const texts[] = {"#N/A", "4.4E+11", "447E+09", "####", "#####", "a@b.cd", "#a@b.cd", "-12.5", "\t1"};
+        for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+            expect_both_ways(field, texts[i], strlen(texts[i]));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -256,6 +294,7 @@ int main(void)
         cmocka_unit_test(a_power_of_ten_is_damage_in_what_names_something_only),
         cmocka_unit_test(a_value_is_too_long_by_its_characters),
         cmocka_unit_test(a_value_that_is_wanted_and_empty_is_refused),
+        cmocka_unit_test(a_field_without_steps_is_looked_at_no_less),
         cmocka_unit_test(every_class_has_a_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
