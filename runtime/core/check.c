@@ -75,7 +75,7 @@ void check_free(struct check *check)
     free_sent(check);
     free_names(check->names, check->names ? check->header->count : 0);
     csv_reader_free(check->reader);
-    digest_free(check->digest);
+    digest_thread_free(check->digest);
     input_examine_free(check->examination);
     check_shown_free(check->shown);
     input_close(check->input);
@@ -149,7 +149,7 @@ static bool finish(struct check *check, struct err *err)
     if (!check_input_end(check, err))
         return false;
     bool untouched = !outgoing_begun(check->outgoing);
-    if (untouched && !check->plan.no_digest && !digest_text(check->digest, check->result.md5, err))
+    if (untouched && !check->plan.no_digest && !digest_thread_text(check->digest, check->result.md5, err))
         return false;
     if (!finish_files(check, err))
         return false;

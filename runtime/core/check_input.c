@@ -24,7 +24,7 @@ uint64_t check_now_ns(void)
 static bool pass_on(struct check *check, const char *text, size_t len, struct err *err)
 {
     bool in_vain = check->plan.no_digest || (check->outgoing && outgoing_begun(check->outgoing));
-    if (check->digest && !in_vain && !digest_add(check->digest, text, len, err))
+    if (check->digest && !in_vain && !digest_thread_add(check->digest, text, len, err))
         return false;
     if (check->phase < ROWS)
         (void)buf_add(&check->early, text, len);
@@ -111,7 +111,7 @@ static bool take_file(struct check *check, struct err *err)
     if (fstat(fd, &st) < 0)
         return err_errno(err, ERR_FILE, errno, "cannot be read");
     file_identity_of(&st, &check->result.identity);
-    check->digest = digest_new(err);
+    check->digest = digest_thread_new(err);
     return check->digest;
 }
 

@@ -18,6 +18,7 @@
 
 #include "core/buf.h"
 #include "core/check.h"
+#include "core/digest_thread.h"
 #include "core/outgoing.h"
 #include "core/rejects.h"
 
@@ -53,7 +54,7 @@ struct check {
     bool named;            /* it can be opened again by its path */
     bool waiting;          /* for a pipe */
     bool as_it_stands;     /* the bytes of the file are text as the service takes it */
-    struct digest *digest; /* of the input, as long as it may be what is sent */
+    struct digest_thread *digest; /* of the input, as long as it may be what is sent */
     struct csv_reader *reader;
     const struct csv_row *header;
     char **names; /* of the header's cells, NULL-terminated */

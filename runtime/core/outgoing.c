@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "core/buf.h"
+#include "core/digest_thread.h"
 #include "core/tempfile.h"
 
 #define BUFFER    ((size_t)256 << 10)
@@ -18,7 +19,7 @@ struct outgoing {
     int fd; /* -1: not begun */
     char directory[PATH_MAX];
     struct csv_writer *writer; /* of rows that are written: into `held`, or anew into the buffer */
-    struct digest *digest;
+    struct digest_thread *digest;
     char md5[DIGEST_TEXT];
     uint64_t bytes; /* written to the file */
     size_t len;
@@ -51,7 +52,7 @@ void outgoing_free(struct outgoing *outgoing)
     if (!outgoing)
         return;
     csv_writer_free(outgoing->writer);
-    digest_free(outgoing->digest);
+    digest_thread_free(outgoing->digest);
     if (outgoing->fd >= 0)
         close(outgoing->fd);
     buf_free(&outgoing->held);
@@ -78,7 +79,7 @@ static bool flush(struct outgoing *outgoing, struct err *err)
                        "%" PRIu64 " bytes or more of it would be sent; the service takes less than %" PRIu64
                        ": split the file",
                        outgoing->bytes, outgoing->options.max_bytes);
-    bool done = !outgoing->digest || digest_add(outgoing->digest, outgoing->buffer, outgoing->len, err);
+    bool done = !outgoing->digest || digest_thread_add(outgoing->digest, outgoing->buffer, outgoing->len, err);
     outgoing->len = 0;
     return done;
 }
@@ -114,7 +115,7 @@ static bool begin(struct outgoing *outgoing, struct err *err)
     outgoing->window = outgoing->options.input >= 0 ? malloc(BUFFER) : NULL;
     if (!outgoing->buffer || (outgoing->options.input >= 0 && !outgoing->window))
         return err_set(err, ERR_MEMORY, "no memory for an outgoing file");
-    if (!outgoing->options.no_digest && !(outgoing->digest = digest_new(err)))
+    if (!outgoing->options.no_digest && !(outgoing->digest = digest_thread_new(err)))
         return false;
     outgoing->writer = csv_writer_new(put_row, outgoing, &as_the_service_reads, err);
     if (!outgoing->writer)
@@ -225,7 +226,7 @@ bool outgoing_finish(struct outgoing *outgoing, struct err *err)
     if (outgoing->fd < 0)
         return true;
     if (!csv_writer_flush(outgoing->writer, err) || !flush(outgoing, err) ||
-        (outgoing->digest && !digest_text(outgoing->digest, outgoing->md5, err)))
+        (outgoing->digest && !digest_thread_text(outgoing->digest, outgoing->md5, err)))
         return false;
     return lseek(outgoing->fd, 0, SEEK_SET) == 0 ||
            err_errno(err, ERR_SYSTEM, errno, "a temporary file cannot be rewound");
