@@ -203,6 +203,19 @@ static enum outcome look_at_phone(struct work *work)
     return any_digit ? OUTCOME_GOOD : mapping_invalid(work, MAPPING_NOT_A_PHONE, "", "is not a phone number: it has no digits");
 }
 
+/* Digits and what separates them, but no point: no damage has that look. */
+static bool is_plain_phone(struct csv_slice s)
+{
+    static const bool of_phone[256] = {['0' ... '9'] = true, [' '] = true, ['+'] = true, ['-'] = true, ['('] = true, [')'] = true};
+    bool any_digit = false;
+    for (size_t i = 0; i < s.len; i++) {
+        if (!of_phone[(unsigned char)s.data[i]])
+            return false;
+        any_digit = any_digit || s.data[i] >= '0';
+    }
+    return any_digit;
+}
+
 /* ---- all of them ---- */
 
 bool mapping_type_is_plain(const struct mapping_field *given, struct csv_slice value)
@@ -214,7 +227,7 @@ bool mapping_type_is_plain(const struct mapping_field *given, struct csv_slice v
     case MAPPING_NUMBER:
         return is_plain_number(value);
     case MAPPING_PHONE:
-        return false;
+        return is_plain_phone(value);
     default:
         return value.data[0] != '#' && !((given->is_id || given->is_key) && is_power_of_ten(value, &of_many));
     }

@@ -277,7 +277,8 @@ static void a_field_without_steps_is_looked_at_no_less(void **state)
     }
     for (int type = 0; type < MAPPING_TYPES; type++) {
         struct mapping_field field = {.type = (enum mapping_type)type, .is_id = true, .required = true};
-        static const char *const texts[] = {"#N/A", "4.4E+11", "447E+09", "####", "#####", "a@b.cd", "#a@b.cd", "-12.5", "\t1"};
+        static const char *const texts[] = {"#N/A", "4.4E+11", "447E+09", "####", "#####", "a@b.cd", "#a@b.cd", "-12.5",
+                                            "\t1",  "+1 (555) 014-0891", "5550140891.0", "() - +",  "1.2"};
         for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
             expect_both_ways(field, texts[i], strlen(texts[i]));
     }
