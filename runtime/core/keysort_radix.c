@@ -94,14 +94,19 @@ static void look(struct keysort_radix *radix, size_t *work)
 {
     const struct keysort_range *range = &radix->ranges[radix->depth - 1];
     const struct keysort_record *records = radix->records, *first = records + radix->begin;
-    bool whole = radix->depth == 1;
+    bool whole = radix->depth == 1, ordered = radix->ordered;
+    unsigned digit = digit_of(first, range->digit);
     size_t at = radix->at, stop = range->end - at > *work ? at + *work : range->end, begun = at;
-    for (; at < stop && (whole || digit_of(&records[at], range->digit) == digit_of(first, range->digit)); at++) {
+    uint64_t differing[3] = {0};
+    for (; at < stop && (whole || digit_of(&records[at], range->digit) == digit); at++) {
         for (unsigned i = 0; i < 3; i++)
-            radix->differing[i] |= word_of(&records[at], i) ^ word_of(first, i);
-        if (at > radix->begin && radix->ordered)
-            radix->ordered = !keysort_before(&records[at], &records[at - 1]);
+            differing[i] |= word_of(&records[at], i) ^ word_of(first, i);
+        if (at > radix->begin && ordered)
+            ordered = !keysort_before(&records[at], &records[at - 1]);
     }
+    for (unsigned i = 0; i < 3; i++)
+        radix->differing[i] |= differing[i];
+    radix->ordered = ordered;
     radix->at = at;
     spend(work, at - begun);
     if (at < stop || at == range->end)
@@ -142,6 +147,7 @@ static void move_records(struct keysort_radix *radix, size_t *work)
         held = records[head];
         for (unsigned digit; left > 0 && (digit = digit_of(&held, radix->digit)) != bucket; left--) {
             struct keysort_record *place = &records[radix->heads[digit]++], other = *place;
+            __builtin_prefetch(place + 2, 1); /* the bucket's next but one: its turn comes when it is there */
             *place = held;
             held = other;
         }
