@@ -179,7 +179,7 @@ end
 local function run(options, map)
   local progress = progress_line.new(options)
   local result, err = checking.run {
-    file = options.file, mapping = map, encoding = options.encoding, strict = options.strict, reject = true,
+    file = options.file, mapping = map, encoding = options.encoding, strict = options.strict, reject = true, digest = false,
     problems = options.problems,
     progress = function(done, total, rows)
       progress:show(("checking, %s"):format(report.plural(rows, "row")), done, total)

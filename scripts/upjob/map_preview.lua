@@ -172,7 +172,8 @@ local function look(options, map)
   local progress = progress_line.new(options)
   local most = options.rows or ROWS
   local result, err = checking.run {
-    file = options.file, mapping = map, encoding = options.encoding, reject = true, shown = most, max_rows = MOST_LOOKED_AT,
+    file = options.file, mapping = map, encoding = options.encoding, reject = true, digest = false, shown = most,
+    max_rows = MOST_LOOKED_AT,
     progress = function(_, _, rows) progress:show(("looking for rows that change, %s"):format(report.plural(rows, "row"))) end,
   }
   progress:clear()

@@ -82,9 +82,9 @@ function profiles.client(options)
 end
 
 --- The URL that profiles.client{} would call where it is not embedded: url | nil, err. Nothing is asked for it, the instance
--- metadata neither.
+-- metadata neither, and no credentials are needed.
 function profiles.default_endpoint()
-  local settings = with_defaults { embedded = false }
+  local settings = with_defaults { embedded = false, credentials = { access_key_id = "none", secret_access_key = "none" } }
   settings.embedded = nil
   local handle, err = native.client(settings, false)
   if not handle then return nil, err end
