@@ -12,7 +12,8 @@
 static char *numbers(int n)
 {
     char *text = malloc((size_t)n * 16 + 16), *at = text;
-    assert_non_null(text);
+    if (!text)
+        abort(); /* unlike a failed assertion, the compiler knows that nothing comes behind it */
     at += sprintf(at, "n,m\n");
     for (int i = 1; i <= n; i++)
         at += sprintf(at, "%d,\"x%d\"\n", i, i);
