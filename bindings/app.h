@@ -95,5 +95,6 @@ int open_native_check(lua_State *L);
 int open_native_survey(lua_State *L);
 int open_native_local(lua_State *L);
 int open_native_system(lua_State *L);
+int open_native_schedule(lua_State *L);
 
 #endif
