@@ -172,6 +172,12 @@ torture: deps
 	@$(MAKE) --no-print-directory -s -j$$(nproc) all
 	@UPJOB=$(BUILD)/upjob python3 tests/service/kill.py $(KILLS)
 
+# Thirty years of schedules in every zone of the oracle, beside Python's zoneinfo; SEED= chooses the random ones. Some minutes.
+.PHONY: sweep
+sweep: deps
+	@$(MAKE) --no-print-directory -s -j$$(nproc) all
+	@UPJOB=$(BUILD)/upjob python3 tests/schedule/oracle.py --sweep $(SEED)
+
 lint: deps
 	@tests/lint
 

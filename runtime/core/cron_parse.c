@@ -135,8 +135,9 @@ static bool common_item(struct parser *parser, uint64_t *bits)
     }
     if (skip(parser, '/')) {
         const char *at = parser->at;
-        if (!number(parser, 1, field->last, &step))
-            return refuse_number(parser, at, "a step", 1, field->last);
+        int most = field->last - field->min + 1; /* a longer one would be a mistake: every 90 minutes, say */
+        if (!number(parser, 1, most, &step))
+            return refuse_number(parser, at, "a step", 1, most);
     } else if (!all && !range) {
         b = a;
     }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -30,8 +31,10 @@ static char *read_bytes(int fd, size_t *len)
     struct stat status;
     if (fstat(fd, &status) != 0)
         return NULL;
-    if (!S_ISREG(status.st_mode) || status.st_size > FILE_MOST)
-        return errno = S_ISDIR(status.st_mode) ? EISDIR : EFBIG, NULL;
+    if (!S_ISREG(status.st_mode))
+        return errno = S_ISDIR(status.st_mode) ? EISDIR : EINVAL, NULL;
+    if (status.st_size > FILE_MOST)
+        return errno = EFBIG, NULL;
     size_t size = (size_t)status.st_size;
     char *bytes = malloc(size + 1);
     ssize_t got = 1;
@@ -131,12 +134,15 @@ static void underscores(char *text)
             *text = '_';
 }
 
-/* The zone whose place is the name ("berlin"), else the one that is a few letters from it. */
+/* The zone that the name is in another case, or whose place it is ("berlin"), else the one that is a few letters from it. */
 static const char *nearest_zone(const struct names *names, const char *name)
 {
     char wanted[101];
     snprintf(wanted, sizeof wanted, "%s", name);
     underscores(wanted);
+    for (size_t i = 0; i < names->count; i++)
+        if (strcasecmp(names->names[i], wanted) == 0)
+            return names->names[i];
     for (size_t i = 0; i < names->count; i++) {
         const char *place = strrchr(names->names[i], '/');
         if (place && strcasecmp(place + 1, wanted) == 0)

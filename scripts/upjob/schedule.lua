@@ -4,8 +4,8 @@ local errors = require "upjob.errors"
 
 local schedule = {}
 
---- schedule.next(expression, { tz=, from=, count=1 }) → { epoch, … } | nil, err: the next `count` times after `from` (seconds since
--- 1970; now, when it is left out) at which a cron expression fires in a time zone (an IANA name; the system's, when it is left out).
+--- schedule.next(expression, { tz=, from=, count=1 }) → { epoch, … } | nil, err: the next `count` times after `from` (seconds
+-- since 1970; now, unless given) at which a cron expression fires in a zone (an IANA name; the system's own, unless given).
 function schedule.next(expression, options)
   local times, err = errors.at_caller(native.next, expression, options)
   return times, err
