@@ -2,18 +2,18 @@
  *
  *     minute 0-59 · hour 0-23 · day of month 1-31 · month 1-12 or JAN-DEC · day of week 0-7 or SUN-SAT (0 and 7 are Sunday)
  *
- * A field is a list of "*", a value, a range "a-b", each with a step "/n" if wanted ("a/n" goes on to the end of the field).
- * A range that begins above its end wraps around: FRI-MON, 22-2. Days of the month may also be L (the last one), L-n (n days before
- * it), nW (the working day, Monday to Friday, nearest to day n in the same month) and LW (the last working day); days of the week
- * d#n (the nth of the month, 1 to 5) and dL (the last). Case does not matter. @yearly @annually @monthly @weekly @daily @midnight
- * @hourly stand for whole expressions.
+ * A field is a list of "*", a value, a range "a-b", each with a step "/n" if wanted ("a/n" goes on to the end of the field); a
+ * step is at most as long as the field. A range that begins above its end wraps around: FRI-MON, 22-2. Days of the month may
+ * also be L (the last one), L-n (n days before it), nW (the working day, Monday to Friday, nearest to day n in the same month,
+ * where the month has that day) and LW (the last working day); days of the week d#n (the nth of the month, 1 to 5) and dL (the
+ * last). Case does not matter. @yearly @annually @monthly @weekly @daily @midnight @hourly stand for whole expressions.
  *
  * Where days of the month and of the week are both given, either of them is enough; where one of the fields begins with "*", both
  * must hold, as cron has it.
  *
- * When the clock jumps: where the hour field begins with "*", an expression fires at every minute that the clock shows and that
- * matches, twice where it is shown twice. Else each local time fires once: at its first pass where it is repeated, and where it is
- * skipped, once at the jump, however many of them are skipped there.
+ * When the clock jumps: where the hour field begins with "*", an expression fires at every minute that the clock shows and
+ * that matches, twice where it is shown twice. Else each local time fires once: at its first pass where it is repeated, and where
+ * it is skipped, once at the jump, however many of them are skipped there.
  */
 #ifndef UPJOB_CORE_CRON_H
 #define UPJOB_CORE_CRON_H

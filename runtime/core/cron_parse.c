@@ -54,8 +54,8 @@ static bool refuse(const struct parser *parser, const char *from)
     if (len == 0)
         return err_set(parser->err, ERR_USAGE, "the %s field of \"%.100s\" lacks a value at position %d: allowed is %s, or *",
                        field->name, parser->text, position(parser, from), field->allowed);
-    return err_set(parser->err, ERR_USAGE, "the %s field of \"%.100s\" has \"%.*s\" at position %d: allowed is %s, or *", field->name,
-                   parser->text, len, from, position(parser, from), field->allowed);
+    return err_set(parser->err, ERR_USAGE, "the %s field of \"%.100s\" has \"%.*s\" at position %d: allowed is %s, or *",
+                   field->name, parser->text, len, from, position(parser, from), field->allowed);
 }
 
 static bool refuse_number(const struct parser *parser, const char *at, const char *what, int min, int max)

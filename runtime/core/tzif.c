@@ -236,13 +236,13 @@ struct tz_period tz_period_at(const struct tz *tz, int64_t utc)
 struct tz_instant tz_from_local(const struct tz *tz, int64_t local)
 {
     struct tz_instant found = {TZ_GAP, 0, 0};
-    bool any = false;
+    bool any = false, jumped = false;
     int64_t jump = local;
     for (struct tz_period period = tz_period_at(tz, local - OFFSET_MOST - 1);; period = tz_period_at(tz, period.until)) {
         int64_t utc = local - period.offset;
-        if (utc < period.from && !any) { /* the clock had not come to it, and is past it now */
+        if (utc < period.from && !jumped) { /* the clock is past it now; it counts where it had not come to it */
             jump = period.from;
-            break;
+            jumped = true;
         }
         if (utc >= period.from && utc < period.until) {
             found.kind = any ? TZ_FOLD : TZ_ONCE;

@@ -223,11 +223,13 @@ static void days_of_a_rule_count_the_leap_day_or_not(void **state)
 static void what_is_no_rule_is_refused(void **state)
 {
     (void)state;
-    static const char *const wrong[] = {"", "CET", "CE-1", "CET-25", "CET-1:60", "<CET-1", "<C>-1", "CET-1CEST", "CET-1CEST,",
-                                        "CET-1CEST,M3.5.0", "CET-1CEST,M3.5.0,", "CET-1CEST,M13.1.0,M10.5.0", "CET-1CEST,M3.6.0,M10.5.0",
-                                        "CET-1CEST,M3.0.0,M10.5.0", "CET-1CEST,M3.5.7,M10.5.0", "CET-1CEST,J0,J365", "CET-1CEST,J1,J366",
-                                        "CET-1CEST,0,366", "CET-1CEST,M3.5.0/168,M10.5.0", "CET-1CEST,M3.5.0,M10.5.0x", "CET-1 ",
-                                        "CET-1CEST,M3", "CET-1CEST,X3.5.0,M10.5.0", "ABCDEFGHIJKLMNOPQ-1", "CET-99999999999"};
+    static const char *const wrong[] = {
+        "", "CET", "CE-1", "CET-25", "CET-1:60", "<CET-1", "<C>-1", "CET-1CEST", "CET-1CEST,", "CET-1CEST,M3.5.0",
+        "CET-1CEST,M3.5.0,", "CET-1CEST,M13.1.0,M10.5.0", "CET-1CEST,M3.6.0,M10.5.0", "CET-1CEST,M3.0.0,M10.5.0",
+        "CET-1CEST,M3.5.7,M10.5.0", "CET-1CEST,J0,J365", "CET-1CEST,J1,J366", "CET-1CEST,0,366",
+        "CET-1CEST,M3.5.0/168,M10.5.0", "CET-1CEST,M3.5.0,M10.5.0x", "CET-1 ", "CET-1CEST,M3",
+        "CET-1CEST,X3.5.0,M10.5.0", "ABCDEFGHIJKLMNOPQ-1", "CET-99999999999",
+    };
     struct tz_rule rule;
     for (size_t i = 0; i < COUNT(wrong); i++)
         if (tz_rule_parse(wrong[i], &rule))
@@ -270,8 +272,9 @@ static void local_times_are_found_in_gaps_and_folds(void **state)
 static void names_lead_to_files_below_tzdata_only(void **state)
 {
     (void)state;
-    static const char *const wrong[] = {"../zoneinfo/UTC", "/usr/share/zoneinfo/UTC", "Europe/../UTC", "./UTC", "Europe", "Europe/",
-                                        "Europe//Berlin", "Europe/Berlin ", "..", "Europe/Berlin\n", "tzdata.zi", "zone.tab"};
+    static const char *const wrong[] = {"../zoneinfo/UTC", "/usr/share/zoneinfo/UTC", "Europe/../UTC", "./UTC", "Europe",
+                                        "Europe/", "Europe//Berlin", "Europe/Berlin ", "..", "Europe/Berlin\n", "tzdata.zi",
+                                        "zone.tab"};
     for (size_t i = 0; i < COUNT(wrong); i++) {
         struct err err;
         struct tz *tz = tz_load(wrong[i], &err);

@@ -22,7 +22,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct tz *tz = tz_parse(bytes, size, "zone", &err);
     if (!tz)
         require_told(&err);
-    static const int64_t times[] = {INT64_C(-1) << 59, -62135596800, -1, 0, 1700000000, 4102444800, 253402300799, INT64_C(1) << 59};
+    static const int64_t times[] = {-(INT64_C(1) << 59), -62135596800, -1, 0, 1700000000,
+                                    4102444800, 253402300799, INT64_C(1) << 59};
     for (size_t i = 0; tz && i < sizeof times / sizeof times[0]; i++)
         require_period(tz, times[i]);
     int64_t at = 0;

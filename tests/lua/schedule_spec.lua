@@ -60,7 +60,8 @@ describe("schedule.next", function()
     local found, err = schedule.next("@daily", { tz = "europe/berln" })
     assert.is_nil(found)
     assert.matches('did you mean "Europe/Berlin"', tostring(err))
-    for _, name in ipairs { "../zoneinfo/UTC", "/usr/share/zoneinfo/UTC", "Europe/../UTC", "Europe//Berlin", "Europe/", "./UTC" } do
+    for _, name in ipairs { "../zoneinfo/UTC", "/usr/share/zoneinfo/UTC", "Europe/../UTC", "Europe//Berlin", "Europe/",
+                           "./UTC" } do
       found, err = schedule.next("@daily", { tz = name })
       assert.is_nil(found, name)
       assert.matches("there is no time zone", tostring(err))
