@@ -44,11 +44,12 @@ def values(field, which):
             run = list(range(low, high + 1))
         elif "-" in body:
             begin, end = (number(part, names, first) for part in body.split("-"))
-            run = [begin]
-            while run[-1] != end and not (which == 4 and run[-1] % 7 == end % 7):
-                run.append(run[-1] + 1 if run[-1] < high else low)
+            if begin > high:  # Sunday as 7
+                begin, end = 0, end % 7
+            run = list(range(begin, end + 1)) or list(range(begin, high + 1)) + list(range(low, end + 1))
         else:
             begin = number(body, names, first)
+            begin = begin if begin <= high else 0
             run = list(range(begin, high + 1)) if step else [begin]
         found.update(run[::int(step or 1)])
     return {value % 7 for value in found} if which == 4 else found
@@ -139,9 +140,11 @@ def fire_times(expression, zone, begin, end, most):
                         passes = [jump_near(zone, naive)]
                     found.update(passes if expression.any_hour else passes[:1])
         date += dt.timedelta(days=1)
-        # Nothing that comes two days later is earlier than what is there.
-        if date.day % 8 == 0 and len(found) > 4 * most + 2000:
-            break
+        # What is found from here on is later than all that is three days back.
+        if date.day % 8 == 0:
+            sure = int((dt.datetime(date.year, date.month, date.day) - EPOCH).total_seconds()) - 3 * 86400
+            if sum(begin < at < sure for at in found) >= most:
+                break
     return sorted(at for at in found if begin < at < end)[:most]
 
 
