@@ -9,6 +9,7 @@ files["scripts/cmd/repl.lua"] = { globals = { "_G" } }
 -- os.exit is replaced by one that cleans up.
 files["scripts/upjob/cli.lua"] = { globals = { "os" } }
 files["tests/conformance"] = { read_globals = { "profiles", "http", "json" } }
+files["tests/schedule"] = { read_globals = { "schedule" } }
 files["tests/lua"] = {
   std = "lua54+busted", globals = { "arg" },
   read_globals = { "profiles", "upload", "csv", "mapping", "job", "schedule", "task", "http", "json", "log" },
