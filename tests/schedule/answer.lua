@@ -1,5 +1,5 @@
--- Answers the oracle: each line of the file given is "expression TAB zone TAB from TAB count TAB end"; one line of the epochs before
--- the end for each, or "error" and the message.
+-- Answers the oracle: each line of the file given is "expression TAB zone TAB from TAB count TAB end". One line for each: the
+-- epochs before the end, or "error" and the message.
 for line in io.lines(arg[1]) do
   local expression, zone, from, count, last = line:match("^(.-)\t(.-)\t(.-)\t(.-)\t(.-)$")
   last = tonumber(last)
