@@ -227,7 +227,7 @@ bool check_list_finish(struct check *check, struct err *err)
     if (!list->path)
         return true;
     /* Without a problem it has its header alone: what an earlier run left does not stand for this one. */
-    if (!open_list(list, err) || !csv_writer_close(list->writer, err) || !newfile_finish(list->file, err))
+    if (!open_list(list, err) || !csv_writer_close(list->writer, err) || !newfile_finish(list->file, false, err))
         return false;
     check->result.problems_written = true;
     return true;

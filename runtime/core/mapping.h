@@ -132,7 +132,7 @@ typedef enum mapping_called (*mapping_call)(void *arg, long function, const stru
 
 struct mapping;
 
-/* False (ERR_USAGE) when the step cannot be done, whatever the value: a format of a date that is none, two
+/* False (ERR_USAGE) when the step cannot be done, whatever the value: a region or a format of a date that is none, two
  * results for the same value of a lookup. For a language that wants to say so at once. */
 bool mapping_step_check(const struct mapping_step *step, struct err *err) MUST_CHECK;
 /* Copies what it is given; texts are UTF-8. `call` may be NULL when no step needs it. ERR_USAGE as

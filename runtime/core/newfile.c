@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct newfile {
@@ -64,12 +65,26 @@ bool newfile_write(void *arg, const char *bytes, size_t len, struct err *err)
     return true;
 }
 
-bool newfile_finish(struct newfile *file, struct err *err)
+static bool keep_earlier(const struct newfile *file)
+{
+    struct stat st;
+    size_t size = strlen(file->path) + sizeof "~";
+    if (stat(file->path, &st) < 0 || st.st_size == 0)
+        return true;
+    char *kept = malloc(size);
+    if (kept)
+        snprintf(kept, size, "%s~", file->path);
+    bool moved = kept && rename(file->path, kept) == 0;
+    free(kept);
+    return moved;
+}
+
+bool newfile_finish(struct newfile *file, bool keep, struct err *err)
 {
     int fd = file->fd;
     file->fd = -1;
     /* close(2) may be the first to tell that the disk is full. */
-    if (close(fd) < 0 || rename(file->temporary, file->path) < 0)
+    if (close(fd) < 0 || (keep && !keep_earlier(file)) || rename(file->temporary, file->path) < 0)
         return fail(file, err);
     file->named = false;
     return true;

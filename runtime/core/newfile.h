@@ -14,8 +14,8 @@ struct newfile;
 struct newfile *newfile_open(const char *path, const char *what, struct err *err) MUST_CHECK;
 /* A csv_sink (core/csv.h), whose argument is the newfile. */
 bool newfile_write(void *file, const char *bytes, size_t len, struct err *err);
-/* Puts it in its place. */
-bool newfile_finish(struct newfile *file, struct err *err) MUST_CHECK;
+/* Puts it in its place. With `keep`, a file that is there and not empty is kept as path~. */
+bool newfile_finish(struct newfile *file, bool keep, struct err *err) MUST_CHECK;
 /* Removes what is not finished. NULL is allowed. */
 void newfile_free(struct newfile *file);
 

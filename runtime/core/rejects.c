@@ -126,5 +126,5 @@ bool rejects_add(struct rejects *rejects, const struct csv_row *header, const st
 bool rejects_finish(struct rejects *rejects, bool *written, struct err *err)
 {
     *written = rejects->writer;
-    return !rejects->writer || (csv_writer_close(rejects->writer, err) && newfile_finish(rejects->file, err));
+    return !rejects->writer || (csv_writer_close(rejects->writer, err) && newfile_finish(rejects->file, true, err));
 }

@@ -25,7 +25,7 @@ local function pairs_of_file(map, step)
   if step.read_pairs then return step.read_pairs end
   local path = beside(map, step.file)
   local reader, err = require("upjob.csv").open(path)
-  if not reader then error(err, 0) end
+  if not reader then refuse(step, nil, ("lookup: %s"):format(tostring(err))) end
   local found = {}
   for _, name in ipairs(reader:header()) do found[name] = true end
   for _, name in ipairs { step.key_column, step.value_column } do

@@ -12,12 +12,18 @@ rejects.REASON_COLUMN = "upjob_reason"
 rejects.REPORT_START = '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
   .. '<meta name="generator" content="upjob import report '
 
+-- A rejects file has its cells separated as the file is that its rows are of.
+local SEPARATORS = { ",", ";", "\t", "|" }
+
 local function has_header(is_ours)
   return function(path)
-    local reader = require("upjob.csv").open(path)
-    local header = reader and reader:header()
-    if reader then reader:close() end
-    return header ~= nil and is_ours(header)
+    for _, separator in ipairs(SEPARATORS) do
+      local reader = require("upjob.csv").open(path, { delimiter = separator })
+      local header = reader and reader:header()
+      if reader then reader:close() end
+      if header and is_ours(header) then return true end
+    end
+    return false
   end
 end
 
@@ -100,6 +106,12 @@ end
 --- Whether all problems can be written to `path`: true | nil, err. Those of an earlier run give way.
 function rejects.check_problems(path, others)
   return check(PROBLEMS, path, others)
+end
+
+--- Whether an earlier run left something there.
+function rejects.is_there(path)
+  local info = system.stat(path)
+  return info ~= nil and info.size > 0
 end
 
 --- Moves what an earlier run left out of the way, so that it cannot be taken for this run's: its new name, or nil when there

@@ -59,11 +59,8 @@ end
 
 function steps.check(self)
   self.step = "check"
-  local kept, err
-  if not self.dry_run then kept, err = rejects.keep_earlier(self.rejects) end
-  must(kept ~= false or nil, err)
-  local result
-  result, err = checking.run {
+  local earlier = not self.dry_run and rejects.is_there(self.rejects)
+  local result, err = checking.run {
     file = not self.opened and self.file or nil, opened = self.opened, mapping = self.mapping, encoding = self.encoding,
     strict = self.strict, no_check = self.no_check, problems = self.problems,
     reject = self.mapping.on_invalid ~= "stop", rejects = not self.dry_run and self.rejects or nil,
@@ -75,7 +72,11 @@ function steps.check(self)
   self.checked = must(result, err)
   self.outgoing_fd = result.outgoing_fd
   self.rejected = result.bad_rows
-  result.rejects_kept = kept
+  if earlier and result.rejects_written then
+    result.rejects_kept = self.rejects .. "~"
+  elseif earlier then
+    result.rejects_kept = must(rejects.keep_earlier(self.rejects))
+  end
   events.emit(self, "checked", result)
   judge(self, result)
   take_sources(self, result.sources)

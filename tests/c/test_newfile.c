@@ -27,7 +27,7 @@ static void it_is_there_once_it_is_finished_and_for_its_owner_only(void **state)
     assert_string_equal(text, "before");
     free(text);
     assert_int_equal(files_in_dir(), 2);
-    assert_true(newfile_finish(file, &err));
+    assert_true(newfile_finish(file, false, &err));
     newfile_free(file);
     text = read_path(input);
     assert_string_equal(text, "after");
@@ -68,7 +68,7 @@ static void a_place_that_is_none_is_named(void **state)
     assert_int_equal(mkdir(path, 0700), 0);
     struct newfile *file = newfile_open(path, "the test", &err);
     assert_non_null(file);
-    assert_false(newfile_finish(file, &err));
+    assert_false(newfile_finish(file, false, &err));
     assert_string_equal(err.code, ERR_SYSTEM);
     newfile_free(file);
     rmdir(path);

@@ -104,3 +104,41 @@ assert header == ["id", "name", "upjob_reason"], header
 assert row[:2] == ["", "b"] and "unique key" in row[2], row
 P
 }
+
+@test "rejected rows of a file with semicolons or tabs are kept when it is imported again" {
+    for separator in ';' $'\t'; do
+        rm -f d.csv*
+        printf 'Id%sMail\n1%sa@b.de\n2%snone\n' "$separator" "$separator" "$separator" >d.csv
+        echo 'return mapping.define { unique_key = "Id", mapping.string "Id" : to "Attributes.id",
+            mapping.email "Mail" : to "EmailAddress" }' >d.lua
+        for _ in 1 2; do
+            upjob import d.csv --map d.lua --local --domain acme
+            expect_status 6
+        done
+        [ -e d.csv.rejects.csv ] && [ -e d.csv.rejects.csv~ ]
+    done
+}
+
+@test "a mapping that does not fit the file leaves the rejected rows of an earlier run where they are" {
+    printf 'Id,Mail\n1,a@b.de\n2,none\n' >d.csv
+    echo 'return mapping.define { unique_key = "Id", mapping.string "Id" : to "Attributes.id",
+        mapping.email "Mail" : to "EmailAddress" }' >d.lua
+    upjob import d.csv --map d.lua --local --domain acme
+    expect_status 6
+    sed 's/"Mail"/"E-mail"/' d.lua >other.lua
+    upjob import d.csv --map other.lua --local --domain acme
+    expect_status 7
+    grep -q '^2,none,' d.csv.rejects.csv
+    [ ! -e d.csv.rejects.csv~ ]
+}
+
+@test "a region that is none and a lookup's file that is not there are told with their line in the mapping" {
+    printf 'Id,Tel\n1,2\n' >d.csv
+    for step in 'e164 { region = "XX" }' 'lookup "none.csv"'; do
+        printf 'return mapping.define {\n  unique_key = "Id",\n  mapping.string "Id" : to "Attributes.id",\n' >d.lua
+        printf '  mapping.phone "Tel" : to "PhoneNumber" : %s }\n' "$step" >>d.lua
+        upjob import d.csv --map d.lua --local --domain acme
+        expect_status 7
+        expect_error "d.lua:4: "
+    done
+}
