@@ -77,6 +77,11 @@ static void no_such_column(lua_State *L, int columns, const char *name)
         lua_pop(L, 1);
     }
     names[count] = NULL;
+    const char *separator = count == 1 ? strpbrk(names[0], ";\t|") : NULL;
+    if (separator)
+        luaL_error(L, "there is no column \"%s\": the header is one cell, and its names seem to be separated by %s: say so, "
+                      "with delimiter = \"%s\"", name, *separator == ';' ? "\";\"" : *separator == '|' ? "\"|\"" : "tabs",
+                   *separator == ';' ? ";" : *separator == '|' ? "|" : "\\t");
     const char *near = nearest_name(name, names);
     if (near)
         luaL_error(L, "there is no column \"%s\" (did you mean \"%s\"?)", name, near);

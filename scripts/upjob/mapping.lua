@@ -86,7 +86,8 @@ local function problem_of_options(definition)
   end
   local on_invalid = definition.on_invalid
   if on_invalid ~= nil and not ON_INVALID[on_invalid] then
-    return "mapping.define: on_invalid is \"reject\", \"blank\" or \"stop\""
+    return ("mapping.define: on_invalid is \"reject\", \"blank\" or \"stop\", not %s"):format(
+      type(on_invalid) == "string" and ("\"%s\""):format(on_invalid) or type(on_invalid))
   end
 end
 

@@ -386,6 +386,16 @@ describe("a reader of a pipe", function()
     os.remove(path)
   end)
 
+  it("says which separator a header of one cell seems to have", function()
+    for separator, said in pairs { [";"] = ";", ["|"] = "|", ["\t"] = "\\t" } do
+      local reader = csv.parse(("Id%sName\n1%sx\n"):format(separator, separator))
+      local row = reader:rows()()
+      local ok, message = pcall(function() return row.Name end)
+      assert.is_false(ok)
+      assert.matches(('delimiter = "%s"'):format(said), message, 1, true)
+    end
+  end)
+
   it("refuses a device", function()
     local reader, err = csv.open("/dev/zero")
     assert.is_nil(reader)
