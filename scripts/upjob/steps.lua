@@ -72,6 +72,7 @@ function steps.check(self)
   self.checked = must(result, err)
   self.outgoing_fd = result.outgoing_fd
   self.rejected = result.bad_rows
+  events.emit(self, "progress", { step = "check", done = result.bytes, total = result.bytes, rows = result.rows })
   if earlier and result.rejects_written then
     result.rejects_kept = self.rejects .. "~"
   elseif earlier then
