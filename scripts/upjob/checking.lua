@@ -42,6 +42,19 @@ local function add_warnings(result, warnings)
   end
 end
 
+-- A column that is not in the file is looked for by a line of the mapping: the error names it.
+local function name_place(map, err)
+  local column = err.code == "InvalidFile" and err.message:match("column \"(.-)\" is not in the header")
+  for _, field in ipairs(column and map.fields or {}) do
+    for _, name in ipairs(field.columns) do
+      if name == column and field.where and field.where:find(":%d+$") then
+        err.message = ("%s; %s asks for it"):format(err.message, field.where)
+        return
+      end
+    end
+  end
+end
+
 --- checking.open{ file=, encoding=, strict=, max_problems= } → what run takes as `opened` | nil, err. It reads what cannot be
 --- read twice to a temporary file, finds out what the file is, and reads its header:
 --- { header = names, line = of the header, facts = { compression, encoding, confidence, had_mark, converted, guessed, mixed,
@@ -92,6 +105,7 @@ function checking.run(options)
   local ok, result, err = pcall(native.run, given)
   if not ok and not errors.is(result) then error(result, 2) end
   if not ok then return nil, result end
+  if err and options.mapping then name_place(options.mapping, err) end
   local found = result or err.problems and err
   if found then add_warnings(found, checking.warnings(options.file or "", options.mapping, options.expires)) end
   return result, err

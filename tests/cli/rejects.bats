@@ -128,6 +128,8 @@ P
     sed 's/"Mail"/"E-mail"/' d.lua >other.lua
     upjob import d.csv --map other.lua --local --domain acme
     expect_status 7
+    expect_error 'd.csv:1: the column "E-mail" is not in the header'
+    expect_error 'other.lua:2 asks for it'
     grep -q '^2,none,' d.csv.rejects.csv
     [ ! -e d.csv.rejects.csv~ ]
 }
