@@ -153,6 +153,9 @@ static bool finish(struct check *check, struct err *err)
         return false;
     if (!finish_files(check, err))
         return false;
+    /* The result is looked at for as long as a script holds it. */
+    check_keys_free(check->keys);
+    check->keys = NULL;
     check->phase = FINISHED;
     return !untouched || hand_spool_over(check, err);
 }
