@@ -1,5 +1,5 @@
 #ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* mkostemp */
+#define _GNU_SOURCE /* O_TMPFILE, mkostemp */
 #endif
 
 #include "core/newfile.h"
@@ -20,6 +20,23 @@ struct newfile {
     char *path;
 };
 
+/* In the directory of the path, without a name until it is whole, so that a kill leaves nothing of it; where the file system has
+ * no nameless files, under the temporary name. Mode 0600. */
+static int open_beside(struct newfile *file)
+{
+    char *slash = strrchr(file->path, '/'), first = slash ? slash[1] : '\0';
+    if (slash)
+        slash[1] = '\0';
+    int fd = open(slash ? file->path : ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+    if (slash)
+        slash[1] = first;
+    if (fd >= 0)
+        return fd;
+    fd = mkostemp(file->temporary, O_CLOEXEC);
+    file->named = fd >= 0;
+    return fd;
+}
+
 struct newfile *newfile_open(const char *path, const char *what, struct err *err)
 {
     size_t size = strlen(path) + sizeof ".XXXXXX";
@@ -36,9 +53,8 @@ struct newfile *newfile_open(const char *path, const char *what, struct err *err
         return NULL;
     }
     snprintf(file->temporary, size, "%s.XXXXXX", path);
-    file->fd = mkostemp(file->temporary, O_CLOEXEC); /* mode 0600 */
-    file->named = file->fd >= 0;
-    if (file->named)
+    file->fd = open_beside(file);
+    if (file->fd >= 0)
         return file;
     err_errno(err, ERR_FILE, errno, "a file for %s cannot be made here", what);
     err_at(err, path, 0, 0, NULL);
@@ -79,8 +95,23 @@ static bool keep_earlier(const struct newfile *file)
     return moved;
 }
 
+/* A file that is there cannot be replaced by one without a name: it is given one that mkostemp finds to be free. */
+static bool give_name(struct newfile *file)
+{
+    char link[64];
+    int fd = file->named ? -1 : mkostemp(file->temporary, O_CLOEXEC);
+    if (fd < 0)
+        return file->named;
+    close(fd);
+    snprintf(link, sizeof link, "/proc/self/fd/%d", file->fd);
+    file->named = unlink(file->temporary) == 0 && linkat(AT_FDCWD, link, AT_FDCWD, file->temporary, AT_SYMLINK_FOLLOW) == 0;
+    return file->named;
+}
+
 bool newfile_finish(struct newfile *file, bool keep, struct err *err)
 {
+    if (!give_name(file))
+        return fail(file, err);
     int fd = file->fd;
     file->fd = -1;
     /* close(2) may be the first to tell that the disk is full. */

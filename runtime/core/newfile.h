@@ -1,5 +1,4 @@
-/* newfile: a file that appears whole: written beside its place under a temporary name, mode 0600, and renamed
- * at the end. */
+/* newfile: a file that appears whole: written beside its place without a name, mode 0600, and put there at the end. */
 #ifndef UPJOB_CORE_NEWFILE_H
 #define UPJOB_CORE_NEWFILE_H
 
