@@ -25,19 +25,22 @@ LDFLAGS  += -Wl,-z,relro,-z,now $(if $(SANITIZER),-fsanitize=$(SANITIZER))
 PROGRAM_LIBS := -llua5.4 -luv -lcjson -lcsv -lm -ldl
 CLIENT_LIBS  := -lcurl -lssl -lcrypto
 LOCAL_LIBS   := -lmicrohttpd -lsqlite3 -lcrypto
+JOURNAL_LIBS := -lsqlite3
 PROMPT_LIBS  := -ledit
 PHONE_LIBS   := -lphonenumber -licuuc
 CHARSET_LIBS := -licui18n -licuuc
 COMPRESSION_LIBS := -lz -lzstd
 # That of phone numbers is made where libphonenumber is; without it the rest is, and says what to install when it is asked for.
 PHONE_HEADER := $(wildcard /usr/include/phonenumbers/phonenumberutil.h /usr/local/include/phonenumbers/phonenumberutil.h)
-MODULES      := client local prompt charset compression $(if $(PHONE_HEADER),$(if $(shell command -v $(CXX)),phone))
+MODULES      := client local journal prompt charset compression $(if $(PHONE_HEADER),$(if $(shell command -v $(CXX)),phone))
 
 # What tests link: in them, modules are found in the program itself (core/module.h).
-CORE_LIBS := -luv -lcjson -lcsv $(CLIENT_LIBS) $(CHARSET_LIBS) $(COMPRESSION_LIBS) -lm -lpthread
+CORE_LIBS := -luv -lcjson -lcsv $(CLIENT_LIBS) $(JOURNAL_LIBS) $(CHARSET_LIBS) $(COMPRESSION_LIBS) -lm -lpthread
 
 CORE    := $(wildcard runtime/core/*.c)
+SQL     := runtime/core/sql.c
 LOCAL   := $(wildcard runtime/local/*.c)
+JOURNAL := $(wildcard runtime/core/journal*.c) runtime/core/state_directory.c bindings/journal.c
 CLIENT  := $(foreach unit,http upload api sigv4 operations shapes pattern credentials endpoint ini retry redact digest check \
                rejects outgoing newfile mapping characters survey keysort keyset keyhash,\
                $(filter runtime/core/$(unit).c runtime/core/$(unit)_%.c,$(CORE))) \
@@ -47,7 +50,7 @@ PROMPT  := runtime/host/prompt.c
 PHONE   := $(wildcard runtime/core/phone_*.cc)
 CHARSET := $(wildcard runtime/core/charset*.c)
 COMPRESSION := runtime/core/codec_gzip.c runtime/core/codec_zstd.c
-PROGRAM := $(filter-out $(CLIENT) $(PROMPT) $(CHARSET) $(COMPRESSION),$(CORE) $(wildcard runtime/host/*.c bindings/*.c))
+PROGRAM := $(filter-out $(SQL) $(JOURNAL) $(CLIENT) $(PROMPT) $(CHARSET) $(COMPRESSION),$(CORE) $(wildcard runtime/host/*.c bindings/*.c))
 C_TESTS  := $(wildcard tests/c/test_*.c)
 LUA      := $(wildcard scripts/upjob/*.lua scripts/cmd/*.lua)
 EXAMPLES := $(wildcard scripts/examples/*.lua)
@@ -102,7 +105,8 @@ $(BUILD)/$(1).so: $(call object,$(2))
 	$$(CC) $$(LDFLAGS) -Wl,-Bsymbolic-functions -shared -o $$@ $$^ $(3)
 endef
 $(eval $(call module,client,$(CLIENT),$(CLIENT_LIBS)))
-$(eval $(call module,local,$(LOCAL),$(LOCAL_LIBS)))
+$(eval $(call module,local,$(LOCAL) $(SQL),$(LOCAL_LIBS)))
+$(eval $(call module,journal,$(JOURNAL) $(SQL),$(JOURNAL_LIBS)))
 $(eval $(call module,prompt,$(PROMPT),$(PROMPT_LIBS)))
 $(BUILD)/phone.so: $(call object,$(PHONE))
 	$(CXX) $(LDFLAGS) -shared -o $@ $^ $(PHONE_LIBS)

@@ -2,6 +2,7 @@
  *
  *   client.so       the API client and the uploader: libcurl, OpenSSL
  *   local.so        the embedded service: SQLite, libmicrohttpd (and, through client.so, the signer)
+ *   journal.so      the journal of runs and schedules: SQLite
  *   prompt.so       line editing: libedit
  *   compression.so  what reads compressed input: zlib, zstd
  *   charset.so      what reads other character sets than UTF-8: ICU

@@ -182,6 +182,16 @@ static int native_printable(lua_State *L)
     return 1;
 }
 
+/* directory() → the current one | nil, err */
+static int native_directory(lua_State *L)
+{
+    char path[PATH_MAX];
+    if (!getcwd(path, sizeof path))
+        return fail_errno(L, "cannot tell the current directory", ".");
+    lua_pushstring(L, path);
+    return 1;
+}
+
 int open_native_system(lua_State *L)
 {
     static const luaL_Reg functions[] = {{"isatty", native_isatty},
@@ -190,6 +200,7 @@ int open_native_system(lua_State *L)
                                          {"remove_tree", native_remove_tree},
                                          {"sweep_temporary", native_sweep_temporary},
                                          {"make_directory", native_make_directory},
+                                         {"directory", native_directory},
                                          {"stat", native_stat},
                                          {"write_private", native_write_private},
                                          {"time", native_time},

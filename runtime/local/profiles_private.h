@@ -4,7 +4,7 @@
 
 #include "local/document.h"
 #include "local/profiles.h"
-#include "local/sql.h"
+#include "core/sql.h"
 #include "local/terms.h"
 
 /* A profile's entry in profile_key stands under the hash of its key; where two keys have one hash, the second has the next

@@ -19,7 +19,7 @@
 #include "local/names.h"
 #include "local/objects.h"
 #include "local/state.h"
-#include "local/worker.h"
+#include "core/worker.h"
 
 #define LOCAL_ACCESS_KEY "local"
 #define LOCAL_SECRET_KEY "local"

@@ -2,7 +2,7 @@
 #ifndef UPJOB_LOCAL_STATE_PRIVATE_H
 #define UPJOB_LOCAL_STATE_PRIVATE_H
 
-#include "local/sql.h"
+#include "core/sql.h"
 #include "local/state.h"
 
 struct state {

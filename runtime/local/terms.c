@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "local/clock.h"
-#include "local/sql.h"
+#include "core/sql.h"
 #include "local/terms_block.h"
 
 #define PENDING 131072  /* pairs that are sorted at once */

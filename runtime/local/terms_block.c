@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "local/sql.h"
+#include "core/sql.h"
 
 int pair_compare(const void *a, const void *b)
 {

@@ -78,7 +78,7 @@ local function obstacle(directory)
 end
 
 local function check_state(add, options)
-  local directory = cli.state_directory(options)
+  local directory = require("upjob.journal").directory()
   if not directory then
     add("state", false, "HOME is not set: say with --state DIR where upjob keeps its state")
     return

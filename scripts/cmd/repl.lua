@@ -56,12 +56,12 @@ local function print_above(lines)
   end)
 end
 
-local function open_lines(options)
+local function open_lines()
   if not system.isatty("stdin") then
     -- Lines from a pipe: no editing, no prompt.
     return { read = function() return io.read("l") end, remember = function() end }
   end
-  local state = cli.state_directory(options)
+  local state = require("upjob.journal").directory()
   local ok = state and system.make_directory(state)
   local lines = require("upjob.native.prompt").open(ok and state .. "/history" or nil)
   print_above(lines)
@@ -118,7 +118,7 @@ function repl.main(arguments)
     print("Ctrl-C gives up a line or a wait, Ctrl-D ends.")
   end
   require("upjob.native.task").at_prompt()
-  local lines = open_lines(options)
+  local lines = open_lines()
   while true do
     local text, chunk, message = read(lines)
     if text == nil then break end

@@ -163,6 +163,7 @@ function cli.parse(parser, arguments)
   local empty = what_is_empty(parser, result)
   if empty then return nil, cli.usage(name, empty .. " has an empty value") end
   if result.verbose then require("upjob.log").level("trace") elseif result.quiet then require("upjob.log").level("error") end
+  defaults.state = result.state
   result.domain = result.domain or os.getenv("UPJOB_DOMAIN")
   if result.domain == "" then result.domain = nil end
   return result
@@ -196,15 +197,6 @@ function cli.client(options)
   local ok, err = cli.use_service(options)
   if not ok then return nil, err end
   return require("upjob.profiles").client {}
-end
-
---- upjob's own state: --state, else $XDG_STATE_HOME/upjob, else ~/.local/state/upjob; nil when there is no home.
-function cli.state_directory(options)
-  if options.state then return options.state end
-  local base = os.getenv("XDG_STATE_HOME")
-  if base and base ~= "" then return base .. "/upjob" end
-  local home = os.getenv("HOME")
-  return home and home ~= "" and home .. "/.local/state/upjob" or nil
 end
 
 --- Values of cells are personal data: shown on a terminal or on demand.

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "local/sql.h"
+#include "core/sql.h"
 #include "local/terms.h"
 
 #define HASHES 50

@@ -1,4 +1,4 @@
-#include "local/sql.h"
+#include "core/sql.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* sql: the few things that every SQLite store of the service does the same way. */
-#ifndef UPJOB_LOCAL_SQL_H
-#define UPJOB_LOCAL_SQL_H
+#ifndef UPJOB_CORE_SQL_H
+#define UPJOB_CORE_SQL_H
 
 #include <sqlite3.h>
 #include <stdbool.h>

@@ -1,0 +1,173 @@
+/* What is read of runs, and which are forgotten. */
+#include <stdio.h>
+#include <string.h>
+
+#include "core/journal_private.h"
+
+#define LIMIT 1000 /* rows of a list, when nothing else is asked for */
+
+static const struct column step_columns[] = {{"step", COLUMN_TEXT, false},
+                                             {"state", COLUMN_TEXT, false},
+                                             {"at", COLUMN_REAL, false},
+                                             {"attempt", COLUMN_INTEGER, false},
+                                             {"detail", COLUMN_JSON, false}};
+
+/* Adds an item for each row that is left. */
+static bool rows_to_list(struct journal *j, sqlite3_stmt *statement, const struct column *columns, size_t count, cJSON **list,
+                         struct err *err)
+{
+    int status;
+    cJSON *tail = NULL;
+    *list = cJSON_CreateArray();
+    while (*list && (status = sqlite3_step(statement)) == SQLITE_ROW) {
+        cJSON *item = row_to_json(statement, 0, columns, count);
+        if (!item)
+            return err_set(err, ERR_MEMORY, "out of memory");
+        /* cJSON looks for the end of a list each time; here it is known. */
+        if (tail) {
+            tail->next = item;
+            item->prev = tail;
+            (*list)->child->prev = item;
+        } else {
+            cJSON_AddItemToArray(*list, item);
+        }
+        tail = item;
+    }
+    return !*list ? err_set(err, ERR_MEMORY, "out of memory") : status == SQLITE_DONE || sql_fail(j->db, err);
+}
+
+static bool add_steps(struct journal *j, int64_t id, cJSON *run, struct err *err)
+{
+    sqlite3_stmt *statement = sql_prepare(j->db, "SELECT step, state, at, attempt, detail FROM step WHERE run = ? ORDER BY number", err);
+    cJSON *steps = NULL;
+    if (!statement)
+        return false;
+    sqlite3_bind_int64(statement, 1, id);
+    bool ok = rows_to_list(j, statement, step_columns, sizeof step_columns / sizeof step_columns[0], &steps, err);
+    sqlite3_finalize(statement);
+    if (ok)
+        cJSON_AddItemToObject(run, "steps", steps);
+    else
+        cJSON_Delete(steps);
+    return ok;
+}
+
+static bool read_with_steps(struct journal *j, int64_t id, cJSON **reply, struct err *err)
+{
+    if (!run_read(j, id, reply, err))
+        return false;
+    if (add_steps(j, id, *reply, err))
+        return true;
+    cJSON_Delete(*reply);
+    *reply = NULL;
+    return false;
+}
+
+bool journal_op_run(struct journal *j, const cJSON *params, cJSON **reply, struct err *err)
+{
+    int64_t id;
+    return need_integer(params, "id", &id, err) && read_with_steps(j, id, reply, err);
+}
+
+bool journal_op_find_run(struct journal *j, const cJSON *params, cJSON **reply, struct err *err)
+{
+    const char *key = text_of(params, "run_key"), *domain = text_of(params, "domain");
+    int64_t parent = 0, ordinal = 0;
+    if (!key && (!need_integer(params, "parent", &parent, err) || !need_integer(params, "ordinal", &ordinal, err)))
+        return false;
+    sqlite3_stmt *statement =
+        sql_prepare(j->db, key ? "SELECT id FROM run WHERE run_key = ?1 AND (?2 IS NULL OR domain = ?2) ORDER BY id DESC LIMIT 1"
+                               : "SELECT id FROM run WHERE parent = ?1 AND ordinal = ?2 ORDER BY id DESC LIMIT 1", err);
+    if (!statement)
+        return false;
+    if (key) {
+        sqlite3_bind_text(statement, 1, key, -1, SQLITE_STATIC);
+        sqlite3_bind_text(statement, 2, domain, -1, SQLITE_STATIC);
+    } else {
+        sqlite3_bind_int64(statement, 1, parent);
+        sqlite3_bind_int64(statement, 2, ordinal);
+    }
+    int status = sqlite3_step(statement);
+    int64_t id = status == SQLITE_ROW ? sqlite3_column_int64(statement, 0) : 0;
+    bool ok = status == SQLITE_ROW || (status == SQLITE_DONE ? err_set(err, ERR_NOT_FOUND, "the journal has no such run")
+                                                             : sql_fail(j->db, err));
+    sqlite3_finalize(statement);
+    return ok && read_with_steps(j, id, reply, err);
+}
+
+/* The states that are asked for. */
+struct wanted {
+    struct buf states; /* ",a,b,"; empty when all are wanted */
+    bool open_only;    /* none of them is the state of a run that has ended for good: there is an index of the others */
+};
+
+static void want(struct wanted *w, const char *state)
+{
+    static const char open_states[] = ",queued,running,lost,interrupted,";
+    char between[64];
+    snprintf(between, sizeof between, ",%.60s,", state);
+    w->open_only = w->open_only && strstr(open_states, between);
+    (void)buf_addf(&w->states, "%s%s,", w->states.len ? "" : ",", state);
+}
+
+static bool read_wanted(const cJSON *params, struct wanted *w, struct err *err)
+{
+    const cJSON *state = cJSON_GetObjectItemCaseSensitive(params, "state"), *item;
+    buf_init(&w->states, 4096);
+    w->open_only = state != NULL;
+    if (cJSON_IsString(state))
+        want(w, state->valuestring);
+    cJSON_ArrayForEach(item, state) if (cJSON_IsString(item)) want(w, item->valuestring);
+    return !w->states.failed || err_set(err, ERR_USAGE, "too many states of runs are asked for");
+}
+
+bool journal_op_runs(struct journal *j, const cJSON *params, cJSON **reply, struct err *err)
+{
+    struct wanted wanted;
+    char text[2048];
+    snprintf(text, sizeof text, "SELECT * FROM (SELECT %s FROM run WHERE (?1 IS NULL OR schedule = ?1) AND (?2 IS NULL OR kind = ?2)"
+             " AND (?3 = 0 OR parent = ?3) AND (?4 = 0 OR id < ?4) AND (?7 OR state IN ('queued', 'running', 'interrupted'))"
+             " ORDER BY id DESC) AS told WHERE ?5 IS NULL OR instr(?5, ',' || told.state_now || ',') > 0 ORDER BY id DESC LIMIT ?6",
+             run_selection);
+    bool ok = read_wanted(params, &wanted, err);
+    sqlite3_stmt *statement = ok ? sql_prepare(j->db, text, err) : NULL;
+    if (statement) {
+        sqlite3_bind_text(statement, 1, text_of(params, "schedule"), -1, SQLITE_STATIC);
+        sqlite3_bind_text(statement, 2, text_of(params, "kind"), -1, SQLITE_STATIC);
+        sqlite3_bind_int64(statement, 3, (int64_t)number_of(params, "parent", 0));
+        sqlite3_bind_int64(statement, 4, (int64_t)number_of(params, "before_id", 0));
+        sqlite3_bind_text(statement, 5, wanted.states.len ? wanted.states.data : NULL, -1, SQLITE_STATIC);
+        sqlite3_bind_int64(statement, 6, (int64_t)number_of(params, "limit", LIMIT));
+        sqlite3_bind_int(statement, 7, !wanted.open_only);
+    }
+    ok = statement && rows_to_list(j, statement, run_columns, run_column_count, reply, err);
+    sqlite3_finalize(statement);
+    buf_free(&wanted.states);
+    if (!ok) {
+        cJSON_Delete(*reply);
+        *reply = NULL;
+    }
+    return ok;
+}
+
+/* Ended runs that began before a time, but not the newest `keep`; what ticks say of files stays, so that none is taken twice. */
+bool journal_op_prune(struct journal *j, const cJSON *params, cJSON **reply, struct err *err)
+{
+    static const char text[] =
+        "DELETE FROM run WHERE state IN ('succeeded', 'failed', 'cancelled') AND ended_at < ?1"
+        " AND id <= (SELECT coalesce(max(id), 0) FROM (SELECT id FROM run ORDER BY id DESC LIMIT 1 OFFSET ?2)) RETURNING id";
+    static const char ticks[] = "DELETE FROM tick WHERE key NOT LIKE '/%' AND run IS NOT NULL AND run NOT IN (SELECT id FROM run)";
+    static const struct column columns[] = {{"id", COLUMN_INTEGER, false}};
+    int64_t keep = (int64_t)number_of(params, "keep", 0);
+    if (!journal_begin(j, err))
+        return false;
+    sqlite3_stmt *statement = sql_prepare(j->db, text, err);
+    bool ok = statement != NULL;
+    if (ok) {
+        sqlite3_bind_double(statement, 1, number_of(params, "before", journal_time()));
+        sqlite3_bind_int64(statement, 2, keep < 0 ? 0 : keep);
+        ok = rows_to_list(j, statement, columns, 1, reply, err);
+    }
+    sqlite3_finalize(statement);
+    return journal_end(j, ok && sql_exec(j->db, ticks, err), reply, err);
+}

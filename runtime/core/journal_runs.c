@@ -1,0 +1,210 @@
+/* What is written of a run: its beginning, who holds it, its steps, its end. */
+#include <stdio.h>
+#include <string.h>
+
+#include "core/journal_private.h"
+
+/* Sets what only the journal sets. `assignments` may have ?2, the holder, ?3, when the lease is over, and ?4, now. */
+static bool assign(struct journal *j, int64_t id, const char *assignments, struct err *err)
+{
+    char text[512];
+    snprintf(text, sizeof text, "UPDATE run SET %s WHERE id = ?1", assignments);
+    sqlite3_stmt *statement = sql_prepare(j->db, text, err);
+    if (!statement)
+        return false;
+    sqlite3_bind_int64(statement, 1, id);
+    sqlite3_bind_text(statement, 2, j->holder, -1, SQLITE_STATIC);
+    sqlite3_bind_double(statement, 3, lease_clock() + j->lease);
+    sqlite3_bind_double(statement, 4, journal_time());
+    bool ok = sql_run(statement, err);
+    sqlite3_finalize(statement);
+    return ok;
+}
+
+/* The number of a run among those of its parent that have its ordinal. */
+#define NEXT_TRY "try = (SELECT count(*) FROM run AS other WHERE other.parent = run.parent AND other.ordinal = run.ordinal AND other.id < run.id) + 1"
+
+bool journal_op_begin_run(struct journal *j, const cJSON *params, cJSON **reply, struct err *err)
+{
+    const char *kind;
+    int64_t id;
+    if (!need_text(params, "kind", &kind, err) || !journal_begin(j, err))
+        return false;
+    bool ok = run_insert(j, params, "running", &id, err) &&
+              assign(j, id, "holder = ?2, lease_until = ?3, queued_at = ?4, begun_at = ?4, attempt = 1, fence = 1, " NEXT_TRY, err) &&
+              run_read(j, id, reply, err);
+    return journal_end(j, ok, reply, err);
+}
+
+/* Where a run stands, for who wants to write it. */
+struct standing {
+    char state[16];
+    int64_t fence;
+    bool lease_over;
+    char holder[HOLDER_SIZE];
+};
+
+static bool read_standing(struct journal *j, int64_t id, struct standing *s, struct err *err)
+{
+    static const char text[] = "SELECT state, fence, lease_over(holder, lease_until), holder FROM run WHERE id = ?";
+    sqlite3_stmt *statement = sql_prepare(j->db, text, err);
+    if (!statement)
+        return false;
+    sqlite3_bind_int64(statement, 1, id);
+    int status = sqlite3_step(statement);
+    if (status == SQLITE_ROW) {
+        snprintf(s->state, sizeof s->state, "%s", sql_text(statement, 0));
+        s->fence = sqlite3_column_int64(statement, 1);
+        s->lease_over = sqlite3_column_int(statement, 2);
+        snprintf(s->holder, sizeof s->holder, "%s", sql_text(statement, 3));
+    }
+    bool ok = status == SQLITE_ROW || (status == SQLITE_DONE ? err_set(err, ERR_NOT_FOUND, "there is no run %lld in the journal",
+                                                                       (long long)id)
+                                                             : sql_fail(j->db, err));
+    sqlite3_finalize(statement);
+    return ok;
+}
+
+static bool may_claim(const struct standing *s, int64_t id, bool ended_too, struct err *err)
+{
+    char who[128];
+    lease_holder_text(s->holder, who, sizeof who);
+    if (strcmp(s->state, "running") == 0)
+        return s->lease_over || err_set(err, ERR_LEASE_HELD, "run %lld goes on in %s", (long long)id, who);
+    if (strcmp(s->state, "queued") == 0 || strcmp(s->state, "interrupted") == 0)
+        return true;
+    return (ended_too && strcmp(s->state, "failed") == 0) ||
+           err_set(err, ERR_RUN_ENDED, "run %lld has ended: it is %s", (long long)id, s->state);
+}
+
+bool journal_op_claim_run(struct journal *j, const cJSON *params, cJSON **reply, struct err *err)
+{
+    int64_t id;
+    struct standing standing;
+    if (!need_integer(params, "id", &id, err) || !journal_begin(j, err))
+        return false;
+    bool ok = read_standing(j, id, &standing, err) && may_claim(&standing, id, is_true(params, "ended"), err) &&
+              assign(j, id, "state = 'running', holder = ?2, lease_until = ?3, begun_at = coalesce(begun_at, ?4), ended_at = NULL, "
+                     "not_before = NULL, attempt = attempt + 1, fence = fence + 1", err) &&
+              run_read(j, id, reply, err);
+    return journal_end(j, ok, reply, err);
+}
+
+/* The run is still that of the holder who was given this number. */
+static bool check_fence(struct journal *j, const cJSON *params, int64_t *id, struct err *err)
+{
+    struct standing standing;
+    int64_t fence;
+    if (!need_integer(params, "id", id, err) || !need_integer(params, "fence", &fence, err) || !read_standing(j, *id, &standing, err))
+        return false;
+    if (standing.fence == fence && strcmp(standing.state, "running") == 0)
+        return true;
+    char who[128];
+    lease_holder_text(standing.holder, who, sizeof who);
+    if (strcmp(standing.state, "running") == 0)
+        return err_set(err, ERR_LEASE_LOST, "run %lld was taken over by %s: nothing more is done here", (long long)*id, who);
+    return err_set(err, ERR_LEASE_LOST, "run %lld was ended elsewhere (it is %s): nothing more is done here", (long long)*id,
+                   standing.state);
+}
+
+static bool add_step(struct journal *j, int64_t id, const cJSON *params, struct err *err)
+{
+    static const char text[] = "INSERT INTO step (run, number, attempt, step, state, at, detail)"
+                               " SELECT id, (SELECT count(*) FROM step WHERE run = ?1) + 1, attempt, ?2, ?3, ?4, ?5 FROM run WHERE id = ?1";
+    static const struct column detail = {"detail", COLUMN_JSON, true};
+    const char *step, *state;
+    if (!need_text(params, "step", &step, err) || !need_text(params, "state", &state, err))
+        return false;
+    sqlite3_stmt *statement = sql_prepare(j->db, text, err);
+    if (!statement)
+        return false;
+    sqlite3_bind_int64(statement, 1, id);
+    sqlite3_bind_text(statement, 2, step, -1, SQLITE_STATIC);
+    sqlite3_bind_text(statement, 3, state, -1, SQLITE_STATIC);
+    sqlite3_bind_double(statement, 4, journal_time());
+    bool ok = bind_value(statement, 5, &detail, cJSON_GetObjectItemCaseSensitive(params, "detail"), err) && sql_run(statement, err);
+    sqlite3_finalize(statement);
+    return ok;
+}
+
+bool journal_op_step(struct journal *j, const cJSON *params, cJSON **reply, struct err *err)
+{
+    int64_t id;
+    if (!journal_begin(j, err))
+        return false;
+    bool ok = check_fence(j, params, &id, err) && add_step(j, id, params, err) &&
+              run_update(j, id, cJSON_GetObjectItemCaseSensitive(params, "set"), err) && reply_with(cJSON_CreateTrue(), reply, err);
+    return journal_end(j, ok, reply, err);
+}
+
+/* Of the parameters those that an end may set. */
+static cJSON *chosen(const cJSON *params, const char *const *names)
+{
+    cJSON *values = cJSON_CreateObject();
+    for (; values && *names; names++) {
+        const cJSON *item = cJSON_GetObjectItemCaseSensitive(params, *names);
+        if (item)
+            cJSON_AddItemToObject(values, *names, cJSON_Duplicate(item, true));
+    }
+    return values;
+}
+
+static bool set_chosen(struct journal *j, int64_t id, const cJSON *params, const char *const *names, struct err *err)
+{
+    cJSON *values = chosen(params, names);
+    bool ok = values ? run_update(j, id, values, err) : err_set(err, ERR_MEMORY, "out of memory");
+    cJSON_Delete(values);
+    return ok;
+}
+
+bool journal_op_end_run(struct journal *j, const cJSON *params, cJSON **reply, struct err *err)
+{
+    static const char *const states[] = {"succeeded", "failed", "interrupted", "cancelled"};
+    static const char *const names[] = {"result", "error", "exit_status", "output", "job_status", NULL};
+    char assignments[96] = "";
+    const char *state;
+    int64_t id;
+    if (!need_text(params, "state", &state, err))
+        return false;
+    for (size_t i = 0; i < sizeof states / sizeof states[0]; i++)
+        if (strcmp(state, states[i]) == 0)
+            snprintf(assignments, sizeof assignments, "state = '%s', holder = NULL, lease_until = NULL, ended_at = ?4", states[i]);
+    if (!assignments[0])
+        return err_set(err, ERR_USAGE, "a run cannot end as \"%.40s\"", state);
+    if (!journal_begin(j, err))
+        return false;
+    bool ok = check_fence(j, params, &id, err) && assign(j, id, assignments, err) && set_chosen(j, id, params, names, err) &&
+              reply_with(cJSON_CreateTrue(), reply, err);
+    return journal_end(j, ok, reply, err);
+}
+
+bool journal_op_requeue_run(struct journal *j, const cJSON *params, cJSON **reply, struct err *err)
+{
+    static const char *const names[] = {"not_before", "error", "exit_status", "output", NULL};
+    int64_t id;
+    if (!journal_begin(j, err))
+        return false;
+    bool ok = check_fence(j, params, &id, err) && assign(j, id, "state = 'queued', holder = NULL, lease_until = NULL", err) &&
+              set_chosen(j, id, params, names, err) && reply_with(cJSON_CreateTrue(), reply, err);
+    return journal_end(j, ok, reply, err);
+}
+
+bool journal_renew(struct journal *j, struct err *err)
+{
+    static const char text[] = "UPDATE run SET lease_until = ?2 WHERE holder = ?1 AND state = 'running' AND lease_until < ?3";
+    sqlite3_stmt *statement = sql_prepare(j->db, text, err);
+    if (!statement)
+        return false;
+    double now = lease_clock();
+    sqlite3_bind_text(statement, 1, j->holder, -1, SQLITE_STATIC);
+    sqlite3_bind_double(statement, 2, now + j->lease);
+    sqlite3_bind_double(statement, 3, now + j->lease * 0.7);
+    bool ok = sql_run(statement, err);
+    sqlite3_finalize(statement);
+    return ok;
+}
+
+double journal_renew_interval(const struct journal *j)
+{
+    return j->lease / 3;
+}

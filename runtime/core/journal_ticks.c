@@ -1,0 +1,259 @@
+/* Schedules, and their ticks: each a unique row that makes its run. */
+#include <string.h>
+
+#include "core/journal_private.h"
+
+static const struct column schedule_columns[] = {
+    {"id", COLUMN_TEXT, false},        {"dir", COLUMN_TEXT, false},      {"file", COLUMN_TEXT, false},
+    {"definition", COLUMN_JSON, false}, {"created_at", COLUMN_REAL, false}, {"since", COLUMN_REAL, false},
+    {"last_due", COLUMN_REAL, false},  {"paused", COLUMN_BOOLEAN, false}, {"gone", COLUMN_BOOLEAN, false},
+    {"streak", COLUMN_INTEGER, false}, {"last_run", COLUMN_INTEGER, false}, {"last_ok", COLUMN_REAL, false}};
+#define SCHEDULE_COLUMNS "id, dir, file, definition, created_at, since, last_due, paused, gone, streak, last_run, last_ok"
+#define SCHEDULE_COUNT (sizeof schedule_columns / sizeof schedule_columns[0])
+
+/* One that is new, is back, or has other times: nothing before now is due. */
+static const char put_schedule[] =
+    "INSERT INTO schedule (id, dir, file, timing, definition, created_at, since) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)"
+    " ON CONFLICT (id) DO UPDATE SET since = iif(gone OR timing IS NOT ?4, ?6, since),"
+    " last_due = iif(gone OR timing IS NOT ?4, NULL, last_due), dir = ?2, file = ?3, timing = ?4, definition = ?5, gone = 0";
+
+static bool put(sqlite3_stmt *statement, const char *dir, const cJSON *item, struct err *err)
+{
+    static const struct column definition = {"definition", COLUMN_JSON, true};
+    const char *id;
+    if (!need_text(item, "id", &id, err))
+        return false;
+    sqlite3_bind_text(statement, 1, id, -1, SQLITE_STATIC);
+    sqlite3_bind_text(statement, 2, dir, -1, SQLITE_STATIC);
+    sqlite3_bind_text(statement, 3, text_of(item, "file"), -1, SQLITE_STATIC);
+    sqlite3_bind_text(statement, 4, text_of(item, "timing"), -1, SQLITE_STATIC);
+    sqlite3_bind_double(statement, 6, journal_time());
+    return bind_value(statement, 5, &definition, cJSON_GetObjectItemCaseSensitive(item, "definition"), err) && sql_run(statement, err);
+}
+
+static bool put_all(struct journal *j, const cJSON *params, struct err *err)
+{
+    const cJSON *item, *list = cJSON_GetObjectItemCaseSensitive(params, "list");
+    sqlite3_stmt *statement = sql_prepare(j->db, put_schedule, err);
+    bool ok = statement != NULL;
+    cJSON_ArrayForEach(item, list) ok = ok && put(statement, text_of(params, "dir"), item, err);
+    sqlite3_finalize(statement);
+    return ok;
+}
+
+/* All schedules, by id or as a list. */
+static bool read_schedules(struct journal *j, bool by_id, cJSON **reply, struct err *err)
+{
+    sqlite3_stmt *statement = sql_prepare(j->db, "SELECT " SCHEDULE_COLUMNS " FROM schedule ORDER BY id", err);
+    int status = SQLITE_DONE;
+    if (!statement || !reply_with(by_id ? cJSON_CreateObject() : cJSON_CreateArray(), reply, err)) {
+        sqlite3_finalize(statement);
+        return false;
+    }
+    cJSON *tail = NULL;
+    while ((status = sqlite3_step(statement)) == SQLITE_ROW) {
+        cJSON *item = row_to_json(statement, 0, schedule_columns, SCHEDULE_COUNT);
+        if (!item)
+            break;
+        if (by_id) {
+            item->string = cJSON_malloc(strlen(sql_text(statement, 0)) + 1);
+            if (!item->string) {
+                cJSON_Delete(item);
+                break;
+            }
+            strcpy(item->string, sql_text(statement, 0));
+        }
+        /* As cJSON links them; it would look for the end, or for the name, each time. */
+        if (tail) {
+            tail->next = item;
+            item->prev = tail;
+        } else {
+            (*reply)->child = item;
+        }
+        (*reply)->child->prev = tail = item;
+    }
+    sqlite3_finalize(statement);
+    if (status == SQLITE_DONE)
+        return true;
+    cJSON_Delete(*reply);
+    *reply = NULL;
+    return status == SQLITE_ROW ? err_set(err, ERR_MEMORY, "out of memory") : sql_fail(j->db, err);
+}
+
+bool journal_op_sync_schedules(struct journal *j, const cJSON *params, cJSON **reply, struct err *err)
+{
+    if (!journal_begin(j, err))
+        return false;
+    /* What is not in the list is gone; what is, is put back as it was. */
+    bool ok = sql_exec(j->db, "CREATE TEMP TABLE IF NOT EXISTS was_gone (id TEXT PRIMARY KEY); DELETE FROM was_gone;", err);
+    const cJSON *item, *list = cJSON_GetObjectItemCaseSensitive(params, "list");
+    ok = ok && put_all(j, params, err);
+    sqlite3_stmt *statement = ok ? sql_prepare(j->db, "INSERT OR IGNORE INTO was_gone VALUES (?)", err) : NULL;
+    ok = statement != NULL;
+    cJSON_ArrayForEach(item, list)
+    {
+        if (!ok)
+            break;
+        sqlite3_bind_text(statement, 1, text_of(item, "id"), -1, SQLITE_STATIC);
+        ok = sql_run(statement, err);
+    }
+    sqlite3_finalize(statement);
+    ok = ok && sql_exec(j->db, "UPDATE schedule SET gone = 1 WHERE id NOT IN (SELECT id FROM was_gone)", err) &&
+         read_schedules(j, true, reply, err);
+    return journal_end(j, ok, reply, err);
+}
+
+bool journal_op_schedules(struct journal *j, const cJSON *params, cJSON **reply, struct err *err)
+{
+    (void)params;
+    return read_schedules(j, false, reply, err);
+}
+
+/* Runs a statement about one schedule, with ?1 its id, ?2 a number, ?3 now and ?4 a number; ERR_NOT_FOUND. */
+static bool change_schedule(struct journal *j, const char *text, const char *id, double number, double other, struct err *err)
+{
+    sqlite3_stmt *statement = sql_prepare(j->db, text, err);
+    if (!statement)
+        return false;
+    sqlite3_bind_text(statement, 1, id, -1, SQLITE_STATIC);
+    sqlite3_bind_double(statement, 2, number);
+    sqlite3_bind_double(statement, 3, journal_time());
+    sqlite3_bind_double(statement, 4, other);
+    bool ok = sql_run(statement, err);
+    sqlite3_finalize(statement);
+    return ok && (sqlite3_changes(j->db) > 0 || err_set(err, ERR_NOT_FOUND, "the journal has no schedule \"%.200s\"", id));
+}
+
+/* What was due while it was paused is not made up for. */
+bool journal_op_pause(struct journal *j, const cJSON *params, cJSON **reply, struct err *err)
+{
+    static const char text[] = "UPDATE schedule SET since = iif(paused AND NOT ?2, ?3, since), paused = ?2 WHERE id = ?1 AND ?4 = 0";
+    const char *id;
+    if (!need_text(params, "schedule", &id, err) || !journal_begin(j, err))
+        return false;
+    bool ok = change_schedule(j, text, id, is_true(params, "paused"), 0, err) && reply_with(cJSON_CreateTrue(), reply, err);
+    return journal_end(j, ok, reply, err);
+}
+
+static bool read_streak(struct journal *j, const char *id, cJSON **reply, struct err *err)
+{
+    sqlite3_stmt *statement = sql_prepare(j->db, "SELECT streak FROM schedule WHERE id = ?", err);
+    if (!statement)
+        return false;
+    sqlite3_bind_text(statement, 1, id, -1, SQLITE_STATIC);
+    bool ok = sqlite3_step(statement) == SQLITE_ROW ? reply_with(cJSON_CreateNumber(sqlite3_column_double(statement, 0)), reply, err)
+                                                    : sql_fail(j->db, err);
+    sqlite3_finalize(statement);
+    return ok;
+}
+
+/* Successes in a row are counted upwards from 1, failures downwards from -1. */
+bool journal_op_outcome(struct journal *j, const cJSON *params, cJSON **reply, struct err *err)
+{
+    static const char text[] = "UPDATE schedule SET streak = iif(?2, max(streak, 0) + 1, min(streak, 0) - 1),"
+                               " last_ok = iif(?2, ?3, last_ok), last_run = iif(?4 > 0, ?4, last_run) WHERE id = ?1";
+    const char *id;
+    if (!need_text(params, "schedule", &id, err) || !journal_begin(j, err))
+        return false;
+    bool ok = change_schedule(j, text, id, is_true(params, "ok"), number_of(params, "run", 0), err) && read_streak(j, id, reply, err);
+    return journal_end(j, ok, reply, err);
+}
+
+/* ---- ticks ---- */
+
+struct ticking {
+    struct journal *j;
+    sqlite3_stmt *insert, *made, *due;
+};
+
+static bool is_new_tick(struct ticking *t, const cJSON *item, const char *schedule, const char *key, bool *is_new, struct err *err)
+{
+    sqlite3_bind_text(t->insert, 1, schedule, -1, SQLITE_STATIC);
+    sqlite3_bind_text(t->insert, 2, key, -1, SQLITE_STATIC);
+    sqlite3_bind_double(t->insert, 3, number_of(item, "due", journal_time()));
+    sqlite3_bind_double(t->insert, 4, journal_time());
+    sqlite3_bind_text(t->insert, 5, text_of(item, "skipped"), -1, SQLITE_STATIC);
+    bool ok = sql_run(t->insert, err);
+    *is_new = sqlite3_changes(t->j->db) > 0;
+    return ok;
+}
+
+static bool advance(struct ticking *t, const cJSON *item, const char *schedule, struct err *err)
+{
+    const cJSON *due = cJSON_GetObjectItemCaseSensitive(item, "due");
+    if (!cJSON_IsNumber(due))
+        return true;
+    sqlite3_bind_text(t->due, 1, schedule, -1, SQLITE_STATIC);
+    sqlite3_bind_double(t->due, 2, due->valuedouble);
+    return sql_run(t->due, err);
+}
+
+/* The run that the tick makes. */
+static bool make_run(struct ticking *t, const char *schedule, const char *key, const cJSON *fields, int64_t *id, struct err *err)
+{
+    cJSON *values = cJSON_Duplicate(fields, true);
+    bool ok = values && cJSON_AddStringToObject(values, "schedule", schedule) && cJSON_AddStringToObject(values, "kind", "automation");
+    if (!ok)
+        err_set(err, ERR_MEMORY, "out of memory");
+    ok = ok && run_insert(t->j, values, "queued", id, err);
+    cJSON_Delete(values);
+    if (!ok)
+        return false;
+    sqlite3_bind_text(t->made, 1, schedule, -1, SQLITE_STATIC);
+    sqlite3_bind_text(t->made, 2, key, -1, SQLITE_STATIC);
+    sqlite3_bind_int64(t->made, 3, *id);
+    return sql_run(t->made, err);
+}
+
+/* One tick: what came of it is added to the reply. */
+static bool tick(struct ticking *t, const cJSON *item, cJSON *reply, struct err *err)
+{
+    const char *schedule, *key, *skipped = text_of(item, "skipped");
+    const cJSON *run = cJSON_GetObjectItemCaseSensitive(item, "run");
+    bool is_new;
+    int64_t id = 0;
+    if (!need_text(item, "schedule", &schedule, err) || !need_text(item, "key", &key, err) ||
+        !is_new_tick(t, item, schedule, key, &is_new, err) || !advance(t, item, schedule, err))
+        return false;
+    if (is_new && run && !skipped && !make_run(t, schedule, key, run, &id, err))
+        return false;
+    cJSON_AddStringToObject(reply, "schedule", schedule);
+    cJSON_AddStringToObject(reply, "key", key);
+    if (!is_new)
+        cJSON_AddTrueToObject(reply, "taken");
+    else if (id)
+        cJSON_AddNumberToObject(reply, "run", (double)id);
+    else
+        cJSON_AddStringToObject(reply, "skipped", skipped ? skipped : "nothing to run");
+    return true;
+}
+
+bool journal_op_tick(struct journal *j, const cJSON *params, cJSON **reply, struct err *err)
+{
+    static const char insert[] = "INSERT OR IGNORE INTO tick (schedule, key, due, at, skipped) VALUES (?1, ?2, ?3, ?4, ?5)";
+    static const char made[] = "UPDATE tick SET run = ?3 WHERE schedule = ?1 AND key = ?2";
+    static const char due[] = "UPDATE schedule SET last_due = max(coalesce(last_due, ?2), ?2) WHERE id = ?1";
+    const cJSON *item, *list = cJSON_GetObjectItemCaseSensitive(params, "list");
+    struct ticking t = {.j = j};
+    if (!reply_with(cJSON_CreateArray(), reply, err) || !journal_begin(j, err)) {
+        cJSON_Delete(*reply);
+        *reply = NULL;
+        return false;
+    }
+    t.insert = sql_prepare(j->db, insert, err);
+    t.made = t.insert ? sql_prepare(j->db, made, err) : NULL;
+    t.due = t.made ? sql_prepare(j->db, due, err) : NULL;
+    bool ok = t.due != NULL;
+    cJSON_ArrayForEach(item, list)
+    {
+        cJSON *told = ok ? cJSON_CreateObject() : NULL;
+        if (!told)
+            break;
+        ok = tick(&t, item, told, err);
+        cJSON_AddItemToArray(*reply, told); /* the end of a list is known to cJSON: child->prev */
+    }
+    sqlite3_finalize(t.insert);
+    sqlite3_finalize(t.made);
+    sqlite3_finalize(t.due);
+    return journal_end(j, ok, reply, err);
+}

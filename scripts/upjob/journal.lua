@@ -1,0 +1,130 @@
+--- The journal: what runs have done, what schedules have fired, and who holds which run. core/journal.h says what each operation
+-- takes and gives; here they are methods of a store that wait for the disk: value | nil, err. No secret is written.
+local defaults = require "upjob.defaults"
+local errors = require "upjob.errors"
+local json = require "upjob.json"
+
+local journal = {}
+
+local store = {}
+store.__index = store
+
+local open_stores = {} -- by directory
+
+--- Where the state is: the directory given, else that of --state, else $XDG_STATE_HOME/upjob, else ~/.local/state/upjob; nil when
+-- there is no home.
+function journal.directory(state)
+  if state or defaults.state then return state or defaults.state end
+  local base = os.getenv("XDG_STATE_HOME")
+  if base and base ~= "" then return base .. "/upjob" end
+  local home = os.getenv("HOME")
+  return home and home ~= "" and home .. "/.local/state/upjob" or nil
+end
+
+-- From an absolute path, so that it stays the same one wherever the process goes.
+local function absolute(path)
+  return path:sub(1, 1) == "/" and path or require("upjob.native.system").directory() .. "/" .. path
+end
+
+--- journal.open{ state=, lease= } → store | nil, err. One for each directory in a process; the directory is made when missing.
+-- lease: seconds for which a run stays this process's without a sign of life; 30 unless given.
+function journal.open(options)
+  options = options or {}
+  local directory = journal.directory(options.state)
+  if not directory then
+    return nil, errors.new { code = "ConfigurationError", message =
+      "there is no place for the journal: neither HOME nor XDG_STATE_HOME is set (choose one with --state DIR)" }
+  end
+  directory = absolute(directory)
+  if open_stores[directory] then return open_stores[directory] end
+  local native, err = require("upjob.native.journal").new()
+  if not native then return nil, err end
+  local ok, aside = native:open(directory, options.lease)
+  if not ok then return nil, aside end
+  if open_stores[directory] then return open_stores[directory] end -- by another task, meanwhile
+  if aside then
+    require("upjob.log").warn("the journal of %s was damaged: it is kept as %s, and a new one was begun", directory, aside)
+  end
+  local self = setmetatable({ native = native, directory = directory }, store)
+  open_stores[directory] = self
+  return self
+end
+
+-- ---- what is not written ----
+
+-- A query may hold a signature, a user part a password.
+local function without_secrets(text)
+  text = text:gsub("(%a[%w+.-]*://)[^%s/?#@]+@", "%1")
+  return (text:gsub("(%a[%w+.-]*://[^%s?#\"'<>]+)[?#][^%s\"'<>]*", "%1"))
+end
+
+local function plain(value, depth)
+  local kind = type(value)
+  if kind == "string" then return without_secrets(value) end
+  if kind ~= "table" then return (kind == "number" or kind == "boolean" or value == json.null) and value or tostring(value) end
+  if depth > 20 then return tostring(value) end
+  local copy = {}
+  for k, v in pairs(value) do
+    if type(k) == "string" or math.type(k) == "integer" then copy[k] = plain(v, depth + 1) end
+  end
+  return setmetatable(copy, not errors.is(value) and getmetatable(value) or nil)
+end
+
+--- An error as it is written: without values of cells, which are personal data, and what goes with them.
+function journal.error(err)
+  if err == nil then return nil end
+  if not errors.is(err) then return { code = "InternalError", message = plain(tostring(err), 0) } end
+  local copy = {}
+  for _, name in ipairs { "code", "message", "operation", "status", "request_id", "retryable", "outcome", "file", "line",
+                          "column", "step", "job_id", "attempts" } do
+    copy[name] = err[name] ~= nil and plain(err[name], 0) or nil
+  end
+  return copy
+end
+
+-- ---- operations ----
+
+local function call(self, operation, params)
+  local written = {}
+  for name, value in pairs(params or {}) do
+    if name == "error" then value = journal.error(value) else value = plain(value, 0) end
+    written[name] = value
+  end
+  return self.native:call(operation, written)
+end
+
+for _, name in ipairs { "begin_run", "claim_run", "step", "end_run", "requeue_run", "run", "find_run", "runs", "sync_schedules",
+                        "schedules", "pause", "outcome", "add_dead_letter", "dead_letters", "drop_dead_letter" } do
+  store[name] = function(self, params) return call(self, name, params) end
+end
+
+--- The store's own clock: seconds since 1970.
+function store:now()
+  return self.native:call("now", {})
+end
+
+--- store:tick{ { schedule=, key=, due=, run= or skipped= }, … } → what came of each.
+function store:tick(list)
+  return call(self, "tick", { list = json.array(list) })
+end
+
+--- The log of a run's output.
+function store:log_file(id)
+  return ("%s/runs/%d.log"):format(self.directory, id)
+end
+
+--- store:prune{ before=, keep= } → how many runs were forgotten, with their logs.
+function store:prune(params)
+  local ids, err = call(self, "prune", params)
+  if not ids then return nil, err end
+  for _, run in ipairs(ids) do os.remove(self:log_file(run.id)) end
+  return #ids
+end
+
+--- Ends it; what is queued is written first.
+function store:close()
+  open_stores[self.directory] = nil
+  self.native:close()
+end
+
+return journal
