@@ -73,7 +73,8 @@ static void add_native_modules(lua_State *L)
         {"upjob.native.log", open_native_log},           {"upjob.native.secret", open_native_secret},
         {"upjob.native.csv", open_native_csv},           {"upjob.native.local", open_native_local},
         {"upjob.native.system", open_native_system},     {"upjob.native.embedded", open_native_embedded},
-        {"upjob.native.schedule", open_native_schedule}, {NULL, NULL}};
+        {"upjob.native.schedule", open_native_schedule}, {"upjob.native.process", open_native_process},
+        {NULL, NULL}};
     static const struct {
         const char *name, *module, *symbol;
     } late[] = {{"upjob.native.http", "client.so", "open_native_http"},

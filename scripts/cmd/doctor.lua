@@ -77,7 +77,7 @@ local function obstacle(directory)
   return not info.writable and directory .. " cannot be written to: say --state DIR" or nil
 end
 
-local function check_state(add, options)
+local function check_state(add)
   local directory = require("upjob.journal").directory()
   if not directory then
     add("state", false, "HOME is not set: say with --state DIR where upjob keeps its state")
@@ -127,7 +127,7 @@ function command.main(arguments)
   if not ok then return cli.fail(err) end
   add("upjob", true, system.version)
   check_client(add, options)
-  check_state(add, options)
+  check_state(add)
   if options.json then
     print(json.encode { ok = bad == 0, checks = json.array(checks) })
   else
