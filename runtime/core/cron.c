@@ -1,6 +1,7 @@
 #include "core/cron.h"
 
 #include "core/civil.h"
+#include "core/recurring.h"
 
 #define DAY_MINUTES 1440
 
@@ -119,8 +120,9 @@ static bool last_in_month(const struct cron *cron, const struct civil *until, in
 }
 
 /* The first time that matches, from `from` on and before `until`. */
-static bool first_match(const struct cron *cron, int64_t from, int64_t until, int64_t *local)
+static bool first_match(const void *rule, int64_t from, int64_t until, int64_t *local)
 {
+    const struct cron *cron = rule;
     int64_t minutes = civil_floor_div(from + 59, 60);
     int64_t days = civil_floor_div(minutes, DAY_MINUTES);
     int minute = (int)(minutes - days * DAY_MINUTES);
@@ -137,8 +139,9 @@ static bool first_match(const struct cron *cron, int64_t from, int64_t until, in
 }
 
 /* The last one. */
-static bool last_match(const struct cron *cron, int64_t from, int64_t until, int64_t *local)
+static bool last_match(const void *rule, int64_t from, int64_t until, int64_t *local)
 {
+    const struct cron *cron = rule;
     int64_t minutes = civil_floor_div(until - 1, 60);
     int64_t days = civil_floor_div(minutes, DAY_MINUTES);
     int minute = (int)(minutes - days * DAY_MINUTES);
@@ -156,95 +159,19 @@ static bool last_match(const struct cron *cron, int64_t from, int64_t until, int
 
 /* ---- times ---- */
 
-/* Two changes of the clock that are further apart than this do not meet: the largest is by less. */
-#define JUMP_MOST (52 * 3600)
-
-/* How a period lies among the local times. */
-struct stretch {
-    struct tz_period period;
-    int64_t shown;   /* what the clock shows at its begin */
-    int64_t reached; /* what it had reached before, by showing it or by jumping over it */
-    int64_t until;   /* what it would show at its end */
-};
-
-static int64_t reached_before(const struct tz *tz, int64_t from)
+static struct recurring recurring_of(const struct cron *cron)
 {
-    int64_t most = INT64_MIN;
-    for (int64_t at = from; at > from - JUMP_MOST;) {
-        struct tz_period before = tz_period_at(tz, at - 1);
-        if (most < at + before.offset)
-            most = at + before.offset;
-        if (before.from < CRON_LEAST)
-            break;
-        at = before.from;
-    }
-    return most;
-}
-
-static struct stretch stretch_at(const struct tz *tz, int64_t utc)
-{
-    struct stretch stretch = {.period = tz_period_at(tz, utc)};
-    struct tz_period *period = &stretch.period;
-    bool open = period->from < CRON_LEAST;
-    if (period->until > CRON_MOST)
-        period->until = CRON_MOST + 1;
-    if (open)
-        period->from = CRON_LEAST;
-    stretch.shown = period->from + period->offset;
-    stretch.until = period->until + period->offset;
-    stretch.reached = open ? stretch.shown : reached_before(tz, period->from);
-    return stretch;
-}
-
-/* Whether the clock skips at the begin of the stretch what fires once at the jump. */
-static bool skips(const struct cron *cron, const struct stretch *stretch)
-{
-    int64_t local;
-    return !cron->any_hour && stretch->reached < stretch->shown &&
-           first_match(cron, stretch->reached, stretch->shown, &local);
-}
-
-/* The first local time of the stretch that counts. */
-static int64_t counts_from(const struct cron *cron, const struct stretch *stretch)
-{
-    return cron->any_hour || stretch->shown > stretch->reached ? stretch->shown : stretch->reached;
-}
-
-static int64_t larger(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
+    return (struct recurring){.rule = cron, .first = first_match, .last = last_match, .both_passes = cron->any_hour};
 }
 
 bool cron_next(const struct cron *cron, const struct tz *tz, int64_t after, int64_t *fires)
 {
-    after = larger(after, CRON_LEAST - 1);
-    for (int64_t at = larger(after, CRON_LEAST); at <= CRON_MOST;) {
-        struct stretch stretch = stretch_at(tz, at);
-        int64_t offset = stretch.period.offset, local;
-        *fires = stretch.period.from;
-        if (*fires > after && skips(cron, &stretch))
-            return true;
-        bool found = first_match(cron, larger(counts_from(cron, &stretch), after + 1 + offset), stretch.until, &local);
-        *fires = found ? local - offset : 0;
-        if (found)
-            return true;
-        at = stretch.period.until;
-    }
-    return false;
+    struct recurring recurring = recurring_of(cron);
+    return recurring_next(&recurring, tz, after, fires);
 }
 
 bool cron_previous(const struct cron *cron, const struct tz *tz, int64_t before, int64_t *fired)
 {
-    before = before > CRON_MOST ? CRON_MOST + 1 : before;
-    for (int64_t at = larger(before, CRON_LEAST) - 1; at >= CRON_LEAST;) {
-        struct stretch stretch = stretch_at(tz, at);
-        int64_t offset = stretch.period.offset, local;
-        int64_t until = stretch.until < before + offset ? stretch.until : before + offset;
-        bool found = last_match(cron, counts_from(cron, &stretch), until, &local);
-        *fired = found ? local - offset : stretch.period.from;
-        if (found || skips(cron, &stretch))
-            return true;
-        at = stretch.period.from - 1;
-    }
-    return false;
+    struct recurring recurring = recurring_of(cron);
+    return recurring_previous(&recurring, tz, before, fired);
 }

@@ -22,11 +22,12 @@
 #include <stdint.h>
 
 #include "core/err.h"
+#include "core/recurring.h"
 #include "core/tzif.h"
 
 /* Times that are looked at: those of the years 1 to 9999. */
-#define CRON_LEAST INT64_C(-62135596800)
-#define CRON_MOST INT64_C(253402300799)
+#define CRON_LEAST RECURRING_LEAST
+#define CRON_MOST RECURRING_MOST
 
 struct cron {
     uint64_t minutes;
