@@ -18,6 +18,7 @@ cli.commands = { "demo", "run", "repl", "import", "map", "job", "domain", "profi
 local STATUS_OF_CODE = {
   UsageError = cli.USAGE, ParamValidationError = cli.USAGE, ConfigurationError = cli.CONFIG, CredentialsError = cli.CONFIG,
   FileError = cli.INVALID_FILE, CsvError = cli.INVALID_FILE, InvalidFile = cli.INVALID_FILE, InvalidMapping = cli.INVALID_FILE,
+  InvalidAutomation = cli.INVALID_FILE,
   TimeoutError = cli.TIMED_OUT, ConnectionError = cli.FAILED, Cancelled = cli.FAILED, JsonError = cli.FAILED,
   InvalidResponse = cli.FAILED, OutOfMemory = cli.FAILED, SystemError = cli.FAILED, InternalError = cli.FAILED,
 }
