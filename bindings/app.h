@@ -76,6 +76,11 @@ int native_temporary_directory(lua_State *L);
 int native_remove_tree(lua_State *L);
 int native_sweep_temporary(lua_State *L);
 
+/* ---- directories (bindings/directory.c), for the Lua half ---- */
+
+int native_list_files(lua_State *L);
+int native_absolute(lua_State *L);
+
 /* ---- the end (bindings/system.c) ---- */
 
 /* The exit status: not 0 when what was printed could not be written. Where the reader has gone (head), nobody asks for it. */

@@ -182,16 +182,6 @@ static int native_printable(lua_State *L)
     return 1;
 }
 
-/* directory() → the current one | nil, err */
-static int native_directory(lua_State *L)
-{
-    char path[PATH_MAX];
-    if (!getcwd(path, sizeof path))
-        return fail_errno(L, "cannot tell the current directory", ".");
-    lua_pushstring(L, path);
-    return 1;
-}
-
 int open_native_system(lua_State *L)
 {
     static const luaL_Reg functions[] = {{"isatty", native_isatty},
@@ -200,7 +190,8 @@ int open_native_system(lua_State *L)
                                          {"remove_tree", native_remove_tree},
                                          {"sweep_temporary", native_sweep_temporary},
                                          {"make_directory", native_make_directory},
-                                         {"directory", native_directory},
+                                         {"list_files", native_list_files},
+                                         {"absolute", native_absolute},
                                          {"stat", native_stat},
                                          {"write_private", native_write_private},
                                          {"time", native_time},

@@ -2,6 +2,7 @@
 #include "bindings/task.h"
 
 #include <lauxlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "bindings/app.h"
@@ -285,6 +286,7 @@ static int native_signal(lua_State *L)
 static int native_spawn(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TFUNCTION);
+    wait_check_refusal(L);
     task_spawn(L, lua_gettop(L) - 1, false);
     return 1;
 }
@@ -292,6 +294,7 @@ static int native_spawn(lua_State *L)
 static int native_handler(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TFUNCTION);
+    wait_check_refusal(L);
     task_spawn(L, lua_gettop(L) - 1, true);
     return 1;
 }
@@ -317,6 +320,14 @@ static int native_at_prompt(lua_State *L)
     return 0;
 }
 
+/* refuse_waits(reason | nil): until it is called with nil, whatever would wait or start a task raises the reason. */
+static int native_refuse_waits(lua_State *L)
+{
+    struct scheduler *s = app_of(L)->scheduler;
+    snprintf(s->refusal, sizeof s->refusal, "%s", luaL_optstring(L, 1, ""));
+    return 0;
+}
+
 static int native_is(lua_State *L)
 {
     lua_pushboolean(L, luaL_testudata(L, 1, TASK_TYPE) != NULL);
@@ -336,7 +347,7 @@ int open_native_task(lua_State *L)
         {"spawn", native_spawn},   {"handler", native_handler}, {"sleep", native_sleep},
         {"all", join_all},         {"join_any", join_any},      {"refusal", join_refusal},
         {"is", native_is},         {"signal", native_signal},   {"now", native_now},
-        {"at_prompt", native_at_prompt}, {NULL, NULL}};
+        {"at_prompt", native_at_prompt}, {"refuse_waits", native_refuse_waits}, {NULL, NULL}};
     static const luaL_Reg task_methods[] = {{"wait", join_wait}, {"cancel", native_cancel},
                                             {"status", native_status}, {NULL, NULL}};
     static const luaL_Reg signal_methods[] = {{"wait", signal_wait}, {"set", signal_set}, {NULL, NULL}};

@@ -90,8 +90,16 @@ static int wait_collect(lua_State *L)
     return 0;
 }
 
+void wait_check_refusal(lua_State *L)
+{
+    const char *reason = app_of(L)->scheduler->refusal;
+    if (*reason)
+        luaL_error(L, "%s", reason);
+}
+
 void *wait_new(lua_State *L, size_t size, const struct wait_class *class)
 {
+    wait_check_refusal(L);
     struct wait *w = lua_newuserdatauv(L, size, 1);
     memset(w, 0, size);
     w->class = class;

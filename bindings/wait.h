@@ -41,7 +41,10 @@ struct scheduler;
 struct scheduler *scheduler_new(struct app *app, void (*on_halt)(struct scheduler *scheduler));
 void scheduler_free(struct scheduler *scheduler);
 
-/* Makes a userdata of `size` bytes, zeroed, with a struct wait at its head; its metatable cancels on collection. */
+/* Raises the reason while waits are refused (native.task.refuse_waits). */
+void wait_check_refusal(lua_State *L);
+/* Makes a userdata of `size` bytes, zeroed, with a struct wait at its head; its metatable cancels on collection. Raises while
+ * waits are refused, before there is any work. */
 void *wait_new(lua_State *L, size_t size, const struct wait_class *class);
 /* Waits for the userdata at `index` (absolute) and returns its results. Must be the binding's return expression. */
 int wait_for(lua_State *L, int index);

@@ -44,7 +44,7 @@ typedef bool journal_operation(struct journal *journal, const cJSON *params, cJS
  *   claim_run { id, ended? } → run        takes over one that is queued, lost or interrupted (with ended: failed, too)
  *   step { id, fence, step, state, detail?, set? } → true
  *   end_run { id, fence, state, result?, error?, exit_status?, output?, job_status? } → true
- *   requeue_run { id, fence, not_before?, error? } → true
+ *   requeue_run { id, fence, not_before?, error? } → true    of one that runs, or has failed
  *   run { id } → run with steps · find_run { parent, ordinal } or { run_key, domain? } → run
  *   runs { schedule?, kind?, state? (one or a list), parent?, before_id?, limit? } → [ run ], newest first
  *   prune { before?, keep? } → [ { id } ]  of ended runs, oldest first

@@ -90,14 +90,15 @@ bool journal_op_claim_run(struct journal *j, const cJSON *params, cJSON **reply,
     return journal_end(j, ok, reply, err);
 }
 
-/* The run is still that of the holder who was given this number. */
-static bool check_fence(struct journal *j, const cJSON *params, int64_t *id, struct err *err)
+/* The run is still that of the holder who was given this number; with `failed_too`, also where it has failed under it. */
+static bool check_fence(struct journal *j, const cJSON *params, bool failed_too, int64_t *id, struct err *err)
 {
     struct standing standing;
     int64_t fence;
     if (!need_integer(params, "id", id, err) || !need_integer(params, "fence", &fence, err) || !read_standing(j, *id, &standing, err))
         return false;
-    if (standing.fence == fence && strcmp(standing.state, "running") == 0)
+    bool may = strcmp(standing.state, "running") == 0 || (failed_too && strcmp(standing.state, "failed") == 0);
+    if (standing.fence == fence && may)
         return true;
     char who[128];
     lease_holder_text(standing.holder, who, sizeof who);
@@ -132,7 +133,7 @@ bool journal_op_step(struct journal *j, const cJSON *params, cJSON **reply, stru
     int64_t id;
     if (!journal_begin(j, err))
         return false;
-    bool ok = check_fence(j, params, &id, err) && add_step(j, id, params, err) &&
+    bool ok = check_fence(j, params, false, &id, err) && add_step(j, id, params, err) &&
               run_update(j, id, cJSON_GetObjectItemCaseSensitive(params, "set"), err) && reply_with(cJSON_CreateTrue(), reply, err);
     return journal_end(j, ok, reply, err);
 }
@@ -173,7 +174,7 @@ bool journal_op_end_run(struct journal *j, const cJSON *params, cJSON **reply, s
         return err_set(err, ERR_USAGE, "a run cannot end as \"%.40s\"", state);
     if (!journal_begin(j, err))
         return false;
-    bool ok = check_fence(j, params, &id, err) && assign(j, id, assignments, err) && set_chosen(j, id, params, names, err) &&
+    bool ok = check_fence(j, params, false, &id, err) && assign(j, id, assignments, err) && set_chosen(j, id, params, names, err) &&
               reply_with(cJSON_CreateTrue(), reply, err);
     return journal_end(j, ok, reply, err);
 }
@@ -184,7 +185,8 @@ bool journal_op_requeue_run(struct journal *j, const cJSON *params, cJSON **repl
     int64_t id;
     if (!journal_begin(j, err))
         return false;
-    bool ok = check_fence(j, params, &id, err) && assign(j, id, "state = 'queued', holder = NULL, lease_until = NULL", err) &&
+    bool ok = check_fence(j, params, true, &id, err) &&
+              assign(j, id, "state = 'queued', holder = NULL, lease_until = NULL, ended_at = NULL", err) &&
               set_chosen(j, id, params, names, err) && reply_with(cJSON_CreateTrue(), reply, err);
     return journal_end(j, ok, reply, err);
 }

@@ -15,6 +15,9 @@ cli.TIMED_OUT = 124 -- those of signals are 128 and the signal's number: Interru
 -- In the order of the help; a file in scripts/cmd each.
 cli.commands = { "demo", "run", "repl", "import", "map", "job", "domain", "profile", "local", "doctor", "probe" }
 
+-- Those that the program calls itself by: not in the help, nor suggested.
+cli.hidden = { "child" }
+
 local STATUS_OF_CODE = {
   UsageError = cli.USAGE, ParamValidationError = cli.USAGE, ConfigurationError = cli.CONFIG, CredentialsError = cli.CONFIG,
   FileError = cli.INVALID_FILE, CsvError = cli.INVALID_FILE, InvalidFile = cli.INVALID_FILE, InvalidMapping = cli.INVALID_FILE,
@@ -234,8 +237,10 @@ end
 -- ---- main ----
 
 local function command_of(name)
-  for _, known in ipairs(cli.commands) do
-    if known == name then return require("upjob.cmd." .. name) end
+  for _, list in ipairs { cli.commands, cli.hidden } do
+    for _, known in ipairs(list) do
+      if known == name then return require("upjob.cmd." .. name) end
+    end
   end
 end
 

@@ -1,5 +1,6 @@
 --- Loads a file of automations: what it declares, as plain data, and its functions.
 local errors = require "upjob.errors"
+local native = require "upjob.native.task"
 local system = require "upjob.native.system"
 
 local declaring = {}
@@ -112,24 +113,32 @@ local function give_ids(path, name, declared)
   end
 end
 
--- Runs the chunk as the file that is being loaded.
+-- Runs the chunk as the file that is being loaded. It is loaded again and again, and only looked at: what it does there must do
+-- nothing. A script that lies among the automations by mistake ends at its first call.
 local function run(chunk)
   local exit = os.exit
   os.exit = function() -- luacheck: ignore 122
     error("os.exit: a file of automations is loaded by a program that goes on; what ends a run belongs in its function", 2)
   end
+  native.refuse_waits("a file of automations only declares them when it is loaded: nothing is sent or waited for, and no task is "
+    .. "started; what is done belongs in the function that is run, or in a script outside of the directory")
   local ok, err = xpcall(chunk, with_line)
+  native.refuse_waits(nil)
   os.exit = exit -- luacheck: ignore 122
   return ok, err
 end
 
 --- Runs one file of automations, in an environment of its own: { definitions = { … }, functions = { [id] = { run =, on_failure =,
---- on_recovery = } } } | nil, err with the file and line. Definitions are plain: they can be written as JSON.
-function declaring.load(path)
+--- on_recovery = } }, text = what is in it } | nil, err with the file and line. Definitions are plain: they can be written as
+--- JSON. `text`, when it is given, is taken for what is in the file: what it was when it was loaded earlier.
+function declaring.load(path, text)
   local name, problem = declaring.name_of(path)
   if not name then return nil, invalid(path, nil, problem) end
-  local text, err = read(path)
-  if not text then return nil, err end
+  local err
+  if not text then
+    text, err = read(path)
+    if not text then return nil, err end
+  end
   local file = path:match("[^/]+$")
   local source = "@" .. file
   local chunk, message = load(text:gsub("^\xEF\xBB\xBF", ""):gsub("^#[^\n]*", ""), source, "t", new_environment())
@@ -145,7 +154,7 @@ function declaring.load(path)
   if not chunk or not ok then return nil, err end
   err = give_ids(path, name, declared)
   if err then return nil, err end
-  local result = { definitions = {}, functions = {} }
+  local result = { definitions = {}, functions = {}, text = text }
   for i, item in ipairs(declared) do
     item.definition.file = path
     result.definitions[i], result.functions[item.definition.id] = item.definition, item.functions

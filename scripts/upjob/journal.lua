@@ -21,11 +21,6 @@ function journal.directory(state)
   return home and home ~= "" and home .. "/.local/state/upjob" or nil
 end
 
--- From an absolute path, so that it stays the same one wherever the process goes.
-local function absolute(path)
-  return path:sub(1, 1) == "/" and path or require("upjob.native.system").directory() .. "/" .. path
-end
-
 --- journal.open{ state=, lease= } → store | nil, err. One for each directory in a process; the directory is made when missing.
 -- lease: seconds for which a run stays this process's without a sign of life; 30 unless given.
 function journal.open(options)
@@ -35,9 +30,11 @@ function journal.open(options)
     return nil, errors.new { code = "ConfigurationError", message =
       "there is no place for the journal: neither HOME nor XDG_STATE_HOME is set (choose one with --state DIR)" }
   end
-  directory = absolute(directory)
+  local native, err
+  directory, err = require("upjob.native.system").absolute(directory)
+  if not directory then return nil, err end
   if open_stores[directory] then return open_stores[directory] end
-  local native, err = require("upjob.native.journal").new()
+  native, err = require("upjob.native.journal").new()
   if not native then return nil, err end
   local ok, aside = native:open(directory, options.lease)
   if not ok then return nil, aside end
