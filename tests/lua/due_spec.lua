@@ -23,30 +23,30 @@ end
 local function cron(expression, tz)
   local hours = expression:match("^%S+ (%S+)")
   local clock = {}
-  function clock:next(after) return (assert(schedule.next(expression, { tz = tz or "UTC", from = after, count = 1 }))[1]) end
-  function clock:previous(before)
+  function clock.next(_, after) return (assert(schedule.next(expression, { tz = tz or "UTC", from = after, count = 1 }))[1]) end
+  function clock.previous(_, before)
     local found
-    local time = self:next(before - 8 * DAY)
-    while time < before do found, time = time, self:next(time) end
+    local time = clock:next(before - 8 * DAY)
+    while time < before do found, time = time, clock:next(time) end
     return found
   end
-  function clock:passes_both() return hours:sub(1, 1) == "*" end
+  function clock.passes_both() return hours:sub(1, 1) == "*" end
   return clock, "cron"
 end
 
 local function every(seconds)
   local clock = {}
-  function clock:next(after) return (math.floor(after) // seconds + 1) * seconds end
-  function clock:previous(before) return (math.ceil(before) - 1) // seconds * seconds end
-  function clock:passes_both() return true end
+  function clock.next(_, after) return (math.floor(after) // seconds + 1) * seconds end
+  function clock.previous(_, before) return (math.ceil(before) - 1) // seconds * seconds end
+  function clock.passes_both() return true end
   return clock, "every"
 end
 
 local function once(time)
   local clock = {}
-  function clock:next(after) return after < time and time or nil end
-  function clock:previous(before) return before > time and time or nil end
-  function clock:passes_both() return false end
+  function clock.next(_, after) return after < time and time or nil end
+  function clock.previous(_, before) return before > time and time or nil end
+  function clock.passes_both() return false end
   return clock, "at"
 end
 
