@@ -104,5 +104,7 @@ int open_native_system(lua_State *L);
 int open_native_schedule(lua_State *L);
 int open_native_journal(lua_State *L);
 int open_native_process(lua_State *L);
+int open_native_signals(lua_State *L);
+int open_native_lock(lua_State *L);
 
 #endif

@@ -69,12 +69,20 @@ static void add_searcher(lua_State *L)
 static void add_native_modules(lua_State *L)
 {
     static const luaL_Reg modules[] = {
-        {"upjob.native.task", open_native_task},         {"upjob.native.json", open_native_json},
-        {"upjob.native.log", open_native_log},           {"upjob.native.secret", open_native_secret},
-        {"upjob.native.csv", open_native_csv},           {"upjob.native.local", open_native_local},
-        {"upjob.native.system", open_native_system},     {"upjob.native.embedded", open_native_embedded},
-        {"upjob.native.schedule", open_native_schedule}, {"upjob.native.process", open_native_process},
-        {NULL, NULL}};
+        {"upjob.native.task", open_native_task},
+        {"upjob.native.json", open_native_json},
+        {"upjob.native.log", open_native_log},
+        {"upjob.native.secret", open_native_secret},
+        {"upjob.native.csv", open_native_csv},
+        {"upjob.native.local", open_native_local},
+        {"upjob.native.system", open_native_system},
+        {"upjob.native.embedded", open_native_embedded},
+        {"upjob.native.schedule", open_native_schedule},
+        {"upjob.native.process", open_native_process},
+        {"upjob.native.signals", open_native_signals},
+        {"upjob.native.lock", open_native_lock},
+        {NULL, NULL},
+    };
     static const struct {
         const char *name, *module, *symbol;
     } late[] = {{"upjob.native.http", "client.so", "open_native_http"},
