@@ -95,7 +95,8 @@ static void *resize(struct memory *memory, void *object, size_t old_size, size_t
     return moved;
 }
 
-void *memory_alloc(void *memory, void *object, size_t old_size, size_t new_size)
+/* Without an object, old_size is its kind. */
+static void *allocate(struct memory *memory, void *object, size_t old_size, size_t new_size)
 {
     if (!object)
         return new_size > 0 ? take(memory, new_size) : NULL;
@@ -103,6 +104,18 @@ void *memory_alloc(void *memory, void *object, size_t old_size, size_t new_size)
         return resize(memory, object, old_size, new_size);
     release(memory, object, old_size);
     return NULL;
+}
+
+void *memory_alloc(void *of, void *object, size_t old_size, size_t new_size)
+{
+    struct memory *memory = of;
+    size_t had = object ? old_size : 0;
+    if (new_size > had && memory->limit > 0 && memory->used + (new_size - had) > memory->limit)
+        return NULL;
+    void *given = allocate(memory, object, old_size, new_size);
+    if (given || new_size == 0)
+        memory->used += new_size - had;
+    return given;
 }
 
 void memory_free_all(struct memory *memory)

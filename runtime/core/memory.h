@@ -20,9 +20,11 @@ struct memory {
     struct memory_block *blocks;
     char *rest; /* of the newest block */
     size_t rest_units;
+    size_t used;  /* bytes of objects that there are */
+    size_t limit; /* that `used` may reach; 0: none */
 };
 
-/* Gives, resizes (both NULL when memory is out; making smaller never fails) or frees (new_size 0) an object, as Lua asks for it:
+/* Gives, resizes (both NULL when memory is out, or the limit is reached; making smaller never fails) or frees (new_size 0) an object, as Lua asks for it:
  * `memory` is the struct memory; without an object, old_size means nothing. */
 void *memory_alloc(void *memory, void *object, size_t old_size, size_t new_size);
 /* When everything was given back. */

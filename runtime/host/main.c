@@ -14,6 +14,7 @@
 #include "core/memory.h"
 #include "core/module.h"
 #include "core/secret.h"
+#include "host/limits.h"
 #include "host/state.h"
 
 /* ---- interruption: the signals that ask a program to end raise Interrupted in the main task, the second one ends the
@@ -146,10 +147,10 @@ static void end_tasks(struct app *app)
     loop_finish_work(app->loop);
 }
 
-static int run_app(struct app *app, int argc, char **argv)
+static int run_app(struct app *app, size_t memory_limit, int argc, char **argv)
 {
     int status = 1;
-    struct memory memory = {0};
+    struct memory memory = {.limit = memory_limit};
     lua_State *L = app->L = lua_newstate(memory_alloc, &memory);
     if (!L) {
         fputs("upjob: out of memory\n", stderr);
@@ -194,6 +195,7 @@ int main(int argc, char **argv)
     struct err e;
     err_clear(&e);
     fill_standard_descriptors();
+    size_t memory_limit = limits_set();
     setlocale(LC_CTYPE, "");
     module_set_program(program_path(argv[0]));
     secret_harden_process();
@@ -207,7 +209,7 @@ int main(int argc, char **argv)
         return 1;
     }
     catch_signals(&app);
-    int status = run_app(&app, argc, argv);
+    int status = run_app(&app, memory_limit, argc, argv);
     if (app.free_http)
         app.free_http(app.http);
     uv_close((uv_handle_t *)&interruption.wake, NULL);
