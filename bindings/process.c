@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -147,12 +148,42 @@ static char **read_environment(lua_State *L, int index)
     for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
         if (!lua_toboolean(L, -1))
             continue;
-        list[count++] = (char *)lua_pushfstring(L, "%s=%s", lua_tostring(L, -2), luaL_tolstring(L, -1, NULL));
+        const char *value = luaL_tolstring(L, -1, NULL);
+        list[count++] = (char *)lua_pushfstring(L, "%s=%s", lua_tostring(L, -3), value);
         lua_rawseti(L, kept, (lua_Integer)count);
         lua_pop(L, 1);
     }
     list[count] = NULL;
     return list;
+}
+
+/* Replaces the table of changes to the environment at `index` by a copy that has the limits of the table below it too
+ * (host/limits.h); leaves what is there when neither is given. */
+static void add_limits(lua_State *L, int index)
+{
+    static const char *const names[] = {"wall", "cpu", "files", "memory", NULL};
+    char text[256] = "";
+    lua_getfield(L, 1, "limits");
+    if (lua_isnil(L, -1))
+        return;
+    luaL_checktype(L, -1, LUA_TTABLE);
+    for (const char *const *name = names; *name; name++) {
+        size_t len = strlen(text);
+        if (lua_getfield(L, -1, *name) == LUA_TNUMBER)
+            snprintf(text + len, sizeof text - len, "%s%s=%.3f", len ? "," : "", *name, lua_tonumber(L, -1));
+        lua_pop(L, 1);
+    }
+    lua_newtable(L);
+    int copy = lua_gettop(L);
+    for (lua_pushnil(L); lua_istable(L, index) && lua_next(L, index);) {
+        lua_pushvalue(L, -2);
+        lua_insert(L, -2);
+        lua_rawset(L, copy);
+    }
+    lua_settop(L, copy);
+    lua_pushstring(L, text);
+    lua_setfield(L, copy, "UPJOB_LIMITS");
+    lua_replace(L, index);
 }
 
 /* Its file for output, which is made with mode 0600 or appended to. */
@@ -166,10 +197,12 @@ static int open_output(const char *path, struct err *err)
     return fd;
 }
 
-/* spawn{argv=, env=, directory=, output= or stdout=function, input=} → process | nil, err */
+/* spawn{argv=, env=, directory=, output= or stdout=function, input=, limits=} → process | nil, err. env: { NAME = "value" or false },
+ * what differs from this process's. output: a file that its standard output and error are appended to. limits: { wall=, cpu=
+ * (seconds), files=, memory= (bytes of scripts) }, of which a program that is this one takes notice. */
 static int native_spawn(lua_State *L)
 {
-    static const char *const known[] = {"argv", "env", "directory", "output", "stdout", "input", NULL};
+    static const char *const known[] = {"argv", "env", "directory", "output", "stdout", "input", "limits", NULL};
     static const char what[] = "process.spawn";
     struct err err;
     err_clear(&err);
@@ -177,6 +210,8 @@ static int native_spawn(lua_State *L)
     check_options(L, 1, what, known);
     lua_getfield(L, 1, "argv");
     lua_getfield(L, 1, "env");
+    add_limits(L, 3);
+    lua_settop(L, 3);
     struct child_options options = {.argv = read_words(L, 2, "argv"),
                                     .env = lua_istable(L, 3) ? read_environment(L, 3) : NULL,
                                     .directory = option_string(L, 1, what, "directory", NULL),

@@ -41,7 +41,8 @@ typedef bool journal_operation(struct journal *journal, const cJSON *params, cJS
  *
  *   now {} → seconds
  *   begin_run { kind, … } → run           it is "running", held by this process; `try` counts those of one parent and ordinal
- *   claim_run { id, ended? } → run        takes over one that is queued, lost or interrupted (with ended: failed, too)
+ *   claim_run { id, ended?, to_end? } → run   takes over one that is queued, lost or interrupted (with ended: failed, too); it is
+ *                                         another attempt, unless it is only taken to be ended
  *   step { id, fence, step, state, detail?, set? } → true
  *   end_run { id, fence, state, result?, error?, exit_status?, output?, job_status? } → true
  *   requeue_run { id, fence, not_before?, error? } → true    of one that runs, or has failed

@@ -77,6 +77,9 @@ static bool may_claim(const struct standing *s, int64_t id, bool ended_too, stru
            err_set(err, ERR_RUN_ENDED, "run %lld has ended: it is %s", (long long)id, s->state);
 }
 
+#define CLAIM "state = 'running', holder = ?2, lease_until = ?3, begun_at = coalesce(begun_at, ?4), ended_at = NULL, " \
+              "not_before = NULL, fence = fence + 1"
+
 bool journal_op_claim_run(struct journal *j, const cJSON *params, cJSON **reply, struct err *err)
 {
     int64_t id;
@@ -84,8 +87,7 @@ bool journal_op_claim_run(struct journal *j, const cJSON *params, cJSON **reply,
     if (!need_integer(params, "id", &id, err) || !journal_begin(j, err))
         return false;
     bool ok = read_standing(j, id, &standing, err) && may_claim(&standing, id, is_true(params, "ended"), err) &&
-              assign(j, id, "state = 'running', holder = ?2, lease_until = ?3, begun_at = coalesce(begun_at, ?4), ended_at = NULL, "
-                     "not_before = NULL, attempt = attempt + 1, fence = fence + 1", err) &&
+              assign(j, id, is_true(params, "to_end") ? CLAIM : CLAIM ", attempt = attempt + 1", err) &&
               run_read(j, id, reply, err);
     return journal_end(j, ok, reply, err);
 }

@@ -3,7 +3,7 @@ local cli = require "upjob.cli"
 
 local command = { name = "child", summary = "parts of the daemon" }
 
-local MODULES = { declare = "upjob.child_declare" }
+local MODULES = { declare = "upjob.child_declare", run = "upjob.child_run" }
 
 function command.main(arguments)
   local module = MODULES[arguments[1]]

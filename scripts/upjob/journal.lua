@@ -67,6 +67,11 @@ local function plain(value, depth)
   return setmetatable(copy, not errors.is(value) and getmetatable(value) or nil)
 end
 
+--- A value as it is written.
+function journal.plain(value)
+  return plain(value, 0)
+end
+
 --- An error as it is written: without values of cells, which are personal data, and what goes with them.
 function journal.error(err)
   if err == nil then return nil end
