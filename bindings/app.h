@@ -106,5 +106,7 @@ int open_native_journal(lua_State *L);
 int open_native_process(lua_State *L);
 int open_native_signals(lua_State *L);
 int open_native_lock(lua_State *L);
+int open_native_folder(lua_State *L);
+int open_native_control(lua_State *L);
 
 #endif

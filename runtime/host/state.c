@@ -81,6 +81,7 @@ static void add_native_modules(lua_State *L)
         {"upjob.native.process", open_native_process},
         {"upjob.native.signals", open_native_signals},
         {"upjob.native.lock", open_native_lock},
+        {"upjob.native.folder", open_native_folder},
         {NULL, NULL},
     };
     static const struct {
