@@ -185,13 +185,13 @@ local watch_class = { __index = watch_methods, __close = watch_methods.close, __
 local OPTIONS = { pattern = "string", settle = "number", poll = "number", taken = "function", on = "function", tell = "function" }
 
 --- Watches a folder: → watch | nil, err; watch:close().
--- pattern: a path with * ? [a-z] in the name of the file. on(file): a file that has not changed its size and its time for `settle`
--- seconds (5), the oldest first; file = { path=, key="path|dev|ino|size|mtime", size= }. When it raises, or returns false, the file
--- is offered again. taken(key): whether it was told before, in an earlier process; asked before on(). A file that changes
--- afterwards is another one and told again. poll: seconds between two looks where the system does not tell that something has
--- happened (5), as on network file systems. tell(message): what a person should know, once; log.warn unless given. Directories,
--- links, names that begin with a dot, unfinished files and what upjob itself wrote are passed over. The folder may come later, go,
--- and come again.
+-- pattern: a path with * ? [a-z] in the name of the file. on(file): a file that has not changed its size and its time for
+-- `settle` seconds (5), the oldest first; file = { path=, key="path|dev|ino|size|mtime", size= }. When it raises, or returns
+-- false, the file is offered again. taken(key): whether it was told before, in an earlier process; asked before on(). A file
+-- that changes afterwards is another one and told again. poll: seconds between two looks where the system does not tell that
+-- something has happened (5), as on network file systems. tell(message): what a person should know, once; log.warn unless
+-- given. Directories, links, names that begin with a dot, unfinished files and what upjob itself wrote are passed over. The
+-- folder may come later, go, and come again.
 function drop.watch(options)
   errors.check_options("drop.watch", options, OPTIONS)
   if not options.pattern or not options.on then error("drop.watch: pattern and on are needed", 2) end
