@@ -82,6 +82,7 @@ static void add_native_modules(lua_State *L)
         {"upjob.native.signals", open_native_signals},
         {"upjob.native.lock", open_native_lock},
         {"upjob.native.folder", open_native_folder},
+        {"upjob.native.control", open_native_control},
         {NULL, NULL},
     };
     static const struct {
