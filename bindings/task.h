@@ -59,7 +59,7 @@ struct scheduler {
     int nested;                  /* waits that stand on the C stack, one above the other */
     bool pinned;                 /* what runs cannot leave the C stack: a coroutine below it cannot yield */
     unsigned searches;           /* for a circle, so far */
-    char refusal[200];           /* why nothing is waited for, and no task started, for the time being; "" when they are */
+    char refusal[256];           /* why nothing is waited for, and no task started, for the time being; "" when they are */
 };
 
 /* ---- of wait.c ---- */

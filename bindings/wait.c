@@ -93,8 +93,10 @@ static int wait_collect(lua_State *L)
 void wait_check_refusal(lua_State *L)
 {
     const char *reason = app_of(L)->scheduler->refusal;
-    if (*reason)
-        luaL_error(L, "%s", reason);
+    if (!*reason)
+        return;
+    lua_pushstring(L, reason);
+    lua_error(L);
 }
 
 void *wait_new(lua_State *L, size_t size, const struct wait_class *class)

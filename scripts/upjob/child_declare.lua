@@ -1,6 +1,6 @@
 --- upjob child declare: loads files of automations, one after the other, and tells what each declares. Its standard input is one
--- line of JSON, { mark=, files = { path, … } }; for each file, in their order, it writes a line: the mark, which no file knows,
--- and { definitions=, text= } or { error = { code=, message=, file=, line= } }.
+-- line of JSON, { mark=, files = { path, … } }. When it begins, it writes the mark, which no file knows, and {}; then for each
+-- file, in their order, the mark and { definitions=, text= } or { error = { code=, message=, file=, line= } }: a line each.
 local child_declare = {}
 
 -- What files may change for each other.
@@ -78,11 +78,16 @@ function child_declare.main()
   local request, out = json.decode(io.read("a")), take_output()
   load_modules()
   local restore_all = keeper()
+  local function tell(value)
+    return out:write(request.mark, json.encode(value), "\n") and out:flush()
+  end
+  local heard = tell {}
   for _, path in ipairs(request.files) do
+    if not heard then break end -- nobody is there any more
     local told = answer(declaring, path)
     restore_all()
     if told.error then told.error.message = report.safe(told.error.message, true) end
-    if not out:write(request.mark, json.encode(told), "\n") or not out:flush() then break end
+    heard = tell(told)
   end
   system.exit(0) -- nothing that a file has left behind is waited for
 end

@@ -5,6 +5,7 @@ local system = require "upjob.native.system"
 
 local declaring = {}
 
+local DECLARED_MOST = 10000
 local SIZE_MOST = 4 * 1024 * 1024 -- bytes of a file; generated ones are far below
 
 -- The file that is being loaded: { path =, directory =, source = its chunk's name, text =, declared = { { definition =,
@@ -36,6 +37,9 @@ end
 
 --- Adds what a file declares; its id is told when the file is whole.
 function declaring.add(definition, functions)
+  if #current.declared >= DECLARED_MOST then
+    error(("a file declares up to %d schedules"):format(DECLARED_MOST), 0)
+  end
   current.declared[#current.declared + 1] = { definition = definition, functions = functions }
 end
 
@@ -120,8 +124,8 @@ local function run(chunk)
   os.exit = function() -- luacheck: ignore 122
     error("os.exit: a file of automations is loaded by a program that goes on; what ends a run belongs in its function", 2)
   end
-  native.refuse_waits("a file of automations only declares them when it is loaded: nothing is sent or waited for, and no task is "
-    .. "started; what is done belongs in the function that is run, or in a script outside of the directory")
+  native.refuse_waits("while a file of automations is loaded nothing is sent or waited for, and no task is started: what is to be "
+    .. "done belongs in the function that is run, or in a script outside of the directory")
   local ok, err = xpcall(chunk, with_line)
   native.refuse_waits(nil)
   os.exit = exit -- luacheck: ignore 122

@@ -1,0 +1,166 @@
+--- Loads the automations of a directory: DIR/*.lua, by a child, so that a file that never ends, takes all memory or crashes
+-- harms nobody else.
+local errors = require "upjob.errors"
+local json = require "upjob.json"
+local native = require "upjob.native.task"
+local report = require "upjob.report"
+local system = require "upjob.native.system"
+
+local loader = {}
+
+local FILE_SECONDS = 5    -- that a file may take
+local START_SECONDS = 30  -- that a child may take before the first one, on a busy machine
+local LOOK_SECONDS = 0.25
+local CPU_SECONDS = 60    -- of one child; it is also what ends a child whose daemon was killed
+local MEMORY = 256 * 1024 * 1024
+
+-- ---- one child ----
+
+local SIGXCPU = 24
+local SIGNALS = { [4] = "SIGILL", [6] = "SIGABRT", [7] = "SIGBUS", [8] = "SIGFPE", [9] = "SIGKILL", [11] = "SIGSEGV",
+                  [15] = "SIGTERM", [SIGXCPU] = "SIGXCPU" }
+
+local function end_of(outcome)
+  local signal = outcome.signal
+  if signal then return ("by signal %d%s"):format(signal, SIGNALS[signal] and (" (%s)"):format(SIGNALS[signal]) or "") end
+  return ("with status %s"):format(tostring(outcome.status))
+end
+
+-- What follows the mark is the child's; a file may have printed other things.
+local function answer_in(line, mark)
+  local _, last = line:find(mark, 1, true)
+  if not last then
+    io.stderr:write(report.safe(line), "\n")
+    return nil
+  end
+  return json.decode(line:sub(last + 1))
+end
+
+-- Ends the child when it has been silent for too long; `state.heard` is when it was heard last.
+local function watch(child, state)
+  return native.handler(function()
+    while true do
+      local left = state.heard + (state.begun and FILE_SECONDS or START_SECONDS) - native.now()
+      if left <= 0 then
+        state.late = true
+        child:kill("KILL")
+        return
+      end
+      native.sleep(math.min(left, LOOK_SECONDS)) -- it may have begun meanwhile
+    end
+  end)
+end
+
+local killed_at_close = { __close = function(guard)
+  guard.watch:cancel()
+  if not guard.ended then guard.child:kill("KILL") end
+end }
+
+-- Loads files in a child until it ends: what it told of them, in their order | nil, err. `state.begun`: it has come to the first
+-- file; `state.late`: it was ended because the next one took too long; `state.outcome`: how it ended.
+local function run_child(directory, paths)
+  local mark = ("%016x%016x"):format(math.random(0), math.random(0))
+  local answers, state = {}, { heard = native.now() }
+  local child, err = require("upjob.native.process").spawn {
+    argv = { "/proc/self/exe", "child", "declare" }, directory = directory,
+    input = json.encode { mark = mark, files = paths } .. "\n", limits = { cpu = CPU_SECONDS, memory = MEMORY },
+    stdout = function(line)
+      local answer = answer_in(line, mark)
+      if not answer then return end
+      state.heard = native.now()
+      if state.begun then answers[#answers + 1] = answer end
+      state.begun = true
+    end,
+  }
+  if not child then return nil, err end
+  local guard <close> = setmetatable({ child = child, watch = watch(child, state) }, killed_at_close)
+  state.outcome, err = child:wait()
+  guard.ended = true
+  if not state.outcome then return nil, err end
+  return answers, state
+end
+
+-- ---- many files ----
+
+-- What is told of the file that a child was loading when it ended; nil when the file may not be why.
+local function blame(path, state, is_first)
+  local message
+  if state.late then
+    message = ("was not loaded within %d s: it never ends, or waits for something; a file of automations only declares them")
+      :format(FILE_SECONDS)
+  elseif state.outcome.signal ~= SIGXCPU or is_first then
+    message = ("ended the process that loaded it %s"):format(end_of(state.outcome))
+  end
+  return message and { error = { code = "InvalidAutomation", file = path, message = message } }
+end
+
+-- { [path] = what the child told } | nil, err. A child that ends at a file is started anew for those behind it.
+local function load_files(directory, paths)
+  local answers, first = {}, 1
+  while first <= #paths do
+    local told, state = run_child(directory, table.move(paths, first, #paths, 1, {}))
+    if not told then return nil, state end
+    if not state.begun then
+      return nil, errors.new { code = "InternalError", message = ("the process that loads automations has ended %s before it "
+        .. "could load any"):format(end_of(state.outcome)) }
+    end
+    for i, answer in ipairs(told) do answers[paths[first + i - 1]] = answer end
+    first = first + #told
+    local path = paths[first]
+    answers[path or ""] = path and blame(path, state, #told == 0)
+    if answers[path or ""] then first = first + 1 end
+  end
+  return answers
+end
+
+-- Files and directories are told whole, wherever the daemon stands.
+local function list(directory)
+  local root, err = system.absolute(directory)
+  if not root then return nil, err end
+  local found
+  found, err = system.list_files(root, ".lua")
+  if not found then return nil, err end
+  table.sort(found, function(a, b) return a.name < b.name end)
+  for _, entry in ipairs(found) do entry.path = (root == "/" and "" or root) .. "/" .. entry.name end
+  return found, root
+end
+
+local function unchanged(entry, known)
+  return known and not known.failed and known.identity ~= nil and known.identity == entry.identity
+end
+
+-- The file's state from what was told of it; what is wrong goes to the list of errors.
+local function take(entry, answer, known, problems)
+  if not answer.error then return { identity = entry.identity, definitions = answer.definitions, text = answer.text } end
+  local kept = known and known.definitions
+  local message = answer.error.message .. (kept and " (its last good version stays in use)" or "")
+  problems[#problems + 1] = { file = answer.error.file or entry.path, line = answer.error.line, message = message,
+                              kept = kept and true or false }
+  return { identity = entry.identity, failed = true, definitions = kept, text = kept and known.text }
+end
+
+--- Loads the files of a directory: { directory =, definitions = { … }, errors = { { file =, line =, message =, kept = }, … },
+--- files = { [name] = { identity =, definitions =, text = } } } | nil, err when the directory cannot be read or no child be
+--- started. `earlier`, what an earlier call returned, has what is taken for files that have not changed, and for those that have an
+--- error now: `kept` is true for these. `text` is what was in a file when it was loaded, for declaring.load.
+function loader.load(directory, earlier)
+  local entries, root = list(directory)
+  if not entries then return nil, root end
+  local known, paths = earlier and earlier.files or {}, {}
+  for _, entry in ipairs(entries) do
+    if not unchanged(entry, known[entry.name]) then paths[#paths + 1] = entry.path end
+  end
+  local answers, err = load_files(root, paths)
+  if not answers then return nil, err end
+  local loaded = { directory = root, definitions = {}, errors = {}, files = {} }
+  for _, entry in ipairs(entries) do
+    local answer, before = answers[entry.path], known[entry.name]
+    local file = answer and take(entry, answer, before, loaded.errors) or before
+    loaded.files[entry.name] = file
+    local all = loaded.definitions
+    table.move(file.definitions or {}, 1, #(file.definitions or {}), #all + 1, all)
+  end
+  return loaded
+end
+
+return loader
