@@ -5,20 +5,33 @@ local timeline = require "upjob.timeline"
 
 local events = {}
 
+-- A handler is a function; of a value that can be called, one is made.
+local function callable(handler)
+  if type(handler) == "function" then return handler end
+  local meta = type(handler) == "table" and getmetatable(handler)
+  return type(meta) == "table" and meta.__call and function(...) return handler(...) end or nil
+end
+
+--- Adds a handler of one of the events in `names`, or of "*". Misuse is told at the line of the caller's caller.
+function events.listen(self, name, handler, names)
+  local fn = callable(handler)
+  if type(name) ~= "string" or not fn then
+    error("on: the name of an event and a function are needed", 3)
+  end
+  if not names[name] and name ~= "*" then
+    local known = errors.names_of(names)
+    local near = errors.did_you_mean(name, known)
+    error(("on: there is no event \"%s\"%s"):format(name, near ~= "" and near or ": " .. table.concat(known, ", ")), 3)
+  end
+  self.handlers[name] = self.handlers[name] or {}
+  table.insert(self.handlers[name], fn)
+end
+
 --- run:on("status", function(change) … end): checked created progress retrying uploaded started status counts done error.
 -- progress has step "check" or "upload", done and total in bytes; retrying has step, attempt, delay in seconds, error.
 -- Each handler runs in a coroutine of its own; an error in one is logged and stops nothing else. "*" gets (name, event).
 function events.on(self, name, handler)
-  if type(name) ~= "string" or type(handler) ~= "function" then
-    error("on: the name of an event and a function are needed", 2)
-  end
-  if not events.names[name] and name ~= "*" then
-    local names = errors.names_of(events.names)
-    local near = errors.did_you_mean(name, names)
-    error(("on: there is no event \"%s\"%s"):format(name, near ~= "" and near or ": " .. table.concat(names, ", ")), 2)
-  end
-  self.handlers[name] = self.handlers[name] or {}
-  table.insert(self.handlers[name], handler)
+  events.listen(self, name, handler, events.names)
   return self
 end
 

@@ -1,5 +1,6 @@
 --- upjob.job: one import from file to profiles: check, create, path, upload, start, watch; with events on the way.
 local checking = require "upjob.checking"
+local duration = require "upjob.duration"
 local errors = require "upjob.errors"
 local mapping = require "upjob.mapping"
 local max_failed = require "upjob.max_failed"
@@ -173,6 +174,25 @@ function job.attach(options)
   local self = { client = options.client, domain = options.domain, job_id = options.job_id, attached = true,
                  max_failed = options.max_failed and max_failed.read(options.max_failed) }
   return run.begin(self, { steps.watch })
+end
+
+local WATCH_OPTIONS = { client = "any", domain = "string", interval = "any", stale_after = "any", since = "number" }
+
+--- job.watch{ client=, domain=, interval="15s", stale_after="6h", since= } → watch, to be closed | nil, err. Tells every change
+-- of status of every job of a domain: watch:on("status" | "created" | "failed" | "succeeded" | "stale" | "*", function(event) …
+-- end), for name, event in watch:events() do … end, watch:close(). It returns when it has seen the jobs that there are, which
+-- are no news, except what has happened at or after `since` (epoch). However many watches there are, the jobs of a domain are
+-- looked for once for each client. An event has name, JobId, DomainName, DisplayName, from, to, StatusReason, at (epoch),
+-- seconds (since the job was created; of "stale", without a change) and job, as ListUploadJobs tells it. Durations are seconds
+-- or texts.
+function job.watch(options)
+  check_options("job.watch", options, WATCH_OPTIONS, { "client", "domain" })
+  local interval = duration.option("job.watch", options, "interval", 15)
+  if interval < 0.1 then error("job.watch: option \"interval\" must be 0.1 s or more", 2) end
+  local ok, err = require("upjob.native.profiles").validate("ListUploadJobs", { DomainName = options.domain })
+  if not ok then return nil, err end
+  return require("upjob.watch").begin { client = options.client, domain = options.domain, interval = interval,
+    stale_after = duration.option("job.watch", options, "stale_after", "6h"), since = options.since }
 end
 
 return job

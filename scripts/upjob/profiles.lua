@@ -168,34 +168,57 @@ local function fault_of_page(page, items_name, token)
   return next_token == token and "its NextToken is the one that was sent" or nil
 end
 
---- An iterator over the items of all pages: for item in client:pages("list_upload_jobs", { DomainName = "acme" }) do … end
--- It asks for the next page when the last item of this one was taken. A failing call raises its error object.
-function methods:pages(name, params)
+-- The operation with that name, which has pages, or misuse at the line of the caller's caller.
+local function paged(name)
   local operation, near = native.operation(name)
   if not operation then
     error(("pages: there is no operation \"%s\"%s"):format(tostring(name),
-      near and (" (did you mean \"%s\"?)"):format(near) or ""), 2)
+      near and (" (did you mean \"%s\"?)"):format(near) or ""), 3)
   end
-  if not operation.items then error(("pages: %s has no pages"):format(operation.lua_name), 2) end
-  local request = {}
+  if not operation.items then error(("pages: %s has no pages"):format(operation.lua_name), 3) end
+  return operation
+end
+
+-- A function that gives the items of one page after another, and nil behind the last; a failing call raises its error object.
+local function page_source(client, operation, params)
+  local request, finished = {}, false
   for k, v in pairs(params or {}) do request[k] = v end
-  local items, at, finished = {}, 0, false
+  return function(level)
+    if finished then return nil end
+    local page, err = call(client, operation.lua_name, request, nil, level + 1)
+    local fault = page and fault_of_page(page, operation.items, request.NextToken)
+    if fault then
+      err = errors.new { code = "InvalidResponse", operation = operation.name, message = "the reply cannot be used: " .. fault }
+    end
+    if err then error(err, 0) end
+    request.NextToken = page.NextToken
+    finished = page.NextToken == nil
+    return page[operation.items] or {}
+  end
+end
+
+--- An iterator over the items of all pages: for item in client:pages("list_upload_jobs", { DomainName = "acme" }) do … end
+-- It asks for the next page when the last item of this one was taken. A failing call raises its error object.
+function methods:pages(name, params)
+  local next_page = page_source(self, paged(name), params)
+  local items, at = {}, 0
   return function()
     at = at + 1
     while at > #items do
-      if finished then return nil end
-      local page, err = call(self, operation.lua_name, request, nil, 2)
-      local fault = page and fault_of_page(page, operation.items, request.NextToken)
-      if fault then
-        err = errors.new { code = "InvalidResponse", operation = operation.name, message = "the reply cannot be used: " .. fault }
+      items, at = next_page(2), 1
+      if not items then
+        items = {}
+        return nil
       end
-      if err then error(err, 0) end
-      items, at = page[operation.items] or {}, 1
-      request.NextToken = page.NextToken
-      finished = page.NextToken == nil
     end
     return items[at]
   end
+end
+
+--- The same, page by page: for items in client:whole_pages(…) do … end. Whoever leaves the loop asks for no further page.
+function methods:whole_pages(name, params)
+  local next_page = page_source(self, paged(name), params)
+  return function() return (next_page(2)) end
 end
 
 --- Waits until something on the service is as it is called: see upjob.waiter.
