@@ -138,15 +138,38 @@ simple("stop", "stop_upload_job",
   { description = "Stops an upload job; what it has imported stays.", word = "stopped", status = "STOPPED" })
 
 function parsers.watch()
-  local p = parser("watch", "Watches an upload job until it has ended.", true)
+  local p = cli.parser("job watch", "Watches an upload job until it has ended; or with --all, until it is interrupted, all jobs "
+    .. "of a domain: a line for each change, and for a job that stays as it is for hours.")
+  cli.argument(p, "job_id", "JOB-ID", "The JobId: 32 hex digits."):args("?")
+  p:option("--domain", "The domain (or set UPJOB_DOMAIN)."):argname("NAME")
+  p:flag("--all", "Watch all jobs of the domain instead.")
   cli.number_option(p, "--timeout", "Seconds to wait; the job goes on after that.", "S", "seconds, 0 or more", {})
   cli.max_failed_option(p, "Up to that many records (or that share) may fail.")
   return p
 end
 
+-- Prints what becomes of all jobs of a domain.
+local function watch_all(client, options)
+  local watch, err = require("upjob.job").watch { client = client, domain = options.domain }
+  if not watch then return cli.fail(err) end
+  local print_all = require("upjob.watch_lines").print
+  if options.timeout then
+    require("upjob.task").timeout(options.timeout, print_all, watch, options.json)
+  else
+    print_all(watch, options.json)
+  end
+  watch:close()
+  return watch.error and cli.status_of(watch.error) or options.timeout and cli.TIMED_OUT or cli.OK
+end
+
 function words.watch(arguments)
   local options, client = open("watch", arguments)
   if not options then return client end
+  if options.all and (options.job_id or options.max_failed) then
+    return cli.usage("job watch", ("%s and --all do not go together"):format(options.job_id and "JOB-ID" or "--max-failed"))
+  end
+  if options.all then return watch_all(client, options) end
+  if not options.job_id then return cli.usage("job watch", "which job? give its JOB-ID, or --all for all of the domain") end
   local run = require("upjob.job").attach { client = client, domain = options.domain, job_id = options.job_id,
                                              max_failed = options.max_failed }
   local progress = progress_line.new(options)

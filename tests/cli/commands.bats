@@ -466,3 +466,39 @@ L
     LD_DEBUG=libs "$UPJOB" run -e 'local _ = profiles.client' >out 2>err
     grep -q 'client\.so' err
 }
+
+@test "job watch --all prints a line for each change of a domain's jobs, as JSON too" {
+    start_local --domain acme
+    "$UPJOB" job watch --all --domain acme --json >all.json 2>all.err 3>&- &
+    local watcher=$!
+    "$UPJOB" job watch --all --domain acme >all.txt 2>>all.err 3>&- &
+    local reader=$!
+    customers c.csv
+    sleep 1
+    upjob import c.csv --key CustomerId --domain acme --name spring
+    expect_status 0
+    local i
+    for ((i = 0; i < 400; i++)); do grep -q SUCCEEDED all.json && grep -q SUCCEEDED all.txt && break; sleep 0.1; done
+    kill "$watcher" "$reader"
+    wait "$watcher" || [ $? = 143 ]
+    wait "$reader" || [ $? = 143 ]
+    python3 - <<'P'
+import json
+events = [json.loads(line) for line in open("all.json")]
+assert events[0]["name"] == "created" and "from" not in events[0], events
+assert events[-1]["name"] == "succeeded" and events[-1]["to"] == "SUCCEEDED" and events[-1]["DisplayName"].startswith("spring"), events
+P
+    grep -Eq '^[-0-9]+ [:0-9]+  [0-9a-f]{32}  (CREATED|IN_PROGRESS) → SUCCEEDED  spring' all.txt
+}
+
+@test "job watch says what it needs" {
+    upjob job watch --domain acme --local
+    expect_status 2
+    expect_error "which job? give its JOB-ID, or --all"
+    upjob job watch 00000000000000000000000000000000 --all --domain acme --local
+    expect_status 2
+    expect_error "JOB-ID and --all do not go together"
+    upjob job watch --all --domain nowhere --local
+    expect_status 4
+    expect_error "no domain named nowhere"
+}
