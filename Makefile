@@ -41,11 +41,12 @@ CORE    := $(wildcard runtime/core/*.c)
 SQL     := runtime/core/sql.c
 LOCAL   := $(wildcard runtime/local/*.c)
 JOURNAL := $(wildcard runtime/core/journal*.c) runtime/core/state_directory.c bindings/journal.c
-CLIENT  := $(foreach unit,http upload api sigv4 operations shapes pattern credentials endpoint ini retry redact digest check \
+CLIENT  := $(foreach unit,http smtp mail webhook upload api sigv4 operations shapes pattern credentials endpoint ini retry redact \
+               digest check \
                rejects outgoing newfile mapping characters survey keysort keyset keyhash,\
                $(filter runtime/core/$(unit).c runtime/core/$(unit)_%.c,$(CORE))) \
            bindings/http.c bindings/credentials.c bindings/profiles.c bindings/operations.c bindings/upload.c bindings/check.c \
-           bindings/check_results.c bindings/mapping.c bindings/mapping_calls.c bindings/survey.c
+           bindings/check_results.c bindings/mapping.c bindings/mapping_calls.c bindings/survey.c bindings/notify.c
 PROMPT  := runtime/host/prompt.c
 PHONE   := $(wildcard runtime/core/phone_*.cc)
 CHARSET := $(wildcard runtime/core/charset*.c)

@@ -178,10 +178,30 @@ static void request_done(void *arg, struct http_response *response, const struct
     wait_finish(&request->wait);
 }
 
+/* The strings of the list in the field "secrets", in an array that is left on the stack with the list. */
+static const char *const *read_secrets(lua_State *L, const char *what, size_t *count)
+{
+    int type = lua_getfield(L, 1, "secrets"), index = lua_gettop(L);
+    *count = 0;
+    if (type == LUA_TNIL)
+        return NULL;
+    if (type != LUA_TTABLE)
+        luaL_error(L, "%s: option \"secrets\" must be a list of strings, not a %s", what, luaL_typename(L, index));
+    size_t n = lua_rawlen(L, index);
+    const char **texts = lua_newuserdatauv(L, (n + 1) * sizeof *texts, 0);
+    for (; *count < n; ++*count) {
+        if (lua_rawgeti(L, index, (lua_Integer)*count + 1) != LUA_TSTRING)
+            luaL_error(L, "%s: option \"secrets\" must be a list of strings", what);
+        texts[*count] = lua_tostring(L, -1); /* the list keeps it */
+        lua_pop(L, 1);
+    }
+    return texts;
+}
+
 static int http_request(lua_State *L)
 {
     static const char *const known[] = {"method", "url", "headers", "body", "timeout", "connect_timeout", "read_timeout",
-                                        "max_response", "follow_redirects", NULL};
+                                        "max_response", "follow_redirects", "secrets", NULL};
     const char *what = "http.request";
     size_t body_len = 0;
     struct err e;
@@ -200,6 +220,7 @@ static int http_request(lua_State *L)
     request.body_len = body_len;
     request.has_body = request.body != NULL;
     request.method = option_string(L, 1, what, "method", request.body ? "POST" : "GET");
+    request.secrets = read_secrets(L, what, &request.secret_count);
     lua_getfield(L, 1, "headers");
     struct sigv4_header *headers = read_headers(L, lua_gettop(L), what, &request.header_count);
     request.headers = (const struct http_header *)headers; /* both are a name and a value */

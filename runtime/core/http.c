@@ -22,6 +22,7 @@ struct http_call {
     void *arg;
     bool overflow;
     bool secret; /* as http_request says */
+    struct redact_values secrets;
 };
 
 static double wall_clock(void)
@@ -48,7 +49,8 @@ static void call_free(struct http_call *call)
     curl_slist_free_all(call->headers);
     forget_headers(&call->response);
     buf_cleanse(&call->response.body);
-    free(call->url);
+    redact_values_free(&call->secrets);
+    secret_release(call->url);
     secret_release(call->body);
     free(call);
 }
@@ -180,6 +182,15 @@ static void set_request(struct http_call *call, const struct http_request *reque
     curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request->method);
 }
 
+static bool keep_secrets(struct http_call *call, const struct http_request *request)
+{
+    for (size_t i = 0; i < request->secret_count; i++)
+        if (!redact_values_add(&call->secrets, request->secrets[i], strlen(request->secrets[i])))
+            return false;
+    call->transfer.secrets = request->secret_count > 0 ? &call->secrets : NULL;
+    return true;
+}
+
 struct http_call *http_start(struct http *http, const struct http_request *request,
                              void (*done)(void *arg, struct http_response *response, const struct err *e),
                              void *arg, struct err *e)
@@ -193,13 +204,15 @@ struct http_call *http_start(struct http *http, const struct http_request *reque
     call->secret = request->secret;
     call->done = done;
     call->arg = arg;
+    redact_values_init(&call->secrets);
     buf_init(&call->response.body, request->max_response ? request->max_response : HTTP_MAX_RESPONSE);
     call->transfer.easy = http_transfer_handle(http);
     call->transfer.done = call_done;
     call->transfer.arg = call;
     call->url = strdup(request->url);
     call->body = malloc(request->body_len + 1);
-    if (!call->transfer.easy || !call->url || !call->body || !add_headers(call, request)) {
+    if (!call->transfer.easy || !call->url || !call->body || !add_headers(call, request) ||
+        !keep_secrets(call, request)) {
         err_set(e, ERR_MEMORY, "out of memory");
         goto failed;
     }

@@ -43,6 +43,8 @@ struct http_request {
     bool follow_redirects;
     bool secret; /* the body or the reply holds one: the connection, which has buffers of its own, is closed with it */
     bool direct; /* through no proxy, whatever the environment says: for addresses of this machine or this link */
+    const char *const *secrets; /* texts that the trace must not show: parts of the URL, values of headers */
+    size_t secret_count;
     bool once; /* not to be sent twice: over a new connection, as curl sends again when one that it reused turns out dead */
 };
 

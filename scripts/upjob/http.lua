@@ -117,9 +117,9 @@ local function send(options, level)
 end
 
 --- http.request{ url=, method=, headers=, body=, timeout=, connect_timeout=, read_timeout=, max_response=,
--- follow_redirects=, sign= } → { status, headers, body, seconds, :json() } | nil, err. Header names come in lower case. A status
--- of 400 or more is a reply, not an error. sign = { service="s3", region= } signs it for any AWS service, with keys as for
--- http.sign.
+-- follow_redirects=, secrets=, sign= } → { status, headers, body, seconds, :json() } | nil, err. Header names come in lower case.
+-- A status of 400 or more is a reply, not an error. secrets is a list of texts in the URL or the headers that -v must not show.
+-- sign = { service="s3", region= } signs it for any AWS service, with keys as for http.sign.
 function http.request(options)
   local reply, err = send(options, 2)
   return reply, err
