@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "bindings/app.h"
+#include "core/log.h"
 #include "core/printable.h"
 
 static int fail_errno(lua_State *L, const char *what, const char *path)
@@ -145,7 +146,7 @@ int end_output(int status)
         return status;
     if (poll(&out, 1, 0) == 1 && out.revents & POLLERR)
         return status;
-    fputs("upjob: standard output could not be written: the output is not complete\n", stderr);
+    log_failure("", "standard output could not be written: the output is not complete");
     return status ? status : 1;
 }
 

@@ -1,19 +1,42 @@
 #include "core/log.h"
 
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
-
-#include "core/printable.h"
+#include <unistd.h>
 
 /* The settings of the process that a library function cannot be handed. */
 static enum log_level threshold = LOG_WARN;
+static enum log_format format_in_force = LOG_TEXT;
+static bool to_journal;
+static struct log_fields context; /* owned: log_set_context */
+static pthread_mutex_t context_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct {
     void (*run)(void *arg);
     void *arg;
 } before;
+
+/* systemd tells which stream it has connected: "DEVICE:INODE" (systemd.exec(5)). */
+static bool is_journal(const char *stream)
+{
+    struct stat info;
+    unsigned long long device, inode;
+    char rest;
+    return stream && sscanf(stream, "%llu:%llu%c", &device, &inode, &rest) == 2 && fstat(STDERR_FILENO, &info) == 0 &&
+           info.st_dev == device && info.st_ino == inode;
+}
+
+void log_start(void)
+{
+    const char *format = getenv("UPJOB_LOG_FORMAT");
+    if (format && strcmp(format, "json") == 0)
+        format_in_force = LOG_JSON;
+    to_journal = is_journal(getenv("JOURNAL_STREAM"));
+}
 
 void log_before(void (*run)(void *arg), void *arg)
 {
@@ -36,72 +59,148 @@ bool log_enabled(enum log_level level)
     return level <= threshold;
 }
 
-/* What is told may come from elsewhere: only line ends and tabs in it are obeyed. */
-static void show(const char *text, size_t len, FILE *out)
+void log_set_format(enum log_format format)
 {
-    char shown[PRINTABLE_SIZE];
-    for (size_t at = 0; at < len;) {
-        if (text[at] == '\n' || text[at] == '\t') {
-            fputc(text[at++], out);
-            continue;
-        }
-        at += printable_character(text + at, len - at, shown);
-        fputs(shown, out);
+    format_in_force = format;
+}
+
+enum log_format log_get_format(void)
+{
+    return format_in_force;
+}
+
+/* ---- fields of the process ---- */
+
+static void free_fields(struct log_field *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        free((char *)list[i].name);
+        free((char *)list[i].text);
     }
+    free(list);
+}
+
+static bool copy_field(const struct log_field *from, struct log_field *to)
+{
+    *to = *from;
+    to->name = strdup(from->name);
+    to->text = from->kind == LOG_STRING ? malloc(from->len + 1) : NULL;
+    if (to->text)
+        memcpy((char *)to->text, from->text, from->len);
+    return to->name && (to->text || from->kind != LOG_STRING);
+}
+
+bool log_set_context(const struct log_fields *fields)
+{
+    struct log_field *list = calloc(fields->count + 1, sizeof *list);
+    if (!list)
+        return false;
+    for (size_t i = 0; i < fields->count; i++) {
+        if (!copy_field(&fields->list[i], &list[i])) {
+            free_fields(list, i + 1);
+            return false;
+        }
+    }
+    pthread_mutex_lock(&context_lock);
+    struct log_fields earlier = context;
+    context = (struct log_fields){list, fields->count};
+    pthread_mutex_unlock(&context_lock);
+    free_fields((struct log_field *)earlier.list, earlier.count);
+    return true;
+}
+
+/* ---- lines ---- */
+
+static void write_to(const struct log_line *line, FILE *out)
+{
+    struct timespec now;
+    if (format_in_force == LOG_TEXT) {
+        log_line_text(line, to_journal, out);
+        return;
+    }
+    clock_gettime(CLOCK_REALTIME, &now);
+    pthread_mutex_lock(&context_lock);
+    log_line_json(line, &context, &now, out);
+    pthread_mutex_unlock(&context_lock);
+}
+
+char *log_compose(const struct log_line *line, size_t *size)
+{
+    char *text = NULL;
+    FILE *out = open_memstream(&text, size);
+    if (!out)
+        return NULL;
+    write_to(line, out);
+    if (fclose(out) == 0)
+        return text;
+    free(text);
+    return NULL;
 }
 
 /* One write per line where that is possible: lines of several threads, and processes, do not mix. */
-static void write_line(const char *prefix, const char *what, const char *text, size_t len)
+void log_put(const struct log_line *line)
 {
-    char *line = NULL;
     size_t size = 0;
-    FILE *out = open_memstream(&line, &size);
-    if (!out)
-        return;
-    fputs(prefix, out);
-    fputs(what, out);
-    show(text, len, out);
-    fputc('\n', out);
-    if (fclose(out) == 0) {
-        if (before.run)
-            before.run(before.arg);
-        fwrite(line, 1, size, stderr);
-    }
-    free(line);
+    char *text = log_compose(line, &size);
+    if (before.run)
+        before.run(before.arg);
+    if (text)
+        fwrite(text, 1, size, stderr);
+    else
+        write_to(line, stderr);
+    free(text);
 }
 
-static void write_formatted(const char *prefix, const char *format, va_list args)
+static const char *prefix_of(enum log_level level)
+{
+    static const char *const prefixes[] = {"upjob: error: ", "upjob: warning: ", "upjob: ", "upjob: debug: ", "upjob: trace: "};
+    return prefixes[level];
+}
+
+static void put_formatted(struct log_line *line, const char *format, va_list args)
 {
     char text[2048];
     int length = vsnprintf(text, sizeof text, format, args);
-    write_line(prefix, "", text, length < 0 ? 0 : (size_t)length < sizeof text ? (size_t)length : sizeof text - 1);
+    line->what = "";
+    line->text = text;
+    line->len = length < 0 ? 0 : (size_t)length < sizeof text ? (size_t)length : sizeof text - 1;
+    log_put(line);
 }
 
 void log_failure(const char *what, const char *text)
 {
-    write_line("upjob: ", what, text, strlen(text));
+    log_put(&(struct log_line){.level = LOG_ERROR, .prefix = "upjob: ", .what = what, .text = text, .len = strlen(text)});
 }
 
 void log_write(enum log_level level, const char *format, ...)
 {
-    static const char *const names[] = {"error", "warning", "info", "debug", "trace"};
-    char prefix[48];
+    struct log_line line = {.level = level, .prefix = prefix_of(level)};
     va_list args;
     if (!log_enabled(level))
         return;
-    snprintf(prefix, sizeof prefix, "upjob: %s: ", names[level]);
     va_start(args, format);
-    write_formatted(level == LOG_INFO ? "upjob: " : prefix, format, args);
+    put_formatted(&line, format, args);
     va_end(args);
+}
+
+void log_event(enum log_level level, const char *text, size_t len, const struct log_fields *fields)
+{
+    if (!log_enabled(level))
+        return;
+    log_put(&(struct log_line){.level = level, .prefix = prefix_of(level), .what = "", .text = text, .len = len, .fields = *fields,
+                               .shows_fields = true});
 }
 
 void log_wire(char mark, const char *format, ...)
 {
-    char prefix[4] = {mark, ' ', '\0', '\0'};
+    const char *way = mark == '>' ? "sent" : mark == '<' ? "received" : "about";
+    struct log_field field = {.name = "wire", .kind = LOG_STRING, .text = way, .len = strlen(way)};
+    char prefix[] = {mark, ' ', '\0'};
+    struct log_line line = {.level = LOG_TRACE, .prefix = prefix, .fields = {&field, 1}};
     va_list args;
     if (!log_enabled(LOG_TRACE))
         return;
     va_start(args, format);
-    write_formatted(prefix, format, args);
+    put_formatted(&line, format, args);
     va_end(args);
 }

@@ -153,7 +153,7 @@ static int run_app(struct app *app, size_t memory_limit, int argc, char **argv)
     struct memory memory = {.limit = memory_limit};
     lua_State *L = app->L = lua_newstate(memory_alloc, &memory);
     if (!L) {
-        fputs("upjob: out of memory\n", stderr);
+        log_failure("", "out of memory");
         return 1;
     }
     state_handle_warnings(L);
@@ -196,6 +196,7 @@ int main(int argc, char **argv)
     err_clear(&e);
     fill_standard_descriptors();
     size_t memory_limit = limits_set();
+    log_start();
     setlocale(LC_CTYPE, "");
     module_set_program(program_path(argv[0]));
     secret_harden_process();
@@ -205,7 +206,7 @@ int main(int argc, char **argv)
     app.loop = loop_new(&e);
     app.scheduler = scheduler_new(&app, interrupt_main);
     if (!app.loop || !app.scheduler) {
-        fprintf(stderr, "upjob: %s\n", e.code[0] ? e.message : "out of memory");
+        log_failure("", e.code[0] ? e.message : "out of memory");
         return 1;
     }
     catch_signals(&app);

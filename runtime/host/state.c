@@ -1,12 +1,13 @@
 #include "host/state.h"
 
 #include <lualib.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "bindings/collector.h"
 #include "bindings/modules.h"
 #include "bindings/wait.h"
+#include "core/buf.h"
+#include "core/log.h"
 #include "host/embedded.h"
 
 /* Where a module of ours is in a checkout: upjob.cmd.X in scripts/cmd, upjob.X in scripts/upjob. NULL: not ours. */
@@ -146,9 +147,12 @@ static void add_globals(lua_State *L)
 
 /* ---- warnings, which come in pieces; one that is whole and begins with @ is for the handler ---- */
 
+#define WARNING_MOST 4096
+
 static struct {
     bool on;
     bool within;
+    struct buf text; /* so far; pieces that would make it longer are left out */
 } warnings;
 
 static void warned(void *unused, const char *piece, int to_be_continued)
@@ -159,9 +163,16 @@ static void warned(void *unused, const char *piece, int to_be_continued)
             warnings.on = piece[2] == 'n';
         return;
     }
-    if (warnings.on)
-        fprintf(stderr, "%s%s%s", warnings.within ? "" : "Lua warning: ", piece, to_be_continued ? "" : "\n");
     warnings.within = to_be_continued;
+    if (!warnings.on)
+        return;
+    warnings.text.max = WARNING_MOST;
+    (void)!buf_adds(&warnings.text, piece);
+    if (to_be_continued)
+        return;
+    log_put(&(struct log_line){.level = LOG_WARN, .prefix = "", .what = "Lua warning: ",
+                               .text = warnings.text.data ? warnings.text.data : "", .len = warnings.text.len});
+    buf_free(&warnings.text);
 }
 
 void state_handle_warnings(lua_State *L)

@@ -26,7 +26,7 @@ function words.list(arguments)
   if not ok then return cli.fail(err) end
   if options.json then return cli.OK end
   if #rows == 0 then
-    if not options.quiet then io.stderr:write("upjob: there are no domains\n") end
+    if not options.quiet then report.say("there are no domains") end
     return cli.OK
   end
   for _, line in ipairs(report.table({ { title = "DomainName" }, { title = "Created" } }, rows)) do print(line) end

@@ -3,6 +3,7 @@ local cli = require "upjob.cli"
 local errors = require "upjob.errors"
 local job = require "upjob.job"
 local json = require "upjob.json"
+local log = require "upjob.log"
 local mapping = require "upjob.mapping"
 local max_failed = require "upjob.max_failed"
 local native = require "upjob.native.task"
@@ -44,7 +45,7 @@ function import.parser()
 end
 
 local function print_problems(options, found)
-  for _, line in ipairs(problem_lines.of(found, { shown = cli.show_values(options) })) do io.stderr:write(line, "\n") end
+  for _, line in ipairs(problem_lines.of(found, { shown = cli.show_values(options) })) do report.lines(line, nil, "warn") end
 end
 
 local function print_rejected(rows, file)
@@ -133,18 +134,21 @@ end
 
 -- The mapping that was made of the header, and what a person would perhaps have mapped otherwise.
 local function print_mapping(map)
-  io.stderr:write("upjob: the mapping used, made of the header (save it, and pass it with --map):\n\n",
-    map:to_lua():gsub("([^\n]+)", "    %1"), "\n")
+  local text = map:to_lua()
+  report.block("the mapping used, made of the header (save it, and pass it with --map):", "mapping", text,
+    "\n" .. text:gsub("([^\n]+)", "    %1"))
   local hints = map:hints()
   if #hints == 0 then return end
-  io.stderr:write("upjob: these columns became custom attributes, but look like places in a profile; if they are, have these "
-    .. "lines in the saved mapping instead of theirs:\n\n    ", table.concat(hints, "\n    "), "\n\n")
+  report.block("these columns became custom attributes, but look like places in a profile; if they are, have these lines in the "
+    .. "saved mapping instead of theirs:", "lines", table.concat(hints, "\n"),
+    ("\n    %s\n"):format(table.concat(hints, "\n    ")))
 end
 
 -- Follows the events while the main task waits.
 local function announce(run, options)
   local progress = progress_line.new(options)
   progress:follow(run)
+  run:on("created", function(created) log.context { job = created.JobId } end)
   run:on("checked", function(checked)
     if options.quiet then return end
     progress:clear()
@@ -234,6 +238,7 @@ function import.main(arguments)
   local domain
   domain, status = cli.need_domain("import", options)
   if not domain then return status end
+  log.context { file = options.file, domain = domain }
   local run, err = start(options, shell.command({ "import" }, arguments))
   if not run then return cli.fail(err) end
   local progress = announce(run, options)

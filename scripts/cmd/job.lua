@@ -4,6 +4,7 @@ local errors = require "upjob.errors"
 local failures = require "upjob.failures"
 local import = require "upjob.cmd.import"
 local json = require "upjob.json"
+local log = require "upjob.log"
 local progress_line = require "upjob.progress"
 local replies = require "upjob.replies"
 local report = require "upjob.report"
@@ -27,6 +28,7 @@ local function open(word, arguments)
   local domain
   domain, status = cli.need_domain("job " .. word, options)
   if not domain then return nil, status end
+  log.context { domain = domain, job = options.job_id }
   local client, err = cli.client(options)
   if not client then return nil, cli.fail(err) end
   return options, client
@@ -63,7 +65,7 @@ function words.list(arguments)
     return cli.OK
   end
   if #jobs == 0 then
-    io.stderr:write(("upjob: domain %s has no upload jobs\n"):format(options.domain))
+    report.say(("domain %s has no upload jobs"):format(options.domain), { domain = options.domain })
     return cli.OK
   end
   local rows = {}

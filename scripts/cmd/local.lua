@@ -44,17 +44,17 @@ function command.main(arguments)
   if not url then
     status = cli.fail(err)
     if err.code == "UsageError" and err.message:find("^there is no fact") then
-      io.stderr:write("\n", table.concat(facts.choices(), "\n"), "\n")
+      report.lines("\n" .. table.concat(facts.choices(), "\n"))
     end
     return status
   end
   if not options.quiet then
-    io.stderr:write(("upjob: data in %s\nTo point an AWS SDK or CLI at it:\n"):format(report.safe(data)),
-      ("  export AWS_ENDPOINT_URL_CUSTOMER_PROFILES=%s\n"):format(url),
-      "  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_REGION=us-east-1\n")
+    report.block("data in " .. data, "environment", ("To point an AWS SDK or CLI at it:\n"
+      .. "  export AWS_ENDPOINT_URL_CUSTOMER_PROFILES=%s\n"
+      .. "  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_REGION=us-east-1"):format(url))
   end
   if start.faults_seed and not options.quiet then
-    io.stderr:write(("upjob: faults are rehearsed; seed=%d repeats them\n"):format(start.faults_seed))
+    report.say(("faults are rehearsed; seed=%d repeats them"):format(start.faults_seed), { seed = start.faults_seed })
   end
   -- Whoever waits for this line would wait for ever without it. That it could not be written is told at the end.
   if not (io.stdout:write("ready ", url, "\n") and io.stdout:flush()) then return cli.FAILED end

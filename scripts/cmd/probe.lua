@@ -94,7 +94,7 @@ local function may_begin(run, options)
     return nil, cli.REFUSED
   end
   if not options.yes and not options.embedded then
-    io.stderr:write(what_is_made(options, "\n"), "\n\nTo begin in domain ", report.safe(options.domain), ", add --yes.\n")
+    report.lines(("%s\n\nTo begin in domain %s, add --yes."):format(what_is_made(options, "\n"), options.domain))
     return nil, cli.USAGE
   end
   return true

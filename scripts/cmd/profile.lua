@@ -96,7 +96,7 @@ function words.find(arguments)
   end)
   if not ok then return cli.fail(err) end
   if found == 0 and not options.json and not options.quiet then
-    io.stderr:write(("upjob: no profile in domain %s has that\n"):format(domain))
+    report.say(("no profile in domain %s has that"):format(domain), { domain = domain })
   end
   return cli.OK
 end

@@ -44,7 +44,7 @@ local function status_of(results)
   if kind ~= "number" and kind ~= "string" then return first == false and cli.FAILED or cli.OK end
   local status = kind == "number" and math.tointeger(first)
   if status and status >= 0 and status <= 255 then return status end
-  report.say(("the script returned %s: an exit status is a whole number from 0 to 255, and an error is returned as nil, message")
+  report.fail(("the script returned %s: an exit status is a whole number from 0 to 255, and an error is returned as nil, message")
     :format(kind == "string" and ("%q"):format(first) or tostring(first)))
   return cli.FAILED
 end
@@ -59,7 +59,7 @@ function run.main(arguments)
   if not ok then return cli.fail(err) end
   local chunk, message = load_script(name, options.code)
   if not chunk then
-    report.say(message)
+    report.fail(message)
     return cli.FAILED
   end
   rest[0], rest.options = options.code and "-e" or name, options

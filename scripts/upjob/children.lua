@@ -91,9 +91,10 @@ local function end_for(self, store, run, ended)
   if not claimed then return nil, err end
   local code, message = cause_of(self, ended)
   local output = run_log.tail(store, run.id)
+  if code == "Crashed" then message = message .. last_words(output) end
   local state = self.why == "drain" and "interrupted" or "failed"
   return store:end_run { id = run.id, fence = claimed.fence, state = state, output = output, exit_status = ended.status,
-                         error = errors.new { code = code, message = message .. (code == "Crashed" and last_words(output) or "") } }
+                         error = errors.new { code = code, message = message } }
 end
 
 -- What came of the run: told by itself, or else by us.

@@ -1,6 +1,7 @@
 --- The command line: finds the subcommand, gives it its options, turns its outcome into an exit status.
 local defaults = require "upjob.defaults"
 local errors = require "upjob.errors"
+local log = require "upjob.log"
 local max_failed = require "upjob.max_failed"
 local report = require "upjob.report"
 local shell = require "upjob.shell"
@@ -35,7 +36,7 @@ end
 
 --- Prints an error for a person and returns its exit status.
 function cli.fail(err)
-  report.say(err)
+  report.fail(err)
   return cli.status_of(err)
 end
 
@@ -43,17 +44,19 @@ end
 function cli.give_up(run, seconds)
   run:interrupt()
   if run.result then return run.result end
-  report.say(("not done within %g s: %s"):format(seconds, run:left() or "no job was created"))
+  report.fail(("not done within %g s: %s"):format(seconds, run:left() or "no job was created"), { code = "TimeoutError" })
   return nil, cli.TIMED_OUT
 end
 
 --- A usage error of a subcommand.
 function cli.usage(command, message)
-  io.stderr:write("upjob ", command, ": ", report.safe(message), "\nTry 'upjob ", command, " --help'.\n")
+  report.usage(command, message, ("Try 'upjob %s --help'."):format(command))
   return cli.USAGE
 end
 
 -- ---- options that every subcommand has ----
+
+local FORMATS = { "text", "json" }
 
 local function add_common(parser)
   parser:option("--profile", "Profile of the AWS shared files."):argname("NAME")
@@ -66,6 +69,8 @@ local function add_common(parser)
   parser:flag("--show-values", "Show values of cells in messages when standard error is no terminal.")
   parser:flag("-q --quiet", "Print errors only.")
   parser:flag("-v --verbose", "Trace requests and replies on standard error, secrets left out.")
+  parser:option("--log-format", "What standard error is: text, or json, an object a line (or set UPJOB_LOG_FORMAT).")
+    :choices(FORMATS)
   parser:option("--color", "auto, always or never."):choices({ "auto", "always", "never" }):default("auto")
 end
 
@@ -157,8 +162,31 @@ local function what_is_empty(parser, result)
   end
 end
 
+local function has_value(list, value)
+  for _, item in ipairs(list) do
+    if item == value then return true end
+  end
+end
+
+-- The format of the log, as soon as the words say it: what is wrong with the other words is told in it.
+local function use_log_format(words)
+  for i, word in ipairs(words) do
+    local format = word:match("^%-%-log%-format=(.*)$") or word == "--log-format" and words[i + 1]
+    if format and has_value(FORMATS, format) then log.format(format) end
+  end
+end
+
+-- true | nil, err: of the environment's word for it, where no option says otherwise.
+local function check_log_format(options)
+  local format = os.getenv("UPJOB_LOG_FORMAT")
+  if options.log_format or not format or format == "" or has_value(FORMATS, format) then return true end
+  return nil, errors.new { code = "ConfigurationError",
+    message = ("UPJOB_LOG_FORMAT is text or json, not \"%s\""):format(format) }
+end
+
 --- Parses; prints help or the usage error itself. Returns options | nil, exit status.
 function cli.parse(parser, arguments)
+  use_log_format(arguments)
   local ok, result = parser:pparse(join_numbers(parser, arguments))
   local name = parser._name:gsub("^upjob ", "")
   if not ok then
@@ -166,7 +194,9 @@ function cli.parse(parser, arguments)
   end
   local empty = what_is_empty(parser, result)
   if empty then return nil, cli.usage(name, empty .. " has an empty value") end
-  if result.verbose then require("upjob.log").level("trace") elseif result.quiet then require("upjob.log").level("error") end
+  local known, err = check_log_format(result)
+  if not known then return nil, cli.fail(err) end
+  if result.verbose then log.level("trace") elseif result.quiet then log.level("error") end
   defaults.state = result.state
   result.domain = result.domain or os.getenv("UPJOB_DOMAIN")
   if result.domain == "" then result.domain = nil end
@@ -216,14 +246,19 @@ function cli.words(command, arguments)
     return command.words[word](table.move(rest, 1, #rest, #before + 1, before))
   end
   local help = not word and (#arguments == 0 or arguments[1] == "--help" or arguments[1] == "-h")
-  local out = help and #arguments > 0 and io.stdout or io.stderr
-  if word then
-    out:write(("upjob %s: there is no \"%s\"%s\n"):format(command.name, report.safe(word),
-      errors.did_you_mean(word, command.order)))
+  local usage = ("Usage: upjob %s %s [OPTION…]\n%s: %s.\n'upjob %s %s --help' tells more."):format(command.name,
+    table.concat(command.order, "|"), command.name, command.summary, command.name, command.order[1])
+  if help and #arguments > 0 then
+    print(usage)
+    return cli.OK
   end
-  out:write(("Usage: upjob %s %s [OPTION…]\n%s: %s.\n'upjob %s %s --help' tells more.\n"):format(command.name,
-    table.concat(command.order, "|"), command.name, command.summary, command.name, command.order[1]))
-  return out == io.stdout and cli.OK or cli.USAGE
+  use_log_format(arguments)
+  if word then
+    report.usage(command.name, ("there is no \"%s\"%s"):format(word, errors.did_you_mean(word, command.order)), usage)
+  else
+    report.lines(usage, { code = "UsageError" }, "error")
+  end
+  return cli.USAGE
 end
 
 --- The parsers of a command: its own, or those of its words.
@@ -267,14 +302,8 @@ end
 
 -- A usage error of what is no subcommand's.
 local function usage(message)
-  report.say(message .. ": try 'upjob --help'")
+  report.fail(message .. ": try 'upjob --help'", { code = "UsageError" })
   return cli.USAGE
-end
-
-local function has_value(list, value)
-  for _, item in ipairs(list) do
-    if item == value then return true end
-  end
 end
 
 -- '#!/usr/bin/env upjob' hands us the path of the script as the first word.
@@ -313,6 +342,7 @@ end
 
 local function dispatch(arguments)
   local before, name, rest = cli.split(arguments, all_parsers)
+  use_log_format(before)
   local fault = fault_of_options(before)
   if fault then return usage(fault) end
   if not name or has_value(before, "--version") then return without_command(before) end
@@ -326,6 +356,7 @@ local function dispatch(arguments)
     command, rest = command_of("run"), table.move(rest, 1, #rest, 2, { name })
   end
   if not command then
+    use_log_format(rest)
     return usage(("there is no command \"%s\"%s"):format(name, errors.did_you_mean(name, cli.commands)))
   end
   return command.main(table.move(rest, 1, #rest, #before + 1, before)) or cli.OK
@@ -334,12 +365,12 @@ end
 -- The error of a script: its traceback; that of the program's own parts: a line. Returns the reason of the end.
 local function report_end(err)
   if errors.has_code(err, "Interrupted") then
-    if system.isatty("stderr") then io.stderr:write("\r\27[K") end -- the progress line
-    io.stderr:write("upjob: ", err.message, "\n")
+    if system.isatty("stderr") and not report.is_json() then io.stderr:write("\r\27[K") end -- the progress line
+    report.say(err.message, { code = err.code, status = err.status }, "warn")
     return "interrupted"
   end
   local message = type(err) == "table" and err.traceback or err
-  io.stderr:write("upjob: ", report.safe(message, true), "\n")
+  report.lines(message, nil, "error", "upjob: ")
   return "error"
 end
 

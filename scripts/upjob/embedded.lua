@@ -47,7 +47,7 @@ function embedded.stop()
   was.service:stop()
   if was.temporary then
     local ok, err = system.remove_tree(was.directory)
-    if not ok then report.say(err) end
+    if not ok then report.fail(err) end
   end
 end
 

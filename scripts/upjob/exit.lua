@@ -19,7 +19,7 @@ function exit.run(reason)
   while #exit.hooks > 0 do
     local hook = table.remove(exit.hooks)
     local ok, err = pcall(hook.run, reason)
-    if not ok then report.say("while ending: " .. tostring(err)) end
+    if not ok then report.fail("while ending: " .. tostring(err)) end
   end
 end
 

@@ -11,7 +11,8 @@ local LOG_EVERY, DRAW_EVERY = 10, 0.1 -- seconds
 --- options: quiet and json of the command line; log_every in seconds, 10 when not given.
 function progress.new(options)
   return setmetatable({ quiet = options.quiet, log_every = options.log_every or LOG_EVERY, began = native.now(), drawn = 0,
-    terminal = system.isatty("stderr") and not options.json and os.getenv("TERM") ~= "dumb", line = "waiting" }, progress)
+    terminal = system.isatty("stderr") and not options.json and not report.is_json() and os.getenv("TERM") ~= "dumb",
+    line = "waiting" }, progress)
 end
 
 local function bar(share, columns)
@@ -31,7 +32,7 @@ end
 --- text: what is going on; done and total: how many bytes of it, when known.
 function progress:show(text, done, total)
   if self.quiet then return end
-  self.line = line_of(self, text, done, total)
+  self.line, self.done, self.total = line_of(self, text, done, total), done, total
   if not self.terminal then return end
   local now = native.now()
   if now - self.drawn < DRAW_EVERY and text == self.text and (not done or done < (total or 0)) then return end
@@ -55,12 +56,19 @@ local function log_lines(self, run)
   local ticker = native.handler(function()
     while true do
       native.sleep(self.log_every)
-      report.say(("%s (%s)"):format(self.line, report.seconds(native.now() - self.began)))
+      local seconds = native.now() - self.began
+      report.say(("%s (%s)"):format(self.line, report.seconds(seconds)),
+        { seconds = seconds, done = self.done, total = self.total })
     end
   end)
   local function stop() ticker:cancel() end
   run:on("done", stop)
   run:on("error", stop)
+end
+
+local function tell_retry(retry)
+  report.say(("%s: trying again in %.1f s"):format(tostring(retry.error), retry.delay),
+    { step = retry.step, attempt = retry.attempt, delay = retry.delay, error = retry.error }, "warn")
 end
 
 --- Shows a run's events until it ends.
@@ -72,7 +80,7 @@ function progress:follow(run)
   run:on("checked", function(checked) rows = checked.rows - checked.bad_rows end)
   run:on("retrying", function(retry)
     self:clear()
-    if not self.quiet then report.say(("%s: trying again in %.1f s"):format(tostring(retry.error), retry.delay)) end
+    if not self.quiet then tell_retry(retry) end
   end)
   run:on("status", function(change) self:show(change.to == "IN_PROGRESS" and "ingesting" or change.to) end)
   run:on("counts", function(s)

@@ -1,4 +1,5 @@
 --- What a person reads: numbers, tables, the end of an import.
+local log = require "upjob.log"
 local system = require "upjob.native.system"
 
 local report = {}
@@ -74,9 +75,38 @@ function report.safe(text, keep_lines)
   return system.printable(tostring(text), keep_lines)
 end
 
---- Tells a person on standard error: text from elsewhere may be in it.
-function report.say(text)
-  io.stderr:write("upjob: ", report.safe(text), "\n")
+--- Whether standard error is for a log collector: each line of it an object.
+function report.is_json()
+  return log.format() == "json"
+end
+
+--- Tells a person on standard error: text, or an error object, in which there may be something from elsewhere. With --log-format
+-- json it is an object with the fields that are given, which text does not show. level: "info" when not given.
+function report.say(text, fields, level)
+  io.stderr:write(log.line(level or "info", report.is_json() and text or report.safe(text), fields))
+end
+
+--- The same of what has gone wrong: an error object, or a text.
+function report.fail(text, fields)
+  report.say(text, fields, "error")
+end
+
+--- The same of a text whose line ends and tabs are its own, behind a prefix (none when not given).
+function report.lines(text, fields, level, prefix)
+  io.stderr:write(log.line(level or "info", text, fields, prefix or ""))
+end
+
+--- A message, and behind it a text of several lines: as it is to be `shown`, or as the field `name` of an object.
+function report.block(message, name, text, shown)
+  if report.is_json() then return report.say(message, { [name] = text }) end
+  report.say(message)
+  report.lines(shown or text)
+end
+
+--- What was wrong with a command line, and a hint; `command` may have a word.
+function report.usage(command, message, hint)
+  if report.is_json() then return report.fail(message, { code = "UsageError", command = command, hint = hint }) end
+  report.lines(report.safe(message) .. "\n" .. hint, nil, "error", ("upjob %s: "):format(command))
 end
 
 local function cut(text, columns)

@@ -57,7 +57,7 @@ local function tell_stopping(self)
   if log.level() == "error" then return function() end end
   local clock = native.handler(function()
     native.sleep(A_MOMENT)
-    report.say(("stopping job %s on the service"):format(self.job_id))
+    report.say(("stopping job %s on the service"):format(self.job_id), { job = self.job_id })
   end)
   return function() clock:cancel() end
 end
@@ -98,7 +98,7 @@ local function write_report(self)
     return
   end
   self.report_error = called and err or tostring(ok)
-  log.error("the report was not written: %s", tostring(self.report_error))
+  log.error("the report was not written: %s", tostring(self.report_error), { file = self.report_file })
 end
 
 local function finish(self, result, err)
@@ -116,7 +116,7 @@ local function end_with_program(self, reason)
   if reason == "done" then return end
   local ok, err = pcall(self.interrupt, self)
   local left = self:left()
-  if left and not self.result then report.say(left) end
+  if left and not self.result then report.say(left, { job = self.job_id, domain = self.domain }, "warn") end
   if not ok then error(err, 0) end
 end
 
