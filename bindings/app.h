@@ -102,6 +102,7 @@ int open_native_survey(lua_State *L);
 int open_native_notify(lua_State *L);
 int open_native_local(lua_State *L);
 int open_native_system(lua_State *L);
+int open_native_supervisor(lua_State *L);
 int open_native_schedule(lua_State *L);
 int open_native_journal(lua_State *L);
 int open_native_process(lua_State *L);

@@ -2,8 +2,9 @@
  *
  * The level and the format are process-wide settings given once at start by the
  * host; a message never holds a secret or, unless values may be shown, a cell.
- * With JSON each line is an object (core/log_line.h). Where standard error is the journal of a service, lines of text begin with
- * their priority, as sd-daemon(3) has it.
+ * With JSON each line is an object (core/log_line.h). Where standard error is
+ * the journal of a service, lines of text begin with their priority, as
+ * sd-daemon(3) has it.
  */
 #ifndef UPJOB_CORE_LOG_H
 #define UPJOB_CORE_LOG_H

@@ -121,7 +121,7 @@ void log_line_text(const struct log_line *line, bool journal, FILE *out)
 static void escape(uint32_t code, FILE *out)
 {
     if (code > 0xFFFF)
-        fprintf(out, "\\u%04x\\u%04x", (unsigned)(0xD800 + ((code - 0x10000) >> 10)), (unsigned)(0xDC00 + ((code - 0x10000) & 0x3FF)));
+        fprintf(out, "\\u%04x\\u%04x", (unsigned)(0xD7C0 + (code >> 10)), (unsigned)(0xDC00 + (code & 0x3FF)));
     else
         fprintf(out, "\\u%04x", (unsigned)code);
 }

@@ -40,8 +40,8 @@ struct log_line {
 
 /* The name of a level: "error" "warn" "info" "debug" "trace". */
 const char *log_level_name(enum log_level level);
-/* Each writes the line with its end. `journal`: the level as journald takes it from a service's standard error, before each line of
- * the text ("<4>": syslog(3)). `context` are the fields of the process: those that the line has itself are left out. */
+/* Each writes the line with its end. `journal`: the level as journald takes it from a service's standard error, before each
+ * line of the text ("<4>": syslog(3)). `context` are the fields of the process: those that the line has itself are left out. */
 void log_line_text(const struct log_line *line, bool journal, FILE *out);
 void log_line_json(const struct log_line *line, const struct log_fields *context, const struct timespec *now, FILE *out);
 

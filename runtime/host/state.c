@@ -84,19 +84,22 @@ static void add_native_modules(lua_State *L)
         {"upjob.native.lock", open_native_lock},
         {"upjob.native.folder", open_native_folder},
         {"upjob.native.control", open_native_control},
+        {"upjob.native.supervisor", open_native_supervisor},
         {NULL, NULL},
     };
     static const struct {
         const char *name, *module, *symbol;
-    } late[] = {{"upjob.native.http", "client.so", "open_native_http"},
-                {"upjob.native.credentials", "client.so", "open_native_credentials"},
-                {"upjob.native.profiles", "client.so", "open_native_profiles"},
-                {"upjob.native.upload", "client.so", "open_native_upload"},
-                {"upjob.native.check", "client.so", "open_native_check"},
-                {"upjob.native.survey", "client.so", "open_native_survey"},
-                {"upjob.native.journal", "journal.so", "open_native_journal"},
-                {"upjob.native.notify", "client.so", "open_native_notify"},
-                {"upjob.native.prompt", "prompt.so", "open_native_prompt"}};
+    } late[] = {
+        {"upjob.native.http", "client.so", "open_native_http"},
+        {"upjob.native.credentials", "client.so", "open_native_credentials"},
+        {"upjob.native.profiles", "client.so", "open_native_profiles"},
+        {"upjob.native.upload", "client.so", "open_native_upload"},
+        {"upjob.native.check", "client.so", "open_native_check"},
+        {"upjob.native.survey", "client.so", "open_native_survey"},
+        {"upjob.native.journal", "journal.so", "open_native_journal"},
+        {"upjob.native.notify", "client.so", "open_native_notify"},
+        {"upjob.native.prompt", "prompt.so", "open_native_prompt"},
+    };
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
     luaL_setfuncs(L, modules, 0);
     for (size_t i = 0; i < sizeof late / sizeof late[0]; i++) {
