@@ -3,7 +3,7 @@
 
 static const struct column letter_columns[] = {{"id", COLUMN_INTEGER, false}, {"at", COLUMN_REAL, false},
                                                {"kind", COLUMN_TEXT, true},   {"target", COLUMN_TEXT, true},
-                                               {"payload", COLUMN_JSON, true}, {"error", COLUMN_TEXT, true},
+                                               {"payload", COLUMN_JSON, true}, {"error", COLUMN_JSON, true},
                                                {"attempts", COLUMN_INTEGER, true}};
 #define LETTER_COUNT (sizeof letter_columns / sizeof letter_columns[0])
 #define FIRST_SETTABLE 2
