@@ -45,6 +45,13 @@ function errors.names_of(set)
   return names
 end
 
+-- What can be called is a function to whoever takes one.
+local function is_a(value, kind)
+  if type(value) == kind then return true end
+  local meta = kind == "function" and getmetatable(value)
+  return type(meta) == "table" and meta.__call ~= nil
+end
+
 --- Checks a table of options for a function of the Lua half: names and types.
 -- known: { name = "string" | "number" | "boolean" | "table" | "function" | "any", … }; level as in error().
 function errors.check_options(what, options, known, level)
@@ -58,7 +65,7 @@ function errors.check_options(what, options, known, level)
       error(("%s: unknown option \"%s\"%s"):format(what, tostring(name),
         errors.did_you_mean(name, errors.names_of(known))), level)
     end
-    if kind ~= "any" and type(value) ~= kind then
+    if kind ~= "any" and not is_a(value, kind) then
       error(("%s: option \"%s\" must be a %s, not a %s"):format(what, name, kind, type(value)), level)
     end
   end
