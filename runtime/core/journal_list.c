@@ -150,24 +150,40 @@ bool journal_op_runs(struct journal *j, const cJSON *params, cJSON **reply, stru
     return ok;
 }
 
-/* Ended runs that began before a time, but not the newest `keep`; what ticks say of files stays, so that none is taken twice. */
+/* Ticks that made a run which is gone, and those before a time that made none; not what they say of files, so that none is taken
+ * twice, nor that the end of a run which is still there was dealt with. */
+static bool prune_ticks(struct journal *j, double before, struct err *err)
+{
+    static const char text[] =
+        "DELETE FROM tick WHERE key NOT LIKE '/%' AND iif(run IS NULL, at < ?1 AND NOT (key LIKE 'ended|%' AND"
+        " CAST(substr(key, 7) AS INTEGER) IN (SELECT id FROM run)), run NOT IN (SELECT id FROM run))";
+    sqlite3_stmt *statement = sql_prepare(j->db, text, err);
+    if (!statement)
+        return false;
+    sqlite3_bind_double(statement, 1, before);
+    bool ok = sql_run(statement, err);
+    sqlite3_finalize(statement);
+    return ok;
+}
+
+/* Ended runs that began before a time, but not the newest `keep`. */
 bool journal_op_prune(struct journal *j, const cJSON *params, cJSON **reply, struct err *err)
 {
     static const char text[] =
         "DELETE FROM run WHERE state IN ('succeeded', 'failed', 'cancelled') AND ended_at < ?1"
         " AND id <= (SELECT coalesce(max(id), 0) FROM (SELECT id FROM run ORDER BY id DESC LIMIT 1 OFFSET ?2)) RETURNING id";
-    static const char ticks[] = "DELETE FROM tick WHERE key NOT LIKE '/%' AND run IS NOT NULL AND run NOT IN (SELECT id FROM run)";
     static const struct column columns[] = {{"id", COLUMN_INTEGER, false}};
     int64_t keep = (int64_t)number_of(params, "keep", 0);
+    double before = number_of(params, "before", journal_time());
     if (!journal_begin(j, err))
         return false;
     sqlite3_stmt *statement = sql_prepare(j->db, text, err);
     bool ok = statement != NULL;
     if (ok) {
-        sqlite3_bind_double(statement, 1, number_of(params, "before", journal_time()));
+        sqlite3_bind_double(statement, 1, before);
         sqlite3_bind_int64(statement, 2, keep < 0 ? 0 : keep);
         ok = rows_to_list(j, statement, columns, 1, reply, err);
     }
     sqlite3_finalize(statement);
-    return journal_end(j, ok && sql_exec(j->db, ticks, err), reply, err);
+    return journal_end(j, ok && prune_ticks(j, before, err), reply, err);
 }

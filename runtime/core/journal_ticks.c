@@ -257,3 +257,30 @@ bool journal_op_tick(struct journal *j, const cJSON *params, cJSON **reply, stru
     sqlite3_finalize(t.due);
     return journal_end(j, ok, reply, err);
 }
+
+/* Which of the ticks there are. */
+bool journal_op_ticked(struct journal *j, const cJSON *params, cJSON **reply, struct err *err)
+{
+    const cJSON *item, *list = cJSON_GetObjectItemCaseSensitive(params, "list");
+    const char *schedule, *key;
+    sqlite3_stmt *statement = sql_prepare(j->db, "SELECT 1 FROM tick WHERE schedule = ? AND key = ?", err);
+    bool ok = statement && reply_with(cJSON_CreateArray(), reply, err);
+    cJSON_ArrayForEach(item, list)
+    {
+        ok = ok && need_text(item, "schedule", &schedule, err) && need_text(item, "key", &key, err);
+        if (!ok)
+            break;
+        sqlite3_bind_text(statement, 1, schedule, -1, SQLITE_STATIC);
+        sqlite3_bind_text(statement, 2, key, -1, SQLITE_STATIC);
+        int status = sqlite3_step(statement);
+        ok = status == SQLITE_ROW || status == SQLITE_DONE || sql_fail(j->db, err);
+        cJSON_AddItemToArray(*reply, cJSON_CreateBool(status == SQLITE_ROW));
+        sqlite3_reset(statement);
+    }
+    sqlite3_finalize(statement);
+    if (ok)
+        return true;
+    cJSON_Delete(*reply);
+    *reply = NULL;
+    return false;
+}

@@ -58,7 +58,8 @@ end
 local function plain(value, depth)
   local kind = type(value)
   if kind == "string" then return without_secrets(value) end
-  if kind ~= "table" then return (kind == "number" or kind == "boolean" or value == json.null) and value or tostring(value) end
+  if kind == "number" or kind == "boolean" or value == json.null then return value end
+  if kind ~= "table" then return tostring(value) end
   if depth > 20 then return tostring(value) end
   local copy = {}
   for k, v in pairs(value) do
@@ -108,6 +109,11 @@ end
 --- store:tick{ { schedule=, key=, due=, run= or skipped= }, … } → what came of each.
 function store:tick(list)
   return call(self, "tick", { list = json.array(list) })
+end
+
+--- store:ticked{ { schedule=, key= }, … } → whether each was ticked, a list.
+function store:ticked(list)
+  return call(self, "ticked", { list = json.array(list) })
 end
 
 --- The log of a run's output.
