@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -183,6 +184,14 @@ static int native_printable(lua_State *L)
     return 1;
 }
 
+/* processors() → how many this process may use */
+static int native_processors(lua_State *L)
+{
+    cpu_set_t set;
+    lua_pushinteger(L, sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1);
+    return 1;
+}
+
 int open_native_system(lua_State *L)
 {
     static const luaL_Reg functions[] = {{"isatty", native_isatty},
@@ -199,6 +208,7 @@ int open_native_system(lua_State *L)
                                          {"exit", native_exit},
                                          {"printable", native_printable},
                                          {"pid", native_pid},
+                                         {"processors", native_processors},
                                          {"error_object", native_error_object},
                                          {"is_error", native_is_error},
                                          {NULL, NULL}};

@@ -14,7 +14,12 @@ cli.OK, cli.FAILED, cli.USAGE, cli.CONFIG, cli.REFUSED, cli.JOB_FAILED, cli.ROWS
 cli.TIMED_OUT = 124 -- those of signals are 128 and the signal's number: Interrupted errors carry them
 
 -- In the order of the help; a file in scripts/cmd each.
-cli.commands = { "demo", "run", "repl", "import", "map", "job", "domain", "profile", "local", "notify", "doctor", "probe" }
+cli.commands = {
+  "demo", "run", "repl", "import", "map", "job", "domain", "profile", "local",
+  "daemon",
+  "notify",
+  "doctor", "probe",
+}
 
 -- Those that the program calls itself by: not in the help, nor suggested.
 cli.hidden = { "child" }

@@ -1,0 +1,133 @@
+--- upjob daemon DIR: runs the automations of a directory when they are due.
+local cli = require "upjob.cli"
+local errors = require "upjob.errors"
+local log = require "upjob.log"
+local native = require "upjob.native.task"
+local system = require "upjob.native.system"
+
+local command = { summary = "run the automations of a directory when they are due" }
+
+-- How long runs may take to end after a SIGTERM, and children that are stopped, in seconds.
+local DRAIN, STOP = 90, 10
+
+function command.parser()
+  local p = cli.parser("daemon", "Runs the automations in DIR, its *.lua files, when they are due, each run as a child process. "
+    .. "SIGHUP loads the files that have changed; SIGTERM waits for what is running, a second one stops it.")
+  cli.argument(p, "directory", "DIR", "Directory with the automations.")
+  cli.number_option(p, "--jobs", "Children at a time; the number of processors unless given.", "N", "a number from 1 to 1000",
+    { integer = true, least = 1, most = 1000 })
+  p:flag("--check", "Load the files, print the next times of each schedule and what is wrong, and end.")
+  p:option("--metrics", "Serve metrics for Prometheus there: a port on the loopback, or the path of a socket."):argname("ADDRESS")
+  cli.number_option(p, "--drain-timeout", "Seconds that running children have to end after a SIGTERM.", "S",
+    "a number of seconds", {}):default(tostring(DRAIN))
+  return p
+end
+
+-- ---- the state directory ----
+
+-- The absolute path of a directory that is there | nil, err
+local function directory_of(path)
+  local info, err = system.stat(path)
+  if info and info.type ~= "directory" then
+    return nil, errors.new { code = "ConfigurationError",
+                             message = ("%s is no directory: name the one with the automations"):format(path) }
+  end
+  if not info then return nil, errors.new { code = "ConfigurationError", message = tostring(err) } end
+  return system.absolute(path)
+end
+
+-- The lock of the state directory, which is there | nil, err, which names who has it.
+local function lock_of(state)
+  local lock, pid, err = require("upjob.native.lock").take(state .. "/daemon.lock")
+  if lock then return lock end
+  return nil, err or errors.new { code = "ConfigurationError", message =
+    ("a daemon is running on %s already: process %d. Stop it, or give this one a directory of its own with --state"):format(state,
+      pid) }
+end
+
+-- ---- signals ----
+
+local function tell_stop(signal, left)
+  if left == 0 then return log.info("%s: ending", signal) end
+  log.info("%s: waiting for %d run%s to end; once more stops %s", signal, left, left == 1 and "" or "s", left == 1 and "it" or "them")
+end
+
+-- What the signals ask for: the engine is stopped, stopped at once, reloaded.
+local function obey(engine, signals, outcome)
+  for name in function() return signals:next() end do
+    if name == "SIGHUP" then
+      if not engine.stopping then engine:reload() end
+    elseif not engine.stopping then
+      tell_stop(name, engine:left())
+      outcome.signal = name
+      engine:stop()
+    else
+      outcome.at_once = name
+      engine:stop_draining()
+    end
+  end
+end
+
+local STATUS = { SIGTERM = 143, SIGINT = 130 }
+
+-- Ends what is under way after the engine was told to stop: the exit status.
+local function finish(engine, outcome, seconds)
+  if engine:drain(seconds) then return cli.OK end
+  log.warn("%d run%s stopped%s: the next daemon goes on with %s", engine:left(), engine:left() == 1 and " is" or "s are",
+    outcome.at_once and "" or (" after %g s"):format(seconds), engine:left() == 1 and "it" or "them")
+  outcome.at_once = nil
+  engine:kill("SIGTERM")
+  if not engine:drain(STOP) then
+    engine:kill("SIGKILL")
+    engine:drain(STOP)
+  end
+  return STATUS[outcome.signal] or cli.FAILED
+end
+
+-- ---- the daemon ----
+
+local function new_engine(options, directory, store)
+  local children, drop, loader = require "upjob.children", require "upjob.drop", require "upjob.loader"
+  return require("upjob.engine").new {
+    store = store, directory = directory, jobs = options.jobs or system.processors(),
+    load = function(earlier) return loader.load(directory, earlier) end,
+    clock = function(definition)
+      return require("upjob.native.schedule").clock { kind = definition.kind, expression = definition.expression,
+                                                      tz = definition.tz }
+    end,
+    start = function(run, definition, hook) return children.start(run, definition, { state = store.directory, hook = hook }) end,
+    watch = drop.watch, finish = drop.finish,
+  }
+end
+
+local function serve(options, directory, store)
+  local engine = new_engine(options, directory, store)
+  local outcome = {}
+  local signals <close> = require("upjob.native.signals").take("SIGTERM", "SIGINT", "SIGHUP")
+  local ok, err = engine:begin()
+  if not ok then return cli.fail(err) end
+  local obeying = native.spawn(obey, engine, signals, outcome)
+  log.info("%d schedules of %s; state in %s, %d at a time", #engine:snapshot().schedules, directory, store.directory, engine.jobs)
+  engine:run()
+  local status = finish(engine, outcome, options.drain_timeout)
+  obeying:cancel()
+  log.info("ended")
+  return status
+end
+
+function command.main(arguments)
+  local options, status = cli.parse(command.parser(), arguments)
+  if not options then return status end
+  local directory, err = directory_of(options.directory)
+  if not directory then return cli.fail(err) end
+  if options.check then return require("upjob.daemon_check").main(directory, options) end
+  if not options.quiet and not options.verbose then log.level("info") end
+  local store
+  store, err = require("upjob.journal").open { state = options.state }
+  if not store then return cli.fail(err) end
+  local lock <close>, refused = lock_of(store.directory)
+  if not lock then return cli.fail(refused) end
+  return serve(options, directory, store)
+end
+
+return command

@@ -1,0 +1,323 @@
+--- The engine of the daemon: which schedules there are, ticks that are committed when they are due, runs of them as children.
+--
+-- What it works with is handed to it, so that it can be tested with stand-ins: the journal's store, the loader of automations,
+-- what starts children, what watches drop folders. One task ticks; each run that is under way has a task of its own.
+local due = require "upjob.due"
+local heap = require "upjob.heap"
+local log = require "upjob.log"
+local native = require "upjob.native.task"
+local queue = require "upjob.engine_queue"
+local schedules = require "upjob.engine_schedules"
+local starting = require "upjob.engine_start"
+
+local engine = {}
+engine.__index = engine
+
+-- The wall clock may be set while we sleep: looked at as often as this, in seconds.
+local SLEEP_MOST = 1
+-- A clock that goes back by less than this has not jumped.
+local JUMP_LEAST = 1
+
+-- ---- events ----
+
+local emitter = {}
+emitter.__index = emitter
+
+--- events:on("run_ended", function(event) … end). Each handler runs in a task of its own. Names: loaded { schedules, errors },
+-- tick { schedule, due, at, lag (seconds from its time to its commit), skipped, run }, run_begun { schedule, run, attempt },
+-- run_ended { schedule, run, state, seconds, attempt, error }, run_retried { schedule, run, not_before, error },
+-- schedule_paused { schedule, paused }, draining {}.
+function emitter:on(name, handler)
+  self.handlers[name] = self.handlers[name] or {}
+  table.insert(self.handlers[name], handler)
+end
+
+function emitter:emit(name, event)
+  for _, handler in ipairs(self.handlers[name] or {}) do native.handler(handler, event) end
+end
+
+-- ---- the engine ----
+
+--- An engine. options: store (upjob.journal), directory, jobs (children at a time), load(earlier) → loaded as loader.load,
+-- clock(definition) → clock | nil, err, start(run, definition, hook) → handle | nil, err as children.start, watch(options) →
+-- watch as drop.watch, finish(file, "done" | "failed", definition) as drop.finish.
+function engine.new(options)
+  local self = setmetatable({
+    store = options.store, directory = options.directory, jobs = options.jobs, load = options.load, clock = options.clock,
+    start_child = options.start, watch = options.watch, finish_file = options.finish,
+    items = {},        -- by id: due.item with definition, streak, watch, last
+    heap = heap.new(), -- of the next times of those that follow the clock
+    queue = {},        -- runs that wait, in order
+    active = {},       -- runs under way, by id
+    active_count = 0, adopted_count = 0,
+    running = {},      -- by schedule: how many
+    after = 0,         -- what follows ends and is not done yet: hooks, heartbeats
+    events = setmetatable({ handlers = {} }, emitter), free = native.signal(), changed = native.signal(), errors = {} }, engine)
+  return self
+end
+
+--- One at a time: what reads schedules, writes to the store and then changes the schedules.
+function engine:exclusively(fn, ...)
+  while self.busy do self.free:wait() end
+  self.busy = true
+  local results = table.pack(pcall(fn, self, ...))
+  self.busy = false
+  self.free:set()
+  if not results[1] then error(results[2], 0) end
+  return table.unpack(results, 2, results.n)
+end
+
+--- Interrupts the sleep until the next tick: something has changed.
+function engine:wake()
+  if self.sleeper then self.sleeper:cancel() end
+end
+
+local function sleep(self, seconds)
+  self.sleeper = native.spawn(native.sleep, seconds)
+  self.sleeper:wait()
+  self.sleeper = nil
+end
+
+--- The store's time | nil when it cannot be had, which is told once.
+function engine:now()
+  local now, err = self.store:now()
+  if not now then self:told_store(err) end
+  return now
+end
+
+--- Trouble with the store is told when it begins and when it is over.
+function engine:told_store(err)
+  if err and not self.store_fails then log.error("the journal: %s; tried again every second", tostring(err)) end
+  if not err and self.store_fails then log.warn("the journal can be written again") end
+  self.store_fails = err and true or false
+end
+
+-- ---- ticks ----
+
+local function enter(self, item)
+  local _, at = due.next(item)
+  self.heap:set(item.id, at)
+end
+
+-- What run of the schedule is not over yet.
+local function is_under_way(self, id)
+  return (self.running[id] or 0) > 0 or queue.count(self, id) > 0
+end
+
+local function event_of(item, tick)
+  return { kind = item.definition.kind, schedule = item.id, due = tick.due, missed = tick.missed ~= 0 and tick.missed or nil,
+           missed_from = tick.missed_from }
+end
+
+-- The tick as the store takes it.
+local function entry_of(self, item, tick, begun)
+  local skipped = tick.skipped
+  if not skipped and (item.definition.overlap or "skip") == "skip" and not tick.catch_up then
+    if begun[item.id] or is_under_way(self, item.id) then skipped = "overlap" end
+  end
+  if not skipped then begun[item.id] = true end
+  return { schedule = item.id, key = tick.key, due = tick.due, skipped = skipped, item = item, tick = tick,
+           run = not skipped and queue.run_of(item, event_of(item, tick)) or nil }
+end
+
+local function plain(entry)
+  return { schedule = entry.schedule, key = entry.key, due = entry.due, run = entry.run, skipped = entry.skipped }
+end
+
+local function tell_skipped(entry)
+  local missed = entry.tick.missed or 0
+  log.warn("%s: the tick of %s%s is skipped (%s)", entry.schedule, entry.key,
+    missed > 0 and (" and %s before it"):format(missed >= 100 and "many" or missed) or "", entry.skipped)
+end
+
+-- What the store made of them: runs to start.
+local function committed(self, entries, results, now)
+  for i, entry in ipairs(entries) do
+    local result, item = results[i] or {}, entry.item
+    due.advance(item, entry.due)
+    if result.run then
+      queue.add(self, { id = result.run, schedule = entry.schedule, definition = item.definition, event = entry.run.event })
+    elseif entry.skipped and not result.taken then
+      tell_skipped(entry)
+    end
+    self.events:emit("tick", { schedule = entry.schedule, due = entry.due, at = entry.tick.at, lag = now - entry.tick.at,
+                               skipped = entry.skipped, run = result.run, taken = result.taken })
+    enter(self, item)
+  end
+end
+
+-- Commits what is due now: true, or nil when the store cannot take it.
+local function tick(self, now)
+  local entries, begun = {}, {}
+  for _, id in ipairs(self.heap:until_time(now)) do
+    local item = self.items[id]
+    for _, one in ipairs(due.collect(item, now)) do entries[#entries + 1] = entry_of(self, item, one, begun) end
+  end
+  if #entries == 0 then return true end
+  local list = {}
+  for i, entry in ipairs(entries) do list[i] = plain(entry) end
+  local results, err = self.store:tick(list)
+  self:told_store(err)
+  if not results then return nil end
+  committed(self, entries, results, self:now() or now)
+  return true
+end
+
+-- The clock shows an earlier time than it did: schedules that follow it go on from there.
+local function go_back(self, now)
+  local again, corrected = 0, 0
+  for _, item in pairs(self.items) do
+    local how = item.clock and due.go_back(item, now)
+    if how == "again" then again = again + 1 elseif how then corrected = corrected + 1 end
+    if how then enter(self, item) end
+  end
+  if again + corrected == 0 then return true end
+  log.warn("the clock went back: %d schedule%s with it%s", again + corrected, again + corrected == 1 and " goes" or "s go",
+    corrected > 0 and ", as it was wrong by more than a day" or "")
+  return schedules.sync(self)
+end
+
+local function turn(self)
+  local now = self:now()
+  if not now then return SLEEP_MOST end
+  if now < (self.last_now or math.huge) - JUMP_LEAST and not go_back(self, now) then return SLEEP_MOST end
+  self.last_now = now
+  if not tick(self, now) then return SLEEP_MOST end
+  queue.pump(self, now)
+  local at = math.min(self.heap:first() or math.huge, queue.next_time(self) or math.huge)
+  return math.max(0, math.min(SLEEP_MOST, at - (self:now() or now)))
+end
+
+--- Loads the directory and takes up what an earlier daemon has left: true | nil, err
+function engine:begin()
+  local ok, err = self:exclusively(schedules.begin)
+  if ok then ok, err = self:exclusively(starting.take_up) end
+  if not ok then return nil, err end
+  native.spawn(starting.settle_ended, self)
+  return true
+end
+
+--- Ticks until engine:stop() is called; one that could not be recorded is due until it is.
+function engine:run()
+  while not self.stopping do
+    local seconds = self:exclusively(turn)
+    if seconds > 0 and not self.stopping then
+      sleep(self, math.ceil(seconds * 1000) / 1000)
+    elseif not self.stopping then
+      native.sleep(0)
+    end
+  end
+end
+
+-- ---- the end ----
+
+--- No tick and no run from now on. Those under way go on.
+function engine:stop()
+  if self.stopping then return end
+  self.stopping = true
+  self.events:emit("draining", {})
+  schedules.close(self)
+  self:wake()
+end
+
+--- How many runs, and what follows ends, are still under way.
+function engine:left()
+  return self.active_count + self.after
+end
+
+--- Waits until nothing is under way, for that many seconds at most: true when nothing is.
+function engine:drain(seconds)
+  local timer = native.spawn(function()
+    native.sleep(seconds)
+    self.drain_over = true
+    self.changed:set()
+  end)
+  while self:left() > 0 and not self.drain_over do self.changed:wait() end
+  timer:cancel()
+  self.drain_over = nil
+  return self:left() == 0
+end
+
+--- Interrupts the wait of engine:drain.
+function engine:stop_draining()
+  self.drain_over = true
+  self.changed:set()
+end
+
+--- Ends the children that are under way: what they were doing can be resumed.
+function engine:kill(name)
+  for _, entry in pairs(self.active) do
+    if entry.handle and entry.handle.kill then entry.handle:kill(name) end
+  end
+end
+
+-- ---- for the control socket, the status and metrics ----
+
+--- { now, directory, jobs, running, queued, errors = { { file, message } }, schedules = { { id, kind, expression, tz, next,
+-- paused, running, queued, last = { run, state, at }, streak } … } }; next is nil for what no clock fires.
+function engine:snapshot()
+  local list, queued = {}, queue.counts(self)
+  for id, item in pairs(self.items) do
+    local d, next_due, at = item.definition, nil, nil
+    if item.clock then next_due, at = due.next(item) end
+    list[#list + 1] = { id = id, kind = d.kind, expression = d.expression, tz = d.tz, file = d.file, next = at, due = next_due,
+                        paused = item.paused, running = self.running[id] or 0, queued = queued[id] or 0, last = item.last,
+                        streak = item.streak }
+  end
+  table.sort(list, function(a, b) return a.id < b.id end)
+  return { now = self.last_now, directory = self.directory, jobs = self.jobs, running = self.active_count + self.adopted_count,
+           queued = #self.queue, stopping = self.stopping or false, errors = self.errors, schedules = list }
+end
+
+local function unknown(self, id)
+  return schedules.unknown(self, id)
+end
+
+local function trigger(self, id)
+  local item = self.items[id]
+  if not item then return nil, unknown(self, id) end
+  local now, err = self.store:now()
+  if not now then return nil, err end
+  self.triggers = (self.triggers or 0) + 1
+  local event = { kind = "manual", schedule = id, due = now }
+  local key = ("manual|%.3f|%d"):format(now, self.triggers)
+  local results
+  results, err = self.store:tick { { schedule = id, key = key, run = queue.run_of(item, event) } }
+  if not results then return nil, err end
+  queue.add(self, { id = results[1].run, schedule = id, definition = item.definition, event = event })
+  queue.pump(self, now)
+  return results[1].run
+end
+
+--- Runs a schedule once, now, or when its run that is under way has ended: the run's id | nil, err
+function engine:trigger(id)
+  return self:exclusively(trigger, id)
+end
+
+local function pause(self, id, paused)
+  local item = self.items[id]
+  if not item then return nil, unknown(self, id) end
+  local ok, err = self.store:pause { schedule = id, paused = paused }
+  if not ok then return nil, err end
+  item.paused = paused
+  schedules.watch(self, item)
+  log.info("%s is %s", id, paused and "paused" or "resumed")
+  self.events:emit("schedule_paused", { schedule = id, paused = paused })
+  self:wake()
+  return true
+end
+
+--- Ticks of a schedule that is paused are recorded and run nothing: true | nil, err
+function engine:pause(id, paused)
+  return self:exclusively(pause, id, paused and true or false)
+end
+
+--- Loads the files that have changed: true | nil, err. What is wrong in a file is told; its last good version stays.
+function engine:reload()
+  local ok, err = self:exclusively(schedules.reload)
+  if not ok then return nil, err end
+  self:wake()
+  return true
+end
+
+return engine

@@ -1,0 +1,220 @@
+--- Of the engine: what follows the end of a run. It is tried again; or its file is moved, the automation's own functions are
+-- called, the heartbeat is sent, and what waits for its end is made to run.
+--
+-- All of it is done before the run is marked as dealt with (a tick with the key "ended|RUN"): a daemon that is killed in between
+-- does it when it starts again, and what makes runs has keys of its own, so that it is done once.
+local errors = require "upjob.errors"
+local heartbeat = require "upjob.heartbeat"
+local log = require "upjob.log"
+local native = require "upjob.native.task"
+local report = require "upjob.report"
+
+local ends = {}
+
+-- A chain of automations of which each runs because of the one before ends here.
+ends.CHAIN_MOST = 16
+-- The pause before a run is tried again: the first, unless told, and the longest.
+local BACKOFF, BACKOFF_MOST = 30, 86400
+
+-- ---- tries ----
+
+local function pause_before(definition, attempt)
+  return math.min(BACKOFF_MOST, (definition.backoff or BACKOFF) * 2 ^ (attempt - 1))
+end
+
+-- Puts a run that failed back into the queue, where it has tries left: true when it is. One that was interrupted can be
+-- claimed as it is.
+local function try_again(self, entry, run, definition)
+  local attempt = run.attempt or 1
+  if attempt > (definition.retries or 0) then return false end
+  local now = self:now() or self.last_now
+  local not_before = now + pause_before(definition, attempt)
+  local ok, err = run.state == "interrupted", nil
+  if not ok then ok, err = self.store:requeue_run { id = run.id, fence = run.fence, not_before = not_before } end
+  if not ok then
+    log.error("run %d of %s cannot be put back into the queue: %s", run.id, entry.schedule, tostring(err))
+    return false
+  end
+  log.warn("run %d of %s failed, and is tried again in %s (attempt %d of %d)", run.id, entry.schedule,
+    report.seconds(not_before - now), attempt + 1, definition.retries + 1)
+  self.events:emit("run_retried", { schedule = entry.schedule, run = run.id, not_before = not_before, error = run.error })
+  entry.attempt = attempt
+  require("upjob.engine_queue").again(self, entry, not_before)
+  return true
+end
+
+-- ---- hooks ----
+
+-- Runs on_failure or on_recovery as a child, and waits for its end.
+local function call_hook(self, entry, hook)
+  local done = native.signal()
+  local over = false
+  require("upjob.engine_queue").add(self, { id = entry.id, schedule = entry.schedule, definition = entry.definition,
+    event = entry.event, hook = hook, done = function(_, _, outcome)
+      if outcome.state ~= "succeeded" then
+        log.error("on_%s of %s failed for run %s: %s", hook, entry.schedule, tostring(entry.id),
+          tostring(outcome.error and outcome.error.message or outcome.state))
+      end
+      over = true
+      done:set()
+    end })
+  require("upjob.engine_queue").pump(self, self.last_now)
+  while not over and not self.stopping do done:wait() end
+  return over
+end
+
+-- ---- events ----
+
+-- "reports/*": a pattern as for files, in which * stands for anything.
+local function matches(pattern, id)
+  if not pattern:find("[*?]") then return pattern == id end
+  local lua = pattern:gsub("[%^%$%(%)%%%.%[%]%+%-]", "%%%0"):gsub("%*", ".*"):gsub("%?", ".")
+  return id:find("^" .. lua .. "$") ~= nil
+end
+
+local function wants(item, entry, state)
+  local d = item.definition
+  if d.kind ~= "on_event" or item.id == entry.schedule or not matches(d.expression, entry.schedule) then return false end
+  return d.on == "ended" or (d.on or "succeeded") == state
+end
+
+-- The ticks of what runs because this one has ended.
+local function followers(self, entry, run, state)
+  local ticks, queue = {}, require "upjob.engine_queue"
+  local chain = (entry.event and entry.event.chain or 0) + 1
+  for id, item in pairs(self.items) do
+    if wants(item, entry, state) then
+      local event = { kind = "on_event", schedule = id, of = entry.schedule, run = run.id, state = state, chain = chain,
+                      error = run.error, result = run.result }
+      local one = { schedule = id, key = tostring(run.id) }
+      if chain > ends.CHAIN_MOST then
+        log.error("%s is not run after %s: a chain of more than %d automations that run because of one another", id,
+          entry.schedule, ends.CHAIN_MOST)
+        one.skipped = "chain"
+      elseif item.paused then
+        one.skipped = "paused"
+      else
+        one.run = queue.run_of(item, event)
+      end
+      ticks[#ticks + 1] = one
+    end
+  end
+  table.sort(ticks, function(a, b) return a.schedule < b.schedule end)
+  return ticks
+end
+
+--- The key of the tick that marks a run as dealt with.
+function ends.key(run)
+  return "ended|" .. tostring(run)
+end
+
+-- Marks the run as dealt with, and makes the runs that follow it, in one transaction; tried until the store takes it.
+local function mark(self, entry, run, state)
+  local queue = require "upjob.engine_queue"
+  local ticks = followers(self, entry, run, state)
+  ticks[#ticks + 1] = { schedule = entry.schedule, key = ends.key(run.id), skipped = "ended" }
+  local results, err = self.store:tick(ticks)
+  self:told_store(err)
+  while not results and not self.drain_over do
+    native.sleep(1)
+    results, err = self.store:tick(ticks)
+    self:told_store(err)
+  end
+  for i, result in ipairs(results or {}) do
+    local item = self.items[ticks[i].schedule]
+    if result.run and item and not self.stopping then
+      queue.add(self, { id = result.run, schedule = item.id, definition = item.definition, event = ticks[i].run.event })
+    end
+  end
+end
+
+-- ---- the end ----
+
+local function tell(entry, run, seconds, goes_on)
+  local message = run.error and (": " .. (run.error.message or tostring(run.error))) or ""
+  if run.state == "succeeded" then
+    log.info("run %d of %s succeeded in %s", run.id, entry.schedule, report.seconds(seconds))
+  elseif goes_on then
+    log.warn("run %d of %s is interrupted after %s: the next daemon goes on with it", run.id, entry.schedule,
+      report.seconds(seconds))
+  else
+    log.error("run %d of %s %s after %s%s", run.id, entry.schedule, run.state, report.seconds(seconds), message)
+  end
+end
+
+-- Consecutive successes, or failures below 0.
+local function streak_after(before, ok)
+  if ok then return before > 0 and before + 1 or 1 end
+  return before < 0 and before - 1 or -1
+end
+
+local function finish_file(self, entry, definition, ok)
+  if definition.kind ~= "on_file" or not (entry.event and entry.event.path) then return end
+  local done, err = self.finish_file({ path = entry.event.path, key = entry.event.key, size = entry.event.size },
+    ok and "done" or "failed", definition)
+  if not done then log.error("%s: %s cannot be moved: %s", entry.schedule, entry.event.path, tostring(err)) end
+end
+
+--- Deals with a run that has come to its last state. A daemon that is stopping leaves the hook to the next one.
+function ends.settle(self, entry, run, definition, state)
+  local ok = state == "succeeded"
+  local item = self.items[entry.schedule]
+  local before = item and item.streak or 0
+  if item then
+    item.streak = streak_after(before, ok)
+    item.last = { run = run.id, state = state, at = run.ended_at }
+  end
+  finish_file(self, entry, definition, ok)
+  local hook = not ok and definition.has_on_failure and "failure"
+    or ok and before < 0 and definition.has_on_recovery and "recovery"
+  if hook and not call_hook(self, entry, hook) then return end
+  if ok and definition.heartbeat then native.spawn(heartbeat.send, self, entry.schedule, definition.heartbeat) end
+  self.store:outcome { schedule = entry.schedule, ok = ok, run = run.id }
+  mark(self, entry, run, state)
+end
+
+--- Deals with a run that failed: it is tried again, or has come to its end.
+function ends.failed(self, entry, run, definition)
+  if not try_again(self, entry, run, definition) then ends.settle(self, entry, run, definition, "failed") end
+end
+
+-- The run as the store has it, asked until it answers | nil: the daemon ends.
+local function look_up(self, id)
+  local run, err = self.store:run { id = id }
+  while not run and not self.drain_over do
+    self:told_store(err)
+    native.sleep(1)
+    run, err = self.store:run { id = id }
+  end
+  return run
+end
+
+-- A child that is gone has left its run open: it was killed before it claimed it, or before its end was written.
+local function close_left_open(self, entry, run, outcome)
+  if run.state ~= "queued" and run.state ~= "running" and run.state ~= "lost" then return run end
+  local claimed, err = self.store:claim_run { id = run.id }
+  if claimed then
+    claimed, err = self.store:end_run { id = run.id, fence = claimed.fence, state = "failed", error = outcome.error or
+      errors.new { code = "Crashed", message = "its process ended without a word" } }
+  end
+  if not claimed then log.error("run %d of %s was left open, and cannot be ended: %s", run.id, entry.schedule, tostring(err)) end
+  return look_up(self, run.id) or run
+end
+
+--- A child has ended: what became of its run is in the store.
+function ends.ended(self, entry, outcome, seconds)
+  local run = look_up(self, entry.id)
+  run = run and close_left_open(self, entry, run, outcome)
+  if not run then return end
+  local item = self.items[entry.schedule]
+  local definition = item and item.definition or entry.definition
+  local goes_on = self.stopping and run.state == "interrupted"
+  tell(entry, run, seconds, goes_on)
+  self.events:emit("run_ended", { schedule = entry.schedule, run = run.id, state = run.state, seconds = seconds,
+                                  attempt = run.attempt, error = run.error or outcome.error, result = run.result })
+  if run.state == "succeeded" then return ends.settle(self, entry, run, definition, "succeeded") end
+  if goes_on or run.state == "cancelled" then return end
+  ends.failed(self, entry, run, definition)
+end
+
+return ends

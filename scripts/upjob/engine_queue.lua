@@ -1,0 +1,192 @@
+--- Of the engine: runs that wait for their turn, and those that are under way.
+--
+-- An entry is { id, schedule, definition, event, not_before, hook = "failure" | "recovery" | nil, first = true for what an
+-- earlier daemon has left, done = called at the end of a hook }. A run that waits to be tried again is an entry with not_before.
+local ends = require "upjob.engine_ends"
+local errors = require "upjob.errors"
+local log = require "upjob.log"
+local native = require "upjob.native.task"
+
+local queue = {}
+
+-- Before a child that could not be started is tried again, in seconds.
+local START_AGAIN = 10
+
+--- What the store makes a run of.
+function queue.run_of(item, event)
+  return { kind = "automation", schedule = item.id, script = item.definition.script or item.definition.file,
+           arguments = item.definition.args, file = event.path, event = event }
+end
+
+--- Runs of the schedule that wait.
+function queue.count(self, id)
+  return self.waiting and self.waiting[id] or 0
+end
+
+--- The same of every schedule, by id.
+function queue.counts(self)
+  return self.waiting or {}
+end
+
+local function count(self, entry, change)
+  if entry.hook then return end
+  self.waiting = self.waiting or {}
+  self.waiting[entry.schedule] = queue.count(self, entry.schedule) + change
+end
+
+--- A run is to be started when it is its turn.
+function queue.add(self, entry)
+  count(self, entry, 1)
+  local at = #self.queue + 1
+  if entry.first or entry.hook then
+    at = 1
+    while self.queue[at] and (self.queue[at].first or self.queue[at].hook) do at = at + 1 end
+  end
+  table.insert(self.queue, at, entry)
+end
+
+--- When the next one that waits for its time may be started | nil.
+function queue.next_time(self)
+  local least
+  for _, entry in ipairs(self.queue) do
+    if entry.not_before and (not least or entry.not_before < least) then least = entry.not_before end
+  end
+  return least
+end
+
+-- The definition as it is now, or as it was when the run was made.
+local function definition_of(self, entry)
+  local item = self.items[entry.schedule]
+  return item and item.definition or entry.definition
+end
+
+local function may_start(self, entry, now)
+  if entry.not_before and entry.not_before > now then return false end
+  if entry.hook then return true end
+  return definition_of(self, entry).overlap == "allow" or (self.running[entry.schedule] or 0) == 0
+end
+
+local function begin(self, entry)
+  count(self, entry, -1)
+  self.active_count = self.active_count + 1
+  if entry.hook then return end
+  self.active[entry.id] = entry
+  self.running[entry.schedule] = (self.running[entry.schedule] or 0) + 1
+end
+
+local function leave(self, entry)
+  self.active_count = self.active_count - 1
+  if entry.hook then return end
+  self.active[entry.id] = nil
+  self.running[entry.schedule] = self.running[entry.schedule] - 1
+end
+
+-- It could not be started: it waits.
+local function start_again(self, entry, err)
+  log.error("run %s of %s cannot be started, tried again in %d s: %s", tostring(entry.id), entry.schedule, START_AGAIN,
+    tostring(err))
+  entry.not_before = (self:now() or self.last_now) + START_AGAIN
+  if not self.stopping then queue.add(self, entry) end
+end
+
+local function tell_begin(self, entry)
+  log.info("run %s of %s begins%s", tostring(entry.id), entry.schedule, entry.hook and " its on_" .. entry.hook or
+    entry.attempt and entry.attempt > 1 and (", attempt %d"):format(entry.attempt) or "")
+  if not entry.hook then
+    self.events:emit("run_begun", { schedule = entry.schedule, run = entry.id, attempt = entry.attempt or 1 })
+  end
+end
+
+-- The task of a run.
+local function follow(self, entry)
+  local definition, began = definition_of(self, entry), native.now()
+  local handle, err = self.start_child({ id = entry.id, schedule = entry.schedule, event = entry.event }, definition, entry.hook)
+  if not handle then
+    leave(self, entry)
+    start_again(self, entry, err)
+  else
+    tell_begin(self, entry)
+    entry.handle = handle
+    local outcome = handle:wait()
+    leave(self, entry)
+    self.after = self.after + 1
+    local ok, why = pcall(entry.hook and entry.done or ends.ended, self, entry, outcome, native.now() - began)
+    self.after = self.after - 1
+    if not ok then log.error("after run %s of %s: %s", tostring(entry.id), entry.schedule, tostring(why)) end
+  end
+  queue.pump(self, self.last_now)
+  self.changed:set()
+end
+
+--- Starts what is to be started: no more at a time than there may be.
+function queue.pump(self, now)
+  local i = 1
+  while not self.stopping and self.active_count + self.adopted_count < self.jobs and self.queue[i] do
+    local entry = self.queue[i]
+    if may_start(self, entry, now) then
+      table.remove(self.queue, i)
+      begin(self, entry)
+      native.spawn(follow, self, entry)
+    else
+      i = i + 1
+    end
+  end
+end
+
+--- A run is to be tried again at that time.
+function queue.again(self, entry, not_before)
+  entry.handle = nil
+  entry.not_before, entry.first = not_before, nil
+  entry.attempt = (entry.attempt or 1) + 1
+  queue.add(self, entry)
+  self:wake()
+end
+
+--- A file is there for a schedule: its tick, unless it was ticked before. False when the store cannot take it, or the schedule
+-- is not to: the file is offered again.
+function queue.file(self, item, file)
+  if self.stopping or item.paused or self.items[item.id] ~= item then return false end
+  local event = { kind = "on_file", schedule = item.id, path = file.path, size = file.size, key = file.key }
+  local results, err = self.store:tick { { schedule = item.id, key = file.key, run = queue.run_of(item, event) } }
+  self:told_store(err)
+  if not results then return false end
+  item.taken[file.key] = true
+  if results[1].run then
+    queue.add(self, { id = results[1].run, schedule = item.id, definition = item.definition, event = event })
+    self.events:emit("tick", { schedule = item.id, run = results[1].run, lag = 0 })
+    queue.pump(self, self.last_now)
+  end
+  return true
+end
+
+--- The schedule is gone: its runs that wait are cancelled, and told.
+function queue.cancel_gone(self, id)
+  local kept = {}
+  for _, entry in ipairs(self.queue) do
+    if entry.schedule == id and not entry.hook then
+      count(self, entry, -1)
+      queue.cancel(self, entry)
+    else
+      kept[#kept + 1] = entry
+    end
+  end
+  self.queue = kept
+end
+
+--- Ends a run that waits as cancelled, because there is no such schedule any more.
+function queue.cancel(self, entry)
+  local run, err = self.store:claim_run { id = entry.id }
+  local ok = run
+  if run then
+    ok, err = self.store:end_run { id = run.id, fence = run.fence, state = "cancelled", error = errors.new { code = "Cancelled",
+      message = ("there is no schedule \"%s\" in %s any more"):format(entry.schedule, self.directory) } }
+  end
+  if ok then
+    log.warn("run %s of %s is cancelled: there is no such schedule in %s any more", tostring(entry.id), entry.schedule,
+      self.directory)
+  else
+    log.error("run %s of %s, which is gone, cannot be cancelled: %s", tostring(entry.id), entry.schedule, tostring(err))
+  end
+end
+
+return queue

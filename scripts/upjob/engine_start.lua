@@ -1,0 +1,124 @@
+--- Of the engine: what an earlier daemon has left. Runs that are lost, interrupted or queued go on first; children that outlived
+-- it are waited for; ends that it did not deal with are dealt with.
+local ends = require "upjob.engine_ends"
+local log = require "upjob.log"
+local native = require "upjob.native.task"
+local queue = require "upjob.engine_queue"
+local schedules = require "upjob.engine_schedules"
+
+local starting = {}
+
+-- Runs that are asked for at a time; ended ones that may not be dealt with: the newest.
+local PAGE, ENDED = 500, 500
+-- How often a child that is not ours is looked at, in seconds.
+local LOOK = 1
+
+-- Every automation's run in one of the states, the oldest first.
+local function all_runs(self, states)
+  local found, before = {}, nil
+  repeat
+    local page, err = self.store:runs { kind = "automation", state = states, before_id = before, limit = PAGE }
+    if not page then return nil, err end
+    for _, run in ipairs(page) do table.insert(found, 1, run) end
+    before = page[#page] and page[#page].id
+  until #page < PAGE
+  return found
+end
+
+local function entry_of(self, run)
+  local item = self.items[run.schedule]
+  return { id = run.id, schedule = run.schedule, definition = item.definition, event = run.event, attempt = run.attempt,
+           not_before = run.not_before }
+end
+
+-- ---- children that outlived their daemon ----
+
+local function deal_with(self, entry, run)
+  if run.state == "lost" or run.state == "interrupted" or run.state == "queued" then
+    entry.first = run.state ~= "queued"
+    log.info("run %d of %s is %s and goes on", run.id, entry.schedule, run.state)
+    return queue.add(self, entry)
+  end
+  ends.ended(self, entry, {}, (run.ended_at or 0) - (run.begun_at or run.ended_at or 0))
+end
+
+local function adopt(self, entry)
+  self.adopted_count = self.adopted_count + 1
+  self.running[entry.schedule] = (self.running[entry.schedule] or 0) + 1
+  log.info("run %d of %s was begun by an earlier daemon and is still running", entry.id, entry.schedule)
+  native.spawn(function()
+    local run
+    repeat
+      native.sleep(LOOK)
+      run = self.store:run { id = entry.id }
+    until self.stopping or (run and run.state ~= "running")
+    self.adopted_count = self.adopted_count - 1
+    self.running[entry.schedule] = self.running[entry.schedule] - 1
+    if self.stopping then return end
+    deal_with(self, entry, run)
+    queue.pump(self, self.last_now)
+  end)
+end
+
+-- ---- what was not done ----
+
+-- A run whose schedule is not there.
+local function without_schedule(self, run)
+  local known = self.stored[run.schedule]
+  if not known then return end -- of another directory
+  if schedules.is_in_error(self, known.file) then
+    log.warn("run %d of %s waits: %s cannot be loaded", run.id, run.schedule, known.file)
+  elseif run.state == "queued" then
+    queue.cancel(self, { id = run.id, schedule = run.schedule })
+  elseif run.state ~= "running" then
+    log.warn("run %d of %s is %s, and there is no such schedule in %s any more: 'upjob runs resume %d' continues its import",
+      run.id, run.schedule, run.state, self.directory, run.id)
+  end
+end
+
+-- Which of these runs are dealt with already, by their place in the list.
+local function settled(self, runs)
+  local keys = {}
+  for i, run in ipairs(runs) do keys[i] = { schedule = run.schedule, key = ends.key(run.id) } end
+  if #keys == 0 then return {} end
+  return self.store:ticked(keys)
+end
+
+--- Takes up the runs that have not ended: true | nil, err. One that was interrupted and given up, by its timeout when it had no
+-- try left, stays as it is.
+function starting.take_up(self)
+  local runs, err = all_runs(self, { "queued", "running", "lost", "interrupted" })
+  local done
+  if runs then done, err = settled(self, runs) end
+  if not done then return nil, err end
+  for i, run in ipairs(runs) do
+    if done[i] then
+      log.debug("run %d of %s was given up", run.id, run.schedule)
+    elseif not self.items[run.schedule] then
+      without_schedule(self, run)
+    elseif run.state == "running" then
+      adopt(self, entry_of(self, run))
+    else
+      deal_with(self, entry_of(self, run), run)
+    end
+  end
+  return true
+end
+
+--- Deals with runs that have ended without anybody dealing with it: their daemon was killed at that moment.
+function starting.settle_ended(self)
+  local runs, left = self.store:runs { kind = "automation", state = { "succeeded", "failed" }, limit = ENDED }, {}
+  for i = #(runs or {}), 1, -1 do
+    if self.items[runs[i].schedule] then left[#left + 1] = runs[i] end
+  end
+  local done = settled(self, left) or {}
+  for i, run in ipairs(left) do
+    local item = self.items[run.schedule]
+    if done[i] == false and item then
+      local deal = run.state == "succeeded" and ends.settle or ends.failed
+      deal(self, entry_of(self, run), run, item.definition, run.state)
+    end
+  end
+end
+
+return starting

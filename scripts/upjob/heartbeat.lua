@@ -1,0 +1,41 @@
+--- The heartbeat of an automation: a URL that is called after each success, so that a watchdog elsewhere notices silence.
+local log = require "upjob.log"
+local native = require "upjob.native.task"
+
+local heartbeat = {}
+
+-- Pauses before it is tried again, and the time for each try, in seconds.
+local PAUSES, TIMEOUT = { 1, 4, 16 }, 15
+
+-- The URL without what may be secret in it.
+local function shown(url)
+  return (url:gsub("[?#].*$", ""):gsub("^(%a[%w+.-]*://)[^/@]*@", "%1"))
+end
+
+local function try(url)
+  local ok, reply, err = pcall(require("upjob.http").get, url, { timeout = TIMEOUT })
+  if not ok then return tostring(reply) end
+  if not reply then return tostring(err) end
+  if reply.status >= 400 then return ("the answer is %d"):format(reply.status) end
+end
+
+--- Sends it for a run of that schedule. What keeps failing is logged and becomes a dead letter; it is nothing to the run.
+function heartbeat.send(engine, schedule, url)
+  engine.after = engine.after + 1
+  local why = try(url)
+  local attempts = 1
+  while why and PAUSES[attempts] and not engine.stopping do
+    native.sleep(PAUSES[attempts])
+    attempts = attempts + 1
+    why = try(url)
+  end
+  if why then
+    log.error("%s: the heartbeat to %s failed %d times: %s", schedule, shown(url), attempts, why)
+    engine.store:add_dead_letter { kind = "heartbeat", target = shown(url), payload = { schedule = schedule }, error = why,
+                                   attempts = attempts }
+  end
+  engine.after = engine.after - 1
+  engine.changed:set()
+end
+
+return heartbeat

@@ -1,0 +1,452 @@
+-- The engine with stand-ins for the journal and the children: what it makes of ticks, ends, failures and changes.
+local engine = require "upjob.engine"
+local log = require "upjob.log"
+local native = require "upjob.native.task"
+local standins = require "standins"
+local system = require "upjob.native.system"
+
+local LIMIT = 20 -- seconds for what must come
+
+local level
+local running
+
+local function every(id, seconds, options)
+  local definition = { id = id, file = id .. ".lua", line = 1, kind = "every", expression = seconds .. "s", overlap = "skip",
+                       misfire = "coalesce" }
+  for name, value in pairs(options or {}) do definition[name] = value end
+  return definition
+end
+
+local function never(id, options)
+  local definition = every(id, 86400 * 36500, options)
+  return definition
+end
+
+-- An engine on a store, with definitions that can be changed: changes = { definitions =, errors = }.
+local function start(world)
+  world.store = world.store or standins.store()
+  world.children = standins.children(world.store, world.answer)
+  world.watches = {}
+  local e = engine.new {
+    store = world.store, directory = "/automations", jobs = world.jobs or 4,
+    load = function() return { definitions = world.definitions, errors = world.errors or {}, files = {} } end,
+    clock = function(definition) return require("upjob.native.schedule").clock {
+      kind = definition.kind, expression = definition.expression, tz = definition.tz } end,
+    start = world.children.start,
+    watch = function(options)
+      table.insert(world.watches, options)
+      return { close = function() options.closed = true end }
+    end,
+    finish = function(file, how)
+      world.finished = (world.finished or "") .. file.path .. " " .. how .. "\n"
+      return true
+    end,
+  }
+  assert(e:begin())
+  world.engine = e
+  world.ticking = native.spawn(e.run, e)
+  running[#running + 1] = e
+  return e
+end
+
+local function eventually(what, condition)
+  local began = native.now()
+  while not condition() do
+    assert(native.now() - began < LIMIT, "not seen within " .. LIMIT .. " s: " .. what)
+    native.sleep(0.01)
+  end
+end
+
+local function started(world, n)
+  eventually(n .. " children", function() return #world.children.list >= n end)
+end
+
+-- What the store took, without what the engine marks for itself.
+local function ticks_of(store, pattern)
+  local list = {}
+  for _, text in ipairs(store.order) do
+    if not text:find("ended|", 1, true) and text:find(pattern) then list[#list + 1] = text end
+  end
+  return list
+end
+
+local function stop(world)
+  world.engine:stop()
+  world.ticking:wait()
+end
+
+before_each(function()
+  level = log.level()
+  log.level("error")
+  running = {}
+end)
+
+after_each(function()
+  for _, e in ipairs(running) do
+    e:stop()
+    e:kill()
+    e:drain(LIMIT)
+  end
+  log.level(level)
+end)
+
+local function quietly(fn)
+  local write = log.error
+  local told = {}
+  log.error = function(...) told[#told + 1] = string.format(...) end -- luacheck: ignore 122
+  local ok, err = pcall(fn, told)
+  log.error = write -- luacheck: ignore 122
+  assert(ok, err)
+end
+
+describe("the engine", function()
+  it("commits a tick before its child starts, and each tick once", function()
+    local world = { definitions = { every("a", 1) }, answer = function() return "succeeded" end }
+    start(world)
+    started(world, 3)
+    stop(world)
+    for i, child in ipairs(world.children.list) do assert.equals(i, child.id) end
+    local seen = {}
+    for _, text in ipairs(ticks_of(world.store, "^a ")) do
+      assert.is_nil(seen[text])
+      seen[text] = true
+    end
+    assert.is_true(#ticks_of(world.store, "^a ") >= 3)
+  end)
+
+  it("starts no more children at a time than --jobs, and all in the end", function()
+    local world = { jobs = 3, definitions = {} }
+    for i = 1, 12 do world.definitions[i] = every("s" .. i, 1, { overlap = "queue" }) end
+    world.answer = function() native.sleep(0.02) return "succeeded" end
+    start(world)
+    started(world, 24)
+    assert.equals(3, world.children.most)
+  end)
+
+  it("skips, queues or allows a run that overlaps", function()
+    local world = { jobs = 50, definitions = { every("skips", 1), every("queues", 1, { overlap = "queue" }),
+                                               every("allows", 1, { overlap = "allow" }) } }
+    start(world)
+    eventually("three ticks of each", function()
+      for _, id in ipairs { "skips", "queues", "allows" } do
+        if #ticks_of(world.store, "^" .. id) < 3 then return false end
+      end
+      return true
+    end)
+    local count = {}
+    for _, id in ipairs(world.children.told()) do count[id] = (count[id] or 0) + 1 end
+    assert.equals(1, count.skips)
+    assert.equals(1, count.queues)
+    assert.is_true(count.allows >= 3)
+    assert.matches("overlap$", ticks_of(world.store, "^skips ")[2])
+    assert.is_nil(ticks_of(world.store, "^queues ")[2]:find("overlap"))
+    for _, child in ipairs(world.children.list) do
+      if child.schedule == "queues" then child.finish("succeeded") break end
+    end
+    eventually("the queued run", function()
+      local n = 0
+      for _, id in ipairs(world.children.told()) do n = n + (id == "queues" and 1 or 0) end
+      return n == 2
+    end)
+  end)
+
+  it("tries a run that fails again as the same run, pausing twice as long, then calls on_failure", function()
+    quietly(function()
+      local times = {}
+      local world = { definitions = { never("a", { retries = 2, backoff = 0.2, has_on_failure = true }) } }
+      world.answer = function(child)
+        if child.hook then return "succeeded" end
+        times[#times + 1] = native.now()
+        return "failed", "no luck"
+      end
+      local e = start(world)
+      local id = assert(e:trigger("a"))
+      started(world, 4)
+      assert.same({ "a", "a", "a", "a on_failure" }, world.children.told())
+      for _, child in ipairs(world.children.list) do assert.equals(id, child.id) end
+      assert.is_true(times[2] - times[1] >= 0.19 and times[3] - times[2] >= 0.39)
+      assert.equals(1, #world.store.runs_made)
+      eventually("the streak", function() return world.store.known.a.streak == -1 end)
+    end)
+  end)
+
+  it("calls on_recovery at the first success after failures, and at no other", function()
+    quietly(function()
+      local state = "failed"
+      local world = { definitions = { never("a", { has_on_recovery = true }) }, answer = function(child)
+        return child.hook and "succeeded" or state
+      end }
+      local e = start(world)
+      for i, now in ipairs { "succeeded", "failed", "failed", "succeeded", "succeeded" } do
+        state = now
+        e:trigger("a")
+        eventually("run " .. i, function() return #ticks_of(world.store, "manual") == i and e:left() == 0 end)
+      end
+      assert.same({ "a", "a", "a", "a", "a on_recovery", "a" }, world.children.told())
+      assert.equals(2, e:snapshot().schedules[1].streak)
+    end)
+  end)
+
+  it("goes on when a hook fails", function()
+    quietly(function(told)
+      local world = { definitions = { never("a", { has_on_failure = true }) },
+                      answer = function() return "failed", "no luck" end }
+      local e = start(world)
+      e:trigger("a")
+      eventually("the end", function() return #world.children.list == 2 and e:left() == 0 end)
+      assert.matches("on_failure of a failed", table.concat(told, "\n"))
+      e:trigger("a")
+      started(world, 3)
+    end)
+  end)
+
+  it("runs what waits for the end of another, by id and pattern, and by how it ended", function()
+    quietly(function()
+      local world = { definitions = { never("a/one"), never("b"),
+        { id = "after", file = "after.lua", kind = "on_event", expression = "a/one", on = "succeeded", overlap = "skip" },
+        { id = "all", file = "all.lua", kind = "on_event", expression = "?*", on = "ended", overlap = "skip" },
+        { id = "alarm", file = "alarm.lua", kind = "on_event", expression = "a/*", on = "failed", overlap = "skip" } } }
+      local state = "succeeded"
+      world.answer = function(child) return child.schedule == "a/one" and state or "succeeded" end
+      local e = start(world)
+      e:trigger("a/one")
+      eventually("what follows", function() return #world.children.list >= 4 and e:left() == 0 and e:snapshot().queued == 0 end)
+      -- "all" follows "a/one" and "after", never itself.
+      local told = world.children.told()
+      table.sort(told)
+      assert.same({ "a/one", "after", "all", "all" }, told)
+      state = "failed"
+      e:trigger("a/one")
+      eventually("the alarm", function() return #world.children.list >= 8 and e:left() == 0 and e:snapshot().queued == 0 end)
+      told = { table.unpack(world.children.told(), 5) }
+      table.sort(told)
+      assert.same({ "a/one", "alarm", "all", "all" }, told)
+    end)
+  end)
+
+  it("refuses a chain of automations that run because of one another, and says so", function()
+    quietly(function(told)
+      local world = { definitions = { never("a"),
+        { id = "ping", file = "ping.lua", kind = "on_event", expression = "[ap]*", on = "ended" },
+        { id = "pong", file = "pong.lua", kind = "on_event", expression = "ping", on = "ended" } },
+        answer = function() return "succeeded" end }
+      world.definitions[2].expression = "p?ng"
+      world.definitions[4] = { id = "first", file = "first.lua", kind = "on_event", expression = "a", on = "ended" }
+      world.definitions[5] = { id = "pung", file = "pung.lua", kind = "on_event", expression = "first", on = "ended" }
+      local e = start(world)
+      e:trigger("a")
+      eventually("the refusal", function() return #told > 0 and e:left() == 0 and e:snapshot().queued == 0 end)
+      assert.matches("chain of more than 16", table.concat(told, "\n"))
+      assert.equals(17, #world.children.list)
+    end)
+  end)
+
+  it("continues at its start what an earlier one has left, before anything else", function()
+    local store = standins.store()
+    local world = { store = store, definitions = { never("a", { overlap = "allow" }), never("b") }, jobs = 1 }
+    local e = start(world)
+    for _ = 1, 4 do assert(e:trigger("a")) end
+    assert(e:trigger("b"))
+    stop(world)
+    world.children.list[1].finish("succeeded")
+    e:drain(LIMIT)
+    store.runs_made[1].state = "succeeded"
+    store.runs_made[3].state = "lost"
+    store.runs_made[4].state = "interrupted"
+    local after = { store = store, definitions = { world.definitions[1] }, jobs = 1, answer = function() return "succeeded" end }
+    local last = log.warn
+    local warned = {}
+    log.warn = function(...) warned[#warned + 1] = string.format(...) end -- luacheck: ignore 122
+    start(after)
+    log.warn = last -- luacheck: ignore 122
+    started(after, 3)
+    assert.same({ 3, 4, 2 }, { after.children.list[1].id, after.children.list[2].id, after.children.list[3].id })
+    assert.equals("cancelled", store.runs_made[5].state)
+    assert.matches("run 5 of b is cancelled", table.concat(warned, "\n"))
+  end)
+
+  it("waits for a child that outlived its daemon, and does not start it again", function()
+    local store = standins.store()
+    local world = { store = store, definitions = { never("a", { has_on_failure = true }) } }
+    local e = start(world)
+    e:trigger("a")
+    started(world, 1)
+    e:stop()
+    local after = { store = store, definitions = world.definitions, answer = function() return "succeeded" end }
+    start(after)
+    native.sleep(0.1)
+    assert.equals(1, after.engine:snapshot().running)
+    assert.same({}, after.children.told())
+    quietly(function()
+      store:end_run { id = 1, state = "failed" }
+      started(after, 1)
+      assert.same({ "a on_failure" }, after.children.told())
+    end)
+    world.children.list[1].finish("failed")
+  end)
+
+  it("deals with an end that its daemon had no time to deal with, once", function()
+    quietly(function()
+      local store = standins.store()
+      local world = { store = store, definitions = { never("a", { has_on_failure = true }) } }
+      local e = start(world)
+      e:trigger("a")
+      started(world, 1)
+      e:stop()
+      store:end_run { id = 1, state = "failed" }
+      for _ = 1, 2 do
+        local after = { store = store, definitions = world.definitions, answer = function() return "succeeded" end }
+        start(after)
+        eventually("it being dealt with", function() return store.ticks["a\0ended|1"] and after.engine:left() == 0 end)
+        world.hooks = (world.hooks or 0) + #after.children.list
+        stop(after)
+      end
+      assert.equals(1, world.hooks)
+      assert.equals(-1, store.known.a.streak)
+    end)
+  end)
+
+  it("catches up after a sleep by the misfire rule, from the ticks that are stored", function()
+    local store = standins.store()
+    local world = { store = store, answer = function() return "succeeded" end, definitions = {
+      every("one", 3600), every("each", 3600, { misfire = "all" }), every("none", 3600, { misfire = "skip" }) } }
+    store.offset = 1800 - system.time() % 3600 -- the middle of an hour
+    start(world)
+    stop(world)
+    store.offset = store.offset + 5 * 3600
+    local after = { store = store, definitions = world.definitions, answer = world.answer }
+    start(after)
+    started(after, 6)
+    native.sleep(0.1)
+    local count = {}
+    for _, id in ipairs(after.children.told()) do count[id] = (count[id] or 0) + 1 end
+    assert.same({ one = 1, each = 5 }, count)
+    assert.matches("misfire$", ticks_of(store, "^none")[1])
+    assert.equals(4, store.runs_made[1].event.missed or store.runs_made[2].event.missed or store.runs_made[6].event.missed)
+  end)
+
+  it("goes on at once when the clock is set back by an hour, and fires no fixed hour again", function()
+    local store = standins.store()
+    local hour = tonumber(os.date("!%H", math.floor(system.time())))
+    local fixed = { id = "fixed", file = "f.lua", kind = "cron", tz = "UTC", expression = ("0 %d * * *"):format((hour + 1) % 24),
+                    misfire = "all", overlap = "allow" }
+    local world = { store = store, definitions = { every("follows", 1), fixed }, answer = function() return "succeeded" end }
+    store.offset = 3598 - system.time() % 3600 -- just before the next hour
+    start(world)
+    eventually("the fixed hour", function() return #ticks_of(store, "^fixed") == 1 end)
+    local before = #ticks_of(store, "^follows")
+    store.offset = store.offset - 3600
+    eventually("three more", function() return #ticks_of(store, "^follows") >= before + 3 end)
+    assert.matches("#1$", ticks_of(store, "^follows")[before + 3])
+    store.offset = store.offset + 3590
+    native.sleep(2.2)
+    assert.equals(1, #ticks_of(store, "^fixed"))
+  end)
+
+  it("keeps ticks due while the journal cannot be written, says so once, and loses none", function()
+    quietly(function(told)
+      local world = { definitions = { every("a", 1, { misfire = "all", overlap = "allow" }) },
+                      answer = function() return "succeeded" end }
+      start(world)
+      started(world, 1)
+      world.store.fails = setmetatable({}, { __tostring = function() return "the disk is full" end })
+      eventually("it being told", function() return #told > 0 end)
+      native.sleep(2.5)
+      local before = #ticks_of(world.store, "^a ")
+      world.store.fails = nil
+      eventually("the others", function() return #ticks_of(world.store, "^a ") >= before + 3 end)
+      assert.equals(1, #told)
+      assert.matches("the disk is full", told[1])
+      local list = ticks_of(world.store, "^a ")
+      for i = 2, #list do
+        local a, b = list[i - 1]:match("(%d%d)Z"), list[i]:match("(%d%d)Z")
+        assert.equals((a + 1) % 60, tonumber(b))
+      end
+    end)
+  end)
+
+  it("records ticks of a paused schedule and runs nothing, until it is resumed", function()
+    local world = { definitions = { every("a", 1) }, answer = function() return "succeeded" end }
+    local e = start(world)
+    assert(e:pause("a", true))
+    native.sleep(0)
+    local before = #world.children.list
+    eventually("two ticks", function() return #ticks_of(world.store, "paused$") >= 2 end)
+    assert.equals(before, #world.children.list)
+    assert.is_true(e:snapshot().schedules[1].paused)
+    assert(e:pause("a", false))
+    started(world, before + 1)
+    local ok, err = e:pause("b", true)
+    assert.is_nil(ok)
+    assert.matches("no schedule \"b\"", tostring(err))
+  end)
+
+  it("takes what has changed when it is told, and cancels what waits for a schedule that is gone", function()
+    local world = { jobs = 1, definitions = { never("a", { overlap = "queue" }), never("b") } }
+    local e = start(world)
+    e:trigger("a")
+    e:trigger("a")
+    e:trigger("b")
+    started(world, 1)
+    world.definitions = { never("b"), every("c", 1) }
+    assert(e:reload())
+    world.children.list[1].finish("succeeded") -- the one that was running ends as any other
+    eventually("c", function()
+      for _, id in ipairs(world.children.told()) do if id == "c" then return true end end
+      if world.children.list[2] and not world.children.list[2].outcome then world.children.list[2].finish("succeeded") end
+    end)
+    assert.equals("succeeded", world.store.runs_made[1].state)
+    assert.equals("cancelled", world.store.runs_made[2].state)
+    assert.equals("succeeded", world.store.runs_made[3].state)
+    assert.is_nil(select(1, e:trigger("a")))
+  end)
+
+  it("does not run a schedule for times that it has only had since its file was changed", function()
+    local store = standins.store()
+    store.offset = 12 * 3600 - system.time() % 86400
+    local daily = { id = "a", file = "a.lua", kind = "cron", tz = "UTC", expression = "0 6 * * *" }
+    local world = { store = store, definitions = { daily }, answer = function() return "succeeded" end }
+    local e = start(world)
+    world.definitions = { { id = "a", file = "a.lua", kind = "cron", tz = "UTC", expression = "0 9 * * *" } }
+    e:reload()
+    native.sleep(0.1)
+    stop(world)
+    start { store = store, definitions = world.definitions, answer = world.answer }
+    native.sleep(0.1)
+    assert.same({}, store.order)
+  end)
+
+  it("makes one run of each file, and moves it by how its run ended", function()
+    quietly(function()
+      local world = { definitions = { { id = "drop", file = "drop.lua", kind = "on_file", expression = "/drop/*.csv" } } }
+      world.answer = function(child) return child.id == 2 and "failed" or "succeeded" end
+      local e = start(world)
+      for i, name in ipairs { "one", "two", "one" } do
+        native.spawn(world.watches[1].on, { path = "/drop/" .. name .. ".csv", key = name, size = i })
+      end
+      eventually("their ends", function() return #world.children.list == 2 and e:left() == 0 and e:snapshot().queued == 0 end)
+      assert.equals("/drop/one.csv done\n/drop/two.csv failed\n", world.finished)
+      assert.is_true(world.watches[1].taken("one"))
+      assert(e:pause("drop", true))
+      assert.is_true(world.watches[1].closed)
+    end)
+  end)
+
+  it("waits for what is running when it is told to end, for so long, and starts nothing more", function()
+    local world = { jobs = 1, definitions = { never("a", { overlap = "queue" }) } }
+    local e = start(world)
+    e:trigger("a")
+    e:trigger("a")
+    started(world, 1)
+    stop(world)
+    assert.is_false(e:drain(0.05))
+    native.spawn(function()
+      native.sleep(0.05)
+      world.children.list[1].finish("succeeded")
+    end)
+    assert.is_true(e:drain(LIMIT))
+    assert.equals(1, #world.children.list)
+    assert.equals("queued", world.store.runs_made[2].state)
+    assert.equals("succeeded", world.store.runs_made[1].state)
+  end)
+end)
