@@ -1,6 +1,7 @@
 --- upjob child declare: loads files of automations, one after the other, and tells what each declares. Its standard input is one
 -- line of JSON, { mark=, files = { path, … } }. When it begins, it writes the mark, which no file knows, and {}; then for each
--- file, in their order, the mark and { definitions=, text= } or { error = { code=, message=, file=, line= } }: a line each.
+-- file, in their order, the mark and { index=, definitions=, text= } or { index=, error = { code=, message=, file=, line= } }: a
+-- line each.
 local child_declare = {}
 
 -- What files may change for each other.
@@ -82,11 +83,12 @@ function child_declare.main()
     return out:write(request.mark, json.encode(value), "\n") and out:flush()
   end
   local heard = tell {}
-  for _, path in ipairs(request.files) do
+  for i, path in ipairs(request.files) do
     if not heard then break end -- nobody is there any more
     local told = answer(declaring, path)
     restore_all()
     if told.error then told.error.message = report.safe(told.error.message, true) end
+    told.index = i
     heard = tell(told)
   end
   system.exit(0) -- nothing that a file has left behind is waited for

@@ -6,7 +6,7 @@ local system = require "upjob.native.system"
 local declaring = {}
 
 local DECLARED_MOST = 10000
-local SIZE_MOST = 4 * 1024 * 1024 -- bytes of a file; generated ones are far below
+local SIZE_MOST = 1024 * 1024 -- bytes of a file; those that a program writes are far below
 
 -- The file that is being loaded: { path =, directory =, source = its chunk's name, text =, declared = { { definition =,
 -- functions = }, … } }.
@@ -124,11 +124,12 @@ local function run(chunk)
   os.exit = function() -- luacheck: ignore 122
     error("os.exit: a file of automations is loaded by a program that goes on; what ends a run belongs in its function", 2)
   end
-  native.refuse_waits("while a file of automations is loaded nothing is sent or waited for, and no task is started: what is to be "
-    .. "done belongs in the function that is run, or in a script outside of the directory")
+  native.refuse_waits("while a file of automations is loaded nothing is sent or waited for, and no task is started: what is to "
+    .. "be done belongs in the function that is run, or in a script outside of the directory")
   local ok, err = xpcall(chunk, with_line)
   native.refuse_waits(nil)
   os.exit = exit -- luacheck: ignore 122
+  if not ok and not errors.is(err) then err = invalid(current.path, nil, tostring(err)) end -- memory was out
   return ok, err
 end
 

@@ -12,7 +12,7 @@ local FILE_SECONDS = 5    -- that a file may take
 local START_SECONDS = 30  -- that a child may take before the first one, on a busy machine
 local LOOK_SECONDS = 0.25
 local CPU_SECONDS = 60    -- of one child; it is also what ends a child whose daemon was killed
-local MEMORY = 256 * 1024 * 1024
+local MEMORY = 256 * 1024 * 1024 -- bytes of its scripts
 
 -- ---- one child ----
 
@@ -56,20 +56,24 @@ local killed_at_close = { __close = function(guard)
   if not guard.ended then guard.child:kill("KILL") end
 end }
 
--- Loads files in a child until it ends: what it told of them, in their order | nil, err. `state.begun`: it has come to the first
--- file; `state.late`: it was ended because the next one took too long; `state.outcome`: how it ended.
+-- Loads files in a child until it ends: { [index] = what it told of a file }, state | nil, err. `state.begun`: it has come to
+-- the first file; `state.last`: the index of the last one that it told; `state.late`: it was ended because the next one took too
+-- long; `state.outcome`: how it ended.
 local function run_child(directory, paths)
   local mark = ("%016x%016x"):format(math.random(0), math.random(0))
-  local answers, state = {}, { heard = native.now() }
+  local answers, state = {}, { heard = native.now(), last = 0 }
   local child, err = require("upjob.native.process").spawn {
     argv = { "/proc/self/exe", "child", "declare" }, directory = directory,
-    input = json.encode { mark = mark, files = paths } .. "\n", limits = { cpu = CPU_SECONDS, memory = MEMORY },
+    env = { UPJOB_LIMITS = ("cpu=%d,memory=%d"):format(CPU_SECONDS, MEMORY) },
+    input = json.encode { mark = mark, files = paths } .. "\n",
     stdout = function(line)
       local answer = answer_in(line, mark)
       if not answer then return end
       state.heard = native.now()
-      if state.begun then answers[#answers + 1] = answer end
       state.begun = true
+      if not answer.index then return end
+      answers[answer.index] = answer
+      state.last = answer.index
     end,
   }
   if not child then return nil, err end
@@ -104,11 +108,16 @@ local function load_files(directory, paths)
       return nil, errors.new { code = "InternalError", message = ("the process that loads automations has ended %s before it "
         .. "could load any"):format(end_of(state.outcome)) }
     end
-    for i, answer in ipairs(told) do answers[paths[first + i - 1]] = answer end
-    first = first + #told
+    for i = 1, state.last do
+      local path = paths[first + i - 1]
+      answers[path] = told[i] or { error = { code = "InvalidAutomation", file = path, message = "declares too much" } }
+    end
+    first = first + state.last
     local path = paths[first]
-    answers[path or ""] = path and blame(path, state, #told == 0)
-    if answers[path or ""] then first = first + 1 end
+    if path then
+      answers[path] = blame(path, state, state.last == 0)
+      if answers[path] then first = first + 1 end
+    end
   end
   return answers
 end
@@ -141,8 +150,8 @@ end
 
 --- Loads the files of a directory: { directory =, definitions = { … }, errors = { { file =, line =, message =, kept = }, … },
 --- files = { [name] = { identity =, definitions =, text = } } } | nil, err when the directory cannot be read or no child be
---- started. `earlier`, what an earlier call returned, has what is taken for files that have not changed, and for those that have an
---- error now: `kept` is true for these. `text` is what was in a file when it was loaded, for declaring.load.
+--- started. `earlier`, what an earlier call returned, has what is taken for files that have not changed, and for those that have
+--- an error now: `kept` is true for these. `text` is what was in a file when it was loaded, for declaring.load.
 function loader.load(directory, earlier)
   local entries, root = list(directory)
   if not entries then return nil, root end
