@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
-"""Holds schedule.next against brute force over Python's zoneinfo: random expressions, zones and years.
+"""Holds schedule.next and the clocks of automations against brute force over Python's zoneinfo: random cron expressions,
+intervals and single times, zones and years; forwards, and the same times backwards.
 
     oracle.py [CASES] [SEED]      some hundred random cases, and the days around every change of the clock in one year per zone
     oracle.py --sweep [SEED]      30 years in every zone of ZONES: sparse expressions whole, dense ones around each change
 
 Prints TAP. An expression is read here a second time, in the plainest way; the local times that it names are looked up one by
 one: those that zoneinfo shows fire, with fold=0 and, where the hour begins with "*", fold=1; those that it skips fire once at
-the jump, unless the hour begins with "*".
+the jump, unless the hour begins with "*". Likewise with intervals that go by the clock, where those of up to an hour are as
+with "*"; others are multiples from their anchor.
 """
 import calendar
 import datetime as dt
@@ -88,7 +90,7 @@ class Expression:
         self.text = text
         minute, hour, self.day, month, self.weekday = text.split()
         self.minutes, self.hours, self.months = values(minute, 0), values(hour, 1), values(month, 3)
-        self.any_hour = hour.startswith("*")
+        self.any_pass = hour.startswith("*")
         self.both = self.day.startswith("*") or self.weekday.startswith("*")
 
     def has_date(self, date):
@@ -97,6 +99,56 @@ class Expression:
         day = any(day_matches(item, date) for item in self.day.split(","))
         weekday = any(weekday_matches(item, date) for item in self.weekday.split(","))
         return day and weekday if self.both else day or weekday
+
+    def times_of(self, date):
+        if self.has_date(date):
+            for hour in self.hours:
+                for minute in self.minutes:
+                    yield dt.datetime(date.year, date.month, date.day, hour, minute)
+
+
+DAY = 86400
+
+
+class Interval:
+    """One that goes by the clock."""
+    def __init__(self, period, zone, anchor):
+        self.period, self.any_pass = period, period <= 3600
+        self.first = shown(zone, anchor).date()
+
+    def times_of(self, date):
+        midnight = dt.datetime(date.year, date.month, date.day)
+        if self.period <= DAY:
+            yield from (midnight + dt.timedelta(seconds=n) for n in range(0, DAY, self.period))
+        elif (date - self.first).days * DAY % self.period == 0:
+            yield midnight
+
+
+class Once:
+    def __init__(self, naive):
+        self.naive, self.any_pass = naive, False
+
+    def times_of(self, date):
+        if date == self.naive.date():
+            yield self.naive
+
+
+def seconds_of(interval):
+    return int(interval[:-1]) * {"s": 1, "m": 60, "h": 3600, "d": DAY, "w": 7 * DAY}[interval[-1]]
+
+
+def expected_times(case):
+    kind, text, zone_name, begin, end, most, anchor = case
+    zone = zoneinfo.ZoneInfo(zone_name)
+    if kind == "cron":
+        return fire_times(Expression(text), zone, begin, end, most)
+    if kind == "at":
+        return fire_times(Once(dt.datetime.fromisoformat(text)), zone, begin, end, most)
+    period = seconds_of(text)
+    if DAY % period == 0 or period % DAY == 0:
+        return fire_times(Interval(period, zone, anchor), zone, begin, end, most)
+    first = anchor + -((anchor - begin - 1) // period) * period
+    return list(range(first, end, period))[:most]
 
 
 # -- brute force -------------------------------------------------------------------------------------------
@@ -127,18 +179,15 @@ def fire_times(expression, zone, begin, end, most):
     date = shown(zone, begin).date() - dt.timedelta(days=2)
     last = shown(zone, end).date() + dt.timedelta(days=2)
     while date <= last:
-        if expression.has_date(date):
-            for hour in expression.hours:
-                for minute in expression.minutes:
-                    naive = dt.datetime(date.year, date.month, date.day, hour, minute)
-                    passes = []
-                    for fold in (0, 1):
-                        at = utc_seconds(naive.replace(tzinfo=zone, fold=fold))
-                        if shown(zone, at).replace(tzinfo=None) == naive:
-                            passes.append(at)
-                    if not passes and not expression.any_hour:
-                        passes = [jump_near(zone, naive)]
-                    found.update(passes if expression.any_hour else passes[:1])
+        for naive in expression.times_of(date):
+            passes = []
+            for fold in (0, 1):
+                at = utc_seconds(naive.replace(tzinfo=zone, fold=fold))
+                if shown(zone, at).replace(tzinfo=None) == naive:
+                    passes.append(at)
+            if not passes and not expression.any_pass:
+                passes = [jump_near(zone, naive)]
+            found.update(passes if expression.any_pass else passes[:1])
         date += dt.timedelta(days=1)
         # What is found from here on is later than all that is three days back.
         if date.day % 8 == 0:
@@ -214,7 +263,37 @@ def random_case(rng):
     zone = rng.choice(ZONES)
     begin = rng.randint(int(dt.datetime(FIRST_YEAR, 1, 1, tzinfo=UTC).timestamp()),
                         int(dt.datetime(LAST_YEAR, 1, 1, tzinfo=UTC).timestamp()))
-    return random_expression(rng), zone, begin, begin + 400 * 86400, 300
+    return "cron", random_expression(rng), zone, begin, begin + 400 * DAY, 300, 0
+
+
+INTERVALS = ("10s 30s 1m 5m 15m 20m 30m 45m 1h 90m 2h 3h 6h 8h 12h 1d 2d 10d 1w 4w 7s 25m 50m 5h 7h 36h").split()
+
+
+def random_clock(rng, begin, days):
+    """An interval, or a single time, from `begin` on."""
+    zone = rng.choice(ZONES)
+    if rng.random() < 0.2:
+        naive = EPOCH + dt.timedelta(seconds=begin + rng.randint(0, days * DAY) // 900 * 900)
+        return "at", naive.isoformat(), zone, begin, begin + days * DAY, 300, 0
+    return "every", rng.choice(INTERVALS), zone, begin, begin + days * DAY, 300, begin - rng.randint(-DAY, 3 * 365 * DAY)
+
+
+def clocks(rng, count):
+    for _ in range(count):
+        begin = rng.randint(int(dt.datetime(FIRST_YEAR, 1, 1, tzinfo=UTC).timestamp()),
+                            int(dt.datetime(LAST_YEAR, 1, 1, tzinfo=UTC).timestamp()))
+        yield random_clock(rng, begin, 400)
+
+
+def clocks_around_changes(rng, first_year, last_year):
+    for zone in ZONES:
+        for change in changes(zoneinfo.ZoneInfo(zone), first_year, last_year):
+            begin = change - 2 * DAY - rng.randint(0, DAY)
+            for interval in ("15m", "45m", "1h", "90m", "2h", "6h", "1d", "2d", "7h"):
+                yield "every", interval, zone, begin, change + 2 * DAY, 2000, begin - rng.randint(0, 30 * DAY)
+            local = EPOCH + dt.timedelta(seconds=change) + (shown(zoneinfo.ZoneInfo(zone), change - 1).utcoffset())
+            for minutes in (-30, 0, 15, 45, 75):
+                yield "at", (local + dt.timedelta(minutes=minutes)).isoformat(), zone, begin, change + 2 * DAY, 5, 0
 
 
 AROUND = ["30 2 * * *", "0 2 * * *", "*/15 1-3 * * *", "*/20 * * * *", "7 */2 * * *", "0 0 * * *", "15,45 0,1,2,3,23 * * *",
@@ -225,7 +304,7 @@ def around_changes(rng, first_year, last_year):
     for zone in ZONES:
         for change in changes(zoneinfo.ZoneInfo(zone), first_year(rng), last_year(rng)):
             for expression in AROUND:
-                yield expression, zone, change - 2 * 86400 - rng.randint(0, 86400), change + 2 * 86400, 2000
+                yield "cron", expression, zone, change - 2 * DAY - rng.randint(0, DAY), change + 2 * DAY, 2000, 0
 
 
 def cases_of(arguments):
@@ -238,7 +317,9 @@ def cases_of(arguments):
         for zone in ZONES:
             for expression in ("30 2 * * *", "0 0 * * 0", "15 1 L * *", "30 3 LW * *", "0 2 * * SUN#2", "45 23 1W * *",
                                "0 1 13 * FRI", "30 1 */2 * MON", "0 3 29 2 *", "20 2 * 3,4,9-11 SUNL", "0 */12 * * *"):
-                yield expression, zone, begin, end, 100000
+                yield "cron", expression, zone, begin, end, 100000, 0
+        yield from clocks_around_changes(rng, 2010, 2039)
+        yield from clocks(rng, 2000)
         for _ in range(6000):
             yield random_case(rng)
         return
@@ -253,15 +334,17 @@ def cases_of(arguments):
                        ("Antarctica/Casey", "2023-03-08"), ("Australia/Lord_Howe", "2045-04-01")):
         begin = int(dt.datetime.fromisoformat(date + "T00:00:00+00:00").timestamp())
         for expression in AROUND + ["0 6 30 12 *"]:
-            yield expression, zone, begin, begin + 4 * 86400, 2000
+            yield "cron", expression, zone, begin, begin + 4 * DAY, 2000, 0
+    yield from clocks_around_changes(rng, year, year)
+    yield from clocks(rng, int(arguments[0]) if arguments else 150)
     for _ in range(int(arguments[0]) if arguments else 300):
         yield random_case(rng)
 
 
 def answers(upjob, cases):
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as requests:
-        for expression, zone, begin, end, most in cases:
-            requests.write(f"{expression}\t{zone}\t{begin}\t{most}\t{end}\n")
+        for kind, expression, zone, begin, end, most, anchor in cases:
+            requests.write(f"{kind}\t{expression}\t{zone}\t{begin}\t{most}\t{end}\t{anchor}\n")
         requests.flush()
         here = os.path.dirname(os.path.abspath(__file__))
         done = subprocess.run([upjob, "run", os.path.join(here, "answer.lua"), requests.name], stdout=subprocess.PIPE,
@@ -271,12 +354,14 @@ def answers(upjob, cases):
 
 def judge(case, answer):
     """What is wrong, or None."""
-    text, zone_name, begin, end, most = case
-    expression = Expression(text)
+    kind, text, zone_name = case[:3]
     if answer.startswith("error"):
+        if kind != "cron":
+            return answer
+        expression = Expression(text)
         days = (dt.date(2000, 1, 1) + dt.timedelta(days=n) for n in range(28 * 366))
         return None if "never fires" in answer and not any(map(expression.has_date, days)) else answer
-    expected = fire_times(expression, zoneinfo.ZoneInfo(zone_name), begin, end, most)
+    expected = expected_times(case)
     got = [int(at) for at in answer.split()]
     if got == expected:
         return None
@@ -293,7 +378,7 @@ def main():
     for case, answer in zip(cases, given):
         fault = judge(case, answer)
         if fault:
-            wrong.append(f"# \"{case[0]}\" in {case[1]} after {case[2]}: {fault}")
+            wrong.append(f"# {case[0]} \"{case[1]}\" in {case[2]} after {case[3]}, anchor {case[6]}: {fault}")
     times = sum(len(answer.split()) for answer in given)
     ok = not wrong and len(given) == len(cases)
     print("1..1")
