@@ -120,7 +120,7 @@ function command.main(arguments)
   if not options then return status end
   local directory, err = directory_of(options.directory)
   if not directory then return cli.fail(err) end
-  if options.check then return require("upjob.daemon_check").main(directory, options) end
+  if options.check then return require("upjob.daemon_check").check(directory, options) end
   if not options.quiet and not options.verbose then log.level("info") end
   local store
   store, err = require("upjob.journal").open { state = options.state }

@@ -109,6 +109,9 @@ local function give_ids(path, name, declared)
       return invalid(path, definition.line, ("a file with several schedules names them all: add name = \"…\" to this one"))
     end
     definition.id = definition.name and ("%s/%s"):format(name, definition.name) or name
+    if definition.kind == "on_event" and definition.expression == definition.id then
+      return invalid(path, definition.line, ("\"%s\" would be run after itself, again and again"):format(definition.id))
+    end
     if lines[definition.id] then
       return invalid(path, definition.line, ("two schedules are named \"%s\": the other one is on line %d"):format(
         definition.name, lines[definition.id]))

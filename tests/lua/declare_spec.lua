@@ -155,6 +155,10 @@ describe("a file of automations that is wrong", function()
       "schedule.every('1m', { name = 'a', run = print })\n\nschedule.at('2030-01-01', { name = 'a', run = print })")
   end)
 
+  it("is not run after itself", function()
+    assert_refused(1, '"nightly/a" would be run after itself', "schedule.on_event('nightly/a', { name = 'a', run = print })")
+  end)
+
   it("is not read when it is no file, and not when its name is no id", function()
     local found, err = declaring.load(directory .. "/none.lua")
     assert.is_nil(found)
