@@ -77,7 +77,9 @@ function child_declare.main()
   local json, system = require "upjob.json", require "upjob.native.system"
   local declaring, report = require "upjob.declaring", require "upjob.report"
   local request, out = json.decode(io.read("a") or ""), take_output()
-  if type(request) ~= "table" or not request.mark then return require("upjob.cli").usage("child", "standard input is no request") end
+  if type(request) ~= "table" or not request.mark then
+    return require("upjob.cli").usage("child", "standard input is no request")
+  end
   load_modules()
   local restore_all = keeper()
   local function tell(value)
