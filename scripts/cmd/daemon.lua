@@ -91,9 +91,9 @@ local function new_engine(options, directory, store)
   return require("upjob.engine").new {
     store = store, directory = directory, jobs = options.jobs or system.processors(),
     load = function(earlier) return loader.load(directory, earlier) end,
-    clock = function(definition)
+    clock = function(definition, anchor)
       return require("upjob.native.schedule").clock { kind = definition.kind, expression = definition.expression,
-                                                      tz = definition.tz }
+                                                      tz = definition.tz, anchor = anchor }
     end,
     start = function(run, definition, hook) return children.start(run, definition, { state = store.directory, hook = hook }) end,
     watch = drop.watch, finish = drop.finish,

@@ -84,8 +84,11 @@ local function item_of(self, definition, before)
 end
 
 -- Makes it an item of due.lua, with what the store knows of it.
-local function complete(item, state)
-  local one = due.item { id = item.id, definition = item.definition, clock = item.clock, pass = item.pass,
+local function complete(self, item, state)
+  local clock = item.clock
+  -- An interval is counted from when it was first seen.
+  if item.definition.kind == "every" then clock = assert(self.clock(item.definition, state.since)) end
+  local one = due.item { id = item.id, definition = item.definition, clock = clock, pass = item.pass,
                          since = state.since, last_due = state.last_due, paused = state.paused }
   one.times, one.streak = item.times, state.streak or 0
   one.last = state.last_run and { run = state.last_run, state = one.streak < 0 and "failed" or "succeeded" }
@@ -178,7 +181,7 @@ local function load(self, before, running)
   if not states then return nil, err end
   tell_errors(problems)
   for id, item in pairs(items) do
-    items[id] = complete(item, states[id])
+    items[id] = complete(self, item, states[id])
     if running and before[id] then keep(items[id], before[id], item.same) end
   end
   self.loaded, self.errors = loaded, problems

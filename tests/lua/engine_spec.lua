@@ -30,8 +30,8 @@ local function start(world)
   local e = engine.new {
     store = world.store, directory = "/automations", jobs = world.jobs or 4,
     load = function() return { definitions = world.definitions, errors = world.errors or {}, files = {} } end,
-    clock = function(definition) return require("upjob.native.schedule").clock {
-      kind = definition.kind, expression = definition.expression, tz = definition.tz } end,
+    clock = function(definition, anchor) return require("upjob.native.schedule").clock {
+      kind = definition.kind, expression = definition.expression, tz = definition.tz, anchor = anchor } end,
     start = world.children.start,
     watch = function(options)
       table.insert(world.watches, options)
@@ -112,6 +112,16 @@ describe("the engine", function()
       seen[text] = true
     end
     assert.is_true(#ticks_of(world.store, "^a ") >= 3)
+  end)
+
+  it("counts an interval that divides no day from when the store first saw it, also after a restart", function()
+    local world = { definitions = { every("a", 25200) } }
+    local before = math.floor(system.time())
+    local first = start(world):snapshot().schedules[1].next
+    assert.is_true(first >= before + 25200 and first <= system.time() + 25200)
+    stop(world)
+    native.sleep(1.1)
+    assert.equals(first, start(world):snapshot().schedules[1].next)
   end)
 
   it("starts no more children at a time than --jobs, and all in the end", function()
