@@ -17,6 +17,7 @@ local function parser()
   local p = cli.parser("child run", "Runs an automation for the daemon.")
   cli.number_option(p, "--run", "The run's id.", "ID", "a number", { integer = true, least = 1 })
   p:option("--file", "The file that declares it.")
+  p:flag("--text", "Standard input is what was in the file when it was loaded.")
   p:option("--schedule", "Its schedule.")
   p:option("--hook", "Call this function of it instead: failure or recovery.")
   cli.number_option(p, "--lease", "Seconds.", "S", "seconds", { least = 0.1 })
@@ -27,7 +28,7 @@ end
 
 -- Functions of the automation: { run =, on_failure =, on_recovery = }, and its definition | nil, err
 local function automation(options)
-  local found, err = require("upjob.declaring").load(options.file)
+  local found, err = require("upjob.declaring").load(options.file, options.text and io.read("a") or nil)
   if not found then return nil, err end
   for _, definition in ipairs(found.definitions) do
     if definition.id == options.schedule then return found.functions[definition.id] or {}, definition end

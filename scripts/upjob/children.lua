@@ -28,9 +28,15 @@ local function service_words(service)
   return words
 end
 
+-- The file of an automation as it was loaded is what its runs take, whatever has become of it since.
+local function text_of(definition)
+  return require("upjob.loader").text_of(definition)
+end
+
 local function command(run, definition, hook, options)
   local words = { "/proc/self/exe", "child", "run", "--state", options.store.directory, "--run", ("%d"):format(run.id),
                   "--file", definition.file, "--schedule", definition.id }
+  if text_of(definition) then words[#words + 1] = "--text" end
   if hook then table.move({ "--hook", hook }, 1, 2, #words + 1, words) end
   if options.lease then table.move({ "--lease", tostring(options.lease) }, 1, 2, #words + 1, words) end
   local service = service_words(options.service or {})
@@ -128,7 +134,7 @@ function children.start(run, definition, hook, options)
   local process
   process, err = require("upjob.native.process").spawn {
     argv = command(run, definition, hook, options), directory = definition.file:match("^(.*)/[^/]*$") or ".",
-    output = self.log, limits = limits_of(definition),
+    output = self.log, input = text_of(definition), limits = limits_of(definition),
   }
   if not process then return nil, err end
   self.process = process

@@ -84,6 +84,16 @@ local function run_child(directory, paths)
   return answers, state
 end
 
+-- ---- what was in a file ----
+
+-- By definition: the text of its file when it was loaded.
+local texts = setmetatable({}, { __mode = "k" })
+
+--- What was in the file of a definition when it was loaded, for declaring.load; nil for one that load has not returned.
+function loader.text_of(definition)
+  return texts[definition]
+end
+
 -- ---- many files ----
 
 -- What is told of the file that a child was loading when it ended; nil when the file may not be why.
@@ -140,18 +150,21 @@ end
 
 -- The file's state from what was told of it; what is wrong goes to the list of errors.
 local function take(entry, answer, known, problems)
-  if not answer.error then return { identity = entry.identity, definitions = answer.definitions, text = answer.text } end
+  if not answer.error then
+    for _, definition in ipairs(answer.definitions) do texts[definition] = answer.text end
+    return { identity = entry.identity, definitions = answer.definitions }
+  end
   local kept = known and known.definitions
   local message = answer.error.message .. (kept and " (its last good version stays in use)" or "")
   problems[#problems + 1] = { file = answer.error.file or entry.path, line = answer.error.line, message = message,
                               kept = kept and true or false }
-  return { identity = entry.identity, failed = true, definitions = kept, text = kept and known.text }
+  return { identity = entry.identity, failed = true, definitions = kept }
 end
 
 --- Loads the files of a directory: { directory =, definitions = { … }, errors = { { file =, line =, message =, kept = }, … },
---- files = { [name] = { identity =, definitions =, text = } } } | nil, err when the directory cannot be read or no child be
---- started. `earlier`, what an earlier call returned, has what is taken for files that have not changed, and for those that have
---- an error now: `kept` is true for these. `text` is what was in a file when it was loaded, for declaring.load.
+--- files = { [name] = { identity =, definitions = } } } | nil, err when the directory cannot be read or no child be started.
+--- `earlier`, what an earlier call returned, has what is taken for files that have not changed, and for those that have an error
+--- now: `kept` is true for these.
 function loader.load(directory, earlier)
   local entries, root = list(directory)
   if not entries then return nil, root end
