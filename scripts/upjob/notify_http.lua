@@ -36,9 +36,11 @@ local function retry_after(value)
   return math.max(due - os.time(now), 0)
 end
 
--- The parts of the URL, and the values of the headers, which a trace must not show.
+-- The path and its parts, and the values of the headers, which a trace must not show: a server may send one of them back.
 local function secrets_of(url, headers)
-  local list = { url, (url:gsub("^%a+://[^/?#]+", "")) }
+  local path = url:gsub("^%a+://[^/?#]+", "")
+  local list = { path }
+  for part in path:gmatch("[^/?&=#]+") do list[#list + 1] = part end
   for _, value in pairs(headers) do list[#list + 1] = tostring(value) end
   return list
 end

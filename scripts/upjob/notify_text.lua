@@ -22,25 +22,12 @@ local function plain(value, depth)
   if kind == "number" then return value == value and math.abs(value) ~= math.huge and value or tostring(value) end
   if kind ~= "table" then return kind == "boolean" and value or nil end
   if depth == 0 then return nil end
-  local copy = {}
+  local copy, list = {}, {}
   for k, v in pairs(value) do
-    if math.type(k) == "integer" then
-      copy[k] = plain(v, depth - 1)
-    elseif type(k) == "string" and not LEFT_OUT[k] then
-      copy[text_of(k)] = plain(v, depth - 1)
-    end
+    if type(k) == "string" and not LEFT_OUT[k] then copy[text_of(k)] = plain(v, depth - 1) end
   end
-  -- A list with holes is no JSON.
-  if #copy > 0 then
-    for k in pairs(copy) do
-      if math.type(k) ~= "integer" or k < 1 or k > #copy then copy[k] = nil end
-    end
-  else
-    for k in pairs(copy) do
-      if type(k) ~= "string" then copy[k] = nil end
-    end
-  end
-  return copy
+  for i, v in ipairs(value) do list[i] = plain(v, depth - 1) or false end
+  return #list > 0 and next(copy) == nil and list or copy
 end
 
 --- The event as plain data, which can be JSON: without functions, secrets and values of cells.

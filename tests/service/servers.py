@@ -1,5 +1,5 @@
 """Small servers of credentials for the tests: what they are asked is kept, what they answer is the test's."""
-import hashlib, hmac, html, http.server, json, os, re, socketserver, subprocess, tempfile, threading, time, urllib.parse
+import base64, hashlib, hmac, html, http.server, json, os, re, socketserver, subprocess, tempfile, threading, time, urllib.parse
 from kit import UPJOB
 
 KEYS = {"AccessKeyId": "local", "SecretAccessKey": "local", "Token": "TOKENTOKENTOKEN", "Expiration": "2100-01-01T00:00:00Z"}
@@ -183,3 +183,116 @@ class Instance:
         if request.method != "GET" or request.headers.get("x-aws-ec2-metadata-token") != "SESSION==":
             return 401, ""
         return {ROLES: (200, "web-role"), ROLES + "web-role": (200, {"Code": "Success", **KEYS})}.get(request.path, (404, ""))
+
+
+class MailServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
+    """A mail server. tls: "at once", "starttls" (offered) or None; `password`: that of the user "upjob", who must say it.
+    `answers` maps a command (RCPT; "." for the end of the message) to replies in its place, the first of them next."""
+    daemon_threads = True
+    allow_reuse_address = True
+
+    def __init__(self, context=None, tls=None, password=None, **answers):
+        self.context, self.tls, self.password, self.answers = context, tls, password, answers
+        self.mails, self.commands = [], []
+        super().__init__(("127.0.0.1", 0), MailHandler)
+        self.port = self.server_address[1]
+        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+
+    def handle_error(self, *ignored):
+        pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *ignored):
+        self.shutdown()
+        self.server_close()
+
+
+class MailHandler(socketserver.StreamRequestHandler):
+    """`mails` gets (sender, receivers, message as bytes, whether it came over TLS)."""
+
+    def secure(self):
+        self.connection = self.server.context.wrap_socket(self.connection, server_side=True)
+        self.rfile, self.wfile, self.is_secure = self.connection.makefile("rb"), self.connection.makefile("wb", 0), True
+
+    def say(self, text):
+        self.wfile.write(text.encode() + b"\r\n")
+
+    def line(self):
+        line = self.rfile.readline()
+        if not line:
+            raise ConnectionError
+        return line.decode("latin-1").rstrip("\r\n")
+
+    def login(self, words):
+        def decode(text):
+            return base64.b64decode(text).decode()
+        if words[1] == "PLAIN":
+            if len(words) < 3:
+                self.say("334 ")
+                words.append(self.line())
+            _, user, password = decode(words[2]).split("\0")
+        else:
+            self.say("334 VXNlcm5hbWU6")
+            user = decode(self.line())
+            self.say("334 UGFzc3dvcmQ6")
+            password = decode(self.line())
+        self.known = (user, password) == ("upjob", self.server.password)
+        self.say("235 welcome" if self.known else "535 5.7.8 wrong user name or password")
+
+    def message(self):
+        self.say("354 go on")
+        lines = []
+        while (line := self.rfile.readline()) != b".\r\n":
+            lines.append(line[1:] if line.startswith(b".") else line)
+        return b"".join(lines)
+
+    def hello(self):
+        offers = ["127.0.0.1", "8BITMIME"]
+        if self.server.tls == "starttls" and not self.is_secure:
+            offers.append("STARTTLS")
+        if self.server.password:
+            offers.append("AUTH PLAIN LOGIN")
+        for offer in offers[:-1]:
+            self.say("250-" + offer)
+        self.say("250 " + offers[-1])
+
+    def handle(self):
+        server, self.is_secure, self.known = self.server, False, not self.server.password
+        sender, receivers = None, []
+        if server.tls == "at once":
+            self.secure()
+        self.say("220 ready")
+        while True:
+            line = self.line()
+            command = line.split(" ")[0].upper()
+            server.commands.append(command)
+            if server.answers.get(command):
+                self.say(server.answers[command].pop(0))
+            elif command == "EHLO":
+                self.hello()
+            elif command == "STARTTLS":
+                self.say("220 go on")
+                self.secure()
+            elif command == "AUTH":
+                self.login(line.split(" "))
+            elif command in ("MAIL", "RCPT") and not self.known:
+                self.say("530 5.7.0 who are you?")
+            elif command in ("MAIL", "RCPT"):
+                address = line.split("<")[1].split(">")[0]
+                sender, receivers = (address, []) if command == "MAIL" else (sender, [*receivers, address])
+                self.say("250 ok")
+            elif command == "DATA":
+                text = self.message()
+                refusals = server.answers.get(".")
+                if refusals:
+                    self.say(refusals.pop(0))
+                else:
+                    server.mails.append((sender, receivers, text, self.is_secure))
+                    self.say("250 taken")
+            elif command == "QUIT":
+                self.say("221 bye")
+                return
+            else:
+                self.say("502 what?")
