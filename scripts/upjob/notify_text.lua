@@ -20,8 +20,8 @@ local function plain(value, depth)
   local kind = type(value)
   if kind == "string" then return text_of(value) end
   if kind == "number" then return value == value and math.abs(value) ~= math.huge and value or tostring(value) end
-  if kind ~= "table" then return kind == "boolean" and value or nil end
-  if depth == 0 then return nil end
+  if kind == "boolean" then return value end
+  if kind ~= "table" or depth == 0 then return nil end
   local copy, list = {}, {}
   for k, v in pairs(value) do
     if type(k) == "string" and not LEFT_OUT[k] then copy[text_of(k)] = plain(v, depth - 1) end
