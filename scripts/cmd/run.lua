@@ -6,10 +6,10 @@ local report = require "upjob.report"
 local run = { summary = "run a workflow script (or -e CODE, or - for standard input)" }
 
 function run.parser()
-  local p = cli.parser("run", "Runs a Lua script. The modules profiles, upload, csv, mapping, job, task, http, json and log are "
-    .. "globals. Options before SCRIPT are upjob's: they are what profiles.client{} uses where it is told nothing else, and the "
-    .. "script finds them in arg.options. What follows SCRIPT is the script's: in the table arg and in \"...\". A whole number "
-    .. "from 0 to 255 that it returns is the exit status; nil and an error are told as the error of a command.")
+  local p = cli.parser("run", "Runs a Lua script. The modules profiles, upload, csv, mapping, job, notify, task, http, json and "
+    .. "log are globals. Options before SCRIPT are upjob's: they are what profiles.client{} uses where it is told nothing else, "
+    .. "and the script finds them in arg.options. What follows SCRIPT is the script's: in the table arg and in \"...\". A whole "
+    .. "number from 0 to 255 that it returns is the exit status; nil and an error are told as the error of a command.")
   p:usage("Usage: upjob run [OPTION…] SCRIPT [ARG…]\n       upjob run [OPTION…] -e CODE [ARG…]\n"
     .. "       upjob run [OPTION…] - [ARG…]")
   p:option("-e", "Run this code; - instead of SCRIPT runs standard input."):argname("CODE"):target("code")

@@ -74,6 +74,42 @@ L
     [ ! -e "$output" ]
 }
 
+@test "watch_and_notify tells a webhook of a job that failed" {
+    python3 - >hook.port 2>hook.body 3>&- <<'P' &
+import http.server, sys
+class H(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        sys.stderr.write(self.rfile.read(int(self.headers["Content-Length"])).decode())
+        self.send_response(204); self.end_headers()
+    def log_message(self, *a): pass
+s = http.server.HTTPServer(("127.0.0.1", 0), H)
+print(s.server_port, flush=True)
+s.timeout = 60
+s.handle_request()
+P
+    HOOK_PID=$!
+    for ((i = 0; i < 100; i++)); do [ -s hook.port ] && break; sleep 0.05; done
+    "$UPJOB" run "$EXAMPLES/watch_and_notify.lua" acme "http://127.0.0.1:$(cat hook.port)/hook" >watch.out 2>&1 3>&- &
+    local watcher=$!
+    cat >make.lua <<'L'
+local client = profiles.client {}
+local made = assert(client:create_upload_job { DomainName = "acme", DisplayName = "stopped", UniqueKey = "id",
+  Fields = { id = { Source = "_source.id", Target = "_profile.Attributes.id" } } })
+assert(client:stop_upload_job { DomainName = "acme", JobId = made.JobId })
+L
+    for ((i = 0; i < 60; i++)); do # jobs that there are when it begins are no news
+        upjob run make.lua
+        expect_status 0
+        [ -s hook.body ] && break
+        sleep 0.5
+    done
+    wait "$HOOK_PID"
+    kill "$watcher"
+    wait "$watcher" || [ $? = 143 ]
+    grep -q '"type":"failed"' hook.body
+    grep -q "stopped	CREATED	→	STOPPED" watch.out
+}
+
 @test "an example without its arguments tells its usage" {
     for example in "$EXAMPLES"/*.lua; do
         upjob run "$example"
