@@ -26,21 +26,24 @@ PROGRAM_LIBS := -llua5.4 -luv -lcjson -lcsv -lm -ldl
 CLIENT_LIBS  := -lcurl -lssl -lcrypto
 LOCAL_LIBS   := -lmicrohttpd -lsqlite3 -lcrypto
 JOURNAL_LIBS := -lsqlite3
+METRICS_LIBS := -lmicrohttpd
 PROMPT_LIBS  := -ledit
 PHONE_LIBS   := -lphonenumber -licuuc
 CHARSET_LIBS := -licui18n -licuuc
 COMPRESSION_LIBS := -lz -lzstd
 # That of phone numbers is made where libphonenumber is; without it the rest is, and says what to install when it is asked for.
 PHONE_HEADER := $(wildcard /usr/include/phonenumbers/phonenumberutil.h /usr/local/include/phonenumbers/phonenumberutil.h)
-MODULES      := client local journal prompt charset compression $(if $(PHONE_HEADER),$(if $(shell command -v $(CXX)),phone))
+MODULES      := client local journal metrics prompt charset compression $(if $(PHONE_HEADER),$(if $(shell command -v $(CXX)),phone))
 
 # What tests link: in them, modules are found in the program itself (core/module.h).
-CORE_LIBS := -luv -lcjson -lcsv $(CLIENT_LIBS) $(JOURNAL_LIBS) $(CHARSET_LIBS) $(COMPRESSION_LIBS) -lm -lpthread
+CORE_LIBS := -luv -lcjson -lcsv $(CLIENT_LIBS) $(JOURNAL_LIBS) $(METRICS_LIBS) $(CHARSET_LIBS) $(COMPRESSION_LIBS) -lm -lpthread
 
 CORE    := $(wildcard runtime/core/*.c)
 SQL     := runtime/core/sql.c
+HTTPD   := $(foreach unit,httpd connections listening,runtime/core/$(unit).c)
 LOCAL   := $(wildcard runtime/local/*.c)
 JOURNAL := $(wildcard runtime/core/journal*.c) runtime/core/state_directory.c bindings/journal.c
+METRICS := runtime/core/metrics.c runtime/core/usage.c bindings/metrics.c
 CLIENT  := $(foreach unit,http smtp mail webhook upload api sigv4 operations shapes pattern credentials endpoint ini retry redact \
                digest check \
                rejects outgoing newfile mapping characters survey keysort keyset keyhash,\
@@ -51,7 +54,8 @@ PROMPT  := runtime/host/prompt.c
 PHONE   := $(wildcard runtime/core/phone_*.cc)
 CHARSET := $(wildcard runtime/core/charset*.c)
 COMPRESSION := runtime/core/codec_gzip.c runtime/core/codec_zstd.c
-PROGRAM := $(filter-out $(SQL) $(JOURNAL) $(CLIENT) $(PROMPT) $(CHARSET) $(COMPRESSION),$(CORE) $(wildcard runtime/host/*.c bindings/*.c))
+PROGRAM := $(filter-out $(SQL) $(HTTPD) $(JOURNAL) $(METRICS) $(CLIENT) $(PROMPT) $(CHARSET) $(COMPRESSION),\
+               $(CORE) $(wildcard runtime/host/*.c bindings/*.c))
 C_TESTS  := $(wildcard tests/c/test_*.c)
 LUA      := $(wildcard scripts/upjob/*.lua scripts/cmd/*.lua)
 EXAMPLES := $(wildcard scripts/examples/*.lua)
@@ -65,7 +69,8 @@ luac   = $(patsubst %.lua,$(BUILD)/luac/%.luac,$(1))
 BUILD_PACKAGES := gcc g++ libc6-dev make lua5.4 liblua5.4-dev libuv1-dev libcurl4-openssl-dev libcjson-dev \
                   libssl-dev libcsv-dev libsqlite3-dev libmicrohttpd-dev libedit-dev libxxhash-dev libicu-dev zlib1g-dev \
                   libzstd-dev libphonenumber-dev lua-argparse ca-certificates tzdata
-TEST_PACKAGES  := libcmocka-dev lua-busted bats lua-check curl openssl python3 tmux procps nghttp2-server
+TEST_PACKAGES  := libcmocka-dev lua-busted bats lua-check curl openssl python3 tmux procps nghttp2-server \
+                  python3-prometheus-client
 
 .PHONY: all deps deps-build demo test torture install uninstall clean lint format bench conformance fuzz
 all: $(BUILD)/upjob $(MODULES:%=$(BUILD)/%.so)
@@ -106,7 +111,8 @@ $(BUILD)/$(1).so: $(call object,$(2))
 	$$(CC) $$(LDFLAGS) -Wl,-Bsymbolic-functions -shared -o $$@ $$^ $(3)
 endef
 $(eval $(call module,client,$(CLIENT),$(CLIENT_LIBS)))
-$(eval $(call module,local,$(LOCAL) $(SQL),$(LOCAL_LIBS)))
+$(eval $(call module,local,$(LOCAL) $(SQL) $(HTTPD),$(LOCAL_LIBS)))
+$(eval $(call module,metrics,$(METRICS) $(HTTPD),$(METRICS_LIBS)))
 $(eval $(call module,journal,$(JOURNAL) $(SQL),$(JOURNAL_LIBS)))
 $(eval $(call module,prompt,$(PROMPT),$(PROMPT_LIBS)))
 $(BUILD)/phone.so: $(call object,$(PHONE))

@@ -87,7 +87,7 @@ int native_absolute(lua_State *L);
 int end_output(int status);
 
 /* Each opens one native module: pushes its table. Those of http, credentials, profiles, upload, check, survey and notify are in
- * client.so, the journal's is in journal.so (modules.h). */
+ * client.so, the journal's is in journal.so, that of metrics in metrics.so (modules.h). */
 int open_native_task(lua_State *L);
 int open_native_json(lua_State *L);
 int open_native_http(lua_State *L);
@@ -101,6 +101,7 @@ int open_native_check(lua_State *L);
 int open_native_survey(lua_State *L);
 int open_native_notify(lua_State *L);
 int open_native_local(lua_State *L);
+int open_native_metrics(lua_State *L);
 int open_native_system(lua_State *L);
 int open_native_supervisor(lua_State *L);
 int open_native_schedule(lua_State *L);

@@ -3,6 +3,7 @@
  *   client.so       the API client and the uploader: libcurl, OpenSSL
  *   local.so        the embedded service: SQLite, libmicrohttpd (and, through client.so, the signer)
  *   journal.so      the journal of runs and schedules: SQLite
+ *   metrics.so      pages for those who watch a daemon: libmicrohttpd
  *   prompt.so       line editing: libedit
  *   compression.so  what reads compressed input: zlib, zstd
  *   charset.so      what reads other character sets than UTF-8: ICU

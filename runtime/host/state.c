@@ -97,6 +97,7 @@ static void add_native_modules(lua_State *L)
         {"upjob.native.check", "client.so", "open_native_check"},
         {"upjob.native.survey", "client.so", "open_native_survey"},
         {"upjob.native.journal", "journal.so", "open_native_journal"},
+        {"upjob.native.metrics", "metrics.so", "open_native_metrics"},
         {"upjob.native.notify", "client.so", "open_native_notify"},
         {"upjob.native.prompt", "prompt.so", "open_native_prompt"},
     };

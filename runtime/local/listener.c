@@ -1,4 +1,5 @@
-/* listener: libmicrohttpd on the loop, through its epoll descriptor. Routes and uploads do the rest. */
+/* listener: the requests that a daemon on the loop hands over (core/httpd.h). Routes and uploads do the rest. */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <microhttpd.h>
 #include <poll.h>
@@ -6,11 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
-#include "local/connections.h"
+#include "core/connections.h"
+#include "core/httpd.h"
+#include "core/listening.h"
 #include "local/service.h"
 
+#define MOST 4000
+#define DESCRIPTORS_KEPT 64 /* for stores, for the loop, for the rest of the program */
 #define IDLE_SECONDS 120
 #define LOOK_MS 500
 #define LAST_RUNS 16 /* of the daemon before it is stopped: a reply takes two or three */
@@ -20,20 +26,13 @@
 
 struct listener {
     struct local *service;
-    struct MHD_Daemon *daemon;
-    uv_poll_t *poll;
-    uv_timer_t *timer;
-    uv_idle_t *idle;   /* active while the daemon has more to do at once */
-    uv_check_t *check; /* runs the daemon again after replies were made ready in this turn */
+    struct httpd *httpd;
+    int port;
     struct exchange *paused;
     struct exchange *receiving; /* uploads whose bodies are coming */
     struct loop_timer *look;    /* at those */
-    struct connections *connections;
-    size_t bodies; /* bytes allocated for calls' bodies */
-    bool pending;
+    size_t bodies;              /* bytes allocated for calls' bodies */
 };
-
-static void run_daemon(struct listener *listener);
 
 /* ---- exchanges ---- */
 
@@ -48,7 +47,7 @@ void exchange_resume(struct exchange *ex)
     struct listener *listener = ex->service->listener;
     ex->suspended = false;
     MHD_resume_connection(ex->connection);
-    listener->pending = true;
+    httpd_run_soon(listener->httpd);
 }
 
 static void pause_over(void *arg)
@@ -97,8 +96,8 @@ static void look_for_gone(void *arg)
 {
     struct listener *listener = arg;
     /* microhttpd may have bytes that came before the end, for those suspended or just resumed. */
-    if (listener->pending)
-        run_daemon(listener);
+    if (httpd_is_due(listener->httpd))
+        httpd_run(listener->httpd);
     for (struct exchange *ex = listener->receiving; ex; ex = ex->next_receiving)
         if (!ex->suspended)
             end_if_gone(ex);
@@ -316,94 +315,52 @@ static void completed(void *arg, struct MHD_Connection *connection, void **conte
     connection_waits(connection, true);
 }
 
-/* ---- on the loop ---- */
+/* ---- start and end ---- */
 
-static void timer_due(uv_timer_t *timer)
+/* Each connection may need a descriptor for its socket and one for a file. The limit of open files is raised as far as it may be
+ * and is of use. */
+static unsigned most_connections(void)
 {
-    run_daemon(timer->data);
+    const rlim_t wanted = 2 * MOST + DESCRIPTORS_KEPT;
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return MOST;
+    if (limit.rlim_cur < wanted) {
+        struct rlimit raised = {limit.rlim_max < wanted ? limit.rlim_max : wanted, limit.rlim_max};
+        if (setrlimit(RLIMIT_NOFILE, &raised) == 0)
+            limit = raised;
+    }
+    if (limit.rlim_cur >= wanted)
+        return MOST;
+    unsigned descriptors = (unsigned)limit.rlim_cur;
+    return descriptors > 2 * DESCRIPTORS_KEPT ? (descriptors - DESCRIPTORS_KEPT) / 2 : descriptors / 4 + 1;
 }
 
-static void more_to_do(uv_idle_t *idle)
+/* -1 with *err. */
+static int listen_as(const struct local_options *options, int *port, struct err *err)
 {
-    ((struct listener *)idle->data)->pending = true;
+    const char *host = options->host ? options->host : "127.0.0.1";
+    struct in_addr address;
+    if (inet_pton(AF_INET, host, &address) == 1)
+        return listening_on_port(host, options->port, port, err);
+    err_set(err, ERR_CONFIG, "%s is not an IPv4 address to listen on", host);
+    return -1;
 }
 
-/* What is to go on at once goes on in the next turn: a timer of 0 ms that is started in its own callback would fire again in
- * this one (libuv 1.44), and one fast upload would keep everything else waiting until its end. */
-static void run_daemon(struct listener *listener)
+static bool start(struct listener *listener, const struct local_options *options, struct err *err)
 {
-    MHD_UNSIGNED_LONG_LONG wait;
-    listener->pending = false;
-    MHD_run(listener->daemon);
-    bool due = MHD_get_timeout(listener->daemon, &wait) == MHD_YES;
-    if (due && wait == 0)
-        uv_idle_start(listener->idle, more_to_do);
-    else
-        uv_idle_stop(listener->idle);
-    if (due && wait > 0)
-        uv_timer_start(listener->timer, timer_due, wait, 0);
-    else
-        uv_timer_stop(listener->timer);
-}
-
-static void readable(uv_poll_t *poll, int status, int events)
-{
-    (void)status;
-    (void)events;
-    run_daemon(poll->data);
-}
-
-static void after_turn(uv_check_t *check)
-{
-    struct listener *listener = check->data;
-    if (listener->pending)
-        run_daemon(listener);
-}
-
-static void closed(uv_handle_t *handle)
-{
-    free(handle);
-}
-
-static void connection_taken(void *arg)
-{
-    ((struct listener *)arg)->pending = true;
-}
-
-static bool watch(struct listener *listener, struct err *err)
-{
-    const union MHD_DaemonInfo *info = MHD_get_daemon_info(listener->daemon, MHD_DAEMON_INFO_EPOLL_FD);
-    uv_loop_t *uv = loop_uv(listener->service->loop);
-    listener->poll = calloc(1, sizeof *listener->poll);
-    listener->timer = calloc(1, sizeof *listener->timer);
-    listener->check = calloc(1, sizeof *listener->check);
-    listener->idle = calloc(1, sizeof *listener->idle);
-    if (!info || !listener->poll || !listener->timer || !listener->check || !listener->idle)
-        return err_set(err, ERR_MEMORY, "out of memory");
-    uv_poll_init(uv, listener->poll, info->epoll_fd);
-    uv_timer_init(uv, listener->timer);
-    uv_check_init(uv, listener->check);
-    uv_idle_init(uv, listener->idle);
-    listener->poll->data = listener->timer->data = listener->check->data = listener->idle->data = listener;
-    uv_poll_start(listener->poll, UV_READABLE, readable);
-    uv_check_start(listener->check, after_turn);
-    /* Listening alone does not keep a program going. */
-    uv_unref((uv_handle_t *)listener->poll);
-    uv_unref((uv_handle_t *)listener->timer);
-    uv_unref((uv_handle_t *)listener->check);
-    uv_unref((uv_handle_t *)listener->idle);
-    return true;
-}
-
-static bool start_daemon(struct listener *listener, struct err *err)
-{
-    listener->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, handle, NULL,
-        MHD_OPTION_URI_LOG_CALLBACK, came, listener->service, MHD_OPTION_NOTIFY_COMPLETED, completed, NULL,
-        MHD_OPTION_NOTIFY_CONNECTION, connections_notify, listener->connections, MHD_OPTION_CONNECTION_LIMIT,
-        connections_most(listener->connections), MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, MHD_OPTION_END);
-    return listener->daemon || err_set(err, ERR_MEMORY, "cannot start the listener");
+    struct httpd_options daemon = {.most = most_connections(),
+                                   .patience = options->patience,
+                                   .idle_seconds = IDLE_SECONDS,
+                                   .connection_memory = CONNECTION_MEMORY,
+                                   .handle = handle,
+                                   .completed = completed,
+                                   .came = came,
+                                   .arg = listener->service};
+    daemon.socket = listen_as(options, &listener->port, err);
+    if (daemon.socket >= 0)
+        listener->httpd = httpd_new(listener->service->loop, &daemon, err);
+    return listener->httpd != NULL;
 }
 
 struct listener *listener_new(struct local *service, const struct local_options *options, struct err *err)
@@ -414,10 +371,7 @@ struct listener *listener_new(struct local *service, const struct local_options 
         return NULL;
     }
     listener->service = service;
-    listener->connections = connections_new(service->loop, options->host ? options->host : "127.0.0.1", options->port,
-                                            options->patience, err);
-    if (listener->connections && start_daemon(listener, err) && watch(listener, err) &&
-        connections_start(listener->connections, listener->daemon, connection_taken, listener, err))
+    if (start(listener, options, err))
         return listener;
     listener_free(listener);
     return NULL;
@@ -425,7 +379,7 @@ struct listener *listener_new(struct local *service, const struct local_options 
 
 int listener_port(const struct listener *listener)
 {
-    return connections_port(listener->connections);
+    return listener->port;
 }
 
 static void end_pauses(struct listener *listener)
@@ -440,23 +394,13 @@ void listener_free(struct listener *listener)
 {
     if (!listener)
         return;
-    if (listener->poll)
-        uv_poll_stop(listener->poll);
-    for (int i = 0; listener->daemon && i < LAST_RUNS; i++) {
+    httpd_stop(listener->httpd);
+    for (int i = 0; listener->httpd && i < LAST_RUNS; i++) {
         end_pauses(listener);
-        MHD_run(listener->daemon);
+        httpd_run(listener->httpd);
     }
     end_pauses(listener);
-    if (listener->connections)
-        connections_stop(listener->connections);
-    if (listener->daemon)
-        MHD_stop_daemon(listener->daemon);
-    connections_free(listener->connections);
+    httpd_free(listener->httpd);
     loop_timer_stop(listener->look);
-    uv_handle_t *handles[] = {(uv_handle_t *)listener->poll, (uv_handle_t *)listener->timer,
-                              (uv_handle_t *)listener->check, (uv_handle_t *)listener->idle};
-    for (size_t i = 0; i < sizeof handles / sizeof handles[0]; i++)
-        if (handles[i])
-            uv_close(handles[i], closed);
     free(listener);
 }

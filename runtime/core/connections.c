@@ -1,17 +1,10 @@
-#include "local/connections.h"
+#include "core/connections.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "local/clock.h"
-
-#define MOST 4000
-#define DESCRIPTORS_KEPT 64    /* for stores, for the loop, for the rest of the program */
 #define AT_ONCE 64             /* connections taken in one turn */
 #define AGAIN_MS 200           /* until a descriptor is tried for again */
 #define LOOK_MS 1000           /* at those who dawdle, or sooner where there is less patience */
@@ -30,7 +23,7 @@ struct connections {
     struct MHD_Daemon *daemon;
     void (*taken)(void *arg);
     void *arg;
-    int socket, port;
+    int socket;
     unsigned most, count;
     double patience;
     struct peer *peers;
@@ -39,24 +32,9 @@ struct connections {
     struct loop_timer *look;  /* at the peers, while there are some */
 };
 
-/* ---- descriptors ---- */
-
-/* Each connection may need one for its socket and one for a file. */
-static unsigned most_connections(void)
+static double now(void)
 {
-    const rlim_t wanted = 2 * MOST + DESCRIPTORS_KEPT;
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return MOST;
-    if (limit.rlim_cur < wanted) {
-        struct rlimit raised = {limit.rlim_max < wanted ? limit.rlim_max : wanted, limit.rlim_max};
-        if (setrlimit(RLIMIT_NOFILE, &raised) == 0)
-            limit = raised;
-    }
-    if (limit.rlim_cur >= wanted)
-        return MOST;
-    unsigned descriptors = (unsigned)limit.rlim_cur;
-    return descriptors > 2 * DESCRIPTORS_KEPT ? (descriptors - DESCRIPTORS_KEPT) / 2 : descriptors / 4 + 1;
+    return (double)loop_now() / 1000;
 }
 
 /* ---- those who dawdle ---- */
@@ -75,7 +53,7 @@ static void look_later(struct connections *connections)
 static void look_at_peers(void *arg)
 {
     struct connections *connections = arg;
-    double oldest = clock_steady() - connections->patience;
+    double oldest = now() - connections->patience;
     connections->look = NULL;
     for (struct peer *peer = connections->peers; peer; peer = peer->next)
         if (peer->waits_since > 0 && peer->waits_since < oldest)
@@ -99,7 +77,7 @@ static void listen_again(void *arg)
 /* False when no more can be taken now. */
 static bool take_one(struct connections *connections)
 {
-    struct sockaddr_in from;
+    struct sockaddr_storage from;
     socklen_t len = sizeof from;
     int fd = accept4(connections->socket, (struct sockaddr *)&from, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd >= 0) {
@@ -140,7 +118,7 @@ static void begin(struct connections *connections, struct MHD_Connection *connec
         return; /* it may dawdle */
     peer->all = connections;
     peer->socket = connection_socket(connection);
-    peer->waits_since = clock_steady();
+    peer->waits_since = now();
     peer->next = connections->peers;
     peer->link = &connections->peers;
     if (peer->next)
@@ -178,7 +156,7 @@ void connection_waits(struct MHD_Connection *connection, bool waits)
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     struct peer *peer = info ? info->socket_context : NULL;
     if (peer)
-        peer->waits_since = waits ? clock_steady() : 0;
+        peer->waits_since = waits ? now() : 0;
 }
 
 int connection_socket(struct MHD_Connection *connection)
@@ -189,55 +167,19 @@ int connection_socket(struct MHD_Connection *connection)
 
 /* ---- start and stop ---- */
 
-static bool listen_on(struct connections *connections, const struct sockaddr_in *address, const char *host, struct err *err)
+struct connections *connections_new(struct loop *loop, int socket, unsigned most, double patience, struct err *err)
 {
-    struct sockaddr_in bound;
-    socklen_t len = sizeof bound;
-    int yes = 1, port = ntohs(address->sin_port);
-    connections->socket = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (connections->socket < 0)
-        return err_errno(err, ERR_CONFIG, errno, "cannot listen on %s port %d", host, port);
-    /* A port whose last owner has just ended can be had at once. */
-    setsockopt(connections->socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-    if (bind(connections->socket, (const struct sockaddr *)address, sizeof *address) != 0 ||
-        listen(connections->socket, SOMAXCONN) != 0 ||
-        getsockname(connections->socket, (struct sockaddr *)&bound, &len) != 0)
-        return errno == EADDRINUSE
-                   ? err_set(err, ERR_CONFIG, "port %d is in use by another program: choose another with --port, or 0 for a free one",
-                             port)
-                   : err_errno(err, ERR_CONFIG, errno, "cannot listen on %s port %d", host, port);
-    connections->port = ntohs(bound.sin_port);
-    return true;
-}
-
-struct connections *connections_new(struct loop *loop, const char *host, int port, double patience, struct err *err)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
     struct connections *connections = calloc(1, sizeof *connections);
     if (!connections) {
+        close(socket);
         err_set(err, ERR_MEMORY, "out of memory");
         return NULL;
     }
     connections->loop = loop;
-    connections->socket = -1;
-    connections->most = most_connections();
+    connections->socket = socket;
+    connections->most = most;
     connections->patience = patience > 0 ? patience : PATIENCE_SECONDS;
-    if (inet_pton(AF_INET, host, &address.sin_addr) != 1)
-        err_set(err, ERR_CONFIG, "%s is not an IPv4 address to listen on", host);
-    else if (listen_on(connections, &address, host, err))
-        return connections;
-    connections_free(connections);
-    return NULL;
-}
-
-int connections_port(const struct connections *connections)
-{
-    return connections->port;
-}
-
-unsigned connections_most(const struct connections *connections)
-{
-    return connections->most;
+    return connections;
 }
 
 bool connections_start(struct connections *connections, struct MHD_Daemon *daemon, void (*taken)(void *arg), void *arg,
