@@ -12,12 +12,16 @@ static bool tell(sqlite3 *db, const char *name, struct err *err)
     int code = sqlite3_errcode(db), system_error = sqlite3_system_errno(db);
     bool full = code == SQLITE_FULL || (code == SQLITE_IOERR && (system_error == ENOSPC || system_error == EDQUOT));
     /* SQLite does not tell why a file of ours cannot be opened: room for its name, or for one more open file, may come back. */
-    bool cannot_open = code == SQLITE_CANTOPEN;
-    err->retryable = full || cannot_open;
+    bool cannot_open = code == SQLITE_CANTOPEN, busy = code == SQLITE_BUSY;
+    err->retryable = full || cannot_open || busy;
     if (cannot_open)
         return err_set(err, ERR_SYSTEM, "the database %s cannot be opened: the disk may be full, or too many files open", name);
     if (full)
         return err_set(err, ERR_SYSTEM, "the disk is full: %s cannot be written", name);
+    if (busy)
+        return err_set(err, ERR_SYSTEM, "the database %s was in use by other processes for %d seconds", name, BUSY_MS / 1000);
+    if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB)
+        return err_set(err, ERR_DAMAGED, "the database %s is damaged: %s", name, sqlite3_errmsg(db));
     return err_set(err, ERR_SYSTEM, "the database %s failed: %s", name, sqlite3_errmsg(db));
 }
 
@@ -128,17 +132,25 @@ sqlite3 *sql_open(const char *path, const struct sql_store *store, bool ephemera
     return NULL;
 }
 
-sqlite3 *sql_open_reader(const char *path, int version, struct err *err)
+sqlite3 *sql_open_any(const char *path, struct err *err)
 {
     sqlite3 *db = NULL;
+    if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK) {
+        sqlite3_busy_timeout(db, BUSY_MS);
+        return db;
+    }
+    open_failed(db, path, err);
+    sqlite3_close(db);
+    return NULL;
+}
+
+sqlite3 *sql_open_reader(const char *path, int version, struct err *err)
+{
     if (access(path, F_OK) != 0 && errno == ENOENT)
         return NULL;
-    if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) {
-        open_failed(db, path, err);
-        sqlite3_close(db);
+    sqlite3 *db = sql_open_any(path, err);
+    if (!db)
         return NULL;
-    }
-    sqlite3_busy_timeout(db, BUSY_MS);
     int found = user_version(db);
     if (found < 0)
         sql_fail(db, err);

@@ -1,4 +1,4 @@
-/* sql: the few things that every SQLite store of the service does the same way. */
+/* sql: the few things that every SQLite store does the same way. */
 #ifndef UPJOB_CORE_SQL_H
 #define UPJOB_CORE_SQL_H
 
@@ -6,6 +6,8 @@
 #include <stdbool.h>
 
 #include "core/err.h"
+
+#define ERR_DAMAGED "DatabaseDamaged" /* the file is no database, or not whole */
 
 struct sql_store {
     int version;        /* kept in user_version; another one is ERR_CONFIG */
@@ -18,7 +20,10 @@ sqlite3 *sql_open(const char *path, const struct sql_store *store, bool ephemera
 /* For searches, of a database that a writer made or is about to. NULL without *err when there is none yet, or it is still empty;
  * ERR_CONFIG for another version. */
 sqlite3 *sql_open_reader(const char *path, int version, struct err *err) MUST_CHECK;
-/* Fills *err from the connection: a full disk, and a file that cannot be opened, are told as such, and are retryable. Always false. */
+/* Opens a database that is there, of whatever version. NULL with *err. */
+sqlite3 *sql_open_any(const char *path, struct err *err) MUST_CHECK;
+/* Fills *err from the connection: a full disk, a file that cannot be opened and one that others hold are told as such, and are
+ * retryable. Always false. */
 bool sql_fail(sqlite3 *db, struct err *err);
 bool sql_exec(sqlite3 *db, const char *text, struct err *err) MUST_CHECK;
 /* A prepared statement, the caller's to finalize; NULL with *err. */

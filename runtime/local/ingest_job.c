@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/log.h"
+#include "core/sql.h"
 #include "local/ingest_private.h"
 
 /* A batch ends at the first of these. */
@@ -75,7 +76,8 @@ static void tell(struct ingest *ingest, struct active *a, const char *status, co
 /* What is wrong is the file or the mapping, not the service that reads them. */
 static bool is_fault_of_input(const struct err *e)
 {
-    return !err_is(e, ERR_SYSTEM) && !err_is(e, ERR_MEMORY) && !err_is(e, ERR_INTERNAL) && !err_is(e, ERR_CONFIG);
+    return !err_is(e, ERR_SYSTEM) && !err_is(e, ERR_DAMAGED) && !err_is(e, ERR_MEMORY) && !err_is(e, ERR_INTERNAL) &&
+           !err_is(e, ERR_CONFIG);
 }
 
 #define VALIDATION_FAILURE "VALIDATION_FAILURE"

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "core/log.h"
+#include "core/sql.h"
 #include "local/profiles.h"
 
 /* ---- files that no job needs any more ---- */
@@ -293,7 +294,7 @@ struct local *local_start(struct loop *loop, const struct local_options *options
         return service;
     local_stop(service);
     /* Whatever is the matter with it, another data directory or more room mends it. */
-    if (err_is(err, ERR_SYSTEM))
+    if (err_is(err, ERR_SYSTEM) || err_is(err, ERR_DAMAGED))
         snprintf(err->code, sizeof err->code, "%s", ERR_CONFIG);
     return NULL;
 }
