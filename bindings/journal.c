@@ -1,6 +1,7 @@
 /* journal: upjob.native.journal: the journal on a thread of its own; a call waits for its answer, which is on disk then. */
 #include "core/journal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,7 +24,7 @@ struct call {
     struct store *store;
     journal_operation *operation; /* NULL: open the journal */
     cJSON *params, *reply;
-    char *directory, *aside;
+    char *directory, *notice; /* notice: for a person; NULL when there is none */
     double lease;
     struct err err;
     bool ok;
@@ -39,7 +40,7 @@ static void call_free(struct call *call)
     cJSON_Delete(call->params);
     cJSON_Delete(call->reply);
     free(call->directory);
-    free(call->aside);
+    free(call->notice);
     free(call);
 }
 
@@ -62,11 +63,13 @@ static void call_run(void *arg)
         return;
     }
     if (call->operation) {
-        call->ok = call->operation(call->store->journal, call->params, &call->reply, &call->err);
-        return;
+        call->ok = journal_run(call->store->journal, call->operation, call->params, &call->reply, &call->err);
+    } else {
+        call->store->journal = journal_open(call->directory, call->lease, &call->err);
+        call->ok = call->store->journal != NULL;
     }
-    call->store->journal = journal_open(call->directory, call->lease, &call->aside, &call->err);
-    call->ok = call->store->journal != NULL;
+    if (call->store->journal)
+        call->notice = journal_take_notice(call->store->journal);
 }
 
 /* On the loop's thread. */
@@ -98,25 +101,30 @@ static int calling_results(lua_State *L, struct wait *wait, int index)
     struct calling *calling = (struct calling *)wait;
     struct call *call = calling->call;
     (void)index;
-    if (!call->ok) {
-        struct err err = call->err;
-        calling->call = NULL;
-        call_free(call);
-        return fail_with(L, &err);
-    }
+    struct err err = call->err;
+    bool ok = call->ok;
     cJSON *reply = call->reply;
+    char notice[2048] = "";
+    if (call->notice)
+        snprintf(notice, sizeof notice, "%s", call->notice);
     call->reply = NULL;
     calling->call = NULL;
+    call_free(call); /* before anything that may raise */
     if (reply) {
-        call_free(call);
         json_guard(L, reply);
         json_to_lua(L, reply);
-        return 1;
+    } else if (ok) {
+        lua_pushboolean(L, 1);
+    } else {
+        fail_with(L, &err);
     }
-    lua_pushboolean(L, 1);
-    lua_pushstring(L, call->aside);
-    call_free(call);
-    return 2;
+    if (ok)
+        lua_pushnil(L);
+    if (notice[0])
+        lua_pushstring(L, notice);
+    else
+        lua_pushnil(L);
+    return 3;
 }
 
 static const struct wait_class calling_class = {calling_results, calling_cancel, false};
@@ -166,7 +174,7 @@ static int native_new(lua_State *L)
     return 1;
 }
 
-/* store:open(directory, lease) → true, where a damaged journal was moved to or nil | nil, err */
+/* store:open(directory, lease) → true | nil, err; and, as the third in both cases, what a person is to be told, or nil */
 static int store_open(lua_State *L)
 {
     struct store *store = check_store(L);
@@ -183,7 +191,9 @@ static int store_open(lua_State *L)
     return call_and_wait(L, call);
 }
 
-/* store:call(operation, params) → its reply | nil, err */
+static const struct shape any_text = {.kind = SHAPE_MAP, .value = &any_text};
+
+/* store:call(operation, params) → its reply | nil, err; and the third as above. Text need not be UTF-8: names of files may not be. */
 static int store_call(lua_State *L)
 {
     struct store *store = check_store(L);
@@ -191,7 +201,7 @@ static int store_call(lua_State *L)
     journal_operation *operation = journal_find_operation(name);
     if (!operation)
         return luaL_error(L, "the journal has no operation \"%s\"", name);
-    cJSON *params = json_from_lua(L, 3, NULL);
+    cJSON *params = json_from_lua(L, 3, &any_text);
     if (!params)
         return luaL_error(L, "journal: %s", lua_tostring(L, -1));
     struct call *call = calloc(1, sizeof *call);

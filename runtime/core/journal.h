@@ -9,7 +9,9 @@
  * Nothing in a journal is a secret: no data key, no pre-signed URL, no credentials. Callers see to that.
  *
  * Errors: ERR_USAGE for parameters, ERR_CONFIG for a directory that is none for a journal or a store of another version,
- * ERR_SYSTEM for the disk (retryable where it is full), and ERR_LEASE_*, ERR_RUN_ENDED, ERR_NOT_FOUND.
+ * ERR_SYSTEM for the disk (retryable where it is full) and for what others hold too long, ERR_DAMAGED (core/sql.h) for a file that
+ * was damaged or moved away while it was used: a new one is in its place then, which knows nothing of what was before; and
+ * ERR_LEASE_*, ERR_RUN_ENDED, ERR_NOT_FOUND.
  */
 #ifndef UPJOB_CORE_JOURNAL_H
 #define UPJOB_CORE_JOURNAL_H
@@ -29,9 +31,11 @@
 struct journal;
 
 /* Opens or makes <directory>/journal.db; the directory is made when missing, mode 0700. `lease`: seconds for which a run stays
- * this process's without a sign of life. A database that is damaged is moved aside: where to is *aside (the caller's, else NULL),
- * to be told to a person. NULL with *err. */
-struct journal *journal_open(const char *directory, double lease, char **aside, struct err *err) MUST_CHECK;
+ * this process's without a sign of life. A database that is damaged is moved aside and a new one made; one of an older version is
+ * copied and brought to this one. NULL with *err. */
+struct journal *journal_open(const char *directory, double lease, struct err *err) MUST_CHECK;
+/* What a person is to be told of the last openings, the caller's to free; NULL when nothing. */
+char *journal_take_notice(struct journal *journal);
 /* Leases end with their process or their time, not here. NULL is allowed. */
 void journal_close(struct journal *journal);
 
@@ -40,15 +44,17 @@ typedef bool journal_operation(struct journal *journal, const cJSON *params, cJS
 /* The operation of this name, NULL when there is none.
  *
  *   now {} → seconds
- *   begin_run { kind, … } → run           it is "running", held by this process; `try` counts those of one parent and ordinal
- *   claim_run { id, ended?, to_end? } → run   takes over one that is queued, lost or interrupted (with ended: failed, too); it is
- *                                         another attempt, unless it is only taken to be ended
+ *   begin_run { kind, parent_fence?, … } → run    it is "running", held by this process; `try` counts those of one parent and
+ *                                         ordinal. ERR_LEASE_HELD while another of its run_key and domain goes on
+ *   claim_run { id, ended?, to_end?, parent_fence? } → run    takes over one that is queued, lost or interrupted (with ended:
+ *                                         failed, too); it is another attempt, unless it is only taken to be ended
+ *       parent_fence: the number under which the caller works on the parent: ERR_LEASE_LOST when that is another's by now
  *   step { id, fence, step, state, detail?, set? } → true
  *   end_run { id, fence, state, result?, error?, exit_status?, output?, job_status? } → true
  *   requeue_run { id, fence, not_before?, error? } → true    of one that runs, or has failed
  *   run { id } → run with steps · find_run { parent, ordinal } or { run_key, domain? } → run
  *   runs { schedule?, kind?, state? (one or a list), parent?, before_id?, limit? } → [ run ], newest first
- *   prune { before?, keep? } → [ { id } ]  of ended runs, oldest first
+ *   prune { before?, keep? } → [ { id } ]  of runs that have ended, with all that they had begun, and of their ticks
  *   sync_schedules { dir, list: [ { id, file, timing, definition } ] } → { id: schedule }
  *   schedules {} → [ schedule ] · pause { schedule, paused } → true · outcome { schedule, ok, run? } → streak
  *   tick { list: [ { schedule, key, due, run? | skipped? } ] } → [ { schedule, key, run | taken | skipped } ]
@@ -58,9 +64,11 @@ typedef bool journal_operation(struct journal *journal, const cJSON *params, cJS
  * A run has the columns of journal_columns.c that are not NULL, and state "lost" where it is running and its lease is over. */
 journal_operation *journal_find_operation(const char *name);
 
-/* Renews the leases of this process that a third of their time has passed for. Returns false when the disk refuses. */
+/* Runs an operation of journal_find_operation. *reply is the caller's, NULL unless it returns true. */
+bool journal_run(struct journal *journal, journal_operation *operation, const cJSON *params, cJSON **reply, struct err *err) MUST_CHECK;
+
+/* Renews the leases of this process that a third of their time has passed for; to be called that often. False where the disk
+ * refuses: the next call may succeed, and who lost a lease is told when it writes. */
 bool journal_renew(struct journal *journal, struct err *err);
-/* Seconds between two calls of journal_renew. */
-double journal_renew_interval(const struct journal *journal);
 
 #endif

@@ -49,13 +49,20 @@ const char run_selection[] =
     "file_fingerprint, mapping_file, mapping, mapping_fingerprint, domain, display_name, job_id, job_status, options, event, "
     "result, error, exit_status, output, queued_at, begun_at, ended_at, not_before, holder";
 
+/* Text that is no JSON is told as the text that it is. */
+static cJSON *json_cell(const char *text)
+{
+    cJSON *value = cJSON_Parse(text);
+    return value ? value : cJSON_CreateString(text);
+}
+
 static cJSON *cell_to_json(sqlite3_stmt *statement, int index, enum column_kind kind)
 {
     switch (kind) {
     case COLUMN_TEXT:
         return cJSON_CreateString(sql_text(statement, index));
     case COLUMN_JSON:
-        return cJSON_Parse(sql_text(statement, index));
+        return json_cell(sql_text(statement, index));
     case COLUMN_INTEGER:
     case COLUMN_REAL:
         return cJSON_CreateNumber(sqlite3_column_double(statement, index));

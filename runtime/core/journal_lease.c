@@ -1,8 +1,9 @@
 /* Leases: who holds a run, and whether that is over.
  *
  * A holder is "host/boot/pidns/pid/start": the machine, its boot, the namespace of its process id, the id and when that process
- * was started (in ticks of the kernel since the boot). A lease ends at a time of the boot's own clock, which is not set and goes
- * on while the machine sleeps; it is over before that where its process can be seen to be gone, and after another boot. */
+ * was started (in ticks of the kernel since the boot). A lease ends at a time of the boot's own clock, which nobody sets. That
+ * clock stands still while the machine sleeps, so that no lease is over at the moment of waking, when its holder has not come to
+ * renew it. A lease is over before its time where its process can be seen to be gone, and after another boot. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,7 @@
 double lease_clock(void)
 {
     struct timespec now;
-    clock_gettime(CLOCK_BOOTTIME, &now);
+    clock_gettime(CLOCK_MONOTONIC, &now);
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
@@ -97,6 +98,22 @@ bool lease_prepare(struct journal *j, struct err *err)
     return sqlite3_create_function(j->db, "lease_over", 2, SQLITE_UTF8 | SQLITE_DIRECTONLY, j, sql_lease_over, NULL, NULL) ==
                SQLITE_OK ||
            sql_fail(j->db, err);
+}
+
+bool lease_renew(struct journal *j, struct err *err)
+{
+    static const char text[] = "UPDATE run SET lease_until = ?2 WHERE " RUN_IS_OPEN " AND state = 'running' AND holder = ?1"
+                               " AND lease_until < ?3";
+    sqlite3_stmt *statement = sql_prepare(j->db, text, err);
+    if (!statement)
+        return false;
+    double now = lease_clock();
+    sqlite3_bind_text(statement, 1, j->holder, -1, SQLITE_STATIC);
+    sqlite3_bind_double(statement, 2, now + j->lease);
+    sqlite3_bind_double(statement, 3, now + j->lease * 0.7);
+    bool ok = sql_run(statement, err);
+    sqlite3_finalize(statement);
+    return ok;
 }
 
 void lease_holder_text(const char *holder, char *out, size_t size)

@@ -12,7 +12,11 @@ bool journal_op_add_dead_letter(struct journal *j, const cJSON *params, cJSON **
 {
     static const char text[] = "INSERT INTO dead_letter (at, kind, target, payload, error, attempts) VALUES (?2, ?3, ?4, ?5, ?6, ?7)";
     const char *kind;
-    if (!need_text(params, "kind", &kind, err) || !journal_begin(j, err))
+    if (!need_text(params, "kind", &kind, err))
+        return false;
+    if (!cJSON_HasObjectItem(params, "payload"))
+        return err_set(err, ERR_USAGE, "the journal needs the \"payload\" that could not be delivered");
+    if (!journal_begin(j, err))
         return false;
     sqlite3_stmt *statement = sql_prepare(j->db, text, err);
     bool ok = statement != NULL;

@@ -95,10 +95,12 @@ bool journal_op_find_run(struct journal *j, const cJSON *params, cJSON **reply, 
     return ok && read_with_steps(j, id, reply, err);
 }
 
+/* ---- runs ---- */
+
 /* The states that are asked for. */
 struct wanted {
     struct buf states; /* ",a,b,"; empty when all are wanted */
-    bool open_only;    /* none of them is the state of a run that has ended for good: there is an index of the others */
+    bool open_only;    /* none of them is the state of a run that has ended for good */
 };
 
 static void want(struct wanted *w, const char *state)
@@ -121,27 +123,59 @@ static bool read_wanted(const cJSON *params, struct wanted *w, struct err *err)
     return !w->states.failed || err_set(err, ERR_USAGE, "too many states of runs are asked for");
 }
 
+enum { LIMIT_PARAMETER = 1, STATES_PARAMETER, FIRST_FILTER };
+
+static const struct {
+    const char *name;
+    bool is_text;
+    const char *condition; /* with the parameter's number */
+} filters[] = {{"schedule", true, " AND schedule = ?%d"},
+               {"kind", true, " AND kind = ?%d"},
+               {"parent", false, " AND parent = ?%d"},
+               {"before_id", false, " AND id < ?%d"}};
+#define FILTERS (sizeof filters / sizeof filters[0])
+
+/* Only what is asked for stands in the query, so that there is an index for it. */
+static bool runs_query(const cJSON *params, const struct wanted *w, struct buf *query, struct err *err)
+{
+    (void)buf_addf(query, "SELECT %s FROM run WHERE 1", run_selection);
+    if (w->open_only)
+        (void)buf_adds(query, " AND " RUN_IS_OPEN);
+    for (size_t i = 0; i < FILTERS; i++)
+        if (cJSON_HasObjectItem(params, filters[i].name))
+            (void)buf_addf(query, filters[i].condition, FIRST_FILTER + (int)i);
+    if (w->states.len)
+        (void)buf_adds(query, " AND instr(?2, ',' || state_now || ',') > 0");
+    (void)buf_adds(query, " ORDER BY id DESC LIMIT ?1");
+    return !query->failed || err_set(err, ERR_MEMORY, "out of memory");
+}
+
+static bool bind_filters(sqlite3_stmt *statement, const cJSON *params, struct err *err)
+{
+    for (size_t i = 0; i < FILTERS; i++) {
+        const struct column column = {filters[i].name, filters[i].is_text ? COLUMN_TEXT : COLUMN_INTEGER, true};
+        const cJSON *value = cJSON_GetObjectItemCaseSensitive(params, filters[i].name);
+        if (value && !bind_value(statement, FIRST_FILTER + (int)i, &column, value, err))
+            return false;
+    }
+    return true;
+}
+
 bool journal_op_runs(struct journal *j, const cJSON *params, cJSON **reply, struct err *err)
 {
     struct wanted wanted;
-    char text[2048];
-    snprintf(text, sizeof text, "SELECT * FROM (SELECT %s FROM run WHERE (?1 IS NULL OR schedule = ?1) AND (?2 IS NULL OR kind = ?2)"
-             " AND (?3 = 0 OR parent = ?3) AND (?4 = 0 OR id < ?4) AND (?7 OR state IN ('queued', 'running', 'interrupted'))"
-             " ORDER BY id DESC) AS told WHERE ?5 IS NULL OR instr(?5, ',' || told.state_now || ',') > 0 ORDER BY id DESC LIMIT ?6",
-             run_selection);
-    bool ok = read_wanted(params, &wanted, err);
-    sqlite3_stmt *statement = ok ? sql_prepare(j->db, text, err) : NULL;
+    struct buf query;
+    buf_init(&query, 1 << 14);
+    bool ok = read_wanted(params, &wanted, err) && runs_query(params, &wanted, &query, err);
+    sqlite3_stmt *statement = ok ? sql_prepare(j->db, query.data, err) : NULL;
     if (statement) {
-        sqlite3_bind_text(statement, 1, text_of(params, "schedule"), -1, SQLITE_STATIC);
-        sqlite3_bind_text(statement, 2, text_of(params, "kind"), -1, SQLITE_STATIC);
-        sqlite3_bind_int64(statement, 3, (int64_t)number_of(params, "parent", 0));
-        sqlite3_bind_int64(statement, 4, (int64_t)number_of(params, "before_id", 0));
-        sqlite3_bind_text(statement, 5, wanted.states.len ? wanted.states.data : NULL, -1, SQLITE_STATIC);
-        sqlite3_bind_int64(statement, 6, (int64_t)number_of(params, "limit", LIMIT));
-        sqlite3_bind_int(statement, 7, !wanted.open_only);
+        sqlite3_bind_int64(statement, LIMIT_PARAMETER, (int64_t)number_of(params, "limit", LIMIT));
+        if (wanted.states.len)
+            sqlite3_bind_text(statement, STATES_PARAMETER, wanted.states.data, -1, SQLITE_STATIC);
     }
-    ok = statement && rows_to_list(j, statement, run_columns, run_column_count, reply, err);
+    ok = statement && bind_filters(statement, params, err) && rows_to_list(j, statement, run_columns, run_column_count, reply, err);
     sqlite3_finalize(statement);
+    buf_free(&query);
     buf_free(&wanted.states);
     if (!ok) {
         cJSON_Delete(*reply);
@@ -150,34 +184,43 @@ bool journal_op_runs(struct journal *j, const cJSON *params, cJSON **reply, stru
     return ok;
 }
 
-/* Ticks that made a run which is gone, and those before a time that made none; not what they say of files, so that none is taken
- * twice, nor that the end of a run which is still there was dealt with. */
+/* ---- prune ---- */
+
+/* Ended runs that ended before a time, but not the newest `keep`. What a run that is kept has begun is kept with it: its next
+ * attempt asks what is done already. */
+static const char forget_runs[] =
+    "WITH old AS (SELECT id FROM run WHERE state IN ('succeeded', 'failed', 'cancelled') AND ended_at < ?1"
+    " AND id <= (SELECT coalesce(max(id), 0) FROM (SELECT id FROM run ORDER BY id DESC LIMIT 1 OFFSET ?2)))"
+    " DELETE FROM run WHERE id IN old AND (parent IS NULL OR parent IN old) RETURNING id";
+
+/* Ticks that are long past (a clock may be set back, and must not find them due again) and whose run, if they made one, is gone.
+ * Those of files (path|dev|ino|size|mtime) are kept, so that none is taken twice, and those of the end of a run that is still there. */
+#define TICK_KEPT 604800 /* seconds */
+static const char forget_ticks[] =
+    "DELETE FROM tick WHERE max(due, at) < min(?1, ?2) AND key NOT GLOB '*|*|*|*|*'"
+    " AND (run IS NULL OR run NOT IN (SELECT id FROM run))"
+    " AND NOT (key LIKE 'ended|%' AND CAST(substr(key, 7) AS INTEGER) IN (SELECT id FROM run))";
+
 static bool prune_ticks(struct journal *j, double before, struct err *err)
 {
-    static const char text[] =
-        "DELETE FROM tick WHERE key NOT LIKE '/%' AND iif(run IS NULL, at < ?1 AND NOT (key LIKE 'ended|%' AND"
-        " CAST(substr(key, 7) AS INTEGER) IN (SELECT id FROM run)), run NOT IN (SELECT id FROM run))";
-    sqlite3_stmt *statement = sql_prepare(j->db, text, err);
+    sqlite3_stmt *statement = sql_prepare(j->db, forget_ticks, err);
     if (!statement)
         return false;
     sqlite3_bind_double(statement, 1, before);
+    sqlite3_bind_double(statement, 2, journal_time() - TICK_KEPT);
     bool ok = sql_run(statement, err);
     sqlite3_finalize(statement);
     return ok;
 }
 
-/* Ended runs that began before a time, but not the newest `keep`. */
 bool journal_op_prune(struct journal *j, const cJSON *params, cJSON **reply, struct err *err)
 {
-    static const char text[] =
-        "DELETE FROM run WHERE state IN ('succeeded', 'failed', 'cancelled') AND ended_at < ?1"
-        " AND id <= (SELECT coalesce(max(id), 0) FROM (SELECT id FROM run ORDER BY id DESC LIMIT 1 OFFSET ?2)) RETURNING id";
     static const struct column columns[] = {{"id", COLUMN_INTEGER, false}};
     int64_t keep = (int64_t)number_of(params, "keep", 0);
     double before = number_of(params, "before", journal_time());
     if (!journal_begin(j, err))
         return false;
-    sqlite3_stmt *statement = sql_prepare(j->db, text, err);
+    sqlite3_stmt *statement = sql_prepare(j->db, forget_runs, err);
     bool ok = statement != NULL;
     if (ok) {
         sqlite3_bind_double(statement, 1, before);

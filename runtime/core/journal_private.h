@@ -2,20 +2,81 @@
 #ifndef UPJOB_CORE_JOURNAL_PRIVATE_H
 #define UPJOB_CORE_JOURNAL_PRIVATE_H
 
+#include <limits.h>
 #include <sqlite3.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <sys/types.h>
 
 #include "core/buf.h"
 #include "core/journal.h"
 #include "core/sql.h"
 
 #define HOLDER_SIZE 256
+#define STAMP_SIZE 32
+
+#define JOURNAL_APPLICATION "1970302818" /* "upjb", in the header of the file */
+
+/* Of the runs that have not ended for good. There is an index of these: it is used where a query says this in these words. */
+#define RUN_IS_OPEN "state IN ('queued', 'running', 'interrupted')"
 
 struct journal {
-    sqlite3 *db;
+    sqlite3 *db; /* NULL when it could not be opened again: the next operation tries to */
     double lease;
     char holder[HOLDER_SIZE]; /* this process: journal_lease.c */
+    char directory[PATH_MAX - 64], path[PATH_MAX], lock_path[PATH_MAX];
+    dev_t device; /* the file that is open */
+    ino_t inode;
+    int lock; /* journal.lock; -1: not open */
+    bool was_open;
+    char *notice; /* for a person: what was found while it was opened; NULL when nothing was */
 };
+
+/* ---- journal_lock.c ---- */
+
+#define LOCK_WAIT_MS 30000
+
+/* Opens the lock's file: -1 with *err. */
+int journal_lock_file(const char *directory, struct err *err) MUST_CHECK;
+/* Waits while another process opens the store. */
+bool journal_lock_opening(int fd, const char *directory, struct err *err) MUST_CHECK;
+void journal_unlock_opening(int fd);
+/* While the store is opened: whether nobody else uses it. It is then nobody else's until journal_lock_in_use, which shares it. */
+bool journal_lock_alone(int fd) MUST_CHECK;
+bool journal_lock_in_use(int fd, struct err *err) MUST_CHECK;
+void journal_unlock_in_use(int fd);
+
+/* ---- journal_damage.c ---- */
+
+/* Whether its last user did not come to close it. */
+bool journal_was_left_open(const char *path);
+/* Whether what is there is no database, or is seen to be a damaged one: at a glance, or after a look at every page. */
+bool journal_is_damaged(const char *path, bool thoroughly);
+/* The highest number of a run that the directory knows of; where `had_runs` and nothing tells, one that is high enough. */
+int64_t journal_highest_id(const char *path, bool had_runs);
+/* Moves the database and what belongs to it: `to` is where to. */
+bool journal_move_aside(const char *path, char to[PATH_MAX + 64], struct err *err) MUST_CHECK;
+/* The time, for names of files: 20261123T060000Z. */
+void journal_stamp(char out[STAMP_SIZE]);
+
+/* ---- journal_version.c ---- */
+
+extern const struct sql_store journal_store;
+/* Makes a new store, with runs numbered above `highest_id`. */
+bool journal_make(const char *path, int64_t highest_id, struct err *err) MUST_CHECK;
+
+struct migration {
+    int from;         /* to the version after it */
+    const char *text; /* SQL; NULL: the end of the list */
+};
+struct version {
+    int number;
+    const struct migration *migrations; /* in order */
+};
+extern const struct migration journal_migrations[];
+/* Brings a store of an older version to this one, in one transaction, when nobody else uses it; a copy of what was is made before:
+ * its name in `copy`, which is "" otherwise. ERR_CONFIG for a newer version and for what is no journal. */
+bool journal_check_version(const char *path, const struct version *to, bool alone, char *copy, size_t size, struct err *err) MUST_CHECK;
 
 /* ---- journal.c ---- */
 
@@ -59,9 +120,11 @@ bool run_read(struct journal *j, int64_t id, cJSON **run, struct err *err) MUST_
 
 /* ---- journal_lease.c ---- */
 
+/* Renews the leases of this process that a third of their time has passed for. */
+bool lease_renew(struct journal *j, struct err *err) MUST_CHECK;
 /* Fills j->holder, and registers the SQL function lease_over(holder, lease_until). */
 bool lease_prepare(struct journal *j, struct err *err) MUST_CHECK;
-/* Seconds of the clock that leases are measured in: it goes on while the machine sleeps, and nobody sets it. */
+/* Seconds of the clock that leases are measured in: nobody sets it, and it stands still while the machine sleeps, as holders do. */
 double lease_clock(void);
 /* "process 4711 on host" of a holder. */
 void lease_holder_text(const char *holder, char *out, size_t size);

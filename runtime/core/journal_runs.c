@@ -21,32 +21,17 @@ static bool assign(struct journal *j, int64_t id, const char *assignments, struc
     return ok;
 }
 
-/* The number of a run among those of its parent that have its ordinal. */
-#define NEXT_TRY "try = (SELECT count(*) FROM run AS other WHERE other.parent = run.parent AND other.ordinal = run.ordinal AND other.id < run.id) + 1"
-
-bool journal_op_begin_run(struct journal *j, const cJSON *params, cJSON **reply, struct err *err)
-{
-    const char *kind;
-    int64_t id;
-    if (!need_text(params, "kind", &kind, err) || !journal_begin(j, err))
-        return false;
-    bool ok = run_insert(j, params, "running", &id, err) &&
-              assign(j, id, "holder = ?2, lease_until = ?3, queued_at = ?4, begun_at = ?4, attempt = 1, fence = 1, " NEXT_TRY, err) &&
-              run_read(j, id, reply, err);
-    return journal_end(j, ok, reply, err);
-}
-
 /* Where a run stands, for who wants to write it. */
 struct standing {
     char state[16];
-    int64_t fence;
+    int64_t fence, parent; /* parent: 0 when it has none */
     bool lease_over;
     char holder[HOLDER_SIZE];
 };
 
 static bool read_standing(struct journal *j, int64_t id, struct standing *s, struct err *err)
 {
-    static const char text[] = "SELECT state, fence, lease_over(holder, lease_until), holder FROM run WHERE id = ?";
+    static const char text[] = "SELECT state, fence, lease_over(holder, lease_until), holder, parent FROM run WHERE id = ?";
     sqlite3_stmt *statement = sql_prepare(j->db, text, err);
     if (!statement)
         return false;
@@ -57,12 +42,83 @@ static bool read_standing(struct journal *j, int64_t id, struct standing *s, str
         s->fence = sqlite3_column_int64(statement, 1);
         s->lease_over = sqlite3_column_int(statement, 2);
         snprintf(s->holder, sizeof s->holder, "%s", sql_text(statement, 3));
+        s->parent = sqlite3_column_int64(statement, 4);
     }
     bool ok = status == SQLITE_ROW || (status == SQLITE_DONE ? err_set(err, ERR_NOT_FOUND, "there is no run %lld in the journal",
                                                                        (long long)id)
                                                              : sql_fail(j->db, err));
     sqlite3_finalize(statement);
     return ok;
+}
+
+/* What goes on under a run's number must stop when another has that run. */
+static bool check_parent(struct journal *j, const cJSON *params, int64_t parent, struct err *err)
+{
+    const cJSON *fence = cJSON_GetObjectItemCaseSensitive(params, "parent_fence");
+    struct standing standing;
+    if (!fence)
+        return true;
+    if (!read_standing(j, parent, &standing, err))
+        return false;
+    return (cJSON_IsNumber(fence) && standing.fence == (int64_t)fence->valuedouble && strcmp(standing.state, "running") == 0) ||
+           err_set(err, ERR_LEASE_LOST, "run %lld, which this belongs to, goes on elsewhere or has ended: nothing more is begun here",
+                   (long long)parent);
+}
+
+/* A key is that of one job: nobody else may be at work on it. */
+static bool check_key(struct journal *j, const cJSON *params, struct err *err)
+{
+    static const char text[] = "SELECT id, holder FROM run WHERE run_key = ?1 AND domain IS ?2 AND kind = ?3 AND " RUN_IS_OPEN
+                               " AND state = 'running' AND NOT lease_over(holder, lease_until)";
+    const char *key = text_of(params, "run_key");
+    char who[128];
+    if (!key)
+        return true;
+    sqlite3_stmt *statement = sql_prepare(j->db, text, err);
+    if (!statement)
+        return false;
+    sqlite3_bind_text(statement, 1, key, -1, SQLITE_STATIC);
+    sqlite3_bind_text(statement, 2, text_of(params, "domain"), -1, SQLITE_STATIC);
+    sqlite3_bind_text(statement, 3, text_of(params, "kind"), -1, SQLITE_STATIC);
+    int status = sqlite3_step(statement);
+    bool ok = status == SQLITE_DONE || (status != SQLITE_ROW && sql_fail(j->db, err));
+    if (status == SQLITE_ROW) {
+        lease_holder_text(sql_text(statement, 1), who, sizeof who);
+        err_set(err, ERR_LEASE_HELD, "run %lld, which has the same key \"%.200s\", goes on in %s",
+                (long long)sqlite3_column_int64(statement, 0), key, who);
+    }
+    sqlite3_finalize(statement);
+    return ok;
+}
+
+/* The number of a run among those of its parent that have its ordinal. */
+#define NEXT_TRY "try = coalesce((SELECT max(try) FROM run AS other WHERE other.parent = run.parent AND other.ordinal = run.ordinal" \
+                 " AND other.id < run.id), 0) + 1"
+
+static bool begin_run(struct journal *j, const cJSON *values, cJSON **reply, struct err *err)
+{
+    int64_t id;
+    return run_insert(j, values, "running", &id, err) &&
+           assign(j, id, "holder = ?2, lease_until = ?3, queued_at = ?4, begun_at = ?4, attempt = 1, fence = 1, " NEXT_TRY, err) &&
+           run_read(j, id, reply, err);
+}
+
+bool journal_op_begin_run(struct journal *j, const cJSON *params, cJSON **reply, struct err *err)
+{
+    struct standing parent;
+    const char *kind;
+    double id = number_of(params, "parent", 0);
+    if (!need_text(params, "kind", &kind, err))
+        return false;
+    cJSON *values = cJSON_Duplicate(params, true);
+    if (!values)
+        return err_set(err, ERR_MEMORY, "out of memory");
+    cJSON_DeleteItemFromObjectCaseSensitive(values, "parent_fence");
+    bool begun = journal_begin(j, err);
+    bool ok = begun && (id == 0 || read_standing(j, (int64_t)id, &parent, err)) && check_parent(j, params, (int64_t)id, err) &&
+              check_key(j, params, err) && begin_run(j, values, reply, err);
+    cJSON_Delete(values);
+    return begun && journal_end(j, ok, reply, err);
 }
 
 static bool may_claim(const struct standing *s, int64_t id, bool ended_too, struct err *err)
@@ -87,6 +143,7 @@ bool journal_op_claim_run(struct journal *j, const cJSON *params, cJSON **reply,
     if (!need_integer(params, "id", &id, err) || !journal_begin(j, err))
         return false;
     bool ok = read_standing(j, id, &standing, err) && may_claim(&standing, id, is_true(params, "ended"), err) &&
+              check_parent(j, params, standing.parent, err) &&
               assign(j, id, is_true(params, "to_end") ? CLAIM : CLAIM ", attempt = attempt + 1", err) &&
               run_read(j, id, reply, err);
     return journal_end(j, ok, reply, err);
@@ -191,24 +248,4 @@ bool journal_op_requeue_run(struct journal *j, const cJSON *params, cJSON **repl
               assign(j, id, "state = 'queued', holder = NULL, lease_until = NULL, ended_at = NULL", err) &&
               set_chosen(j, id, params, names, err) && reply_with(cJSON_CreateTrue(), reply, err);
     return journal_end(j, ok, reply, err);
-}
-
-bool journal_renew(struct journal *j, struct err *err)
-{
-    static const char text[] = "UPDATE run SET lease_until = ?2 WHERE holder = ?1 AND state = 'running' AND lease_until < ?3";
-    sqlite3_stmt *statement = sql_prepare(j->db, text, err);
-    if (!statement)
-        return false;
-    double now = lease_clock();
-    sqlite3_bind_text(statement, 1, j->holder, -1, SQLITE_STATIC);
-    sqlite3_bind_double(statement, 2, now + j->lease);
-    sqlite3_bind_double(statement, 3, now + j->lease * 0.7);
-    bool ok = sql_run(statement, err);
-    sqlite3_finalize(statement);
-    return ok;
-}
-
-double journal_renew_interval(const struct journal *j)
-{
-    return j->lease / 3;
 }

@@ -80,26 +80,42 @@ static bool read_schedules(struct journal *j, bool by_id, cJSON **reply, struct 
     return status == SQLITE_ROW ? err_set(err, ERR_MEMORY, "out of memory") : sql_fail(j->db, err);
 }
 
+/* The ids of the list as JSON. */
+static char *ids_of(const cJSON *list)
+{
+    const cJSON *item;
+    cJSON *ids = cJSON_CreateArray();
+    bool ok = ids != NULL;
+    cJSON_ArrayForEach(item, list) ok = ok && cJSON_AddItemToArray(ids, cJSON_CreateString(text_of(item, "id")));
+    char *text = ok ? cJSON_PrintUnformatted(ids) : NULL;
+    cJSON_Delete(ids);
+    return text;
+}
+
+/* What is not in the list is gone. */
+static bool mark_gone(struct journal *j, const cJSON *list, struct err *err)
+{
+    char *ids = ids_of(list);
+    if (!ids)
+        return err_set(err, ERR_MEMORY, "out of memory");
+    sqlite3_stmt *statement =
+        sql_prepare(j->db, "UPDATE schedule SET gone = 1 WHERE NOT gone AND id NOT IN (SELECT value FROM json_each(?))", err);
+    if (statement)
+        sqlite3_bind_text(statement, 1, ids, -1, SQLITE_STATIC);
+    bool ok = statement && sql_run(statement, err);
+    sqlite3_finalize(statement);
+    cJSON_free(ids);
+    return ok;
+}
+
 bool journal_op_sync_schedules(struct journal *j, const cJSON *params, cJSON **reply, struct err *err)
 {
+    const cJSON *list = cJSON_GetObjectItemCaseSensitive(params, "list");
+    if (!list)
+        return err_set(err, ERR_USAGE, "the journal needs a list of schedules");
     if (!journal_begin(j, err))
         return false;
-    /* What is not in the list is gone; what is, is put back as it was. */
-    bool ok = sql_exec(j->db, "CREATE TEMP TABLE IF NOT EXISTS was_gone (id TEXT PRIMARY KEY); DELETE FROM was_gone;", err);
-    const cJSON *item, *list = cJSON_GetObjectItemCaseSensitive(params, "list");
-    ok = ok && put_all(j, params, err);
-    sqlite3_stmt *statement = ok ? sql_prepare(j->db, "INSERT OR IGNORE INTO was_gone VALUES (?)", err) : NULL;
-    ok = statement != NULL;
-    cJSON_ArrayForEach(item, list)
-    {
-        if (!ok)
-            break;
-        sqlite3_bind_text(statement, 1, text_of(item, "id"), -1, SQLITE_STATIC);
-        ok = sql_run(statement, err);
-    }
-    sqlite3_finalize(statement);
-    ok = ok && sql_exec(j->db, "UPDATE schedule SET gone = 1 WHERE id NOT IN (SELECT id FROM was_gone)", err) &&
-         read_schedules(j, true, reply, err);
+    bool ok = put_all(j, params, err) && mark_gone(j, list, err) && read_schedules(j, true, reply, err);
     return journal_end(j, ok, reply, err);
 }
 
@@ -163,7 +179,7 @@ bool journal_op_outcome(struct journal *j, const cJSON *params, cJSON **reply, s
 
 struct ticking {
     struct journal *j;
-    sqlite3_stmt *insert, *made, *due;
+    sqlite3_stmt *insert, *made, *queued, *due;
 };
 
 static bool is_new_tick(struct ticking *t, const cJSON *item, const char *schedule, const char *key, bool *is_new, struct err *err)
@@ -192,6 +208,8 @@ static bool advance(struct ticking *t, const cJSON *item, const char *schedule, 
 static bool make_run(struct ticking *t, const char *schedule, const char *key, const cJSON *fields, int64_t *id, struct err *err)
 {
     cJSON *values = cJSON_Duplicate(fields, true);
+    cJSON_DeleteItemFromObjectCaseSensitive(values, "schedule");
+    cJSON_DeleteItemFromObjectCaseSensitive(values, "kind");
     bool ok = values && cJSON_AddStringToObject(values, "schedule", schedule) && cJSON_AddStringToObject(values, "kind", "automation");
     if (!ok)
         err_set(err, ERR_MEMORY, "out of memory");
@@ -202,11 +220,13 @@ static bool make_run(struct ticking *t, const char *schedule, const char *key, c
     sqlite3_bind_text(t->made, 1, schedule, -1, SQLITE_STATIC);
     sqlite3_bind_text(t->made, 2, key, -1, SQLITE_STATIC);
     sqlite3_bind_int64(t->made, 3, *id);
-    return sql_run(t->made, err);
+    sqlite3_bind_int64(t->queued, 1, *id);
+    sqlite3_bind_double(t->queued, 2, journal_time());
+    return sql_run(t->made, err) && sql_run(t->queued, err);
 }
 
-/* One tick: what came of it is added to the reply. */
-static bool tick(struct ticking *t, const cJSON *item, cJSON *reply, struct err *err)
+/* One tick; what came of it in `told`. */
+static bool tick(struct ticking *t, const cJSON *item, cJSON *told, struct err *err)
 {
     const char *schedule, *key, *skipped = text_of(item, "skipped");
     const cJSON *run = cJSON_GetObjectItemCaseSensitive(item, "run");
@@ -217,21 +237,28 @@ static bool tick(struct ticking *t, const cJSON *item, cJSON *reply, struct err 
         return false;
     if (is_new && run && !skipped && !make_run(t, schedule, key, run, &id, err))
         return false;
-    cJSON_AddStringToObject(reply, "schedule", schedule);
-    cJSON_AddStringToObject(reply, "key", key);
-    if (!is_new)
-        cJSON_AddTrueToObject(reply, "taken");
-    else if (id)
-        cJSON_AddNumberToObject(reply, "run", (double)id);
-    else
-        cJSON_AddStringToObject(reply, "skipped", skipped ? skipped : "nothing to run");
-    return true;
+    cJSON *said = !is_new ? cJSON_AddTrueToObject(told, "taken")
+                  : id    ? cJSON_AddNumberToObject(told, "run", (double)id)
+                          : cJSON_AddStringToObject(told, "skipped", skipped ? skipped : "nothing to run");
+    return (said && cJSON_AddStringToObject(told, "schedule", schedule) && cJSON_AddStringToObject(told, "key", key)) ||
+           err_set(err, ERR_MEMORY, "out of memory");
+}
+
+static bool tell_tick(struct ticking *t, const cJSON *item, cJSON *list, struct err *err)
+{
+    cJSON *told = cJSON_CreateObject();
+    if (!told || !cJSON_AddItemToArray(list, told)) {
+        cJSON_Delete(told);
+        return err_set(err, ERR_MEMORY, "out of memory");
+    }
+    return tick(t, item, told, err);
 }
 
 bool journal_op_tick(struct journal *j, const cJSON *params, cJSON **reply, struct err *err)
 {
     static const char insert[] = "INSERT OR IGNORE INTO tick (schedule, key, due, at, skipped) VALUES (?1, ?2, ?3, ?4, ?5)";
     static const char made[] = "UPDATE tick SET run = ?3 WHERE schedule = ?1 AND key = ?2";
+    static const char queued[] = "UPDATE run SET queued_at = ?2 WHERE id = ?1";
     static const char due[] = "UPDATE schedule SET last_due = max(coalesce(last_due, ?2), ?2) WHERE id = ?1";
     const cJSON *item, *list = cJSON_GetObjectItemCaseSensitive(params, "list");
     struct ticking t = {.j = j};
@@ -242,18 +269,13 @@ bool journal_op_tick(struct journal *j, const cJSON *params, cJSON **reply, stru
     }
     t.insert = sql_prepare(j->db, insert, err);
     t.made = t.insert ? sql_prepare(j->db, made, err) : NULL;
-    t.due = t.made ? sql_prepare(j->db, due, err) : NULL;
+    t.queued = t.made ? sql_prepare(j->db, queued, err) : NULL;
+    t.due = t.queued ? sql_prepare(j->db, due, err) : NULL;
     bool ok = t.due != NULL;
-    cJSON_ArrayForEach(item, list)
-    {
-        cJSON *told = ok ? cJSON_CreateObject() : NULL;
-        if (!told)
-            break;
-        ok = tick(&t, item, told, err);
-        cJSON_AddItemToArray(*reply, told); /* the end of a list is known to cJSON: child->prev */
-    }
+    cJSON_ArrayForEach(item, list) ok = ok && tell_tick(&t, item, *reply, err);
     sqlite3_finalize(t.insert);
     sqlite3_finalize(t.made);
+    sqlite3_finalize(t.queued);
     sqlite3_finalize(t.due);
     return journal_end(j, ok, reply, err);
 }

@@ -21,6 +21,11 @@ function journal.directory(state)
   return home and home ~= "" and home .. "/.local/state/upjob" or nil
 end
 
+-- What was found while the journal was opened, also anew: a person is to know.
+local function warn(notice)
+  if notice then require("upjob.log").warn("%s", notice) end
+end
+
 --- journal.open{ state=, lease= } → store | nil, err. One for each directory in a process; the directory is made when missing.
 -- lease: seconds for which a run stays this process's without a sign of life; 30 unless given.
 function journal.open(options)
@@ -36,11 +41,12 @@ function journal.open(options)
   if open_stores[directory] then return open_stores[directory] end
   native, err = require("upjob.native.journal").new()
   if not native then return nil, err end
-  local ok, aside = native:open(directory, options.lease)
-  if not ok then return nil, aside end
-  if open_stores[directory] then return open_stores[directory] end -- by another task, meanwhile
-  if aside then
-    require("upjob.log").warn("the journal of %s was damaged: it is kept as %s, and a new one was begun", directory, aside)
+  local ok, why, notice = native:open(directory, options.lease)
+  warn(notice)
+  if not ok then return nil, why end
+  if open_stores[directory] then -- by another task, meanwhile
+    native:close()
+    return open_stores[directory]
   end
   local self = setmetatable({ native = native, directory = directory }, store)
   open_stores[directory] = self
@@ -49,43 +55,73 @@ end
 
 -- ---- what is not written ----
 
--- A query may hold a signature, a user part a password.
+-- A query may hold a signature, a user part a password; text of a database ends at a NUL byte.
 local function without_secrets(text)
-  text = text:gsub("(%a[%w+.-]*://)[^%s/?#@]+@", "%1")
-  return (text:gsub("(%a[%w+.-]*://[^%s?#\"'<>]+)[?#][^%s\"'<>]*", "%1"))
+  text = text:gsub("\0", ""):gsub("(%a[%w+.-]*://)[^%s/?#@]+@", "%1")
+  text = text:gsub("(%a[%w+.-]*://[^%s?#\"'<>]+)[?#][^%s\"'<>]*", "%1")
+  return (text:gsub("([Xx]%-[Aa][Mm][Zz]%-[%w-]+=)[^%s&\"'<>]+", "%1…"))
 end
 
-local function plain(value, depth)
+local MOST_NESTED = 20
+
+local plain
+
+-- A list stays one where its items are those from 1 on; other tables have names.
+local function plain_table(value, depth)
+  local copy, is_list = {}, getmetatable(value) == getmetatable(json.array())
+  local count = 0
+  for _ in pairs(value) do count = count + 1 end
+  if is_list or (count > 0 and rawlen(value) == count) then
+    for i = 1, rawlen(value) do copy[i] = plain(value[i], depth + 1) end
+    return is_list and json.array(copy) or copy
+  end
+  for name, field in pairs(value) do
+    copy[without_secrets(utf8.len(tostring(name)) and tostring(name) or "?")] = plain(field, depth + 1)
+  end
+  if copy.value ~= nil and (copy.line or copy.column) then -- of a cell
+    copy.value, copy.text, copy.masked = nil, copy.masked or copy.text, nil
+  end
+  return copy
+end
+
+function plain(value, depth)
   local kind = type(value)
   if kind == "string" then return without_secrets(value) end
-  if kind == "number" or kind == "boolean" or value == json.null then return value end
-  if kind ~= "table" then return tostring(value) end
-  if depth > 20 then return tostring(value) end
-  local copy = {}
-  for k, v in pairs(value) do
-    if type(k) == "string" or math.type(k) == "integer" then copy[k] = plain(v, depth + 1) end
-  end
-  return setmetatable(copy, not errors.is(value) and getmetatable(value) or nil)
+  if kind == "boolean" or value == json.null then return value end
+  if kind == "number" then return value == value and math.abs(value) ~= math.huge and value or tostring(value) end
+  if errors.is(value) then return journal.error(value) end
+  if kind ~= "table" or depth > MOST_NESTED then return tostring(value) end
+  return plain_table(value, depth)
 end
 
---- A value as it is written.
+--- A value as it is written: secrets, and what cannot be JSON, are left out.
 function journal.plain(value)
   return plain(value, 0)
 end
 
+local ERROR_FIELDS = { "code", "message", "operation", "status", "request_id", "retryable", "outcome", "file", "line", "column",
+                       "step", "job_id", "attempts" }
+
 --- An error as it is written: without values of cells, which are personal data, and what goes with them.
 function journal.error(err)
   if err == nil then return nil end
-  if not errors.is(err) then return { code = "InternalError", message = plain(tostring(err), 0) } end
+  if type(err) ~= "table" then return { code = "InternalError", message = plain(tostring(err), 0) } end
   local copy = {}
-  for _, name in ipairs { "code", "message", "operation", "status", "request_id", "retryable", "outcome", "file", "line",
-                          "column", "step", "job_id", "attempts" } do
-    copy[name] = err[name] ~= nil and plain(err[name], 0) or nil
+  for _, name in ipairs(ERROR_FIELDS) do
+    local field = err[name]
+    if type(field) ~= "table" and field ~= nil then copy[name] = plain(field, 0) end
   end
   return copy
 end
 
 -- ---- operations ----
+
+local function ask(self, operation, params)
+  local reply, err, notice = self.native:call(operation, params)
+  warn(notice)
+  if reply == nil then return nil, err end
+  return reply
+end
 
 local function call(self, operation, params)
   local written = {}
@@ -93,7 +129,7 @@ local function call(self, operation, params)
     if name == "error" then value = journal.error(value) else value = plain(value, 0) end
     written[name] = value
   end
-  return self.native:call(operation, written)
+  return ask(self, operation, written)
 end
 
 for _, name in ipairs { "begin_run", "claim_run", "step", "end_run", "requeue_run", "run", "find_run", "runs", "sync_schedules",
@@ -103,7 +139,7 @@ end
 
 --- The store's own clock: seconds since 1970.
 function store:now()
-  return self.native:call("now", {})
+  return ask(self, "now", {})
 end
 
 --- store:tick{ { schedule=, key=, due=, run= or skipped= }, … } → what came of each.

@@ -1,0 +1,183 @@
+/* The tables of the store, and how one of an older version becomes one of this. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/journal_private.h"
+
+#define VERSION 1
+
+static const char schema[] =
+    "PRAGMA application_id = " JOURNAL_APPLICATION ";"
+    "CREATE TABLE run ("
+    "    id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, parent INTEGER REFERENCES run (id) ON DELETE SET NULL,"
+    "    ordinal INTEGER, try INTEGER NOT NULL DEFAULT 1, schedule TEXT, state TEXT NOT NULL, attempt INTEGER NOT NULL DEFAULT 0,"
+    "    fence INTEGER NOT NULL DEFAULT 0, run_key TEXT, script TEXT, arguments TEXT, directory TEXT, file TEXT,"
+    "    file_fingerprint TEXT, mapping_file TEXT, mapping TEXT, mapping_fingerprint TEXT, domain TEXT, display_name TEXT,"
+    "    job_id TEXT, job_status TEXT, options TEXT, event TEXT, result TEXT, error TEXT, exit_status INTEGER, output TEXT,"
+    "    queued_at REAL, begun_at REAL, ended_at REAL, not_before REAL,"
+    "    holder TEXT, lease_until REAL);" /* the boot's clock: journal_lease.c */
+    "CREATE UNIQUE INDEX run_of_parent ON run (parent, ordinal, try) WHERE parent IS NOT NULL;"
+    "CREATE INDEX run_of_schedule ON run (schedule, id) WHERE schedule IS NOT NULL;"
+    "CREATE INDEX run_by_key ON run (run_key) WHERE run_key IS NOT NULL;"
+    "CREATE INDEX run_open ON run (state) WHERE " RUN_IS_OPEN ";"
+    "CREATE TABLE step (run INTEGER NOT NULL REFERENCES run (id) ON DELETE CASCADE, number INTEGER NOT NULL, attempt INTEGER NOT NULL,"
+    "    step TEXT NOT NULL, state TEXT NOT NULL, at REAL NOT NULL, detail TEXT, PRIMARY KEY (run, number)) WITHOUT ROWID;"
+    "CREATE TABLE schedule (id TEXT PRIMARY KEY, dir TEXT, file TEXT, timing TEXT, definition TEXT, created_at REAL NOT NULL,"
+    "    since REAL NOT NULL," /* nothing before this is due */
+    "    last_due REAL, paused INTEGER NOT NULL DEFAULT 0, gone INTEGER NOT NULL DEFAULT 0, streak INTEGER NOT NULL DEFAULT 0,"
+    "    last_run INTEGER, last_ok REAL) WITHOUT ROWID;"
+    "CREATE TABLE tick (schedule TEXT NOT NULL, key TEXT NOT NULL, due REAL NOT NULL, at REAL NOT NULL, run INTEGER, skipped TEXT,"
+    "    PRIMARY KEY (schedule, key)) WITHOUT ROWID;"
+    "CREATE INDEX tick_by_run ON tick (run);"
+    "CREATE TABLE dead_letter (id INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, kind TEXT NOT NULL, target TEXT,"
+    "    payload TEXT NOT NULL, error TEXT, attempts INTEGER);";
+
+const struct sql_store journal_store = {VERSION, schema, 4096, 2048};
+
+/* Each takes a store to the next version; none yet. */
+const struct migration journal_migrations[] = {{0, NULL}};
+
+static bool sync_path(const char *path, int flags)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | flags);
+    bool ok = fd >= 0 && fsync(fd) == 0;
+    if (fd >= 0)
+        close(fd);
+    return ok;
+}
+
+static bool sync_directory_of(const char *path, struct err *err)
+{
+    char directory[PATH_MAX];
+    snprintf(directory, sizeof directory, "%.*s", (int)(strrchr(path, '/') - path), path);
+    return sync_path(directory, O_DIRECTORY) || err_errno(err, ERR_SYSTEM, errno, "cannot write the directory of %s to the disk", path);
+}
+
+static void remove_database(const char *path)
+{
+    static const char *const beside[] = {"", "-wal", "-shm", "-journal"};
+    char file[PATH_MAX + 16];
+    for (size_t i = 0; i < sizeof beside / sizeof beside[0]; i++) {
+        snprintf(file, sizeof file, "%s%s", path, beside[i]);
+        unlink(file);
+    }
+}
+
+static bool count_runs_from(sqlite3 *db, int64_t highest, struct err *err)
+{
+    char text[96];
+    snprintf(text, sizeof text, "INSERT INTO sqlite_sequence (name, seq) VALUES ('run', %lld)", (long long)highest);
+    return sql_exec(db, text, err);
+}
+
+/* Written beside its place, so that a file in it is always one that was whole. */
+bool journal_make(const char *path, int64_t highest_id, struct err *err)
+{
+    char new[PATH_MAX + 8];
+    snprintf(new, sizeof new, "%s.new", path);
+    remove_database(new);
+    sqlite3 *db = sql_open(new, &journal_store, false, err);
+    bool ok = db && count_runs_from(db, highest_id, err);
+    if (db && sqlite3_close(db) != SQLITE_OK && ok)
+        ok = err_set(err, ERR_SYSTEM, "the journal %s cannot be made", path);
+    if (ok && journal_was_left_open(new)) /* its pages could not be put into the file itself */
+        ok = err_set(err, ERR_SYSTEM, "the journal %s cannot be made: is the disk full?", path);
+    if (ok && rename(new, path) != 0)
+        ok = err_errno(err, ERR_SYSTEM, errno, "cannot make the journal %s", path);
+    if (!ok)
+        remove_database(new);
+    return ok && sync_directory_of(path, err);
+}
+
+/* ---- versions ---- */
+
+static bool read_number(sqlite3 *db, const char *pragma, int64_t *number, struct err *err)
+{
+    sqlite3_stmt *statement = sql_prepare(db, pragma, err);
+    bool ok = statement && (sqlite3_step(statement) == SQLITE_ROW || sql_fail(db, err));
+    *number = ok ? sqlite3_column_int64(statement, 0) : 0;
+    sqlite3_finalize(statement);
+    return ok;
+}
+
+static bool make_copy(sqlite3 *db, const char *to, struct err *err)
+{
+    /* SQLite would make it for others to read, too. */
+    int fd = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return err_errno(err, ERR_SYSTEM, errno, "cannot copy the journal to %s, as it must be before it is changed", to);
+    close(fd);
+    sqlite3_stmt *statement = sql_prepare(db, "VACUUM INTO ?", err);
+    if (statement)
+        sqlite3_bind_text(statement, 1, to, -1, SQLITE_STATIC);
+    bool ok = statement && sql_run(statement, err);
+    sqlite3_finalize(statement);
+    if (ok && !sync_path(to, 0))
+        ok = err_errno(err, ERR_SYSTEM, errno, "cannot write %s to the disk", to);
+    if (!ok)
+        unlink(to);
+    return ok && sync_directory_of(to, err);
+}
+
+static bool change(sqlite3 *db, int64_t from, int version, const struct migration *migrations, struct err *err)
+{
+    char pragma[64];
+    struct err ignored;
+    snprintf(pragma, sizeof pragma, "PRAGMA user_version = %d", version);
+    bool ok = sql_exec(db, "BEGIN EXCLUSIVE", err);
+    for (const struct migration *m = migrations; ok && m->text; m++)
+        if (m->from >= from && m->from < version)
+            ok = sql_exec(db, m->text, err);
+    if (ok && sql_exec(db, pragma, err) && sql_exec(db, "COMMIT", err))
+        return true;
+    err_clear(&ignored);
+    if (!sqlite3_get_autocommit(db))
+        (void)!sql_exec(db, "ROLLBACK", &ignored);
+    return false;
+}
+
+static bool knows_the_way(const struct migration *migrations, int64_t from)
+{
+    for (const struct migration *m = migrations; m->text; m++)
+        if (m->from == from)
+            return true;
+    return false;
+}
+
+static bool migrate(sqlite3 *db, const char *path, int64_t found, const struct version *to, bool alone, char *copy, size_t size,
+                    struct err *err)
+{
+    char stamp[STAMP_SIZE];
+    if (!knows_the_way(to->migrations, found))
+        return err_set(err, ERR_CONFIG, "%s is of version %lld, which this upjob no longer knows (it makes version %d): choose another "
+                       "directory with --state DIR", path, (long long)found, to->number);
+    if (!alone)
+        return err_set(err, ERR_CONFIG, "%s is of version %lld, made by an older upjob that still uses it: stop that first, then it "
+                       "is brought to version %d", path, (long long)found, to->number);
+    journal_stamp(stamp);
+    snprintf(copy, size, "%s.version-%lld-%s", path, (long long)found, stamp);
+    return make_copy(db, copy, err) && change(db, found, to->number, to->migrations, err);
+}
+
+bool journal_check_version(const char *path, const struct version *to, bool alone, char *copy, size_t size, struct err *err)
+{
+    int64_t found = 0, application = 0;
+    copy[0] = '\0';
+    sqlite3 *db = sql_open_any(path, err);
+    if (!db)
+        return false;
+    bool ok = read_number(db, "PRAGMA user_version", &found, err) && read_number(db, "PRAGMA application_id", &application, err);
+    if (ok && application != strtoll(JOURNAL_APPLICATION, NULL, 10))
+        ok = err_set(err, ERR_CONFIG, "%s is a database, but no journal of upjob: choose another directory with --state DIR", path);
+    if (ok && found > to->number)
+        ok = err_set(err, ERR_CONFIG, "%s is of version %lld, made by a newer upjob; this one knows version %d: use the newer one, or "
+                     "choose another directory with --state DIR", path, (long long)found, to->number);
+    if (ok && found < to->number)
+        ok = migrate(db, path, found, to, alone, copy, size, err);
+    sqlite3_close(db);
+    return ok;
+}
