@@ -157,8 +157,8 @@ $(BUILD)/tests/%: $(BUILD)/o/tests/c/%.o $(call object,$(CORE) $(LOCAL))
 	$(CC) $(LDFLAGS) -rdynamic -o $@ $^ -lcmocka $(LOCAL_LIBS) $(CORE_LIBS)
 $(BUILD)/tests/test_phone $(BUILD)/tests/test_phone_batch $(BUILD)/tests/test_mapping_phone \
     $(BUILD)/tests/test_check_mending: | $(filter %/phone.so,$(MODULES:%=$(BUILD)/%.so))
-# What scripts do when memory is out: with the program's own bindings.
-$(BUILD)/tests/test_script_memory: $(BUILD)/o/tests/c/test_script_memory.o \
+# What scripts do when memory is out, and what a process does at its limits: with the program's own parts.
+$(BUILD)/tests/test_script_memory $(BUILD)/tests/test_limits: $(BUILD)/tests/%: $(BUILD)/o/tests/c/%.o \
                                    $(call object,$(filter-out runtime/host/main.c,$(PROGRAM))) $(BUILD)/embedded.o
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -rdynamic -o $@ $^ -lcmocka $(PROGRAM_LIBS)

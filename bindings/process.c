@@ -63,7 +63,9 @@ static void tell_lines(lua_State *L, struct process *process)
 {
     struct buf lines = process->lines;
     buf_init(&process->lines, LINES_MOST);
-    for (char *at = lines.data, *end; lines.len > 0 && (end = memchr(at, '\n', lines.len - (size_t)(at - lines.data))); at = end + 1) {
+    size_t left = lines.len;
+    for (const char *at = lines.data, *end; left > 0 && (end = memchr(at, '\n', left)); at = end + 1) {
+        left -= (size_t)(end - at) + 1;
         lua_rawgeti(L, LUA_REGISTRYINDEX, process->line_ref);
         lua_pushlstring(L, at, (size_t)(end - at));
         task_spawn(L, 1, true);
@@ -197,9 +199,9 @@ static int open_output(const char *path, struct err *err)
     return fd;
 }
 
-/* spawn{argv=, env=, directory=, output= or stdout=function, input=, limits=} → process | nil, err. env: { NAME = "value" or false },
- * what differs from this process's. output: a file that its standard output and error are appended to. limits: { wall=, cpu=
- * (seconds), files=, memory= (bytes of scripts) }, of which a program that is this one takes notice. */
+/* spawn{argv=, env=, directory=, output= or stdout=function, input=, limits=} → process | nil, err. env: { NAME = "value" or
+ * false }, what differs from this process's. output: a file that its standard output and error are appended to. limits: { wall=,
+ * cpu= (seconds), files=, memory= (bytes of scripts) }, of which a program that is this one takes notice. */
 static int native_spawn(lua_State *L)
 {
     static const char *const known[] = {"argv", "env", "directory", "output", "stdout", "input", "limits", NULL};

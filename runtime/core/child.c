@@ -186,6 +186,15 @@ static int spawn(struct child *child, const struct child_options *options, uv_st
     return status;
 }
 
+/* Of a program that cannot be started, which directory is not there looks like which program is not. */
+static void set_error(struct err *err, const struct child_options *options, int status)
+{
+    if (options->directory && access(options->directory, X_OK) != 0)
+        err_set(err, ERR_SYSTEM, "%.200s cannot be started in %.400s: %s", options->argv[0], options->directory, strerror(errno));
+    else
+        err_set(err, ERR_SYSTEM, "%.200s cannot be started: %s", options->argv[0], uv_strerror(status));
+}
+
 struct child *child_start(struct loop *loop, const struct child_options *options, struct err *err)
 {
     struct child *child = calloc(1, sizeof *child);
@@ -203,13 +212,13 @@ struct child *child_start(struct loop *loop, const struct child_options *options
     if (status == 0 && child->has_out)
         status = uv_read_start((uv_stream_t *)&child->out, make_room, has_read);
     if (status == 0 && child->has_in) {
-        uv_buf_t text = uv_buf_init(child->input, (unsigned)options->input_size);
+        uv_buf_t text = {.base = child->input, .len = options->input_size};
         child->write.data = child;
         status = uv_write(&child->write, (uv_stream_t *)&child->in, &text, 1, has_written);
     }
     if (status == 0)
         return child;
-    err_set(err, ERR_SYSTEM, "%.200s cannot be started: %s", options->argv[0], uv_strerror(status));
+    set_error(err, options, status);
     child_free(child);
     return NULL;
 }
@@ -225,18 +234,24 @@ void child_signal(struct child *child, int number)
         kill(-child->pid, number);
 }
 
+/* libuv forgets a process with its handle. One that became another user's (sudo) cannot be killed, and is not waited for. */
+static void kill_and_reap(struct child *child)
+{
+    child->running = false;
+    kill(-child->pid, SIGKILL);
+    if (kill(child->pid, SIGKILL) != 0)
+        return;
+    while (waitpid(child->pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+}
+
 void child_free(struct child *child)
 {
     if (!child || child->freed)
         return;
     child->freed = true;
-    if (child->running) {
-        /* libuv forgets a process with its handle. */
-        child->running = false;
-        kill(-child->pid, SIGKILL);
-        while (waitpid(child->pid, NULL, 0) < 0 && errno == EINTR)
-            ;
-    }
+    if (child->running)
+        kill_and_reap(child);
     loop_timer_stop(child->timer);
     child->timer = NULL;
     close_in(child);

@@ -24,8 +24,8 @@ struct memory {
     size_t limit; /* that `used` may reach; 0: none */
 };
 
-/* Gives, resizes (both NULL when memory is out, or the limit is reached; making smaller never fails) or frees (new_size 0) an object, as Lua asks for it:
- * `memory` is the struct memory; without an object, old_size means nothing. */
+/* Gives, resizes (both NULL when memory is out, or the limit is reached; making smaller never fails) or frees (new_size 0) an
+ * object, as Lua asks for it: `memory` is the struct memory; without an object, old_size means nothing. */
 void *memory_alloc(void *memory, void *object, size_t old_size, size_t new_size);
 /* When everything was given back. */
 void memory_free_all(struct memory *memory);

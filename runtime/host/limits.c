@@ -1,5 +1,6 @@
 #include "host/limits.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,16 +10,24 @@
 #include <unistd.h>
 
 #define VARIABLE "UPJOB_LIMITS"
+#define WALL_MOST 1e8 /* seconds; a longer time is none */
 #define GRACE 5 /* seconds of CPU between the signal that can be told and the one that cannot be caught */
 
 /* What a handler prints, made before: it may not format. */
 static char wall_is_over[128];
 
+/* In a handler. Standard error may be a pipe that nobody reads: it is not waited for. */
+static void tell(const char *text)
+{
+    struct pollfd error = {.fd = STDERR_FILENO, .events = POLLOUT};
+    if (poll(&error, 1, 0) == 1 && write(STDERR_FILENO, text, strlen(text)) < 0)
+        return; /* to whom would that be told */
+}
+
 static void on_wall(int number)
 {
     (void)number;
-    if (write(STDERR_FILENO, wall_is_over, strlen(wall_is_over)) < 0)
-        (void)0;
+    tell(wall_is_over);
     if (getpgrp() == getpid())
         kill(0, SIGKILL);
     _exit(124);
@@ -26,15 +35,15 @@ static void on_wall(int number)
 
 static void on_cpu(int number)
 {
-    static const char text[] = "upjob: the run has used the CPU time that it may, and is ended\n";
-    if (write(STDERR_FILENO, text, sizeof text - 1) < 0)
-        (void)0;
+    tell("upjob: the run has used the CPU time that it may, and is ended\n");
     signal(number, SIG_DFL);
     raise(number);
 }
 
 static void set_wall(double seconds)
 {
+    if (seconds > WALL_MOST)
+        seconds = WALL_MOST;
     struct itimerval timer = {.it_value = {(time_t)seconds, (suseconds_t)((seconds - (double)(time_t)seconds) * 1e6)}};
     snprintf(wall_is_over, sizeof wall_is_over, "upjob: the run has not ended within %g s, and is ended\n", seconds);
     signal(SIGALRM, on_wall);

@@ -84,12 +84,73 @@ static void nothing_is_given_for_nothing(void **state)
     memory_free_all(&memory);
 }
 
+/* Lua relies on both: nothing is refused that makes an object smaller, and what was refused leaves the object as it was. */
+static void the_limit_refuses_what_is_above_it_and_nothing_that_gives_back(void **state)
+{
+    struct memory memory = {.limit = 10000};
+    (void)state;
+    char *small = memory_alloc(&memory, NULL, 0, 100), *large = memory_alloc(&memory, NULL, 0, 9000);
+    assert_non_null(small);
+    assert_non_null(large);
+    strcpy(large, "kept");
+    assert_null(memory_alloc(&memory, NULL, 0, 901));
+    assert_null(memory_alloc(&memory, large, 9000, 9901));
+    assert_string_equal(large, "kept");
+    assert_non_null(large = memory_alloc(&memory, large, 9000, 9900));
+    assert_null(memory_alloc(&memory, NULL, 0, 1));
+    assert_non_null(large = memory_alloc(&memory, large, 9900, 50));
+    assert_string_equal(large, "kept");
+    assert_int_equal(memory.used, 150);
+    memory_alloc(&memory, small, 100, 0);
+    memory_alloc(&memory, large, 50, 0);
+    assert_int_equal(memory.used, 0);
+    memory_free_all(&memory);
+}
+
+static void one_that_is_above_a_limit_that_was_lowered_can_be_made_smaller(void **state)
+{
+    struct memory memory = {0};
+    (void)state;
+    void *object = memory_alloc(&memory, NULL, 0, 5000);
+    memory.limit = 1000;
+    assert_non_null(object = memory_alloc(&memory, object, 5000, 4000));
+    assert_null(memory_alloc(&memory, object, 4000, 4001));
+    memory_alloc(&memory, object, 4000, 0);
+    memory_free_all(&memory);
+}
+
+static void what_is_used_is_known_after_objects_came_and_went(void **state)
+{
+    static void *objects[OBJECTS];
+    static size_t sizes[OBJECTS];
+    struct memory memory = {0};
+    uint32_t random = 7;
+    size_t total = 0;
+    (void)state;
+    for (int turn = 0; turn < TURNS; turn++) {
+        random = random * 1664525 + 1013904223;
+        size_t i = (random >> 8) % OBJECTS, size = (random >> 20) % LONGEST;
+        /* Without an object, what Lua gives as its size is its kind. */
+        objects[i] = memory_alloc(&memory, objects[i], objects[i] ? sizes[i] : 5, size);
+        total = total - sizes[i] + size;
+        sizes[i] = size;
+        assert_int_equal(memory.used, total);
+    }
+    for (size_t i = 0; i < OBJECTS; i++)
+        memory_alloc(&memory, objects[i], sizes[i], 0);
+    assert_int_equal(memory.used, 0);
+    memory_free_all(&memory);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(objects_keep_what_is_in_them_while_others_come_and_go),
         cmocka_unit_test(freed_memory_is_used_again),
         cmocka_unit_test(nothing_is_given_for_nothing),
+        cmocka_unit_test(the_limit_refuses_what_is_above_it_and_nothing_that_gives_back),
+        cmocka_unit_test(one_that_is_above_a_limit_that_was_lowered_can_be_made_smaller),
+        cmocka_unit_test(what_is_used_is_known_after_objects_came_and_went),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
