@@ -47,7 +47,8 @@ end
 
 -- The line that answers, whatever a handler does.
 local function answer_to(handlers, line)
-  local ok, result, err = xpcall(handle, function(e) return errors.is(e) and e or debug.traceback(tostring(e), 2) end, handlers, line)
+  local function traced(raised) return errors.is(raised) and raised or debug.traceback(tostring(raised), 2) end
+  local ok, result, err = xpcall(handle, traced, handlers, line)
   if not ok then
     if not errors.is(result) then log.error("a request on the control socket: %s", result) end
     err, result = errors.is(result) and result
