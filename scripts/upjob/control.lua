@@ -68,7 +68,12 @@ local function serve(self)
   while not self.closed do
     local caller, line = self.native:next()
     if caller then
-      task.spawn(function() self.native:answer(caller, answer_to(self.handlers, line)) end)
+      local handling
+      handling = task.spawn(function()
+        self.native:answer(caller, answer_to(self.handlers, line))
+        self.handling[handling] = nil
+      end)
+      self.handling[handling] = true
     else
       self.native:wait()
     end
@@ -77,11 +82,12 @@ end
 
 local server_methods = {}
 
---- Removes the socket. Requests that are under way end, and are not answered.
+--- Removes the socket. Requests that are under way are given up, and not answered.
 function server_methods.close(self)
   if self.closed then return end
   self.closed = true
   self.native:close()
+  for handling in pairs(self.handling) do handling:cancel() end
 end
 
 local server_class = { __index = server_methods, __close = server_methods.close, __name = "upjob.control.server" }
@@ -96,7 +102,8 @@ function control.serve(state, handlers)
   server, err = native.listen(directory, refused("RequestTooLong", ("a request has %d bytes at most"):format(native.LINE)),
     refused("Busy", "the daemon has as many callers as it takes: try again"))
   if not server then return nil, err end
-  local self = setmetatable({ native = server, handlers = handlers, directory = directory }, server_class)
+  local self = setmetatable({ native = server, handlers = handlers, directory = directory, handling = {} },
+    server_class)
   self.task = task.spawn(serve, self)
   return self
 end
