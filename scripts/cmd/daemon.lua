@@ -9,6 +9,8 @@ local command = { summary = "run the automations of a directory when they are du
 
 -- How long runs may take to end after a SIGTERM, and children that are stopped, in seconds.
 local DRAIN, STOP = 90, 10
+-- A daemon that ticks looks every second; one that has not for so long hangs, or its disk does.
+local SILENT_MOST = 60
 
 function command.parser()
   local p = cli.parser("daemon", "Runs the automations in DIR, its *.lua files, when they are due, each run as a child process. "
@@ -76,9 +78,9 @@ local function finish(engine, outcome, seconds)
   log.warn("%d run%s stopped%s: the next daemon goes on with %s", engine:left(), engine:left() == 1 and " is" or "s are",
     outcome.at_once and "" or (" after %g s"):format(seconds), engine:left() == 1 and "it" or "them")
   outcome.at_once = nil
-  engine:kill("SIGTERM")
+  engine:kill("TERM")
   if not engine:drain(STOP) then
-    engine:kill("SIGKILL")
+    engine:kill("KILL")
     engine:drain(STOP)
   end
   return STATUS[outcome.signal] or cli.FAILED
@@ -88,6 +90,7 @@ end
 
 local function new_engine(options, directory, store)
   local children, drop, loader = require "upjob.children", require "upjob.drop", require "upjob.loader"
+  local service = { profile = options.profile, region = options.region, endpoint_url = options.endpoint_url }
   return require("upjob.engine").new {
     store = store, directory = directory, jobs = options.jobs or system.processors(),
     load = function(earlier) return loader.load(directory, earlier) end,
@@ -95,9 +98,38 @@ local function new_engine(options, directory, store)
       return require("upjob.native.schedule").clock { kind = definition.kind, expression = definition.expression,
                                                       tz = definition.tz, anchor = anchor }
     end,
-    start = function(run, definition, hook) return children.start(run, definition, { state = store.directory, hook = hook }) end,
+    start = function(run, definition, hook)
+      return children.start(run, definition, hook, { store = store, service = service })
+    end,
     watch = drop.watch, finish = drop.finish,
   }
+end
+
+-- What is asked on the control socket.
+local function handlers_of(engine)
+  return {
+    status = function() return engine:snapshot() end,
+    trigger = function(request)
+      local id, err = engine:trigger(request.schedule)
+      return id and { run = id }, err
+    end,
+    pause = function(request) return engine:pause(request.schedule, true) end,
+    resume = function(request) return engine:pause(request.schedule, false) end,
+    reload = function() return engine:reload() end,
+  }
+end
+
+-- The service manager is told of the daemon's life. Returns what pings its watchdog, or nil.
+local function supervise(engine)
+  local supervisor = require "upjob.supervisor"
+  engine.events:on("reloading", supervisor.reloading)
+  engine.events:on("loaded", supervisor.ready)
+  engine.events:on("draining", supervisor.stopping)
+  supervisor.ready()
+  return supervisor.watch(function()
+    local silent = native.now() - engine.turned_at
+    return engine.stopping or silent < SILENT_MOST, ("nothing was ticked for %d s"):format(silent)
+  end)
 end
 
 local function serve(options, directory, store)
@@ -106,8 +138,11 @@ local function serve(options, directory, store)
   local signals <close> = require("upjob.native.signals").take("SIGTERM", "SIGINT", "SIGHUP")
   local ok, err = engine:begin()
   if not ok then return cli.fail(err) end
+  local server <close>, refused = require("upjob.control").serve(store.directory, handlers_of(engine)) -- luacheck: ignore 211
+  if refused then return cli.fail(refused) end
   local obeying = native.spawn(obey, engine, signals, outcome)
   log.info("%d schedules of %s; state in %s, %d at a time", #engine:snapshot().schedules, directory, store.directory, engine.jobs)
+  local watch <close> = supervise(engine) -- luacheck: ignore 211
   engine:run()
   local status = finish(engine, outcome, options.drain_timeout)
   obeying:cancel()
@@ -120,6 +155,9 @@ function command.main(arguments)
   if not options then return status end
   local directory, err = directory_of(options.directory)
   if not directory then return cli.fail(err) end
+  if options.embedded then
+    return cli.usage("daemon", "--local does not go with it: run \"upjob local\", and name it with --endpoint-url")
+  end
   if options.check then return require("upjob.daemon_check").check(directory, options) end
   if not options.quiet and not options.verbose then log.level("info") end
   local store

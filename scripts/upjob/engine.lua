@@ -23,7 +23,7 @@ local JUMP_LEAST = 1
 local emitter = {}
 emitter.__index = emitter
 
---- events:on("run_ended", function(event) … end). Each handler runs in a task of its own. Names: loaded { schedules, errors },
+--- events:on("run_ended", function(event) … end). Each handler runs in a task of its own. Names: reloading {}, loaded { errors },
 -- tick { schedule, due, at, lag (seconds from its time to its commit), skipped, run }, run_begun { schedule, run, attempt },
 -- run_ended { schedule, run, state, seconds, attempt, error }, run_retried { schedule, run, not_before, error },
 -- schedule_paused { schedule, paused }, draining {}.
@@ -49,7 +49,7 @@ function engine.new(options)
     heap = heap.new(), -- of the next times of those that follow the clock
     queue = {},        -- runs that wait, in order
     active = {},       -- runs under way, by id
-    active_count = 0, adopted_count = 0,
+    active_count = 0, adopted_count = 0, turned_at = native.now(),
     running = {},      -- by schedule: how many
     after = 0,         -- what follows ends and is not done yet: hooks, heartbeats
     events = setmetatable({ handlers = {} }, emitter), free = native.signal(), changed = native.signal(), errors = {} }, engine)
@@ -178,6 +178,7 @@ local function go_back(self, now)
 end
 
 local function turn(self)
+  self.turned_at = native.now()
   local now = self:now()
   if not now then return SLEEP_MOST end
   if now < (self.last_now or math.huge) - JUMP_LEAST and not go_back(self, now) then return SLEEP_MOST end
@@ -314,7 +315,9 @@ end
 
 --- Loads the files that have changed: true | nil, err. What is wrong in a file is told; its last good version stays.
 function engine:reload()
+  self.events:emit("reloading", {})
   local ok, err = self:exclusively(schedules.reload)
+  self.events:emit("loaded", { errors = #self.errors })
   if not ok then return nil, err end
   self:wake()
   return true

@@ -250,7 +250,6 @@ function schedules.reload(self)
   local new, changed, gone = count_changes(self.items, items)
   take(self, items)
   log.info("reloaded: %d new, %d changed, %d gone, %d error%s", new, changed, gone, #self.errors, #self.errors == 1 and "" or "s")
-  self.events:emit("loaded", { schedules = #self.loaded.definitions, errors = #self.errors })
   return true
 end
 
