@@ -140,9 +140,26 @@ static int native_put(lua_State *L)
     return wait_for(L, lua_gettop(L));
 }
 
+/* digest(text) → its MD5 in base64, as Content-MD5 has that of a file: for texts that are compared, never for secrets */
+static int native_digest(lua_State *L)
+{
+    struct err e;
+    char text[DIGEST_TEXT];
+    size_t len;
+    const char *bytes = luaL_checklstring(L, 1, &len);
+    err_clear(&e);
+    struct digest *digest = digest_new(&e);
+    bool ok = digest && digest_add(digest, bytes, len, &e) && digest_text(digest, text, &e);
+    digest_free(digest);
+    if (!ok)
+        return luaL_error(L, "%s", e.message);
+    lua_pushstring(L, text);
+    return 1;
+}
+
 int open_native_upload(lua_State *L)
 {
-    static const luaL_Reg functions[] = {{"put", native_put}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"put", native_put}, {"digest", native_digest}, {NULL, NULL}};
     luaL_newlib(L, functions);
     return 1;
 }

@@ -1,6 +1,7 @@
 --- upjob import: create, upload, start, watch, report, in one command.
 local cli = require "upjob.cli"
 local errors = require "upjob.errors"
+local exit_status = require "upjob.exit_status"
 local job = require "upjob.job"
 local json = require "upjob.json"
 local log = require "upjob.log"
@@ -58,10 +59,11 @@ local function print_result(options, result)
   local good = result.Status == "SUCCEEDED" and result.rejected == 0
   local color = good and "green" or (result.Status == "FAILED" or result.Status == "STOPPED") and "red" or "yellow"
   print(("%s  %s"):format(paint(color, report.safe(result.Status)), report.summary(result.ResultsSummary)))
-  print(("  file      %s (%s, %s sent)"):format(result.file == "-" and "standard input" or report.safe(result.file),
-    report.plural(result.rows, "row"), report.bytes(result.bytes)))
+  print(("  file      %s (%s%s)"):format(result.file == "-" and "standard input" or report.safe(result.file),
+    report.plural(result.rows or 0, "row"), result.bytes and (", %s sent"):format(report.bytes(result.bytes)) or ""))
   print(("  job       %s in domain %s"):format(report.safe(result.JobId), result.DomainName))
-  print(("  took      %s, of it %s uploading"):format(report.seconds(result.seconds), report.seconds(result.upload_seconds)))
+  print(("  took      %s%s"):format(report.seconds(result.seconds), result.upload_seconds
+    and (", of it %s uploading"):format(report.seconds(result.upload_seconds)) or ""))
   print_rejected(result.rejected, result.rejects)
   if (result.blanked or 0) > 0 then print("  blanked   " .. report.plural(result.blanked, "invalid value")) end
   if (result.unwanted or 0) > 0 then print(("  left out  %s, by the mapping"):format(report.plural(result.unwanted, "row"))) end
@@ -71,17 +73,6 @@ local function print_result(options, result)
     print("  The embedded service's list of failed records is gone with it: keep it with --data DIR.")
   end
   if result.Status == "SUCCEEDED" or result.Status == "PARTIALLY_SUCCEEDED" then print("  " .. report.expiry(result)) end
-end
-
---- The exit status of a job that has ended. `limit` is --max-failed, or nil.
-function import.status_of(result, limit)
-  if result.Status == "FAILED" or result.Status == "STOPPED" then return cli.JOB_FAILED end
-  local summary = result.ResultsSummary
-  local failed = summary.FailedRecords or 0
-  if failed == 0 and result.Status == "PARTIALLY_SUCCEEDED" then failed = 1 end -- at least, whatever the counts say
-  local rows = result.rows or (summary.CreatedRecords or 0) + (summary.UpdatedRecords or 0) + failed
-  local allowed = limit and max_failed.of(max_failed.read(limit), rows) or 0
-  return failed + result.rejected > allowed and cli.ROWS_FAILED or cli.OK
 end
 
 -- Only what the contract names, in a stable shape. A path need not be text, which JSON is.
@@ -227,7 +218,13 @@ local function finish(run, progress, options)
   end
   if options.dry_run then return tell_dry_run(result, options) end
   if options.json then print(json.encode(json_result(result))) elseif not options.quiet then print_result(options, result) end
-  return import.status_of(result, options.max_failed)
+  local limit = run.max_failed
+  return exit_status.of_result(result, limit and limit.text)
+end
+
+--- Tells of a run what happens, waits for its end and tells that: the exit status.
+function import.see_to_end(run, options)
+  return finish(run, announce(run, options), options)
 end
 
 function import.main(arguments)

@@ -1,8 +1,8 @@
 --- upjob job: list, get, start, stop, watch, failures.
 local cli = require "upjob.cli"
 local errors = require "upjob.errors"
+local exit_status = require "upjob.exit_status"
 local failures = require "upjob.failures"
-local import = require "upjob.cmd.import"
 local json = require "upjob.json"
 local log = require "upjob.log"
 local progress_line = require "upjob.progress"
@@ -194,7 +194,7 @@ function words.watch(arguments)
     print(("%s  %s"):format(report.safe(result.Status), report.summary(result.ResultsSummary)))
     if result.StatusReason then print("  reason    " .. report.safe(result.StatusReason)) end
   end
-  return import.status_of(result, options.max_failed)
+  return exit_status.of_result(result, options.max_failed)
 end
 
 function parsers.failures()

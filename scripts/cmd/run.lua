@@ -2,6 +2,7 @@
 local cli = require "upjob.cli"
 local errors = require "upjob.errors"
 local report = require "upjob.report"
+local shell = require "upjob.shell"
 
 local run = { summary = "run a workflow script (or -e CODE, or - for standard input)" }
 
@@ -62,6 +63,7 @@ function run.main(arguments)
     report.fail(message)
     return cli.FAILED
   end
+  shell.script = not options.code and name or nil
   rest[0], rest.options = options.code and "-e" or name, options
   _G.arg = rest
   return status_of(table.pack(chunk(table.unpack(rest))))

@@ -1,6 +1,7 @@
 --- What a run that failed or was given up leaves behind, said for a person, with the commands to look or to go on.
 local errors = require "upjob.errors"
 local max_failed = require "upjob.max_failed"
+local recorded = require "upjob.recorded"
 local shell = require "upjob.shell"
 
 local aftermath = {}
@@ -37,12 +38,17 @@ local function with(purpose, line)
   return line and purpose .. line or ""
 end
 
+-- The command that goes on with the whole run, as the end of a sentence.
+local function or_continue(run)
+  return with("; to go on with the run: ", recorded.resume_command(run))
+end
+
 -- The job may exist, but its id is not known: its name is.
 local function creation_unknown(run)
   local list = run.client.command_options
     and shell.command({ "job", "list", "--domain", run.domain }, run.client.command_options)
   return "whether the job was created is not known"
-    .. with((": look for \"%s\" with "):format(run.request.DisplayName), list)
+    .. with((": look for \"%s\" with "):format(run.request.DisplayName), list) .. or_continue(run)
 end
 
 -- Of a job that will have no start.
@@ -54,22 +60,25 @@ end
 
 -- Of a job that was being started; what was tried after that told nothing.
 local function start_unknown(run)
-  return ("whether job %s in domain %s was started is not known (%s)%s"):format(run.job_id, run.domain,
-    tostring(run.stop_error), with(": look with ", command(run, "get")))
+  return ("whether job %s in domain %s was started is not known (%s)%s%s"):format(run.job_id, run.domain,
+    tostring(run.stop_error), with(": look with ", command(run, "get")), or_continue(run))
 end
 
 -- Of a job that was started, or is another's.
 local function goes_on(run)
-  return ("job %s in domain %s %s%s"):format(run.job_id, run.domain, run.attached and "is left as it is" or "goes on",
-    with("; to watch it again: ", aftermath.watch_command(run)))
+  return ("job %s in domain %s %s%s%s"):format(run.job_id, run.domain, run.attached and "is left as it is" or "goes on",
+    with("; to watch it again: ", aftermath.watch_command(run)), or_continue(run))
 end
 
 -- What an error at the run's step means for the job: what exists on the service, and how to find out or go on; nil when there
 -- is nothing to say.
 local function of_failure(run, err)
-  if run.step == "check" then return nil end
+  if run.step == "check" or run.step == "record" then return nil end
+  if errors.has_code(err, "LeaseLost") or run.refused then return nil end
+  if run.step == "look" then return "nothing was changed" .. or_continue(run) end
   if not run.job_id then
-    return (run.creating or err.outcome == "unknown") and creation_unknown(run) or "no job was created"
+    local unknown = run.creating or err.outcome == "unknown" or run.known and run.known.creating
+    return unknown and creation_unknown(run) or "no job was created"
   end
   if run.step == "watch" then
     -- Another's job that was never seen may not be there.
@@ -79,8 +88,9 @@ local function of_failure(run, err)
   if run.step == "start" then
     -- A refusal is an answer: the job has its file, and waits.
     local refused = err.status and err.status >= 400 and err.status < 500 and not err.retryable
-    return ("job %s exists in domain %s, with its file, and its start failed%s"):format(run.job_id, run.domain,
-      with(refused and ": when the cause is mended, " or ": look with ", command(run, refused and "start" or "get")))
+    return ("job %s exists in domain %s, with its file, and its start failed%s%s"):format(run.job_id, run.domain,
+      with(refused and ": when the cause is mended, " or ": look with ", command(run, refused and "start" or "get")),
+      or_continue(run))
   end
   return not_started(run)
 end

@@ -1,6 +1,7 @@
 --- The command line: finds the subcommand, gives it its options, turns its outcome into an exit status.
 local defaults = require "upjob.defaults"
 local errors = require "upjob.errors"
+local exit_status = require "upjob.exit_status"
 local log = require "upjob.log"
 local max_failed = require "upjob.max_failed"
 local report = require "upjob.report"
@@ -9,35 +10,23 @@ local system = require "upjob.native.system"
 
 local cli = {}
 
---- Exit statuses: README.md, "Exit status".
-cli.OK, cli.FAILED, cli.USAGE, cli.CONFIG, cli.REFUSED, cli.JOB_FAILED, cli.ROWS_FAILED, cli.INVALID_FILE = 0, 1, 2, 3, 4, 5, 6, 7
-cli.TIMED_OUT = 124 -- those of signals are 128 and the signal's number: Interrupted errors carry them
+--- Exit statuses: cli.OK, cli.FAILED, cli.USAGE, ….
+for name, status in pairs(exit_status) do
+  if type(status) == "number" then cli[name] = status end
+end
+--- The exit status that an error object stands for.
+cli.status_of = exit_status.of_error
 
 -- In the order of the help; a file in scripts/cmd each.
 cli.commands = {
   "demo", "run", "repl", "import", "map", "job", "domain", "profile", "local",
-  "daemon",
+  "daemon", "runs",
   "notify",
   "doctor", "probe",
 }
 
 -- Those that the program calls itself by: not in the help, nor suggested.
 cli.hidden = { "child" }
-
-local STATUS_OF_CODE = {
-  UsageError = cli.USAGE, ParamValidationError = cli.USAGE, ConfigurationError = cli.CONFIG, CredentialsError = cli.CONFIG,
-  FileError = cli.INVALID_FILE, CsvError = cli.INVALID_FILE, InvalidFile = cli.INVALID_FILE, InvalidMapping = cli.INVALID_FILE,
-  InvalidAutomation = cli.INVALID_FILE,
-  TimeoutError = cli.TIMED_OUT, ConnectionError = cli.FAILED, Cancelled = cli.FAILED, JsonError = cli.FAILED,
-  InvalidResponse = cli.FAILED, OutOfMemory = cli.FAILED, SystemError = cli.FAILED, InternalError = cli.FAILED,
-}
-
---- The exit status that an error object stands for.
-function cli.status_of(err)
-  if not errors.is(err) then return cli.FAILED end
-  if err.code == "Interrupted" then return err.status end
-  return STATUS_OF_CODE[err.code] or cli.REFUSED
-end
 
 --- Prints an error for a person and returns its exit status.
 function cli.fail(err)
@@ -390,6 +379,7 @@ function cli.main(arguments)
   local exit = require "upjob.exit"
   os.exit = exit.now
   local list = table.move(arguments, 1, #arguments, 1, {})
+  shell.words = table.move(arguments, 1, #arguments, 1, {})
   local reason = "done"
   local ok, status = xpcall(function()
     local code = dispatch(list)

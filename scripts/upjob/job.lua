@@ -2,11 +2,14 @@
 local checking = require "upjob.checking"
 local duration = require "upjob.duration"
 local errors = require "upjob.errors"
+local job_request = require "upjob.job_request"
 local mapping = require "upjob.mapping"
 local max_failed = require "upjob.max_failed"
+local recorded = require "upjob.recorded"
 local rejects = require "upjob.rejects"
 local report = require "upjob.report"
 local run = require "upjob.run"
+local run_key = require "upjob.run_key"
 local steps = require "upjob.steps"
 local system = require "upjob.native.system"
 
@@ -86,14 +89,9 @@ local function name_of(file)
   return file == "-" and "standard input" or file:match("[^/]+$") or file
 end
 
--- The name given (or the file's), then the run key, within 255 characters: the key is never cut. The bytes of a file's name
--- need not be text.
+-- The name given (or the file's), then the run key. The bytes of a file's name need not be text.
 local function display_name(self)
-  local name = self.name or report.safe(name_of(self.file))
-  local ending = self.run_key and " " .. self.run_key or ""
-  local room = 255 - utf8.len(ending)
-  local cut = utf8.len(name) > room and utf8.offset(name, room + 1)
-  return (cut and name:sub(1, cut - 1) or name) .. ending
+  return run_key.display_name(self.name or report.safe(name_of(self.file)), self.run_key)
 end
 
 local function check_report(options)
@@ -109,6 +107,8 @@ end
 -- finds; report one for an HTML page about the import, written at its end, whatever that is, with `command` as what runs it
 -- again. dry_run sends nothing, needs no client and writes no rejects file: its result has rows, rejected, bytes and requests
 -- (upjob.rehearsal).
+-- What it does is recorded in the journal, so that another process can go on with it (upjob.recorded); run_key ends the
+-- DisplayName, so that a later import of the same file with the same key finds this one's job.
 -- Starts at once; run:wait() gives the result. In the embedded service a missing domain is created.
 function job.import(options)
   local is_dry = type(options) == "table" and options.dry_run
@@ -129,22 +129,23 @@ function job.import(options)
   check_name(options, "run_key", job.RUN_KEY_MAX)
   local ok, err = check_report(options)
   if not ok then return nil, err end
+  local ordinal = not is_dry and recorded.next_ordinal() or nil
   local map, opened = mapping_of(options)
   if not map then
     run.refused({ client = options.client, domain = options.domain, file = options.file, report_file = options.report,
-                  command = options.command }, opened)
+                  command = options.command, dry_run = options.dry_run, ordinal = ordinal }, opened)
     return nil, opened
   end
   local self = { client = options.client, domain = options.domain, file = options.file, mapping = map, opened = opened,
-                 mapping_made = options.mapping == nil, name = options.name, run_key = options.run_key,
+                 mapping_made = options.mapping == nil, name = options.name, ordinal = ordinal,
+                 run_key = options.run_key or is_dry and run_key.SOME or run_key.make(), key_given = options.run_key ~= nil,
+                 expires = options.expires and math.tointeger(options.expires),
                  max_failed = options.max_failed and max_failed.read(options.max_failed), stall_timeout = options.stall_timeout,
                  rejects = options.rejects or (has_place(options.file) and options.file or "upjob") .. ".rejects.csv",
                  encoding = options.encoding, strict = options.strict, no_check = options.no_check,
                  problems = options.problems, dry_run = options.dry_run, report_file = options.report,
                  command = options.command, status = "CREATED" }
-  self.request = { DomainName = self.domain, DisplayName = display_name(self), Fields = map:api_fields(),
-                   UniqueKey = map.unique_key,
-                   DataExpiry = options.expires and math.tointeger(options.expires) }
+  self.request = job_request(self, display_name(self))
   -- What the service would refuse is told before the file is read, and what would be lost.
   ok, err = rejects.check(self.rejects, { self.file, map.file, self.report_file })
   if not ok then return nil, err end
@@ -162,7 +163,7 @@ function job.import(options)
     require("upjob.log").warn("%d fields: the console maps at most 25", #map.fields)
   end
   if self.dry_run then return run.begin(self, { steps.check, steps.rehearse }) end
-  return run.begin(self, { steps.check, steps.create, steps.upload, steps.start, steps.watch })
+  return run.begin(self, steps.of_import)
 end
 
 --- job.attach{ client=, domain=, job_id=, max_failed= } → run: watches a job that exists already. max_failed goes into the

@@ -3,6 +3,7 @@
 local defaults = require "upjob.defaults"
 local errors = require "upjob.errors"
 local json = require "upjob.json"
+local system = require "upjob.native.system"
 
 local journal = {}
 
@@ -36,7 +37,7 @@ function journal.open(options)
       "there is no place for the journal: neither HOME nor XDG_STATE_HOME is set (choose one with --state DIR)" }
   end
   local native, err
-  directory, err = require("upjob.native.system").absolute(directory)
+  directory, err = system.absolute(directory)
   if not directory then return nil, err end
   if open_stores[directory] then return open_stores[directory] end
   native, err = require("upjob.native.journal").new()
@@ -57,6 +58,7 @@ end
 
 -- A query may hold a signature, a user part a password; text of a database ends at a NUL byte.
 local function without_secrets(text)
+  if not utf8.len(text) then text = system.printable(text, true) end -- the name of a file need not be text, which JSON is
   text = text:gsub("\0", ""):gsub("(%a[%w+.-]*://)[^%s/?#@]+@", "%1")
   text = text:gsub("(%a[%w+.-]*://[^%s?#\"'<>]+)[?#][^%s\"'<>]*", "%1")
   return (text:gsub("([Xx]%-[Aa][Mm][Zz]%-[%w-]+=)[^%s&\"'<>]+", "%1…"))

@@ -218,6 +218,29 @@ function mapping.from_header(header, key_column, place)
   return mapping.define(definition)
 end
 
+-- The mapping that a chunk returns: map | nil, err; `chunk` is nil when Lua has refused it with this message.
+local function evaluate(chunk, message, name)
+  if not chunk then return nil, errors.new { code = "InvalidMapping", message = message } end
+  local ok, result = pcall(chunk)
+  if not ok then
+    local text = tostring(result)
+    -- What was raised in a tail call and is about no field has no place of its own.
+    if not text:find(":%d+: ") then text = ("%s: %s"):format(name, text) end
+    return nil, errors.new { code = "InvalidMapping", message = text }
+  end
+  if not mapping.is(result) then
+    return nil, errors.new { code = "InvalidMapping", message =
+      ("%s: a mapping file returns mapping.define{…}, this one returns a %s"):format(name, type(result)) }
+  end
+  return result
+end
+
+--- The mapping of the text of a mapping file: map | nil, err. `name` is what errors call it.
+function mapping.from_text(text, name)
+  local chunk, message = load(text, "=" .. name, "t")
+  return evaluate(chunk, message, name)
+end
+
 --- Reads a mapping file: map | nil, err with the file and line.
 function mapping.load(path)
   -- Opening a pipe would wait for who writes to it, and a device may never end.
@@ -227,22 +250,12 @@ function mapping.load(path)
       and "is a directory, not a mapping file" or "is not a regular file: save the mapping in one" }
   end
   local chunk, message = loadfile(path)
-  if not chunk then
-    local missing = message:find("cannot open", 1, true)
-    return nil, errors.new { code = missing and "FileError" or "InvalidMapping",
-                             message = missing and ("%s: the mapping file cannot be opened"):format(path) or message }
+  local missing = not chunk and message:find("cannot open", 1, true)
+  if missing then
+    return nil, errors.new { code = "FileError", message = ("%s: the mapping file cannot be opened"):format(path) }
   end
-  local ok, result = pcall(chunk)
-  if not ok then
-    local text = tostring(result)
-    -- What was raised in a tail call and is about no field has no place of its own.
-    if not text:find(":%d+: ") then text = ("%s: %s"):format(path, text) end
-    return nil, errors.new { code = "InvalidMapping", message = text }
-  end
-  if not mapping.is(result) then
-    return nil, errors.new { code = "InvalidMapping", message =
-      ("%s: a mapping file returns mapping.define{…}, this one returns a %s"):format(path, type(result)) }
-  end
+  local result, err = evaluate(chunk, message, path)
+  if not result then return nil, err end
   result.file = path
   return result
 end

@@ -28,6 +28,19 @@ local function with_defaults(options)
   return settings
 end
 
+-- What the journal keeps of a client, so that another process makes such a one again: no keys. What the environment said is in
+-- it, as that process may have another.
+local function origin_of(settings, is_embedded, about)
+  if is_embedded then
+    local directory = require("upjob.embedded").kept_directory()
+    return { embedded = true, data = directory and require("upjob.native.system").absolute(directory) }
+  end
+  local usual, profile = native.endpoint { region = about.region }, settings.profile
+  if not profile and not settings.credentials and not os.getenv("AWS_ACCESS_KEY_ID") then profile = os.getenv("AWS_PROFILE") end
+  return { region = about.region, endpoint_url = about.endpoint ~= usual and about.endpoint or nil,
+           profile = profile ~= "" and profile or nil, credentials = settings.credentials ~= nil or nil }
+end
+
 -- The options of the command line that make such a client again; false when none do: its service ends with this program.
 local function command_options(options)
   if options.embedded then
@@ -78,7 +91,8 @@ function profiles.client(options)
     end
   end
   if not handle then return nil, err end
-  return setmetatable({ handle = handle, embedded = is_embedded, command_options = words }, client_meta)
+  return setmetatable({ handle = handle, embedded = is_embedded, command_options = words,
+                        origin = origin_of(settings, is_embedded, native.about(handle)) }, client_meta)
 end
 
 --- The URL that profiles.client{} would call where it is not embedded: url | nil, err. Nothing is asked for it, the instance

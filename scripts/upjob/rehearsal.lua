@@ -50,6 +50,9 @@ function rehearsal.requests(run, embedded)
     add("GetDomain", of_domain)
     add("CreateDomain", rehearsal.domain_request(run), "when there is no such domain")
   end
+  if run.key_given then
+    add("ListUploadJobs", of_domain, "for a job that has the run key already; again after 5 seconds, when there is none")
+  end
   add("CreateUploadJob", run.request)
   add("GetUploadJobPath", of_job)
   list[#list + 1] = put(run, run.checked)

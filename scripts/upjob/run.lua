@@ -5,6 +5,7 @@ local events = require "upjob.events"
 local exit = require "upjob.exit"
 local log = require "upjob.log"
 local native = require "upjob.native.task"
+local recorded = require "upjob.recorded"
 local replies = require "upjob.replies"
 local report = require "upjob.report"
 local system = require "upjob.native.system"
@@ -40,6 +41,7 @@ end
 
 local function result_of(self, reply)
   if self.dry_run then return dry_result_of(self) end
+  if self.answer then return self.answer end
   local sent = self.sent or {}
   return {
     JobId = self.job_id, DomainName = self.domain, DisplayName = reply.DisplayName, Status = reply.Status,
@@ -77,15 +79,23 @@ local function stop_on_service(self)
   return err
 end
 
+-- That the job is being stopped, or was, is in the journal. False when it is another process's by now; a full disk is no reason
+-- to leave it behind.
+local function record_stop(self, state)
+  local ok, err = pcall(recorded.step, self, "stop", state)
+  return ok or not errors.has_code(err, "LeaseLost")
+end
+
 -- Before the start the job is stopped on the service; after it, or when it is another's, the job is left as it is. Until there
 -- is an answer, none is what is told: the program may end before it.
 local function give_up_job(self)
-  if self.attached or self.started or not self.job_id then return end
+  if self.attached or self.started or self.stopped or not self.job_id or not record_stop(self, "begin") then return end
   self.stop_error = errors.new { code = "TimeoutError", message = "the service has not answered", retryable = true }
   local told = tell_stopping(self)
   local _, err = pcall(stop_on_service, self)
   told()
   self.stop_error = err
+  if self.stopped then record_stop(self, "done") end
 end
 
 -- The report that was asked for is there when the end is told, whatever the end is. A report that cannot be written changes
@@ -104,7 +114,9 @@ end
 local function finish(self, result, err)
   close_outgoing(self)
   self.unhook()
-  self.result, self.error, self.ended, self.ended_at = result, err, true, system.time()
+  self.result, self.error, self.ended_at = result, err, system.time()
+  recorded.finish(self, result, err)
+  self.ended = true
   write_report(self)
   if result then events.emit(self, "done", result) else events.emit(self, "error", err) end
   for _, queue in ipairs(self.queues) do queue.changed:set() end
@@ -129,7 +141,8 @@ local function fail(self, err, traceback)
   end
   local fault = not errors.is(err)
   if fault then err = errors.new { code = "InternalError", message = tostring(err) } end
-  if not self.starting then give_up_job(self) end
+  -- What was only looked at is as it was, and what was taken over by another process is its.
+  if not self.starting and self.step ~= "look" and not errors.has_code(err, "LeaseLost") then give_up_job(self) end
   finish(self, nil, aftermath.failure(self, err))
   if fault then error(traceback, 0) end
 end
@@ -144,7 +157,11 @@ local function begin(self, steps)
   self.task = native.spawn(function()
     local reply, traceback
     local ok, err = xpcall(function()
-      for _, step in ipairs(steps) do reply = step(self) end
+      for _, step in ipairs(steps) do
+        reply = step(self)
+        if self.answer then break end
+      end
+      self.ending = true
     end, function(err)
       traceback = not errors.is(err) and debug.traceback(tostring(err), 2)
       return err
@@ -159,6 +176,7 @@ local function refused(self, err)
   self.began = system.time()
   self.timeline, self.error, self.step, self.ended_at = timeline.new("check begun"), err, "check", self.began
   write_report(setmetatable(self, run))
+  if not self.dry_run then recorded.refused(self, err) end
 end
 
 -- ---- what scripts call ----
@@ -221,6 +239,11 @@ end
 --- The command that goes on with a job where this program left it; nil when nothing can.
 function run:resume_command()
   return aftermath.watch_command(self)
+end
+
+--- The command that goes on with the run in the journal, whatever is still to be done; nil when nothing can.
+function run:continue_command()
+  return recorded.resume_command(self)
 end
 
 --- What is left of a run that was given up: a sentence, nil when it is nothing.

@@ -1,5 +1,6 @@
---- Command lines that are printed for a person to run: the program as it was called, and words quoted for the shell.
-local shell = { program = "upjob" }
+--- Command lines: that of this program as it was called (program, words, and script, the name of the one that it runs), and those
+--- that are printed for a person to run, with words quoted for the shell.
+local shell = { program = "upjob", words = {} }
 
 --- A word as a POSIX shell takes it back.
 function shell.quote(word)

@@ -2,20 +2,21 @@
 local checking = require "upjob.checking"
 local errors = require "upjob.errors"
 local events = require "upjob.events"
+local fingerprint = require "upjob.fingerprint"
 local max_failed = require "upjob.max_failed"
+local lookup = require "upjob.lookup"
 local native = require "upjob.native.task"
+local recorded = require "upjob.recorded"
 local rehearsal = require "upjob.rehearsal"
 local rejects = require "upjob.rejects"
 local replies = require "upjob.replies"
 local report = require "upjob.report"
+local resuming = require "upjob.resuming"
 local system = require "upjob.native.system"
 local waiter = require "upjob.waiter"
 
 local steps = {}
 
--- Seconds by which the service's clock may be behind, when a job that it made is looked for: by more it would refuse the call,
--- and the client would know.
-local CLOCKS_APART = 300
 -- A step that failed for a passing reason is taken again: the service, or the way to it, may be away for a while.
 local STEP_ATTEMPTS, FIRST_PAUSE, LAST_PAUSE = 6, 0.5, 10 -- seconds; with jitter, some 15 in all
 
@@ -57,9 +58,19 @@ local function take_sources(self, sources)
   must(ok, err)
 end
 
-function steps.check(self)
-  self.step = "check"
-  local earlier = not self.dry_run and rejects.is_there(self.rejects)
+-- What is kept of a check: no values of cells.
+local KEPT = { "rows", "bad_rows", "blanked", "unwanted", "changed_rows", "bytes", "outgoing_bytes", "md5", "counts", "classes",
+               "rejects_written", "problems_written" }
+
+local function kept_of(checked)
+  local kept = {}
+  for _, name in ipairs(KEPT) do kept[name] = checked[name] end
+  return kept
+end
+
+local function check_file(self)
+  -- What is there of an earlier attempt of this run is no earlier run's.
+  local earlier = not self.dry_run and not self.known and rejects.is_there(self.rejects)
   local result, err = checking.run {
     file = not self.opened and self.file or nil, opened = self.opened, mapping = self.mapping, encoding = self.encoding,
     strict = self.strict, no_check = self.no_check, problems = self.problems,
@@ -81,6 +92,17 @@ function steps.check(self)
   events.emit(self, "checked", result)
   judge(self, result)
   take_sources(self, result.sources)
+end
+
+function steps.check(self)
+  if resuming.has_all(self) then return end
+  self.step = "check"
+  recorded.step(self, "check", "begin")
+  local look = fingerprint.look(self.file)
+  check_file(self)
+  resuming.compare(self, self.checked.md5)
+  recorded.step(self, "check", "done", kept_of(self.checked),
+    { file_fingerprint = fingerprint.of_file(look, self.checked.md5), display_name = self.request.DisplayName })
 end
 
 --- In place of all that sends something.
@@ -119,59 +141,32 @@ local function ensure_domain(self)
   return made, err
 end
 
--- Ids that runs of this program have: none of them is the job of another.
-local taken = {}
-
--- Whether two mappings are the same, as far as the second tells.
-local function same_fields(ours, theirs)
-  for name in pairs(theirs) do
-    if not ours[name] then return false end
-  end
-  for name, field in pairs(ours) do
-    local other = theirs[name]
-    if not other or other.Source ~= field.Source or other.Target ~= field.Target
-      or (other.ContentType or "STRING") ~= (field.ContentType or "STRING") then
-      return false
-    end
-  end
-  return true
+-- Takes a job that was made for this run, by another process or by a call whose answer was lost.
+local function adopt(self, job)
+  self.job_id, self.started = job.JobId, job.Status ~= "CREATED"
+  return job.JobId
 end
 
--- Whether a job that was found by its name is what was asked for; raises when that cannot be told.
-local function is_ours(self, item, earliest)
-  if taken[item.JobId] or item.DisplayName ~= self.request.DisplayName or item.Status ~= "CREATED" then return false end
-  if item.CreatedAt and item.CreatedAt < earliest then return false end
-  local job, err = replies.get_upload_job(self.client, { DomainName = self.domain, JobId = item.JobId })
-  if not job and err.status == 404 then return false end
-  if not job or not job.UniqueKey or not job.Fields then error(err or "the reply does not tell the mapping", 0) end
-  return job.UniqueKey == self.request.UniqueKey and same_fields(self.request.Fields, job.Fields)
-    and (not self.request.DataExpiry or not job.DataExpiry or job.DataExpiry == self.request.DataExpiry)
+-- The job that was made for this run before; nil when there is none to go on with.
+local function find_earlier(self)
+  local job = lookup.find(self)
+  if not job then return nil end
+  local lost = lookup.is_lost(job)
+  local what = lost and "another is made" or job.Status == "CREATED" and "it gets its file" or "nothing is sent"
+  lookup.tell("job %s has the run key %s and is %s: %s", job.JobId, self.run_key, job.Status, what)
+  return not lost and adopt(self, job) or nil
 end
 
 -- A creation that may have been carried out, which no answer told, is looked for before it is made again: the service would make
--- a second job. The id of the job | false when there is none | nil, when that is not known.
-local function look_for(self)
-  local found, count = false, 0
-  local earliest = self.creation_began + self.client:about().clock_offset - CLOCKS_APART
-  local ok = pcall(function()
-    for item in self.client:pages("list_upload_jobs", { DomainName = self.domain }) do
-      local job = replies.job(item)
-      if is_ours(self, job, earliest) then found, count = job.JobId, count + 1 end
-    end
-  end)
-  if not ok or count > 1 then return nil end
-  return found
-end
-
--- Given up while the call is under way, it leaves open whether there is a job: `creating` stays.
+-- a second job. Given up while the call is under way, it leaves open whether there is a job: `creating` stays.
 local function create_once(self)
   self.creating = true
   local job_id, err = replies.create_upload_job(self.client, self.request, { max_attempts = 1 })
   if err and (err.outcome == "unknown" or (err.status or 0) >= 500) then
-    local found = look_for(self)
-    if found then
-      job_id, err = found, nil
-    elseif found == false and err.code ~= "InvalidResponse" then
+    local looked, job = pcall(lookup.find, self)
+    if looked and job then
+      job_id, err = adopt(self, job), nil
+    elseif looked and err.code ~= "InvalidResponse" then
       err.outcome, err.retryable = nil, true
       err.message = err.message:gsub("; whether it was carried out is not known.*$", "")
     else
@@ -179,16 +174,22 @@ local function create_once(self)
     end
   end
   self.creating = false
-  if job_id then taken[job_id] = true end
   return job_id, err
 end
 
+-- Whether there may be a job with this run's key that this process did not make.
+local function may_be_there(self)
+  return self.key_given or self.known and self.known.creating
+end
+
 function steps.create(self)
+  if self.job_id then return end
   self.step = "create"
   must(ensure_domain(self))
-  self.creation_began = system.time()
-  self.job_id = must(persist(self, create_once))
+  recorded.step(self, "create", "begin")
+  self.job_id = may_be_there(self) and find_earlier(self) or must(persist(self, create_once))
   self.created_at = system.time()
+  recorded.step(self, "create", "done", nil, { job_id = self.job_id })
   events.emit(self, "created", { JobId = self.job_id, DisplayName = self.request.DisplayName, DomainName = self.domain })
 end
 
@@ -219,7 +220,11 @@ local function put_once(self, attempt)
 end
 
 function steps.upload(self)
+  if self.started or self.uploaded then return end
+  self.step = "upload"
+  recorded.step(self, "upload", "begin")
   self.sent = must(persist(self, put_once))
+  recorded.step(self, "upload", "done", { bytes = self.sent.bytes, seconds = self.sent.seconds, attempts = self.sent.attempts })
   events.emit(self, "uploaded", self.sent)
 end
 
@@ -235,18 +240,21 @@ local function start_once(self)
   return nil, err
 end
 
+-- That this run is still this process's is written, and so checked, just before.
 function steps.start(self)
+  if self.started then return end
   self.step = "start"
+  recorded.check_parent(self)
+  recorded.step(self, "start", "begin")
   self.starting = true
   local reply, err = persist(self, start_once)
   must(reply, err)
   self.started, self.starting = true, false
+  recorded.step(self, "start", "done")
   events.emit(self, "started", { JobId = self.job_id })
 end
 
--- Looks until the job has ended.
-function steps.watch(self)
-  self.step = "watch"
+local function watch(self)
   local request, counted = { DomainName = self.domain, JobId = self.job_id }, nil
   return must(waiter.poll {
     client = self.client,
@@ -269,5 +277,18 @@ function steps.watch(self)
     end,
   })
 end
+
+-- Looks until the job has ended.
+function steps.watch(self)
+  self.step = "watch"
+  recorded.step(self, "watch", "begin")
+  local reply = watch(self)
+  recorded.step(self, "watch", "done", { Status = reply.Status, ResultsSummary = reply.ResultsSummary },
+    { job_status = reply.Status })
+  return reply
+end
+
+--- All that an import takes, in its order.
+steps.of_import = { recorded.begin, resuming.locate, steps.check, steps.create, steps.upload, steps.start, steps.watch }
 
 return steps

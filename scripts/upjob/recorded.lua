@@ -1,0 +1,284 @@
+--- The record of an import in the journal: its beginning, each step before and after it is taken, its end. Another process goes
+--- on with a run by what is written here.
+local defaults = require "upjob.defaults"
+local errors = require "upjob.errors"
+local exit_status = require "upjob.exit_status"
+local fingerprint = require "upjob.fingerprint"
+local journal = require "upjob.journal"
+local log = require "upjob.log"
+local lookup = require "upjob.lookup"
+local run_key = require "upjob.run_key"
+local shell = require "upjob.shell"
+local system = require "upjob.native.system"
+
+local recorded = {}
+
+local ordinals = 0 -- imports that this process has begun for the automation whose run it is
+
+--- The number of the next import among those of this process's automation; nil when it runs none.
+function recorded.next_ordinal()
+  if not defaults.parent_run then return nil end
+  ordinals = ordinals + 1
+  return ordinals
+end
+
+local function must(value, err)
+  if value == nil then error(err, 0) end
+  return value
+end
+
+-- ---- what is written at the beginning ----
+
+local function absolute(path)
+  return fingerprint.path_text(path and system.absolute(path) or path)
+end
+
+-- What another process needs to go on with the import as it was asked for.
+local function options_of(run)
+  return {
+    client = run.client.origin, name = run.name, key_given = run.key_given, expires = run.expires,
+    rejects = absolute(run.rejects), problems = absolute(run.problems), report = absolute(run.report_file),
+    max_failed = run.max_failed and run.max_failed.text, stall_timeout = run.stall_timeout, encoding = run.encoding,
+    strict = run.strict, no_check = run.no_check, mapping_made = run.mapping_made,
+  }
+end
+
+local function file_text(file)
+  return file == "-" and file or absolute(file)
+end
+
+local function arguments_of()
+  local words = {}
+  for i, word in ipairs(shell.words or {}) do words[i] = fingerprint.path_text(word) end
+  return #words > 0 and words or nil
+end
+
+local function row_of(run)
+  local parent, map = defaults.parent_run, run.mapping
+  return {
+    kind = "import", parent = parent and parent.id, ordinal = run.ordinal, run_key = run.run_key,
+    script = shell.script and absolute(shell.script), arguments = arguments_of(), directory = absolute("."),
+    file = file_text(run.file), file_fingerprint = fingerprint.look(run.file),
+    mapping_file = map and map.file and absolute(map.file),
+    mapping = map and not map.file and fingerprint.is_plain(map) and map:to_lua() or nil,
+    mapping_fingerprint = map and run.mapping_fingerprint, domain = run.domain,
+    display_name = run.request and run.request.DisplayName, options = options_of(run),
+  }
+end
+
+-- ---- a run that is there already ----
+
+--- What the steps of a run in the journal say of its job: { checked=, uploaded= (details), creating=, starting=, stopping= }.
+function recorded.known(row)
+  local known = { job_id = row.job_id, row = row }
+  for _, entry in ipairs(row.steps or {}) do
+    local done = entry.state == "done"
+    if entry.step == "check" and done then
+      known.checked = entry.detail
+    elseif entry.step == "create" then
+      known.creating = true
+      known.uploaded, known.starting, known.stopping = nil, nil, nil
+    elseif entry.step == "upload" and done then
+      known.uploaded = entry.detail or {}
+    elseif entry.step == "start" then
+      known.starting = true
+    elseif entry.step == "stop" then
+      known.stopping = true
+    end
+  end
+  return known
+end
+
+local function find(store, params)
+  local row, err = store:find_run(params)
+  if not row and not errors.has_code(err, "NotFound") then error(err, 0) end
+  return row
+end
+
+-- The run of before that this import is, by its number among those of the automation, or by its run key; nil when there is none.
+local function earlier(run, store)
+  local parent = defaults.parent_run
+  return parent and find(store, { parent = parent.id, ordinal = run.ordinal })
+    or run.key_given and find(store, { run_key = run.run_key, domain = run.domain }) or nil
+end
+
+-- What the import of an earlier run has otherwise than this one: a text, nil when nothing.
+local function difference(run, row)
+  local file = file_text(run.file)
+  if row.domain ~= run.domain then return ("it was of domain %s"):format(tostring(row.domain)) end
+  if row.file ~= file then
+    return ("it was of %s, not %s"):format(fingerprint.path_of(row.file or "?"), fingerprint.path_of(file))
+  end
+  if row.mapping_fingerprint ~= run.mapping_fingerprint then
+    return ("its mapping%s was another than that of this import%s"):format(
+      row.mapping_file and " " .. fingerprint.path_of(row.mapping_file) or "", run.mapping.file and " " .. run.mapping.file or "")
+  end
+  local digest, look = fingerprint.parts(row.file_fingerprint)
+  if (row.state == "succeeded" or not digest) and look ~= fingerprint.look(run.file) then
+    return ("%s has been changed since"):format(run.file)
+  end
+end
+
+local function refuse_other(run, row, differs)
+  error(errors.new { code = "UsageError", message =
+    ("the run key %s is that of run %d (\"%s\", %s), and %s; give another run key"):format(run.run_key, row.id,
+      row.display_name, row.state, differs) }, 0)
+end
+
+-- The result of an earlier run is that of this one.
+local function take_result(run, row)
+  lookup.tell("run %d has done this import (%s, job %s): nothing is sent", row.id, tostring(row.job_status),
+    tostring(row.job_id))
+  run.answer = row.result or { Status = row.job_status or "SUCCEEDED", JobId = row.job_id, ResultsSummary = {}, rejected = 0 }
+  run.job_id, run.started = row.job_id, true
+end
+
+-- Goes on with an earlier run: true; false when there is none to go on with.
+local function go_on(run, store)
+  local row = earlier(run, store)
+  if not row or row.state == "failed" or row.state == "cancelled" then return false end
+  local differs = difference(run, row)
+  if differs and run.key_given and not defaults.parent_run then refuse_other(run, row, differs) end
+  if differs then
+    log.warn("run %d, import %d of this automation, was not this one: %s", row.id, run.ordinal, differs)
+    return false
+  end
+  if row.state == "succeeded" then
+    take_result(run, row)
+    return true
+  end
+  recorded.take(run, store, row)
+  return true
+end
+
+--- Claims a run of the journal for `run` (the store's, with its state of before), and takes over what is known of it. Raises when
+--- it is another process's, or has ended.
+function recorded.take(run, store, row)
+  local was = row.state
+  row = must(store:claim_run { id = row.id })
+  local steps = must(store:run { id = row.id }).steps
+  row.steps = steps
+  run.record = { store = store, id = row.id, fence = row.fence }
+  run.known = recorded.known(row)
+  run.known.was = was
+  run.run_key, run.job_id, run.starting = row.run_key, row.job_id, run.known.starting
+  if run.request then run.request.DisplayName = row.display_name end
+  lookup.tell("run %d goes on where it was left", row.id)
+end
+
+-- ---- beginning ----
+
+-- Whether there can be no journal, as its directory cannot be made or written: no home, a disk that is read only.
+local function has_no_place()
+  local directory = journal.directory()
+  local info = directory and system.stat(directory)
+  return not directory or not info or info.type == "directory" and not info.writable
+end
+
+-- The store; nil when the run goes on without one. Raises when it must not.
+local function open(run)
+  local store, err = journal.open {}
+  if store then return store end
+  if not run.key_given or not has_no_place() then error(err, 0) end
+  log.warn("%s; the run goes on without a journal: a later one finds its job by the run key %s", tostring(err), run.run_key)
+  return nil
+end
+
+--- The first step of an import: it is in the journal before anything else is done, or raises why it cannot be.
+function recorded.begin(run)
+  run.step = "record"
+  if run.record then return end -- another process's, that was claimed
+  run.mapping_fingerprint = fingerprint.of_mapping(run.mapping)
+  local store = open(run)
+  if not store or go_on(run, store) then return end
+  local row = must(store:begin_run(row_of(run)))
+  run.record = { store = store, id = row.id, fence = row.fence }
+end
+
+-- ---- steps ----
+
+--- Writes a step of the run, before it is taken (state "begin") or after (state "done"), with what else is to be set of the run.
+--- Raises LeaseLost when the run is another's by now, and what the disk says; but what was started is watched all the same.
+function recorded.step(run, step, state, detail, set)
+  local record = run.record
+  if not record or record.lost then return end
+  local ok, err = record.store:step { id = record.id, fence = record.fence, step = step, state = state, detail = detail,
+                                      set = set }
+  if ok then return end
+  if errors.has_code(err, "LeaseLost") then
+    record.lost = true
+    error(err, 0)
+  end
+  if not run.started then error(err, 0) end
+  if not record.told then log.error("run %d is not recorded any more: %s", record.id, tostring(err)) end
+  record.told = true
+end
+
+--- Of an automation's run, before its import is started: raises when that run is another's by now.
+function recorded.check_parent(run)
+  local parent = defaults.parent_run
+  if not run.record or not parent then return end
+  local ok, err = run.record.store:step { id = parent.id, fence = parent.fence, step = "import", state = "begin",
+                                          detail = { run = run.record.id, job_id = run.job_id } }
+  if ok then return end
+  if errors.has_code(err, "LeaseLost") then run.record.lost = true end
+  error(err, 0)
+end
+
+-- ---- the end ----
+
+-- Whether there may be a job that another process can go on with.
+local function may_go_on(run, err)
+  if not run.client.command_options then return false end -- its service ends with this program
+  if run.stopped then return false end
+  if run.step == "watch" and err.status == 404 then return false end
+  if run.job_id then return true end
+  return run.creating or err.outcome == "unknown" or run.known ~= nil and run.known.creating and not run.refused
+end
+
+local function state_of(run, result, err)
+  if result then
+    return (result.Status == "SUCCEEDED" or result.Status == "PARTIALLY_SUCCEEDED") and "succeeded" or "failed"
+  end
+  if may_go_on(run, err) then return "interrupted" end
+  return errors.has_code(err, "Cancelled") and "cancelled" or "failed"
+end
+
+--- Writes the end of a run that has a result or an error.
+function recorded.finish(run, result, err)
+  local record = run.record
+  if not record or record.lost then return end
+  local cancelled = err and errors.has_code(err, "Cancelled")
+  record.state = state_of(run, result, err)
+  local ok, fault = record.store:end_run {
+    id = record.id, fence = record.fence, state = record.state, result = result, error = err,
+    job_status = result and result.Status or run.stopped and "STOPPED" or nil,
+    exit_status = result and exit_status.of_result(result, run.max_failed and run.max_failed.text)
+      or not cancelled and exit_status.of_error(err) or nil,
+  }
+  if not ok then log.error("the end of run %d is not recorded: %s", record.id, tostring(fault)) end
+end
+
+--- Of an import that was refused before it was a run. It is told all the same when it cannot be written.
+function recorded.refused(run, err)
+  local given = run.run_key
+  run.run_key = nil -- what the key stands for is in no way settled
+  local store = journal.open {}
+  local row = store and store:begin_run(row_of(run))
+  run.run_key = given
+  if row then
+    store:end_run { id = row.id, fence = row.fence, state = "failed", error = err, exit_status = exit_status.of_error(err) }
+  end
+end
+
+--- The command that goes on with the run; nil when none does.
+function recorded.resume_command(run)
+  local record = run.record
+  if not record or record.lost or not run.client.command_options then return nil end
+  return shell.command({ "runs", "resume", ("%d"):format(record.id) }, defaults.state and { "--state", defaults.state } or {})
+end
+
+--- The key of a run for which none was given.
+recorded.make_key = run_key.make
+
+return recorded

@@ -1,0 +1,82 @@
+--- An import of the journal as a run of this process, made of what the journal has.
+local errors = require "upjob.errors"
+local exit_status = require "upjob.exit_status"
+local fingerprint = require "upjob.fingerprint"
+local max_failed = require "upjob.max_failed"
+local profiles = require "upjob.profiles"
+local recorded = require "upjob.recorded"
+local run = require "upjob.run"
+local steps = require "upjob.steps"
+
+local resumed = {}
+
+--- States from which a run can be gone on with.
+resumed.STATES = { "lost", "interrupted" }
+
+--- Whether a run of the journal can be gone on with, as far as the journal tells.
+function resumed.can(row)
+  return row.kind == "import" and (row.state == "lost" or row.state == "interrupted")
+end
+
+local function refuse(code, format, ...)
+  return nil, errors.new { code = code, message = format:format(...) }
+end
+
+-- A client as that of the run was | nil, err
+local function client_of(row)
+  local origin = row.options and row.options.client or {}
+  if origin.credentials then
+    return refuse("CredentialsError", "run %d had its credentials from its script%s, which are in no journal: run that again",
+      row.id, row.script and " " .. row.script or "")
+  end
+  if origin.embedded then
+    local url, err = require("upjob.embedded").start { data_dir = origin.data }
+    if not url then return nil, err end
+    return profiles.client { embedded = true }
+  end
+  return profiles.client { embedded = false, region = origin.region, endpoint_url = origin.endpoint_url,
+                           profile = origin.profile }
+end
+
+-- Its service ended with the program that it was inside of, and its job with that.
+local function bury(store, row)
+  local claimed, err = store:claim_run { id = row.id }
+  if not claimed then return nil, err end
+  local gone = errors.new { code = "Cancelled", message =
+    ("run %d cannot go on: its embedded service, which kept no data, ended with its program"):format(row.id) }
+  local ok
+  ok, err = store:end_run { id = row.id, fence = claimed.fence, state = "failed", error = gone,
+                            exit_status = exit_status.of_error(gone) }
+  return nil, ok and gone or err
+end
+
+--- Goes on with a run of the journal: run | nil, err. It is claimed, so that no other process does.
+function resumed.open(store, id)
+  local row, err = store:run { id = id }
+  if not row then return nil, err end
+  if row.kind ~= "import" then
+    return refuse("UsageError", "run %d is one of an automation: the daemon goes on with it", id)
+  end
+  local options = row.options or {}
+  local service = options.client or {}
+  if resumed.can(row) and service.embedded and not service.data then return bury(store, row) end
+  local client
+  client, err = client_of(row)
+  if not client then return nil, err end
+  local path = fingerprint.path_of
+  local self = {
+    client = client, domain = row.domain, file = path(row.file), name = options.name, key_given = options.key_given,
+    expires = options.expires, rejects = path(options.rejects), problems = path(options.problems),
+    report_file = path(options.report), max_failed = options.max_failed and max_failed.read(options.max_failed),
+    stall_timeout = options.stall_timeout, encoding = options.encoding, strict = options.strict, no_check = options.no_check,
+    mapping_made = options.mapping_made, status = "CREATED",
+  }
+  local ok, fault = pcall(recorded.take, self, store, row)
+  if not ok then
+    if not errors.is(fault) then error(fault, 0) end
+    return nil, fault
+  end
+  return run.begin(self, steps.of_import)
+end
+
+return resumed

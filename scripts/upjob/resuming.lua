@@ -1,0 +1,128 @@
+--- Going on with an import that another process began: where its job stands, and what is still to be done.
+local errors = require "upjob.errors"
+local fingerprint = require "upjob.fingerprint"
+local job_request = require "upjob.job_request"
+local lookup = require "upjob.lookup"
+local mapping = require "upjob.mapping"
+local recorded = require "upjob.recorded"
+local replies = require "upjob.replies"
+
+local resuming = {}
+
+local function must(value, err)
+  if value == nil then error(err, 0) end
+  return value
+end
+
+-- ---- what cannot be gone on with ----
+
+-- Stops the job that waits for its file, so that nothing is left behind: what became of it.
+local function give_up(run)
+  local job_id = run.job_id
+  if not job_id and run.known.creating then
+    local found = lookup.find(run, { any_mapping = true })
+    if not found or found.Status ~= "CREATED" then return "no job waits for it" end
+    job_id = found.JobId
+    run.job_id = job_id
+  end
+  if not job_id then return "no job was created" end
+  recorded.step(run, "stop", "begin")
+  must(run.client:stop_upload_job { DomainName = run.domain, JobId = job_id })
+  run.stopped = true
+  recorded.step(run, "stop", "done")
+  return ("its job %s was stopped"):format(job_id)
+end
+
+-- Raises why the run cannot be gone on with: a sentence; its job is stopped.
+local function refuse(run, format, ...)
+  local why = format:format(...)
+  local left = give_up(run)
+  run.refused = true
+  error(errors.new { code = "InvalidFile", file = run.file, job_id = run.job_id, message =
+    ("%s: run %d cannot go on, %s"):format(why, run.known.row.id, left) }, 0)
+end
+
+-- ---- what is needed to upload ----
+
+-- The mapping of a run in the journal: map | nil, err
+local function mapping_of(row)
+  if row.mapping_file then return mapping.load(fingerprint.path_of(row.mapping_file)) end
+  if row.mapping then return mapping.from_text(row.mapping, ("mapping of run %d"):format(row.id)) end
+  return nil, errors.new { code = "InvalidMapping", message =
+    ("the mapping of run %d has functions or files of its script%s: run that again"):format(row.id,
+      row.script and " " .. row.script or "") }
+end
+
+-- Gets the mapping, unless there is one, and sees to it that it and the file are what they were.
+local function prepare(run)
+  local row = run.known.row
+  if not run.mapping then
+    local map, err = mapping_of(row)
+    if not map then refuse(run, "%s", tostring(err)) end
+    run.mapping = map
+    run.request = job_request(run, row.display_name)
+  end
+  if fingerprint.of_mapping(run.mapping) ~= row.mapping_fingerprint then
+    refuse(run, "the mapping%s is not what it was", run.mapping.file and " " .. run.mapping.file or "")
+  end
+  if run.file == "-" then refuse(run, "standard input cannot be read a second time") end
+  local digest, look = fingerprint.parts(row.file_fingerprint)
+  if not look then refuse(run, "%s cannot be read a second time", run.file) end
+  if not digest and look ~= fingerprint.look(run.file) then refuse(run, "%s is not what it was", run.file) end
+end
+
+--- After the check: what would be sent now is what was checked then.
+function resuming.compare(run, digest)
+  local known = run.known
+  local before = known and fingerprint.parts(known.row.file_fingerprint)
+  if before and before ~= digest then refuse(run, "%s is not what was checked", run.file) end
+end
+
+-- ---- where the job stands ----
+
+-- What the check of then found, for the result and the report.
+local function take_checked(run)
+  local checked = run.known.checked
+  if not checked or run.checked then return end
+  run.checked, run.rejected = checked, checked.bad_rows
+end
+
+-- A run that was being given up when its process ended is given up.
+local function finish_stop(run, job)
+  if job.Status == "CREATED" then
+    must(run.client:stop_upload_job { DomainName = run.domain, JobId = run.job_id })
+  end
+  run.stopped = true
+  error(errors.new { code = "Cancelled", job_id = run.job_id, message =
+    ("run %d was being given up: its job %s was stopped"):format(run.known.row.id, run.job_id) }, 0)
+end
+
+local function is_being_stopped(known, job)
+  return known.stopping and (job.Status == "STOPPED" or job.Status == "CREATED" and known.was == "lost")
+end
+
+--- The step of an import that was begun by another process: looks where its job stands.
+function resuming.locate(run)
+  local known = run.known
+  if not known then return end
+  run.step = "look"
+  if run.job_id then
+    local job = must(replies.get_upload_job(run.client, { DomainName = run.domain, JobId = run.job_id }))
+    if is_being_stopped(known, job) then finish_stop(run, job) end
+    run.started, run.starting = job.Status ~= "CREATED", false
+    run.sent = known.uploaded
+    run.uploaded = known.uploaded ~= nil
+  end
+  if run.started or run.uploaded then
+    take_checked(run)
+  else
+    prepare(run)
+  end
+end
+
+--- Whether nothing of the file is needed any more.
+function resuming.has_all(run)
+  return run.known ~= nil and (run.started or run.uploaded) or false
+end
+
+return resuming

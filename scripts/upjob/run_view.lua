@@ -1,0 +1,135 @@
+--- Runs of the journal as a person reads them.
+local fingerprint = require "upjob.fingerprint"
+local report = require "upjob.report"
+local shell = require "upjob.shell"
+
+local run_view = {}
+
+local function took(row, now)
+  local until_ = row.ended_at or (row.state == "running" and now)
+  return row.begun_at and until_ and report.seconds(math.max(until_ - row.begun_at, 0)) or ""
+end
+
+-- What a run is about: its file, or its script.
+local function subject(row)
+  local path = fingerprint.path_of(row.file) or fingerprint.path_of(row.script)
+  return path == "-" and "standard input" or path and path:match("[^/]+$") or row.schedule or ""
+end
+
+-- How it ended, or where it stands.
+local function outcome(row)
+  local result, err = row.result, row.error
+  if type(result) == "table" and result.ResultsSummary then
+    return ("%s: %s"):format(result.Status or row.job_status or "?", report.summary(result.ResultsSummary))
+  end
+  return err and err.message or row.job_status or ""
+end
+
+local COLUMNS = { { title = "Run", right = true, whole = true }, { title = "State", whole = true },
+                  { title = "Begun", whole = true }, { title = "Took", right = true, whole = true }, { title = "File" },
+                  { title = "Domain" }, { title = "Outcome" } }
+
+--- A list of runs as the lines of a table. `now` is the store's clock.
+function run_view.table(rows, now)
+  local cells = {}
+  for i, row in ipairs(rows) do
+    cells[i] = { ("%d"):format(row.id), row.state, report.time(row.begun_at or row.queued_at), took(row, now), subject(row),
+                 row.domain or "", outcome(row) }
+  end
+  return report.table(COLUMNS, cells)
+end
+
+-- ---- one run ----
+
+local function detail_text(detail)
+  if type(detail) ~= "table" then return "" end
+  local parts = {}
+  local function add(condition, format, ...)
+    if condition then parts[#parts + 1] = format:format(...) end
+  end
+  add(detail.rows, "%s, %s rejected", report.plural(detail.rows or 0, "row"), report.count(detail.bad_rows or 0))
+  add(detail.bytes and not detail.rows, "%s", report.bytes(detail.bytes or 0))
+  add(detail.Status, "%s", tostring(detail.Status))
+  add(detail.run, "run %s", tostring(detail.run))
+  return table.concat(parts, ", ")
+end
+
+-- A step's beginning and end as one line, where both are there.
+local function step_rows(row)
+  local rows, open = {}, {}
+  for _, entry in ipairs(row.steps or {}) do
+    local begun = open[entry.step]
+    if entry.state == "begin" then
+      rows[#rows + 1] = { entry.step, entry.at, nil, "not ended", entry.attempt, detail_text(entry.detail) }
+      open[entry.step] = rows[#rows]
+    elseif begun then
+      begun[3], begun[4], begun[6] = entry.at - begun[2], entry.state, detail_text(entry.detail)
+      open[entry.step] = nil
+    else
+      rows[#rows + 1] = { entry.step, entry.at, nil, entry.state, entry.attempt, detail_text(entry.detail) }
+    end
+  end
+  return rows
+end
+
+local STEP_COLUMNS = { { title = "Step" }, { title = "Attempt", right = true }, { title = "Begun", whole = true },
+                       { title = "Took", right = true, whole = true }, { title = "State" }, { title = "What" } }
+
+local function add_steps(lines, row)
+  local cells = {}
+  for i, step in ipairs(step_rows(row)) do
+    cells[i] = { step[1], ("%d"):format(step[5] or 1), report.time(step[2]), step[3] and ("%.3f s"):format(step[3]) or "",
+                 step[4], step[6] }
+  end
+  if #cells == 0 then return end
+  lines[#lines + 1] = ""
+  table.move(report.table(STEP_COLUMNS, cells), 1, #cells + 2, #lines + 1, lines)
+end
+
+local function words_of(row)
+  local words = {}
+  for i, word in ipairs(row.arguments or {}) do words[i] = shell.quote(fingerprint.path_of(word)) end
+  return #words > 0 and table.concat(words, " ") or nil
+end
+
+--- All that is known of a run, as lines. `continue`: the command that goes on with it, or nil.
+function run_view.lines(row, now, continue)
+  local lines, path = {}, fingerprint.path_of
+  local function add(name, value)
+    if value ~= nil and value ~= "" then lines[#lines + 1] = ("%-12s %s"):format(name, report.safe(value)) end
+  end
+  add("Run", ("%d (%s)"):format(row.id, row.kind))
+  add("State", row.state .. (row.attempt and row.attempt > 1 and (", attempt %d"):format(row.attempt) or ""))
+  add("Begun", report.time(row.begun_at or row.queued_at))
+  add("Ended", report.time(row.ended_at))
+  add("Took", took(row, now))
+  add("Automation", row.schedule)
+  add("Part of", row.parent and ("run %d, as its import %d"):format(row.parent, row.ordinal or 1))
+  add("File", row.file == "-" and "standard input" or path(row.file))
+  add("Mapping", path(row.mapping_file) or row.mapping and "made by the program" or nil)
+  add("Script", path(row.script))
+  add("Arguments", words_of(row))
+  add("Directory", path(row.directory))
+  add("Domain", row.domain)
+  add("DisplayName", row.display_name)
+  add("Run key", row.run_key)
+  add("Job", row.job_id and row.job_id .. (row.job_status and (" (%s)"):format(row.job_status) or ""))
+  add("Held by", row.state == "running" and row.holder or nil)
+  local result = type(row.result) == "table" and row.result or {}
+  add("Result", result.ResultsSummary and report.summary(result.ResultsSummary))
+  add("Rejected", (result.rejected or 0) > 0 and report.plural(result.rejected, "row") or nil)
+  add("Error", row.error and row.error.message)
+  add("Exit status", row.exit_status and ("%d"):format(row.exit_status))
+  add_steps(lines, row)
+  if row.output then
+    lines[#lines + 1] = ""
+    for line in row.output:gmatch("[^\n]+") do lines[#lines + 1] = report.safe(line) end
+  end
+  if continue then
+    lines[#lines + 1] = ""
+    lines[#lines + 1] = "To go on with it: " .. continue
+  end
+  return lines
+end
+
+return run_view
