@@ -59,6 +59,7 @@ PROGRAM := $(filter-out $(SQL) $(HTTPD) $(JOURNAL) $(METRICS) $(CLIENT) $(PROMPT
 C_TESTS  := $(wildcard tests/c/test_*.c)
 LUA      := $(wildcard scripts/upjob/*.lua scripts/cmd/*.lua)
 EXAMPLES := $(wildcard scripts/examples/*.lua)
+AUTOMATIONS := $(wildcard scripts/examples/automations/*.lua)
 ARGPARSE := /usr/share/lua/5.4/argparse.lua
 SAMPLES  := tests/data/chinook-customers.csv tests/data/legislators-district-offices.csv
 
@@ -290,11 +291,12 @@ format:
 
 # -- install -----------------------------------------------------------------------------------------
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/upjob $(DESTDIR)$(PREFIX)/share/upjob/examples \
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/upjob $(DESTDIR)$(PREFIX)/share/upjob/examples/automations \
 	    $(DESTDIR)$(PREFIX)/share/doc/upjob
 	install -m 755 $(BUILD)/upjob $(DESTDIR)$(PREFIX)/bin/upjob
 	install -m 644 $(MODULES:%=$(BUILD)/%.so) $(DESTDIR)$(PREFIX)/lib/upjob/
 	install -m 644 $(EXAMPLES) $(DESTDIR)$(PREFIX)/share/upjob/examples/
+	install -m 644 $(AUTOMATIONS) $(DESTDIR)$(PREFIX)/share/upjob/examples/automations/
 	install -m 644 README.md LICENSE CHANGELOG.md $(DESTDIR)$(PREFIX)/share/doc/upjob/
 
 uninstall:

@@ -43,20 +43,22 @@ automation() {
 
 @test "a change takes effect when the daemon is told to load it, and a removed file has no more runs" {
     automation first >auto/a.lua
+    automation other >auto/b.lua
     start_daemon
     seen first ran
     automation second >auto/a.lua
     lines=$(wc -l <ran)
-    seen first ran $((lines + 2))
-    [ "$(sort -u ran)" = first ]
+    seen first ran $((lines + 3))
+    [ -z "$(grep second ran)" ]
     kill -HUP "$DAEMON"
     seen second ran
     rm auto/a.lua
     kill -HUP "$DAEMON"
-    sleep 2.5
+    seen ' 1 gone' daemon.err
+    for lines in 1 2 3; do seen other ran $(($(wc -l <ran) + 1)); done
     lines=$(wc -l <ran)
-    sleep 2.5
-    [ "$(wc -l <ran)" = "$lines" ]
+    for i in 1 2; do seen other ran $(($(wc -l <ran) + 1)); done
+    [ -z "$(tail -n "+$((lines + 1))" ran | grep second)" ]
     kill "$DAEMON"
     wait "$DAEMON"
     DAEMON=

@@ -1,7 +1,11 @@
 #!/usr/bin/env bats
 # Every example runs, against the embedded service.
 setup() { load helper; EXAMPLES=$PWD/scripts/examples; cd "$BATS_TEST_TMPDIR"; start_local --domain acme; }
-teardown() { stop_local; [ -z "${HOOK_PID:-}" ] || kill "$HOOK_PID" 2>/dev/null || true; }
+teardown() {
+    stop_local
+    [ -z "${DAEMON:-}" ] || kill -KILL "$DAEMON" 2>/dev/null || true
+    [ -z "${HOOK_PID:-}" ] || kill "$HOOK_PID" 2>/dev/null || true
+}
 
 @test "import_and_notify posts the result to a webhook" {
     python3 - >hook.port 2>hook.body 3>&- <<'P' &
@@ -108,6 +112,24 @@ L
     wait "$watcher" || [ $? = 143 ]
     grep -q '"type":"failed"' hook.body
     grep -q "stopped	CREATED	→	STOPPED" watch.out
+}
+
+@test "the automations are valid, and a file that is dropped is imported and put into done" {
+    export DROP=$PWD/drop KEY=CustomerId UPJOB_DOMAIN=acme
+    mkdir drop
+    upjob daemon "$EXAMPLES/automations" --check
+    expect_status 0
+    expect_output 'customers/unfinished (customers.lua:'
+    "$UPJOB" daemon "$EXAMPLES/automations" --state "$PWD/state" >/dev/null 2>daemon.err 3>&- </dev/null &
+    DAEMON=$!
+    customers drop/c.csv
+    for ((i = 0; i < 300; i++)); do [ -e drop/done/c.csv ] && break; sleep 0.1; done
+    [ -e drop/done/c.csv ] || { cat daemon.err; false; }
+    upjob job list --domain acme
+    expect_output SUCCEEDED
+    kill "$DAEMON"
+    wait "$DAEMON"
+    DAEMON=
 }
 
 @test "an example without its arguments tells its usage" {
