@@ -1,7 +1,9 @@
 --- upjob child declare: loads files of automations, one after the other, and tells what each declares. Its standard input is one
 -- line of JSON, { mark=, files = { path, … } }. When it begins, it writes the mark, which no file knows, and {}; then for each
 -- file, in their order, the mark and { index=, definitions=, text= } or { index=, error = { code=, message=, file=, line= } }: a
--- line each.
+-- line each. `text`, what is in the file, is in percent-encoding.
+local percent = require "upjob.percent"
+
 local child_declare = {}
 
 -- What files may change for each other.
@@ -56,7 +58,7 @@ end
 local function answer(declaring, path)
   local found, err = declaring.load(path)
   err = err or check_scripts(found.definitions)
-  if not err then return { definitions = found.definitions, text = found.text } end
+  if not err then return { definitions = found.definitions, text = percent.encode(found.text) } end
   return { error = { code = err.code, message = err.message, file = err.file, line = err.line } }
 end
 

@@ -1,8 +1,10 @@
 --- Loads the automations of a directory: DIR/*.lua, by a child, so that a file that never ends, takes all memory or crashes
 -- harms nobody else.
+local declaring = require "upjob.declaring"
 local errors = require "upjob.errors"
 local json = require "upjob.json"
 local native = require "upjob.native.task"
+local percent = require "upjob.percent"
 local report = require "upjob.report"
 local system = require "upjob.native.system"
 
@@ -136,6 +138,9 @@ end
 local function list(directory)
   local root, err = system.absolute(directory)
   if not root then return nil, err end
+  if not utf8.len(root) then
+    return nil, errors.new { code = "ConfigurationError", message = "the path of the directory is not UTF-8" }
+  end
   local found
   found, err = system.list_files(root, ".lua")
   if not found then return nil, err end
@@ -151,7 +156,8 @@ end
 -- The file's state from what was told of it; what is wrong goes to the list of errors.
 local function take(entry, answer, known, problems)
   if not answer.error then
-    for _, definition in ipairs(answer.definitions) do texts[definition] = answer.text end
+    local text = percent.decode(answer.text)
+    for _, definition in ipairs(answer.definitions) do texts[definition] = text end
     return { identity = entry.identity, definitions = answer.definitions }
   end
   local kept = known and known.definitions
@@ -168,15 +174,20 @@ end
 function loader.load(directory, earlier)
   local entries, root = list(directory)
   if not entries then return nil, root end
-  local known, paths = earlier and earlier.files or {}, {}
+  local known, paths, misnamed = earlier and earlier.files or {}, {}, {}
   for _, entry in ipairs(entries) do
-    if not unchanged(entry, known[entry.name]) then paths[#paths + 1] = entry.path end
+    local name, wrong = declaring.name_of(entry.name)
+    if not name then
+      misnamed[entry.path] = { error = { message = wrong } }
+    elseif not unchanged(entry, known[entry.name]) then
+      paths[#paths + 1] = entry.path
+    end
   end
   local answers, err = load_files(root, paths)
   if not answers then return nil, err end
   local loaded = { directory = root, definitions = {}, errors = {}, files = {} }
   for _, entry in ipairs(entries) do
-    local answer, before = answers[entry.path], known[entry.name]
+    local answer, before = answers[entry.path] or misnamed[entry.path], known[entry.name]
     local file = answer and take(entry, answer, before, loaded.errors) or before
     loaded.files[entry.name] = file
     local all = loaded.definitions

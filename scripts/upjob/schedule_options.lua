@@ -168,7 +168,6 @@ local function expression_of(what, kind, value)
   if type(value) ~= "string" or value == "" then
     refuse(what, "%s, not %s", WHAT_IT_TAKES[kind], value == "" and "an empty text" or shown(value))
   end
-  if value:find("\0", 1, true) then refuse(what, "a NUL byte is in the text") end
   return kind == "on_file" and beside(value) or value
 end
 
@@ -203,6 +202,17 @@ local function check_run(what, options)
   end
 end
 
+-- Definitions are written as JSON.
+local function check_texts(what, values)
+  for name, value in pairs(values) do
+    if type(value) == "table" then
+      check_texts(what, value)
+    elseif type(value) == "string" and (not utf8.len(value) or value:find("\0", 1, true)) then
+      refuse(what, "the text of \"%s\" is not UTF-8, or has a NUL byte", name)
+    end
+  end
+end
+
 -- A file that is passed over would never be taken again, and an event never told again: these wait.
 local OVERLAP = { on_file = { "queue", "allow" }, on_event = { "queue", "skip", "allow" } }
 
@@ -222,6 +232,7 @@ function schedule_options.check(kind, what, expression, options)
     has_run = options.run ~= nil, has_on_failure = options.on_failure ~= nil, has_on_recovery = options.on_recovery ~= nil,
   }
   check[kind](what, definition, options)
+  check_texts(what, definition)
   return definition, { run = options.run, on_failure = options.on_failure, on_recovery = options.on_recovery }
 end
 
