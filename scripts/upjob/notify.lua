@@ -95,6 +95,23 @@ end
 
 -- ---- sending ----
 
+-- Waits for those that came before to be delivered or given up: messages arrive in order, and a server that asks for time is left
+-- alone. Gives what must be closed when it is over.
+local function take_turn(self)
+  local before, mine = self.last, { over = native.signal() }
+  self.last = mine
+  local turn = setmetatable(mine, { __close = function()
+    mine.is_over = true
+    mine.over:set()
+  end })
+  local ok, err = pcall(function()
+    while before and not before.is_over do before.over:wait() end
+  end)
+  if ok then return turn end
+  local _ <close> = turn
+  error(err, 0)
+end
+
 -- Once, within `seconds`: true | nil, err
 local function attempt(self, message, seconds)
   local ok, err = self.deliver(message, math.max(math.min(self.timeout, seconds), 0.1))
@@ -105,6 +122,11 @@ end
 -- Until it is delivered, is refused for good, or the time is up: true | nil, err. message.attempts counts.
 local function persist(self, message)
   local by, pause = native.now() + self.retry_for, FIRST_PAUSE
+  local _ <close> = take_turn(self)
+  if native.now() > by then
+    return nil, errors.new { code = "TimeoutError", retryable = true, message =
+      ("those before it were not delivered within %g s"):format(self.retry_for) }
+  end
   while true do
     message.attempts = message.attempts + 1
     local ok, err = attempt(self, message, by - native.now())
@@ -159,6 +181,7 @@ end
 function notifier:send_again(payload)
   local message = new_message(payload.event)
   message.id, message.at = payload.id or message.id, payload.at or message.at
+  local _ <close> = take_turn(self)
   return attempt(self, message, self.timeout)
 end
 

@@ -10,6 +10,8 @@ local system = require "upjob.native.system"
 
 local letters = {}
 
+local MOST_FAILURES = 3 -- letters that are refused one after another before the others are left
+
 --- Whether there is a journal with anything in it: none is made to look.
 local function open_existing()
   local directory = journal.directory()
@@ -40,9 +42,9 @@ local function notifier_for(letter, notifiers)
   end
 end
 
---- Sends the letters that one of the notifiers is for; a notifier that fails is not asked again. options: store= (that of this
--- process), ids= (a set; all), told = function(letter, "sent" | "failed" | "skipped", err). Returns how many were delivered, and
--- how many of those that were meant were not | nil, err
+--- Sends the letters that one of the notifiers is for, unless it fails in a way that others would too. options: store= (that of
+-- this process), ids= (a set; all), told = function(letter, "sent" | "failed" | "skipped", err). Returns how many were delivered,
+-- and how many of those that were meant were not | nil, err
 function letters.send(notifiers, options)
   local store, err = options.store, nil
   if not store then store, err = open_existing() end
@@ -50,18 +52,19 @@ function letters.send(notifiers, options)
   if not store then return 0, 0 end
   local list, problem = store:dead_letters {}
   if not list then return nil, problem end
-  local told, sent, left, failed = options.told or function() end, 0, 0, {}
+  local told, sent, left = options.told or function() end, 0, 0
+  local failures = {} -- of a notifier, one after another
   for _, letter in ipairs(list) do
     local is_meant = not options.ids or options.ids[letter.id]
     local one = is_meant and notifier_for(letter, notifiers)
-    if one and not failed[one] then
+    if one and (failures[one] or 0) < MOST_FAILURES then
       local ok, why = one:send_again(letter.payload)
       if ok then
         local dropped, trouble = store:drop_dead_letter { id = letter.id }
         if not dropped and not errors.has_code(trouble, "NotFound") then return nil, trouble end
         log.info("dead letter %d was delivered to %s", letter.id, one.target)
       end
-      failed[one] = not ok or nil
+      failures[one] = not ok and (why.retryable and MOST_FAILURES or (failures[one] or 0) + 1) or 0
       sent, left = sent + (ok and 1 or 0), left + (ok and 0 or 1)
       told(letter, ok and "sent" or "failed", why)
     elseif is_meant then

@@ -150,7 +150,7 @@ end
 
 -- ---- its watches ----
 
---- Joins the poll of a domain: the poller, once it has looked | nil, err. `watch` has client, domain, interval,
+--- Joins the poll of a domain, as its field poller: true, once it has looked | nil, err. `watch` has client, domain, interval,
 -- since, and the methods see, looked, not_seen and ended.
 local function join(watch)
   local group = group_of(watch.client)
@@ -163,11 +163,12 @@ local function join(watch)
   end
   watch.beginning = not self.has_begun or watch.since ~= nil
   watch.joined_midway = self.looking
+  watch.poller = self
   self.watches[watch] = true
   while not self.has_begun and not self.error do self.begun:wait() end
   if self.error then return nil, self.error end
   self:pace()
-  return self
+  return true
 end
 
 --- The interval is that of the watch which wants to know soonest.

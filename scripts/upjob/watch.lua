@@ -119,7 +119,7 @@ end
 
 --- For the poller: it cannot go on.
 function watch:ended(err)
-  if self.poller then log.error("the upload jobs of domain %s are no longer watched: %s", self.domain, tostring(err)) end
+  if self.has_begun then log.error("the upload jobs of domain %s are no longer watched: %s", self.domain, tostring(err)) end
   self.error = err
   self:close()
 end
@@ -178,7 +178,7 @@ local function begin(options)
   for k, v in pairs(options) do self[k] = v end
   local ok, joined, err = pcall(poller.join, self)
   if ok and joined then
-    self.poller = joined
+    self.has_begun = true
     return self
   end
   self:close()

@@ -251,6 +251,21 @@ describe("the poll of a domain", function()
     looks(again, 1)
   end)
 
+  it("ends when whoever began the watch was given up before it had looked", function()
+    local client = fake_client { acme = { {}, {} } }
+    local whole_pages = client.whole_pages
+    function client:whole_pages(...)
+      task.sleep(0.05)
+      return whole_pages(self, ...)
+    end
+    local beginning = task.spawn(begin, client)
+    task.sleep(0.01)
+    beginning:cancel()
+    beginning:wait()
+    task.sleep(0.2)
+    assert.equals(0, client.asked)
+  end)
+
   it("goes on after failures, and misses nothing that it has not told", function()
     local client = fake_client { acme = { { item("a", "CREATED") } } }
     local of <close> = begin(client)

@@ -151,6 +151,43 @@ def test_letters_are_sent_when_the_way_is_open():
             assert server.requests[-1].path == path
 
 
+def test_order():
+    """notifications arrive in their order, also when the first is sent again, and those that wait are not held for ever"""
+    answers = [(503, ""), (503, "")]
+    with Server(lambda request: answers.pop(0) if answers else (200, "")) as server:
+        state = State()
+        _, out, messages = state.upjob(f'''
+            local one = notify.webhook{{ url = "{server.url}/T0SECRET" }}
+            local sends = {{}}
+            for i = 1, 5 do sends[i] = function() return one:send {{ name = "n" .. i }} end end
+            print(#assert(task.all(sends)))''')
+        assert out == "5\n", (out, messages)
+        assert [json.loads(request.body)["type"] for request in server.requests] == ["n1"] * 3 + ["n2", "n3", "n4", "n5"]
+    with Server(lambda request: None) as server:
+        state = State()
+        began = time.monotonic()
+        _, out, messages = state.upjob(f'''
+            local one = notify.webhook{{ url = "{server.url}/", timeout = 1, retry_for = 1 }}
+            for i = 1, 40 do task.spawn(function() one:send {{ name = "n" .. i }} end) end''')
+        assert time.monotonic() - began < 20
+        letters = state.letters()
+        assert len(letters) == 40 and "those before it were not delivered" in letters[-1]["error"]["message"], letters[-1]
+
+
+def test_a_letter_that_is_refused_for_good():
+    """a dead letter that is refused again does not hold up those behind it"""
+    down = True
+    with Server(lambda request: (400, "") if down or "poison" in request.body else (200, "")) as server:
+        state = State()
+        path = state.file(f'notify.webhook{{ name = "ops", url = "{server.url}/" }}')
+        for name in ("poison", "good"):
+            state.send(f'notify.webhook{{ name = "ops", url = "{server.url}/" }}', f'{{ name = "{name}" }}')
+        down = False
+        status, out, messages = state.upjob("notify", "retry", path)
+        assert status == 1 and "delivered  2" in out and "dead letter 1 was not delivered" in messages, (out, messages)
+        assert [letter["id"] for letter in state.letters()] == [1]
+
+
 def test_retry_command():
     """upjob notify retry sends letters with the notifiers of a file, list shows them and drop forgets them"""
     down = True
