@@ -190,7 +190,8 @@ static int native_mail(lua_State *L)
     parts->request.message = parts->message.data;
     parts->request.message_len = parts->message.len;
     struct mailing *mailing = wait_new(L, sizeof *mailing, &mailing_class);
-    mailing->call = smtp_start(app_http(L), &parts->request, mailing_done, mailing, &e);
+    app_http(L);
+    mailing->call = smtp_start(app_of(L)->loop, &parts->request, mailing_done, mailing, &e);
     if (!mailing->call)
         return fail_with(L, &e);
     mailing->wait.started = true;

@@ -1,9 +1,13 @@
 #include "core/smtp.h"
 
 #include <curl/curl.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "core/endpoint.h"
 #include "core/http_transfer.h"
@@ -15,9 +19,16 @@
 #define TIMEOUT_MS 60000L
 #define REPLY 256 /* bytes of the server's refusal that are told */
 
+/* libcurl waits for a mail server's last words without giving control back, so each mail has a thread. */
 struct smtp_call {
-    struct http *http;
-    struct http_transfer transfer;
+    CURL *easy;
+    CURLM *multi;
+    pthread_t thread;
+    uv_async_t *async; /* tells the loop that the thread has ended; freed by its own close callback */
+    atomic_bool abandoned;
+    pthread_mutex_t lock;
+    int socket; /* under the lock: that of the connection, or -1 */
+    int code;   /* a CURLcode, once the thread has ended */
     struct curl_slist *to;
     char *authority; /* as an http URL, for what is told of the connection */
     char *message;
@@ -132,11 +143,75 @@ static size_t give_message(char *room, size_t unit, size_t count, void *arg)
     return len;
 }
 
+/* ---- the thread ---- */
+
+static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    struct smtp_call *call = arg;
+    (void)purpose;
+    int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    pthread_mutex_lock(&call->lock);
+    call->socket = fd;
+    pthread_mutex_unlock(&call->lock);
+    return fd < 0 ? CURL_SOCKET_BAD : fd;
+}
+
+static int close_socket(void *arg, curl_socket_t fd)
+{
+    struct smtp_call *call = arg;
+    pthread_mutex_lock(&call->lock);
+    if (call->socket == fd)
+        call->socket = -1;
+    int status = close(fd);
+    pthread_mutex_unlock(&call->lock);
+    return status;
+}
+
+/* What was given up ends as failed: otherwise curl would end the message where it stands. */
+static int go_on(void *arg, curl_off_t down_total, curl_off_t down, curl_off_t up_total, curl_off_t up)
+{
+    const struct smtp_call *call = arg;
+    (void)down_total;
+    (void)down;
+    (void)up_total;
+    (void)up;
+    return atomic_load(&call->abandoned);
+}
+
+static void *send_mail(void *arg)
+{
+    struct smtp_call *call = arg;
+    int running = 1, left;
+    CURLMsg *message;
+    call->code = CURLE_FAILED_INIT;
+    if (curl_multi_add_handle(call->multi, call->easy) == CURLM_OK) {
+        while (curl_multi_perform(call->multi, &running) == CURLM_OK && running)
+            curl_multi_poll(call->multi, NULL, 0, 1000, NULL);
+        while ((message = curl_multi_info_read(call->multi, &left)))
+            if (message->msg == CURLMSG_DONE)
+                call->code = (int)message->data.result;
+        curl_multi_remove_handle(call->multi, call->easy);
+    }
+    secret_cleanse_stack();
+    uv_async_send(call->async);
+    return NULL;
+}
+
 /* ---- a call ---- */
 
+static void async_closed(uv_handle_t *handle)
+{
+    free(handle);
+}
+
+/* Its thread has ended, or never began. */
 static void call_free(struct smtp_call *call)
 {
-    http_transfer_give_back(call->http, call->transfer.easy, true);
+    if (call->async)
+        uv_close((uv_handle_t *)call->async, async_closed);
+    curl_easy_cleanup(call->easy);
+    curl_multi_cleanup(call->multi);
+    pthread_mutex_destroy(&call->lock);
     curl_slist_free_all(call->to);
     redact_values_free(&call->secrets);
     free(call->authority);
@@ -158,14 +233,15 @@ static void refused(struct smtp_call *call, long status, struct err *e)
         http_url_free(&parts);
 }
 
-static void call_done(void *arg, int curl_code)
+static void sent(uv_async_t *async)
 {
-    struct smtp_call *call = arg;
+    struct smtp_call *call = async->data;
     struct err e;
     long status = 0;
-    CURLcode code = (CURLcode)curl_code;
+    CURLcode code = (CURLcode)call->code;
     err_clear(&e);
-    curl_easy_getinfo(call->transfer.easy, CURLINFO_RESPONSE_CODE, &status);
+    pthread_join(call->thread, NULL);
+    curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
     if (code == CURLE_USE_SSL_FAILED) {
         err_set(&e, ERR_CONNECTION, "the mail server does not offer STARTTLS, and nothing is sent without: use smtps://, or a server "
                                     "that does");
@@ -174,7 +250,7 @@ static void call_done(void *arg, int curl_code)
     } else if (code != CURLE_OK && code != CURLE_OPERATION_TIMEDOUT && status >= 400 && call->reply[0]) {
         refused(call, status, &e);
     } else if (code != CURLE_OK) {
-        http_transfer_error(call->transfer.easy, curl_code, call->authority, &e);
+        http_transfer_error(call->easy, (int)code, call->authority, &e);
     }
     call->done(call->arg, &e);
     call_free(call);
@@ -202,7 +278,7 @@ static bool copy_request(struct smtp_call *call, const struct smtp_request *requ
 
 static bool set_options(struct smtp_call *call, const struct smtp_request *request, struct err *err)
 {
-    CURL *easy = call->transfer.easy;
+    CURL *easy = call->easy;
     if (!http_transfer_prepare(easy, request->server, 0, err))
         return false;
     CURLcode code = curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "smtp,smtps");
@@ -221,15 +297,34 @@ static bool set_options(struct smtp_call *call, const struct smtp_request *reque
     curl_easy_setopt(easy, CURLOPT_READDATA, call);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_line);
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
+    curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
+    curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, go_on);
+    curl_easy_setopt(easy, CURLOPT_XFERINFODATA, call);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, call);
+    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
+    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, call);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, request->timeout_ms ? request->timeout_ms : TIMEOUT_MS);
-    curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
+    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* a name that is still looked up is not waited for */
     curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
     curl_easy_setopt(easy, CURLOPT_DEBUGFUNCTION, trace);
-    call->transfer.stall_ms = TIMEOUT_MS;
     return code == CURLE_OK || err_set(err, ERR_CONNECTION, "the mail cannot be sent: %s", curl_easy_strerror(code));
 }
 
-struct smtp_call *smtp_start(struct http *http, const struct smtp_request *request, void (*done)(void *arg, const struct err *e),
+static bool start_thread(struct smtp_call *call, struct loop *loop, struct err *err)
+{
+    uv_async_t *async = malloc(sizeof *async);
+    if (!async || uv_async_init(loop_uv(loop), async, sent) != 0) {
+        free(async);
+        return err_set(err, ERR_MEMORY, "out of memory");
+    }
+    async->data = call;
+    call->async = async;
+    int status = pthread_create(&call->thread, NULL, send_mail, call);
+    return status == 0 || err_errno(err, ERR_SYSTEM, status, "cannot start a thread for a mail");
+}
+
+struct smtp_call *smtp_start(struct loop *loop, const struct smtp_request *request, void (*done)(void *arg, const struct err *e),
                              void *arg, struct err *err)
 {
     if (!smtp_check(request, err))
@@ -239,15 +334,15 @@ struct smtp_call *smtp_start(struct http *http, const struct smtp_request *reque
         err_set(err, ERR_MEMORY, "out of memory");
         return NULL;
     }
-    call->http = http;
     call->done = done;
     call->arg = arg;
+    call->socket = -1;
+    pthread_mutex_init(&call->lock, NULL);
     redact_values_init(&call->secrets);
-    call->transfer.easy = http_transfer_handle(http);
-    call->transfer.done = call_done;
-    call->transfer.arg = call;
-    if (call->transfer.easy && copy_request(call, request, err) && set_options(call, request, err) &&
-        http_transfer_add(http, &call->transfer, err))
+    call->easy = curl_easy_init();
+    call->multi = curl_multi_init();
+    if (call->easy && call->multi && copy_request(call, request, err) && set_options(call, request, err) &&
+        start_thread(call, loop, err))
         return call;
     if (!err->code[0])
         err_set(err, ERR_MEMORY, "out of memory");
@@ -257,6 +352,12 @@ struct smtp_call *smtp_start(struct http *http, const struct smtp_request *reque
 
 void smtp_cancel(struct smtp_call *call)
 {
-    http_transfer_remove(call->http, &call->transfer);
+    atomic_store(&call->abandoned, true);
+    pthread_mutex_lock(&call->lock);
+    if (call->socket >= 0)
+        shutdown(call->socket, SHUT_RDWR);
+    pthread_mutex_unlock(&call->lock);
+    curl_multi_wakeup(call->multi);
+    pthread_join(call->thread, NULL);
     call_free(call);
 }

@@ -1,10 +1,13 @@
-/* smtp: sends a message through a mail server (libcurl's SMTP) on the loop, as http does requests: TLS 1.2 or newer, peer and
- * host verified. A password goes over no connection that others may read: without TLS only to loopback.
+/* smtp: sends a message through a mail server (libcurl's SMTP), on a thread of its own: TLS 1.2 or newer, peer and host verified.
+ * A password goes over no connection that others may read: without TLS only to loopback.
  */
 #ifndef UPJOB_CORE_SMTP_H
 #define UPJOB_CORE_SMTP_H
 
-#include "core/http.h"
+#include <stddef.h>
+
+#include "core/err.h"
+#include "core/loop.h"
 
 /* Borrowed for the time of smtp_start. */
 struct smtp_request {
@@ -23,11 +26,11 @@ struct smtp_request {
 bool smtp_check(const struct smtp_request *request, struct err *err) MUST_CHECK;
 
 struct smtp_call;
-/* `done` is called in a turn of the loop, once; e->code is "" when the server has taken the message, for all of its receivers.
+/* For a program that has made its http, which starts libcurl. `done` is called in a turn of the loop, once; e->code is "" when the server has taken the message, for all of its receivers.
  * Otherwise ERR_CONNECTION, ERR_TIMEOUT, or "MailRefused" with the server's code in e->status; retryable as that says (4xx). */
-struct smtp_call *smtp_start(struct http *http, const struct smtp_request *request, void (*done)(void *arg, const struct err *e),
+struct smtp_call *smtp_start(struct loop *loop, const struct smtp_request *request, void (*done)(void *arg, const struct err *e),
                              void *arg, struct err *err) MUST_CHECK;
-/* Ends it; `done` is not called. */
+/* Ends it within some milliseconds; `done` is not called. The server has the message whole or not at all. */
 void smtp_cancel(struct smtp_call *call);
 
 #endif

@@ -59,9 +59,10 @@ end
 -- A query may hold a signature, a user part a password; text of a database ends at a NUL byte.
 local function without_secrets(text)
   if not utf8.len(text) then text = system.printable(text, true) end -- the name of a file need not be text, which JSON is
-  text = text:gsub("\0", ""):gsub("(%a[%w+.-]*://)[^%s/?#@]+@", "%1")
-  text = text:gsub("(%a[%w+.-]*://[^%s?#\"'<>]+)[?#][^%s\"'<>]*", "%1")
-  return (text:gsub("([Xx]%-[Aa][Mm][Zz]%-[%w-]+=)[^%s&\"'<>]+", "%1…"))
+  text = text:gsub("\0", ""):gsub("([Xx]%-[Aa][Mm][Zz]%-[%w-]+=)[^%s&\"'<>]+", "%1…")
+  if not text:find("://", 1, true) then return text end
+  text = text:gsub("(%f[%a]%a[%w+.-]*://)[^%s/?#@]+@", "%1")
+  return (text:gsub("(%f[%a]%a[%w+.-]*://[^%s?#\"'<>]+)[?#][^%s\"'<>]*", "%1"))
 end
 
 local MOST_NESTED = 20

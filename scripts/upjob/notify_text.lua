@@ -6,6 +6,7 @@ local report = require "upjob.report"
 local notify_text = {}
 
 local SUBJECT_MOST = 200 -- columns
+local TEXT_MOST = 8192   -- bytes of one text: an event is no log
 local DEPTH_MOST = 8
 -- Values of cells are personal data, and stay where they are.
 local LEFT_OUT = { value = true, values = true, problems = true, traceback = true }
@@ -13,7 +14,11 @@ local LEFT_OUT = { value = true, values = true, problems = true, traceback = tru
 -- ---- what can be told of an event ----
 
 local function text_of(value)
-  return utf8.len(value) and value or report.safe(value)
+  local text = utf8.len(value) and value or report.safe(value)
+  if #text <= TEXT_MOST then return text end
+  local last = TEXT_MOST
+  while text:byte(last + 1) & 0xC0 == 0x80 do last = last - 1 end
+  return text:sub(1, last) .. "…"
 end
 
 local function plain(value, depth)

@@ -60,6 +60,11 @@ describe("an event", function()
     json.encode(plain)
   end)
 
+  it("has no text of any length", function()
+    local plain = notify_text.plain { message = ("ü"):rep(1e6) }
+    assert.is_true(#plain.message < 10000 and utf8.len(plain.message) ~= nil)
+  end)
+
   it("has its times, counts and durations as a person reads them in its text", function()
     local _, text = notify_text.of { JobId = "a", to = "SUCCEEDED", from = "CREATED", seconds = 75, at = 1795910400,
                                      rows = 1234567 }

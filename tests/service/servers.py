@@ -187,13 +187,14 @@ class Instance:
 
 class MailServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
     """A mail server. tls: "at once", "starttls" (offered) or None; `password`: that of the user "upjob", who must say it.
-    `answers` maps a command (RCPT; "." for the end of the message) to replies in its place, the first of them next."""
+    `answers` maps a command (RCPT; "." for the end of the message) to replies in its place, the first of them next; a reply that is
+    a number is a pause before what it would say otherwise."""
     daemon_threads = True
     allow_reuse_address = True
 
     def __init__(self, context=None, tls=None, password=None, **answers):
         self.context, self.tls, self.password, self.answers = context, tls, password, answers
-        self.mails, self.commands = [], []
+        self.mails, self.commands, self.over = [], [], threading.Event()
         super().__init__(("127.0.0.1", 0), MailHandler)
         self.port = self.server_address[1]
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
@@ -205,6 +206,7 @@ class MailServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
         return self
 
     def __exit__(self, *ignored):
+        self.over.set()
         self.shutdown()
         self.server_close()
 
@@ -268,9 +270,12 @@ class MailHandler(socketserver.StreamRequestHandler):
             line = self.line()
             command = line.split(" ")[0].upper()
             server.commands.append(command)
-            if server.answers.get(command):
-                self.say(server.answers[command].pop(0))
-            elif command == "EHLO":
+            answer = server.answers[command].pop(0) if server.answers.get(command) else None
+            if isinstance(answer, str):
+                self.say(answer)
+                continue
+            server.over.wait(answer or 0)
+            if command == "EHLO":
                 self.hello()
             elif command == "STARTTLS":
                 self.say("220 go on")
@@ -285,9 +290,10 @@ class MailHandler(socketserver.StreamRequestHandler):
                 self.say("250 ok")
             elif command == "DATA":
                 text = self.message()
-                refusals = server.answers.get(".")
-                if refusals:
-                    self.say(refusals.pop(0))
+                refusal = server.answers["."].pop(0) if server.answers.get(".") else None
+                server.over.wait(refusal if isinstance(refusal, (int, float)) else 0)
+                if isinstance(refusal, str):
+                    self.say(refusal)
                 else:
                     server.mails.append((sender, receivers, text, self.is_secure))
                     self.say("250 taken")

@@ -277,6 +277,34 @@ def test_email_refusals():
         assert "535 5.7.8 wrong user name or password" in out, out
 
 
+def test_email_does_not_hold_up_the_program():
+    """other tasks go on while a mail server thinks about what it was given, or says nothing to the last word"""
+    with MailServer(**{".": [1], "QUIT": [30]}) as server:
+        _, out, messages = State().upjob(f'''
+            local ticks = 0
+            local clock = task.spawn(function() while true do task.sleep(0.02) ticks = ticks + 1 end end)
+            local sent = task.spawn(function()
+              return notify.email{{ server = "smtp://127.0.0.1:{server.port}", from = "a@b", to = "c@d", starttls = false,
+                                    timeout = 3 }}:send {{ message = "x" }}
+            end)
+            print(sent:wait(), ticks > 20)
+            clock:cancel()''')
+        assert out == "true\ttrue\n" and len(server.mails) == 1, (out, messages)
+
+
+def test_email_that_is_given_up():
+    """a mail that is given up, whatever it waits for, is not held on to, and is not cut short where it stands"""
+    for answers in ({"EHLO": [30]}, {"MAIL": [30]}, {"RCPT": [30]}, {"DATA": [30]}, {".": [30]}):
+        with MailServer(**answers) as server:
+            began = time.monotonic()
+            state = State()
+            _, out, messages = state.upjob(f'''
+                local mail = notify.email{{ server = "smtp://127.0.0.1:{server.port}", from = "a@b", to = "c@d", starttls = false }}
+                print(select(2, task.timeout(0.5, mail.send, mail, {{ message = ("x"):rep(1000000) }})))''')
+            assert out == "not done within 0.5 s\n" and time.monotonic() - began < 20, (answers, out, messages)
+            assert server.mails == [] and len(state.letters()) == 1, answers
+
+
 def test_email_is_not_sent_in_the_open():
     """without STARTTLS, or with a certificate that is not known, nothing is said of the mail"""
     bundle, context = certificate()
