@@ -251,7 +251,10 @@ static void add_line(struct buf *out, const char *line, size_t len)
             buf_adds(out, "=\r\n");
             column = 0;
         }
-        buf_addf(out, literal ? "%c" : "=%02X", c);
+        if (literal)
+            buf_addc(out, (char)c);
+        else
+            buf_addf(out, "=%02X", c);
         column += width;
     }
     buf_adds(out, "\r\n");
