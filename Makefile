@@ -71,7 +71,7 @@ BUILD_PACKAGES := gcc g++ libc6-dev make lua5.4 liblua5.4-dev libuv1-dev libcurl
                   libssl-dev libcsv-dev libsqlite3-dev libmicrohttpd-dev libedit-dev libxxhash-dev libicu-dev zlib1g-dev \
                   libzstd-dev libphonenumber-dev lua-argparse ca-certificates tzdata
 TEST_PACKAGES  := libcmocka-dev lua-busted bats lua-check curl openssl python3 tmux procps nghttp2-server \
-                  python3-prometheus-client
+                  python3-prometheus-client systemd
 
 .PHONY: all deps deps-build demo test torture install uninstall clean lint format bench conformance fuzz
 all: $(BUILD)/upjob $(MODULES:%=$(BUILD)/%.so)
@@ -290,22 +290,26 @@ format:
 	clang-format -i $$(git ls-files '*.c' '*.h' '*.cc')
 
 # -- install -----------------------------------------------------------------------------------------
+# Where systemd looks for units, below /usr and /usr/local; with another prefix: systemctl link.
+UNIT_DIRECTORY = $(PREFIX)/lib/systemd/system
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/upjob $(DESTDIR)$(PREFIX)/share/upjob/examples/automations \
-	    $(DESTDIR)$(PREFIX)/share/doc/upjob
+	    $(DESTDIR)$(PREFIX)/share/doc/upjob $(DESTDIR)$(UNIT_DIRECTORY)
 	install -m 755 $(BUILD)/upjob $(DESTDIR)$(PREFIX)/bin/upjob
 	install -m 644 $(MODULES:%=$(BUILD)/%.so) $(DESTDIR)$(PREFIX)/lib/upjob/
 	install -m 644 $(EXAMPLES) $(DESTDIR)$(PREFIX)/share/upjob/examples/
 	install -m 644 $(AUTOMATIONS) $(DESTDIR)$(PREFIX)/share/upjob/examples/automations/
 	install -m 644 README.md LICENSE CHANGELOG.md $(DESTDIR)$(PREFIX)/share/doc/upjob/
+	sed 's|@PREFIX@|$(PREFIX)|g' scripts/systemd/upjob.service.in >$(BUILD)/upjob.service
+	install -m 644 $(BUILD)/upjob.service $(DESTDIR)$(UNIT_DIRECTORY)/upjob.service
 
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/upjob
+	rm -f $(DESTDIR)$(PREFIX)/bin/upjob $(DESTDIR)$(UNIT_DIRECTORY)/upjob.service
 	rm -rf $(DESTDIR)$(PREFIX)/lib/upjob $(DESTDIR)$(PREFIX)/share/upjob $(DESTDIR)$(PREFIX)/share/doc/upjob
 	@# The directories that install made, where they are empty now; the system's own prefixes have theirs without us.
 	@prefix="$(DESTDIR)$(PREFIX)"; rmdir "$$prefix/share/doc" 2>/dev/null; \
 	case "$$prefix" in /usr|/usr/local) ;; *) \
-	    for directory in share lib bin ""; do rmdir "$$prefix/$$directory" 2>/dev/null; done ;; \
+	    for directory in share lib/systemd/system lib/systemd lib bin ""; do rmdir "$$prefix/$$directory" 2>/dev/null; done ;; \
 	esac; true
 
 clean:
