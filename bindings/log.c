@@ -55,7 +55,8 @@ static struct log_fields check_fields(lua_State *L, int index, struct log_field 
     return fields;
 }
 
-/* write(level, text, fields?): when the level is in force. fields: a table of strings, numbers and booleans by name. */
+/* write(level, text, fields?, hides?): when the level is in force. fields: a table of strings, numbers and booleans by name; with
+ * `hides` text does not show them. */
 static int native_write(lua_State *L)
 {
     struct log_field list[MOST_FIELDS];
@@ -63,7 +64,7 @@ static int native_write(lua_State *L)
     enum log_level level = check_level(L, 1);
     const char *text = luaL_checklstring(L, 2, &len);
     struct log_fields fields = check_fields(L, 3, list);
-    log_event(level, text, len, &fields);
+    log_event(level, text, len, &fields, !lua_toboolean(L, 4));
     return 0;
 }
 

@@ -183,12 +183,12 @@ void log_write(enum log_level level, const char *format, ...)
     va_end(args);
 }
 
-void log_event(enum log_level level, const char *text, size_t len, const struct log_fields *fields)
+void log_event(enum log_level level, const char *text, size_t len, const struct log_fields *fields, bool shows)
 {
     if (!log_enabled(level))
         return;
     log_put(&(struct log_line){.level = level, .prefix = prefix_of(level), .what = "", .text = text, .len = len, .fields = *fields,
-                               .shows_fields = true});
+                               .shows_fields = shows});
 }
 
 void log_wire(char mark, const char *format, ...)

@@ -29,8 +29,8 @@ bool log_set_context(const struct log_fields *fields) MUST_CHECK;
 /* `run` is called with `arg` before each line goes out, from whichever thread it comes, for a host that must make room; or NULL. */
 void log_before(void (*run)(void *arg), void *arg);
 void log_write(enum log_level level, const char *format, ...) PRINTF_LIKE(2, 3);
-/* A message with fields, which text shows behind it. */
-void log_event(enum log_level level, const char *text, size_t len, const struct log_fields *fields);
+/* A message with fields, which text has behind it when it `shows` them. */
+void log_event(enum log_level level, const char *text, size_t len, const struct log_fields *fields, bool shows);
 /* What ended a program or a task, of any length, whatever the level; `what` stands before it. In JSON a traceback of Lua behind it
  * is a field. */
 void log_failure(const char *what, const char *text);

@@ -121,12 +121,12 @@ local function of_raised(raised, definition)
     return { state = "interrupted", exit_status = raised.status, error = raised }
   end
   if errors.is(raised) then
-    require("upjob.report").say(raised)
+    require("upjob.report").fail(raised)
     return of_error(raised)
   end
   if type(raised) == "string" then raised = { text = raised, traceback = raised } end -- memory was out: nobody could look
   local limited = with_limit(raised.text, definition)
-  io.stderr:write("upjob: ", require("upjob.report").safe(limited and limited.error.message or raised.traceback, true), "\n")
+  require("upjob.report").lines(limited and limited.error.message or raised.traceback, nil, "error", "upjob: ")
   return limited or failure("ScriptError", raised.text)
 end
 

@@ -100,7 +100,7 @@ local function tell_errors(list, options)
   io.stdout:flush()
   for _, wrong in ipairs(list) do
     local err = errors.new { code = "InvalidAutomation", file = wrong.file, line = wrong.line, message = wrong.message }
-    report.say(err)
+    report.fail(err)
     if options.json then
       print(json.encode { error = { file = report.safe(err.file), line = err.line, message = report.safe(err.message) } })
     end

@@ -126,8 +126,8 @@ end
 
 local function tell_skipped(entry)
   local missed = entry.tick.missed or 0
-  log.warn("%s: the tick of %s%s is skipped (%s)", entry.schedule, entry.key,
-    missed > 0 and (" and %s before it"):format(missed >= 100 and "many" or missed) or "", entry.skipped)
+  log.with { schedule = entry.schedule, skipped = entry.skipped }.warn("%s: the tick of %s%s is skipped (%s)", entry.schedule,
+    entry.key, missed > 0 and (" and %s before it"):format(missed >= 100 and "many" or missed) or "", entry.skipped)
 end
 
 -- What the store made of them: runs to start.
@@ -302,7 +302,7 @@ local function pause(self, id, paused)
   if not ok then return nil, err end
   item.paused = paused
   schedules.watch(self, item)
-  log.info("%s is %s", id, paused and "paused" or "resumed")
+  log.with { schedule = id }.info("%s is %s", id, paused and "paused" or "resumed")
   self.events:emit("schedule_paused", { schedule = id, paused = paused })
   self:wake()
   return true

@@ -32,10 +32,12 @@ local function try_again(self, entry, run, definition)
   local ok, err = run.state == "interrupted", nil
   if not ok then ok, err = self.store:requeue_run { id = run.id, fence = run.fence, not_before = not_before } end
   if not ok then
-    log.error("run %d of %s cannot be put back into the queue: %s", run.id, entry.schedule, tostring(err))
+    log.with { run = run.id, schedule = entry.schedule, error = err }.error("run %d of %s cannot be put back into the queue: %s",
+      run.id, entry.schedule, tostring(err))
     return false
   end
-  log.warn("run %d of %s failed, and is tried again in %s (attempt %d of %d)", run.id, entry.schedule,
+  log.with { run = run.id, schedule = entry.schedule, attempt = attempt, error = run.error }.warn(
+    "run %d of %s failed, and is tried again in %s (attempt %d of %d)", run.id, entry.schedule,
     report.seconds(not_before - now), attempt + 1, definition.retries + 1)
   self.events:emit("run_retried", { schedule = entry.schedule, run = run.id, not_before = not_before, error = run.error })
   entry.attempt = attempt
@@ -52,8 +54,8 @@ local function call_hook(self, entry, hook)
   require("upjob.engine_queue").add(self, { id = entry.id, schedule = entry.schedule, definition = entry.definition,
     event = entry.event, hook = hook, done = function(_, _, outcome)
       if outcome.state ~= "succeeded" then
-        log.error("on_%s of %s failed for run %s: %s", hook, entry.schedule, tostring(entry.id),
-          tostring(outcome.error and outcome.error.message or outcome.state))
+        log.with { run = entry.id, schedule = entry.schedule, hook = hook }.error("on_%s of %s failed for run %s: %s", hook,
+          entry.schedule, tostring(entry.id), tostring(outcome.error and outcome.error.message or outcome.state))
       end
       over = true
       done:set()
@@ -88,7 +90,8 @@ local function followers(self, entry, run, state)
                       error = run.error, result = run.result }
       local one = { schedule = id, key = tostring(run.id) }
       if chain > ends.CHAIN_MOST then
-        log.error("%s is not run after %s: a chain of more than %d automations that run because of one another", id,
+        log.with { schedule = id, run = run.id }.error(
+          "%s is not run after %s: a chain of more than %d automations that run because of one another", id,
           entry.schedule, ends.CHAIN_MOST)
         one.skipped = "chain"
       elseif item.paused then
@@ -132,13 +135,15 @@ end
 
 local function tell(entry, run, seconds, goes_on)
   local message = run.error and (": " .. (run.error.message or tostring(run.error))) or ""
+  local lines = log.with { run = run.id, schedule = entry.schedule, state = run.state, seconds = seconds, attempt = run.attempt,
+                           error = run.error }
   if run.state == "succeeded" then
-    log.info("run %d of %s succeeded in %s", run.id, entry.schedule, report.seconds(seconds))
+    lines.info("run %d of %s succeeded in %s", run.id, entry.schedule, report.seconds(seconds))
   elseif goes_on then
-    log.warn("run %d of %s is interrupted after %s: the next daemon goes on with it", run.id, entry.schedule,
+    lines.warn("run %d of %s is interrupted after %s: the next daemon goes on with it", run.id, entry.schedule,
       report.seconds(seconds))
   else
-    log.error("run %d of %s %s after %s%s", run.id, entry.schedule, run.state, report.seconds(seconds), message)
+    lines.error("run %d of %s %s after %s%s", run.id, entry.schedule, run.state, report.seconds(seconds), message)
   end
 end
 
@@ -152,7 +157,9 @@ local function finish_file(self, entry, definition, ok)
   if definition.kind ~= "on_file" or not (entry.event and entry.event.path) then return end
   local done, err = self.finish_file({ path = entry.event.path, key = entry.event.key, size = entry.event.size },
     ok and "done" or "failed", definition)
-  if not done then log.error("%s: %s cannot be moved: %s", entry.schedule, entry.event.path, tostring(err)) end
+  if done then return end
+  log.with { run = entry.id, schedule = entry.schedule, file = entry.event.path, error = err }.error("%s: %s cannot be moved: %s",
+    entry.schedule, entry.event.path, tostring(err))
 end
 
 --- Deals with a run that has come to its last state. A daemon that is stopping leaves the hook to the next one.
@@ -197,7 +204,10 @@ local function close_left_open(self, entry, run, outcome)
     claimed, err = self.store:end_run { id = run.id, fence = claimed.fence, state = "failed", error = outcome.error or
       errors.new { code = "Crashed", message = "its process ended without a word" } }
   end
-  if not claimed then log.error("run %d of %s was left open, and cannot be ended: %s", run.id, entry.schedule, tostring(err)) end
+  if not claimed then
+    log.with { run = run.id, schedule = entry.schedule, error = err }.error("run %d of %s was left open, and cannot be ended: %s",
+      run.id, entry.schedule, tostring(err))
+  end
   return look_up(self, run.id) or run
 end
 

@@ -83,14 +83,15 @@ end
 
 -- It could not be started: it waits.
 local function start_again(self, entry, err)
-  log.error("run %s of %s cannot be started, tried again in %d s: %s", tostring(entry.id), entry.schedule, START_AGAIN,
-    tostring(err))
+  log.with { run = entry.id, schedule = entry.schedule, error = err }.error(
+    "run %s of %s cannot be started, tried again in %d s: %s", tostring(entry.id), entry.schedule, START_AGAIN, tostring(err))
   entry.not_before = (self:now() or self.last_now) + START_AGAIN
   if not self.stopping then queue.add(self, entry) end
 end
 
 local function tell_begin(self, entry)
-  log.info("run %s of %s begins%s", tostring(entry.id), entry.schedule, entry.hook and " its on_" .. entry.hook or
+  log.with { run = entry.id, schedule = entry.schedule, attempt = entry.attempt, hook = entry.hook }.info(
+    "run %s of %s begins%s", tostring(entry.id), entry.schedule, entry.hook and " its on_" .. entry.hook or
     entry.attempt and entry.attempt > 1 and (", attempt %d"):format(entry.attempt) or "")
   if not entry.hook then
     self.events:emit("run_begun", { schedule = entry.schedule, run = entry.id, attempt = entry.attempt or 1 })
@@ -112,7 +113,10 @@ local function follow(self, entry)
     self.after = self.after + 1
     local ok, why = pcall(entry.hook and entry.done or ends.ended, self, entry, outcome, native.now() - began)
     self.after = self.after - 1
-    if not ok then log.error("after run %s of %s: %s", tostring(entry.id), entry.schedule, tostring(why)) end
+    if not ok then
+      log.with { run = entry.id, schedule = entry.schedule }.error("after run %s of %s: %s", tostring(entry.id), entry.schedule,
+        tostring(why))
+    end
   end
   queue.pump(self, self.last_now)
   self.changed:set()
@@ -181,11 +185,12 @@ function queue.cancel(self, entry)
     ok, err = self.store:end_run { id = run.id, fence = run.fence, state = "cancelled", error = errors.new { code = "Cancelled",
       message = ("there is no schedule \"%s\" in %s any more"):format(entry.schedule, self.directory) } }
   end
+  local lines = log.with { run = entry.id, schedule = entry.schedule, error = err }
   if ok then
-    log.warn("run %s of %s is cancelled: there is no such schedule in %s any more", tostring(entry.id), entry.schedule,
+    lines.warn("run %s of %s is cancelled: there is no such schedule in %s any more", tostring(entry.id), entry.schedule,
       self.directory)
   else
-    log.error("run %s of %s, which is gone, cannot be cancelled: %s", tostring(entry.id), entry.schedule, tostring(err))
+    lines.error("run %s of %s, which is gone, cannot be cancelled: %s", tostring(entry.id), entry.schedule, tostring(err))
   end
 end
 

@@ -102,7 +102,9 @@ local function keep(item, before, same)
 end
 
 local function tell_errors(list)
-  for _, err in ipairs(list) do log.error("%s%s: %s", err.file, err.line and ":" .. err.line or "", err.message) end
+  for _, err in ipairs(list) do
+    log.with { file = err.file, line = err.line }.error("%s%s: %s", err.file, err.line and ":" .. err.line or "", err.message)
+  end
 end
 
 -- The definitions as items, by id; a schedule whose times cannot be had is an error of its file.
@@ -131,7 +133,9 @@ function schedules.watch(self, item)
   local watching, err = self.watch { pattern = item.definition.expression, settle = item.definition.settle,
     taken = function(key) return item.taken[key] end,
     on = function(file) return native.spawn(queue.file, self, item, file):wait() end } -- also when the watch ends meanwhile
-  if not watching then log.error("%s: files cannot be watched for: %s", item.id, tostring(err)) end
+  if not watching then
+    log.with { schedule = item.id, error = err }.error("%s: files cannot be watched for: %s", item.id, tostring(err))
+  end
   item.watching = watching
 end
 
@@ -165,7 +169,7 @@ local function take(self, items)
     if item.clock then
       local _, at = due.next(item)
       self.heap:set(id, at)
-      if not at then log.warn("%s does not fire any more", id) end
+      if not at then log.with { schedule = id }.warn("%s does not fire any more", id) end
     end
     schedules.watch(self, item)
   end

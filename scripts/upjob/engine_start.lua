@@ -36,7 +36,7 @@ end
 local function deal_with(self, entry, run)
   if run.state == "lost" or run.state == "interrupted" or run.state == "queued" then
     entry.first = run.state ~= "queued"
-    log.info("run %d of %s is %s and goes on", run.id, entry.schedule, run.state)
+    log.with { run = run.id, schedule = entry.schedule }.info("run %d of %s is %s and goes on", run.id, entry.schedule, run.state)
     return queue.add(self, entry)
   end
   ends.ended(self, entry, {}, (run.ended_at or 0) - (run.begun_at or run.ended_at or 0))
@@ -45,7 +45,8 @@ end
 local function adopt(self, entry)
   self.adopted_count = self.adopted_count + 1
   self.running[entry.schedule] = (self.running[entry.schedule] or 0) + 1
-  log.info("run %d of %s was begun by an earlier daemon and is still running", entry.id, entry.schedule)
+  log.with { run = entry.id, schedule = entry.schedule }.info("run %d of %s was begun by an earlier daemon and is still running",
+    entry.id, entry.schedule)
   native.spawn(function()
     local run
     repeat
@@ -66,12 +67,13 @@ end
 local function without_schedule(self, run)
   local known = self.stored[run.schedule]
   if not known then return end -- of another directory
+  local lines = log.with { run = run.id, schedule = run.schedule }
   if schedules.is_in_error(self, known.file) then
-    log.warn("run %d of %s waits: %s cannot be loaded", run.id, run.schedule, known.file)
+    lines.warn("run %d of %s waits: %s cannot be loaded", run.id, run.schedule, known.file)
   elseif run.state == "queued" then
     queue.cancel(self, { id = run.id, schedule = run.schedule })
   elseif run.state ~= "running" then
-    log.warn("run %d of %s is %s, and there is no such schedule in %s any more: 'upjob runs resume %d' continues its import",
+    lines.warn("run %d of %s is %s, and there is no such schedule in %s any more: 'upjob runs resume %d' continues its import",
       run.id, run.schedule, run.state, self.directory, run.id)
   end
 end

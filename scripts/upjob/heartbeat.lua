@@ -30,7 +30,8 @@ function heartbeat.send(engine, schedule, url)
     why = try(url)
   end
   if why then
-    log.error("%s: the heartbeat to %s failed %d times: %s", schedule, shown(url), attempts, why)
+    log.with { schedule = schedule, attempts = attempts }.error("%s: the heartbeat to %s failed %d times: %s", schedule,
+      shown(url), attempts, why)
     engine.store:add_dead_letter { kind = "heartbeat", target = shown(url), payload = { schedule = schedule }, error = why,
                                    attempts = attempts }
   end

@@ -32,7 +32,7 @@ end
 local function answer_in(line, mark)
   local _, last = line:find(mark, 1, true)
   if not last then
-    io.stderr:write(report.safe(line), "\n")
+    report.lines(line)
     return nil
   end
   return json.decode(line:sub(last + 1))

@@ -93,6 +93,17 @@ expect_line() {
 upjob: warning: plain' ]
 }
 
+@test "fields that go with a message that tells all are members, and not in the text" {
+    code='local lines = log.with { run = 7, error = { code = "Crashed", message = "no more" } }
+        lines.warn("run %d: %s", 7, "no more", "unused") lines.info("not in force") lines.error("100 %")'
+    upjob run --log-format json -e "$code"
+    expect_line "warn run 7: no more {'error': 'no more', 'error_code': 'Crashed', 'run': 7}"
+    expect_line "error 100 % {'error': 'no more'"
+    upjob run -e "$code"
+    [ "$errors" = 'upjob: warning: run 7: no more
+upjob: error: 100 %' ]
+}
+
 @test "an error object in a field is its text and its code, without the value" {
     upjob run --log-format json -e 'local e = select(2, csv.open "none.csv") e.value = "private"
         log.warn("not read", { error = e })'
