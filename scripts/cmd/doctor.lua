@@ -13,6 +13,8 @@ local STAND_INS = {
   { name = "endpoint", option = "endpoint_url", value = "https://localhost" },
 }
 
+local DAEMON_SECONDS = 5 -- for a daemon to answer
+
 -- Tells each setting that is wrong. Returns a client | nil, and the names of the wrong ones as a set.
 local function configure(add)
   local settings, wrong = {}, {}
@@ -77,6 +79,29 @@ local function obstacle(directory)
   return not info.writable and directory .. " cannot be written to: say --state DIR" or nil
 end
 
+-- A journal that is not there is not made.
+local function check_journal(add, directory)
+  if not system.stat(directory .. "/journal.db") then return end
+  local store, err = require("upjob.journal").open {}
+  local runs, letters
+  if store then runs, err = store:runs { limit = 1 } end
+  if runs then letters, err = store:dead_letters {} end
+  if not letters then return add("journal", false, tostring(err)) end
+  local newest = runs[1] and ("the newest run is %d: %s"):format(runs[1].id, runs[1].state) or "no run yet"
+  local dead = #letters > 0 and ("; %s: upjob notify list"):format(report.plural(#letters, "dead letter")) or ""
+  add("journal", true, newest .. dead)
+end
+
+local function check_daemon(add)
+  local status, err = require("upjob.control").ask(nil, { command = "status" }, DAEMON_SECONDS)
+  if status then
+    add("daemon", true, ("runs %s of %s, %d at the moment"):format(report.plural(#status.schedules, "schedule"), status.directory,
+      status.running))
+  else
+    add("daemon", err.code == "NoDaemon", err.code == "NoDaemon" and "none is running" or tostring(err))
+  end
+end
+
 local function check_state(add)
   local directory = require("upjob.journal").directory()
   if not directory then
@@ -84,7 +109,11 @@ local function check_state(add)
     return
   end
   local problem = obstacle(directory)
-  add("state", not problem, problem or directory .. (system.stat(directory) and "" or " (made when it is first needed)"))
+  local is_there = system.stat(directory) ~= nil
+  add("state", not problem, problem or directory .. (is_there and "" or " (made when it is first needed)"))
+  if problem or not is_there then return end
+  check_journal(add, directory)
+  check_daemon(add)
 end
 
 -- Prints the least policy; nothing is asked of the service.

@@ -305,6 +305,37 @@ teardown() { stop_local; }
     expect_output "'end' expected"
 }
 
+@test "doctor tells of the journal and of a daemon, where there is a state directory" {
+    cd "$BATS_TEST_TMPDIR"
+    mkdir state automations
+    upjob doctor --local --state state
+    expect_status 0
+    expect_output "ok  daemon       none is running"
+    expect_no journal
+    [ -z "$(ls state)" ]
+    upjob run --state state -e 'local store = assert(require("upjob.journal").open {})
+        local run = assert(store:begin_run { kind = "automation", script = "x" })
+        assert(store:end_run { id = run.id, fence = run.fence, state = "failed" })
+        assert(store:add_dead_letter { kind = "webhook", target = "x", payload = {}, error = {}, attempts = 1 })'
+    expect_status 0
+    "$UPJOB" daemon automations --state state 2>log 3>&- &
+    local daemon=$! i
+    for ((i = 0; i < 200; i++)); do
+        upjob doctor --local --state state
+        [[ $output == *"ok  daemon       runs 0 schedules of $PWD/automations, 0 at the moment"* ]] && break
+        sleep 0.05
+    done
+    kill $daemon
+    wait $daemon
+    expect_output "ok  daemon       runs 0 schedules of $PWD/automations, 0 at the moment"
+    expect_output "ok  journal      the newest run is 1: failed; 1 dead letter: upjob notify list"
+    python3 -c 'import sqlite3; sqlite3.connect("other.db").execute("create table x(a)")'
+    mkdir foreign && mv other.db foreign/journal.db
+    upjob doctor --local --state foreign
+    expect_status 3
+    expect_output "bad journal "
+}
+
 @test "doctor makes no directory, and says what is in the way of one" {
     export XDG_STATE_HOME=$PWD/state
     upjob doctor --local
