@@ -193,7 +193,7 @@ static int store_open(lua_State *L)
 
 static const struct shape any_text = {.kind = SHAPE_MAP, .value = &any_text};
 
-/* store:call(operation, params) → its reply | nil, err; and the third as above. Text need not be UTF-8: names of files may not be. */
+/* store:call(operation, params) → its reply | nil, err; and the third as above. Text need not be UTF-8, as names of files. */
 static int store_call(lua_State *L)
 {
     struct store *store = check_store(L);

@@ -9,8 +9,8 @@
  * Nothing in a journal is a secret: no data key, no pre-signed URL, no credentials. Callers see to that.
  *
  * Errors: ERR_USAGE for parameters, ERR_CONFIG for a directory that is none for a journal or a store of another version,
- * ERR_SYSTEM for the disk (retryable where it is full) and for what others hold too long, ERR_DAMAGED (core/sql.h) for a file that
- * was damaged or moved away while it was used: a new one is in its place then, which knows nothing of what was before; and
+ * ERR_SYSTEM for the disk (retryable where it is full) and for what others hold too long, ERR_DAMAGED (core/sql.h) for a file
+ * that was damaged or moved away while it was used: a new one is in its place then, which knows nothing of what was before; and
  * ERR_LEASE_*, ERR_RUN_ENDED, ERR_NOT_FOUND.
  */
 #ifndef UPJOB_CORE_JOURNAL_H
@@ -65,7 +65,8 @@ typedef bool journal_operation(struct journal *journal, const cJSON *params, cJS
 journal_operation *journal_find_operation(const char *name);
 
 /* Runs an operation of journal_find_operation. *reply is the caller's, NULL unless it returns true. */
-bool journal_run(struct journal *journal, journal_operation *operation, const cJSON *params, cJSON **reply, struct err *err) MUST_CHECK;
+bool journal_run(struct journal *journal, journal_operation *operation, const cJSON *params, cJSON **reply,
+                 struct err *err) MUST_CHECK;
 
 /* Renews the leases of this process that a third of their time has passed for; to be called that often. False where the disk
  * refuses: the next call may succeed, and who lost a lease is told when it writes. */

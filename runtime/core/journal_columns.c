@@ -159,11 +159,11 @@ static bool bind_values(sqlite3_stmt *statement, int first, const cJSON *values,
     return true;
 }
 
-/* "name = ?2, name = ?3" or "name, name" and "?2, ?3": the values' names, and parameters from 2 on. */
-static bool list_values(const cJSON *values, struct buf *names, struct buf *marks, struct err *err)
+/* "name = ?2, name = ?3" or "name, name" and "?2, ?3": the values' names, and parameters from `first` on. */
+static bool list_values(const cJSON *values, int first, struct buf *names, struct buf *marks, struct err *err)
 {
     const cJSON *value;
-    int parameter = 2;
+    int parameter = first;
     cJSON_ArrayForEach(value, values)
     {
         if (!settable_column(value->string, err))
@@ -171,7 +171,7 @@ static bool list_values(const cJSON *values, struct buf *names, struct buf *mark
         if (marks)
             (void)(buf_addf(names, ", %s", value->string) && buf_addf(marks, ", ?%d", parameter));
         else
-            (void)buf_addf(names, "%s%s = ?%d", parameter == 2 ? "" : ", ", value->string, parameter);
+            (void)buf_addf(names, "%s%s = ?%d", parameter == first ? "" : ", ", value->string, parameter);
         parameter++;
     }
     return true;
@@ -184,7 +184,7 @@ bool run_update(struct journal *j, int64_t id, const cJSON *values, struct err *
         return true;
     buf_init(&text, 1 << 16);
     (void)buf_adds(&text, "UPDATE run SET ");
-    bool ok = list_values(values, &text, NULL, err);
+    bool ok = list_values(values, 2, &text, NULL, err);
     if (ok && !buf_adds(&text, " WHERE id = ?1"))
         ok = err_set(err, ERR_MEMORY, "out of memory");
     sqlite3_stmt *statement = ok ? sql_prepare(j->db, text.data, err) : NULL;
@@ -198,18 +198,21 @@ bool run_update(struct journal *j, int64_t id, const cJSON *values, struct err *
 
 bool run_insert(struct journal *j, const cJSON *values, const char *state, int64_t *id, struct err *err)
 {
+    static const struct column number = {"parent", COLUMN_INTEGER, true};
     struct buf text, marks;
     buf_init(&text, 1 << 16);
     buf_init(&marks, 1 << 16);
-    (void)buf_adds(&text, "INSERT INTO run (state");
-    (void)buf_adds(&marks, ") VALUES (?1");
-    bool ok = list_values(values, &text, &marks, err);
+    (void)buf_adds(&text, "INSERT INTO run (state, try");
+    (void)buf_adds(&marks, ") VALUES (?1, coalesce((SELECT max(try) FROM run WHERE parent = ?2 AND ordinal = ?3), 0) + 1");
+    bool ok = list_values(values, 4, &text, &marks, err);
     if (ok && (marks.failed || !buf_add(&text, marks.data, marks.len) || !buf_adds(&text, ")")))
         ok = err_set(err, ERR_MEMORY, "out of memory");
     sqlite3_stmt *statement = ok ? sql_prepare(j->db, text.data, err) : NULL;
     if (statement)
         sqlite3_bind_text(statement, 1, state, -1, SQLITE_STATIC);
-    ok = statement && bind_values(statement, 2, values, err) && sql_run(statement, err);
+    ok = statement && bind_value(statement, 2, &number, cJSON_GetObjectItemCaseSensitive(values, "parent"), err) &&
+         bind_value(statement, 3, &number, cJSON_GetObjectItemCaseSensitive(values, "ordinal"), err) &&
+         bind_values(statement, 4, values, err) && sql_run(statement, err);
     *id = sqlite3_last_insert_rowid(j->db);
     sqlite3_finalize(statement);
     buf_free(&text);

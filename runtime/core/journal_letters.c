@@ -10,7 +10,8 @@ static const struct column letter_columns[] = {{"id", COLUMN_INTEGER, false}, {"
 
 bool journal_op_add_dead_letter(struct journal *j, const cJSON *params, cJSON **reply, struct err *err)
 {
-    static const char text[] = "INSERT INTO dead_letter (at, kind, target, payload, error, attempts) VALUES (?2, ?3, ?4, ?5, ?6, ?7)";
+    static const char text[] =
+        "INSERT INTO dead_letter (at, kind, target, payload, error, attempts) VALUES (?2, ?3, ?4, ?5, ?6, ?7)";
     const char *kind;
     if (!need_text(params, "kind", &kind, err))
         return false;
@@ -35,7 +36,8 @@ bool journal_op_dead_letters(struct journal *j, const cJSON *params, cJSON **rep
 {
     int status = SQLITE_DONE;
     (void)params;
-    sqlite3_stmt *statement = sql_prepare(j->db, "SELECT id, at, kind, target, payload, error, attempts FROM dead_letter ORDER BY id", err);
+    sqlite3_stmt *statement =
+        sql_prepare(j->db, "SELECT id, at, kind, target, payload, error, attempts FROM dead_letter ORDER BY id", err);
     if (!statement)
         return false;
     bool ok = reply_with(cJSON_CreateArray(), reply, err);

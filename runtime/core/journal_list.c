@@ -38,7 +38,8 @@ static bool rows_to_list(struct journal *j, sqlite3_stmt *statement, const struc
 
 static bool add_steps(struct journal *j, int64_t id, cJSON *run, struct err *err)
 {
-    sqlite3_stmt *statement = sql_prepare(j->db, "SELECT step, state, at, attempt, detail FROM step WHERE run = ? ORDER BY number", err);
+    sqlite3_stmt *statement =
+        sql_prepare(j->db, "SELECT step, state, at, attempt, detail FROM step WHERE run = ? ORDER BY number", err);
     cJSON *steps = NULL;
     if (!statement)
         return false;
@@ -173,7 +174,8 @@ bool journal_op_runs(struct journal *j, const cJSON *params, cJSON **reply, stru
         if (wanted.states.len)
             sqlite3_bind_text(statement, STATES_PARAMETER, wanted.states.data, -1, SQLITE_STATIC);
     }
-    ok = statement && bind_filters(statement, params, err) && rows_to_list(j, statement, run_columns, run_column_count, reply, err);
+    ok = statement && bind_filters(statement, params, err) &&
+         rows_to_list(j, statement, run_columns, run_column_count, reply, err);
     sqlite3_finalize(statement);
     buf_free(&query);
     buf_free(&wanted.states);
@@ -194,7 +196,8 @@ static const char forget_runs[] =
     " DELETE FROM run WHERE id IN old AND (parent IS NULL OR parent IN old) RETURNING id";
 
 /* Ticks that are long past (a clock may be set back, and must not find them due again) and whose run, if they made one, is gone.
- * Those of files (path|dev|ino|size|mtime) are kept, so that none is taken twice, and those of the end of a run that is still there. */
+ * Those of files (path|dev|ino|size|mtime) are kept, so that none is taken twice, and those of the end of a run that is still
+ * there. */
 #define TICK_KEPT 604800 /* seconds */
 static const char forget_ticks[] =
     "DELETE FROM tick WHERE max(due, at) < min(?1, ?2) AND key NOT GLOB '*|*|*|*|*'"

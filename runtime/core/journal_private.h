@@ -50,7 +50,7 @@ void journal_unlock_in_use(int fd);
 
 /* Whether its last user did not come to close it. */
 bool journal_was_left_open(const char *path);
-/* Whether what is there is no database, or is seen to be a damaged one: at a glance, or after a look at every page. */
+/* Whether what is there is no database, or seen to be damaged: at a glance, or after a look at every page. */
 bool journal_is_damaged(const char *path, bool thoroughly);
 /* The highest number of a run that the directory knows of; where `had_runs` and nothing tells, one that is high enough. */
 int64_t journal_highest_id(const char *path, bool had_runs);
@@ -76,12 +76,13 @@ struct version {
 extern const struct migration journal_migrations[];
 /* Brings a store of an older version to this one, in one transaction, when nobody else uses it; a copy of what was is made before:
  * its name in `copy`, which is "" otherwise. ERR_CONFIG for a newer version and for what is no journal. */
-bool journal_check_version(const char *path, const struct version *to, bool alone, char *copy, size_t size, struct err *err) MUST_CHECK;
+bool journal_check_version(const char *path, const struct version *to, bool alone, char *copy, size_t size,
+                           struct err *err) MUST_CHECK;
 
 /* ---- journal.c ---- */
 
 double journal_time(void);
-/* A transaction that writes: journal_begin, then journal_end with whether all went well. The reply of one that did not is freed. */
+/* A transaction that writes: journal_begin, then journal_end with whether all went well. Where it did not, the reply is freed. */
 bool journal_begin(struct journal *j, struct err *err) MUST_CHECK;
 bool journal_end(struct journal *j, bool ok, cJSON **reply, struct err *err) MUST_CHECK;
 /* Makes `value` the reply; NULL is memory that is out. */
@@ -113,7 +114,7 @@ cJSON *row_to_json(sqlite3_stmt *statement, int first, const struct column *colu
 bool bind_value(sqlite3_stmt *statement, int index, const struct column *column, const cJSON *value, struct err *err) MUST_CHECK;
 /* Sets the settable columns that `values` has in the run: false with *err for a name that there is none of. */
 bool run_update(struct journal *j, int64_t id, const cJSON *values, struct err *err) MUST_CHECK;
-/* Inserts a run with these columns; its id in *id. */
+/* Inserts a run with these columns, the next try of its parent and ordinal; its id in *id. */
 bool run_insert(struct journal *j, const cJSON *values, const char *state, int64_t *id, struct err *err) MUST_CHECK;
 /* The run, without steps; ERR_NOT_FOUND. */
 bool run_read(struct journal *j, int64_t id, cJSON **run, struct err *err) MUST_CHECK;
@@ -124,7 +125,7 @@ bool run_read(struct journal *j, int64_t id, cJSON **run, struct err *err) MUST_
 bool lease_renew(struct journal *j, struct err *err) MUST_CHECK;
 /* Fills j->holder, and registers the SQL function lease_over(holder, lease_until). */
 bool lease_prepare(struct journal *j, struct err *err) MUST_CHECK;
-/* Seconds of the clock that leases are measured in: nobody sets it, and it stands still while the machine sleeps, as holders do. */
+/* Seconds of the clock that leases are measured in: nobody sets it, and it stands still while the machine sleeps. */
 double lease_clock(void);
 /* "process 4711 on host" of a holder. */
 void lease_holder_text(const char *holder, char *out, size_t size);

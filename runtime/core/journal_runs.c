@@ -60,8 +60,10 @@ static bool check_parent(struct journal *j, const cJSON *params, int64_t parent,
         return true;
     if (!read_standing(j, parent, &standing, err))
         return false;
-    return (cJSON_IsNumber(fence) && standing.fence == (int64_t)fence->valuedouble && strcmp(standing.state, "running") == 0) ||
-           err_set(err, ERR_LEASE_LOST, "run %lld, which this belongs to, goes on elsewhere or has ended: nothing more is begun here",
+    return (cJSON_IsNumber(fence) && standing.fence == (int64_t)fence->valuedouble &&
+            strcmp(standing.state, "running") == 0) ||
+           err_set(err, ERR_LEASE_LOST,
+                   "run %lld, which this belongs to, goes on elsewhere or has ended: nothing more is begun here",
                    (long long)parent);
 }
 
@@ -91,15 +93,11 @@ static bool check_key(struct journal *j, const cJSON *params, struct err *err)
     return ok;
 }
 
-/* The number of a run among those of its parent that have its ordinal. */
-#define NEXT_TRY "try = coalesce((SELECT max(try) FROM run AS other WHERE other.parent = run.parent AND other.ordinal = run.ordinal" \
-                 " AND other.id < run.id), 0) + 1"
-
 static bool begin_run(struct journal *j, const cJSON *values, cJSON **reply, struct err *err)
 {
     int64_t id;
     return run_insert(j, values, "running", &id, err) &&
-           assign(j, id, "holder = ?2, lease_until = ?3, queued_at = ?4, begun_at = ?4, attempt = 1, fence = 1, " NEXT_TRY, err) &&
+           assign(j, id, "holder = ?2, lease_until = ?3, queued_at = ?4, begun_at = ?4, attempt = 1, fence = 1", err) &&
            run_read(j, id, reply, err);
 }
 
@@ -154,7 +152,8 @@ static bool check_fence(struct journal *j, const cJSON *params, bool failed_too,
 {
     struct standing standing;
     int64_t fence;
-    if (!need_integer(params, "id", id, err) || !need_integer(params, "fence", &fence, err) || !read_standing(j, *id, &standing, err))
+    if (!need_integer(params, "id", id, err) || !need_integer(params, "fence", &fence, err) ||
+        !read_standing(j, *id, &standing, err))
         return false;
     bool may = strcmp(standing.state, "running") == 0 || (failed_too && strcmp(standing.state, "failed") == 0);
     if (standing.fence == fence && may)
@@ -169,8 +168,9 @@ static bool check_fence(struct journal *j, const cJSON *params, bool failed_too,
 
 static bool add_step(struct journal *j, int64_t id, const cJSON *params, struct err *err)
 {
-    static const char text[] = "INSERT INTO step (run, number, attempt, step, state, at, detail)"
-                               " SELECT id, (SELECT count(*) FROM step WHERE run = ?1) + 1, attempt, ?2, ?3, ?4, ?5 FROM run WHERE id = ?1";
+    static const char text[] =
+        "INSERT INTO step (run, number, attempt, step, state, at, detail)"
+        " SELECT id, (SELECT count(*) FROM step WHERE run = ?1) + 1, attempt, ?2, ?3, ?4, ?5 FROM run WHERE id = ?1";
     static const struct column detail = {"detail", COLUMN_JSON, true};
     const char *step, *state;
     if (!need_text(params, "step", &step, err) || !need_text(params, "state", &state, err))
@@ -182,7 +182,8 @@ static bool add_step(struct journal *j, int64_t id, const cJSON *params, struct 
     sqlite3_bind_text(statement, 2, step, -1, SQLITE_STATIC);
     sqlite3_bind_text(statement, 3, state, -1, SQLITE_STATIC);
     sqlite3_bind_double(statement, 4, journal_time());
-    bool ok = bind_value(statement, 5, &detail, cJSON_GetObjectItemCaseSensitive(params, "detail"), err) && sql_run(statement, err);
+    bool ok =
+        bind_value(statement, 5, &detail, cJSON_GetObjectItemCaseSensitive(params, "detail"), err) && sql_run(statement, err);
     sqlite3_finalize(statement);
     return ok;
 }
@@ -193,7 +194,8 @@ bool journal_op_step(struct journal *j, const cJSON *params, cJSON **reply, stru
     if (!journal_begin(j, err))
         return false;
     bool ok = check_fence(j, params, false, &id, err) && add_step(j, id, params, err) &&
-              run_update(j, id, cJSON_GetObjectItemCaseSensitive(params, "set"), err) && reply_with(cJSON_CreateTrue(), reply, err);
+              run_update(j, id, cJSON_GetObjectItemCaseSensitive(params, "set"), err) &&
+              reply_with(cJSON_CreateTrue(), reply, err);
     return journal_end(j, ok, reply, err);
 }
 
@@ -228,13 +230,14 @@ bool journal_op_end_run(struct journal *j, const cJSON *params, cJSON **reply, s
         return false;
     for (size_t i = 0; i < sizeof states / sizeof states[0]; i++)
         if (strcmp(state, states[i]) == 0)
-            snprintf(assignments, sizeof assignments, "state = '%s', holder = NULL, lease_until = NULL, ended_at = ?4", states[i]);
+            snprintf(assignments, sizeof assignments, "state = '%s', holder = NULL, lease_until = NULL, ended_at = ?4",
+                     states[i]);
     if (!assignments[0])
         return err_set(err, ERR_USAGE, "a run cannot end as \"%.40s\"", state);
     if (!journal_begin(j, err))
         return false;
-    bool ok = check_fence(j, params, false, &id, err) && assign(j, id, assignments, err) && set_chosen(j, id, params, names, err) &&
-              reply_with(cJSON_CreateTrue(), reply, err);
+    bool ok = check_fence(j, params, false, &id, err) && assign(j, id, assignments, err) &&
+              set_chosen(j, id, params, names, err) && reply_with(cJSON_CreateTrue(), reply, err);
     return journal_end(j, ok, reply, err);
 }
 

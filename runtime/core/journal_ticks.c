@@ -28,7 +28,8 @@ static bool put(sqlite3_stmt *statement, const char *dir, const cJSON *item, str
     sqlite3_bind_text(statement, 3, text_of(item, "file"), -1, SQLITE_STATIC);
     sqlite3_bind_text(statement, 4, text_of(item, "timing"), -1, SQLITE_STATIC);
     sqlite3_bind_double(statement, 6, journal_time());
-    return bind_value(statement, 5, &definition, cJSON_GetObjectItemCaseSensitive(item, "definition"), err) && sql_run(statement, err);
+    return bind_value(statement, 5, &definition, cJSON_GetObjectItemCaseSensitive(item, "definition"), err) &&
+           sql_run(statement, err);
 }
 
 static bool put_all(struct journal *j, const cJSON *params, struct err *err)
@@ -143,7 +144,8 @@ static bool change_schedule(struct journal *j, const char *text, const char *id,
 /* What was due while it was paused is not made up for. */
 bool journal_op_pause(struct journal *j, const cJSON *params, cJSON **reply, struct err *err)
 {
-    static const char text[] = "UPDATE schedule SET since = iif(paused AND NOT ?2, ?3, since), paused = ?2 WHERE id = ?1 AND ?4 = 0";
+    static const char text[] =
+        "UPDATE schedule SET since = iif(paused AND NOT ?2, ?3, since), paused = ?2 WHERE id = ?1 AND ?4 = 0";
     const char *id;
     if (!need_text(params, "schedule", &id, err) || !journal_begin(j, err))
         return false;
@@ -157,8 +159,9 @@ static bool read_streak(struct journal *j, const char *id, cJSON **reply, struct
     if (!statement)
         return false;
     sqlite3_bind_text(statement, 1, id, -1, SQLITE_STATIC);
-    bool ok = sqlite3_step(statement) == SQLITE_ROW ? reply_with(cJSON_CreateNumber(sqlite3_column_double(statement, 0)), reply, err)
-                                                    : sql_fail(j->db, err);
+    bool ok = sqlite3_step(statement) == SQLITE_ROW
+                  ? reply_with(cJSON_CreateNumber(sqlite3_column_double(statement, 0)), reply, err)
+                  : sql_fail(j->db, err);
     sqlite3_finalize(statement);
     return ok;
 }
@@ -171,7 +174,8 @@ bool journal_op_outcome(struct journal *j, const cJSON *params, cJSON **reply, s
     const char *id;
     if (!need_text(params, "schedule", &id, err) || !journal_begin(j, err))
         return false;
-    bool ok = change_schedule(j, text, id, is_true(params, "ok"), number_of(params, "run", 0), err) && read_streak(j, id, reply, err);
+    bool ok = change_schedule(j, text, id, is_true(params, "ok"), number_of(params, "run", 0), err) &&
+              read_streak(j, id, reply, err);
     return journal_end(j, ok, reply, err);
 }
 
@@ -182,7 +186,8 @@ struct ticking {
     sqlite3_stmt *insert, *made, *queued, *due;
 };
 
-static bool is_new_tick(struct ticking *t, const cJSON *item, const char *schedule, const char *key, bool *is_new, struct err *err)
+static bool is_new_tick(struct ticking *t, const cJSON *item, const char *schedule, const char *key, bool *is_new,
+                        struct err *err)
 {
     sqlite3_bind_text(t->insert, 1, schedule, -1, SQLITE_STATIC);
     sqlite3_bind_text(t->insert, 2, key, -1, SQLITE_STATIC);
@@ -210,7 +215,8 @@ static bool make_run(struct ticking *t, const char *schedule, const char *key, c
     cJSON *values = cJSON_Duplicate(fields, true);
     cJSON_DeleteItemFromObjectCaseSensitive(values, "schedule");
     cJSON_DeleteItemFromObjectCaseSensitive(values, "kind");
-    bool ok = values && cJSON_AddStringToObject(values, "schedule", schedule) && cJSON_AddStringToObject(values, "kind", "automation");
+    bool ok = values && cJSON_AddStringToObject(values, "schedule", schedule) &&
+              cJSON_AddStringToObject(values, "kind", "automation");
     if (!ok)
         err_set(err, ERR_MEMORY, "out of memory");
     ok = ok && run_insert(t->j, values, "queued", id, err);

@@ -24,14 +24,14 @@ static const char schema[] =
     "CREATE INDEX run_of_schedule ON run (schedule, id) WHERE schedule IS NOT NULL;"
     "CREATE INDEX run_by_key ON run (run_key) WHERE run_key IS NOT NULL;"
     "CREATE INDEX run_open ON run (state) WHERE " RUN_IS_OPEN ";"
-    "CREATE TABLE step (run INTEGER NOT NULL REFERENCES run (id) ON DELETE CASCADE, number INTEGER NOT NULL, attempt INTEGER NOT NULL,"
-    "    step TEXT NOT NULL, state TEXT NOT NULL, at REAL NOT NULL, detail TEXT, PRIMARY KEY (run, number)) WITHOUT ROWID;"
+    "CREATE TABLE step (run INTEGER NOT NULL REFERENCES run (id) ON DELETE CASCADE, number INTEGER NOT NULL,"
+    "    attempt INTEGER NOT NULL, step TEXT NOT NULL, state TEXT NOT NULL, at REAL NOT NULL, detail TEXT, PRIMARY KEY (run, number)) WITHOUT ROWID;"
     "CREATE TABLE schedule (id TEXT PRIMARY KEY, dir TEXT, file TEXT, timing TEXT, definition TEXT, created_at REAL NOT NULL,"
     "    since REAL NOT NULL," /* nothing before this is due */
     "    last_due REAL, paused INTEGER NOT NULL DEFAULT 0, gone INTEGER NOT NULL DEFAULT 0, streak INTEGER NOT NULL DEFAULT 0,"
     "    last_run INTEGER, last_ok REAL) WITHOUT ROWID;"
-    "CREATE TABLE tick (schedule TEXT NOT NULL, key TEXT NOT NULL, due REAL NOT NULL, at REAL NOT NULL, run INTEGER, skipped TEXT,"
-    "    PRIMARY KEY (schedule, key)) WITHOUT ROWID;"
+    "CREATE TABLE tick (schedule TEXT NOT NULL, key TEXT NOT NULL, due REAL NOT NULL, at REAL NOT NULL, run INTEGER,"
+    "    skipped TEXT, PRIMARY KEY (schedule, key)) WITHOUT ROWID;"
     "CREATE INDEX tick_by_run ON tick (run);"
     "CREATE TABLE dead_letter (id INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, kind TEXT NOT NULL, target TEXT,"
     "    payload TEXT NOT NULL, error TEXT, attempts INTEGER);";
@@ -54,7 +54,8 @@ static bool sync_directory_of(const char *path, struct err *err)
 {
     char directory[PATH_MAX];
     snprintf(directory, sizeof directory, "%.*s", (int)(strrchr(path, '/') - path), path);
-    return sync_path(directory, O_DIRECTORY) || err_errno(err, ERR_SYSTEM, errno, "cannot write the directory of %s to the disk", path);
+    return sync_path(directory, O_DIRECTORY) ||
+           err_errno(err, ERR_SYSTEM, errno, "cannot write the directory of %s to the disk", path);
 }
 
 static void remove_database(const char *path)
@@ -153,11 +154,15 @@ static bool migrate(sqlite3 *db, const char *path, int64_t found, const struct v
 {
     char stamp[STAMP_SIZE];
     if (!knows_the_way(to->migrations, found))
-        return err_set(err, ERR_CONFIG, "%s is of version %lld, which this upjob no longer knows (it makes version %d): choose another "
-                       "directory with --state DIR", path, (long long)found, to->number);
+        return err_set(err, ERR_CONFIG,
+                       "%s is of version %lld, which this upjob no longer knows (it makes version %d): choose another "
+                       "directory with --state DIR",
+                       path, (long long)found, to->number);
     if (!alone)
-        return err_set(err, ERR_CONFIG, "%s is of version %lld, made by an older upjob that still uses it: stop that first, then it "
-                       "is brought to version %d", path, (long long)found, to->number);
+        return err_set(err, ERR_CONFIG,
+                       "%s is of version %lld, made by an older upjob that still uses it: stop that first, then it "
+                       "is brought to version %d",
+                       path, (long long)found, to->number);
     journal_stamp(stamp);
     snprintf(copy, size, "%s.version-%lld-%s", path, (long long)found, stamp);
     return make_copy(db, copy, err) && change(db, found, to->number, to->migrations, err);
@@ -172,10 +177,13 @@ bool journal_check_version(const char *path, const struct version *to, bool alon
         return false;
     bool ok = read_number(db, "PRAGMA user_version", &found, err) && read_number(db, "PRAGMA application_id", &application, err);
     if (ok && application != strtoll(JOURNAL_APPLICATION, NULL, 10))
-        ok = err_set(err, ERR_CONFIG, "%s is a database, but no journal of upjob: choose another directory with --state DIR", path);
+        ok = err_set(err, ERR_CONFIG, "%s is a database, but no journal of upjob: choose another directory with --state DIR",
+                     path);
     if (ok && found > to->number)
-        ok = err_set(err, ERR_CONFIG, "%s is of version %lld, made by a newer upjob; this one knows version %d: use the newer one, or "
-                     "choose another directory with --state DIR", path, (long long)found, to->number);
+        ok = err_set(err, ERR_CONFIG,
+                     "%s is of version %lld, made by a newer upjob; this one knows version %d: use the newer one, or "
+                     "choose another directory with --state DIR",
+                     path, (long long)found, to->number);
     if (ok && found < to->number)
         ok = migrate(db, path, found, to, alone, copy, size, err);
     sqlite3_close(db);
