@@ -14,17 +14,21 @@
 
 const char *state_directory_network(long f_type, const char *fuse_type)
 {
-    /* linux/magic.h and the kernel's sources of each. */
+    /* linux/magic.h and the kernel's sources of each. The last ones are directories of the host of a virtual machine. */
     static const struct {
-        unsigned long type;
+        unsigned type;
         const char *name;
-    } networks[] = {{0x6969, "NFS"}, {0x517B, "SMB"}, {0xFE534D42, "SMB"}, {0xFF534D42, "CIFS"}, {0x5346414F, "AFS"},
-                    {0x6B414653, "AFS"}, {0x73757245, "Coda"}, {0x00C36400, "Ceph"}, {0x0BD00BD0, "Lustre"},
-                    {0x01021997, "9P"}, {0x564C, "NCP"}, {0x7461636F, "OCFS2"}, {0x01161970, "GFS2"}, {0x47504653, "GPFS"}};
-    static const char *const fuse[] = {"sshfs", "s3fs", "glusterfs", "rclone", "gcsfuse", "mount-s3", "cephfs", "davfs", "curlftpfs",
-                                       "goofys", "smbnetfs", "juicefs"};
+    } networks[] = {{0x6969, "NFS"},         {0x517B, "SMB"},         {0xFE534D42, "SMB"},     {0xFF534D42, "CIFS"},
+                    {0x5346414F, "AFS"},     {0x6B414653, "AFS"},     {0x73757245, "Coda"},    {0x00C36400, "Ceph"},
+                    {0x0BD00BD0, "Lustre"},  {0x564C, "NCP"},         {0x7461636F, "OCFS2"},   {0x01161970, "GFS2"},
+                    {0x47504653, "GPFS"},    {0x19830326, "BeeGFS"},  {0x20030528, "OrangeFS"}, {0xAAD7AAEA, "PanFS"},
+                    {0x01021997, "9P"},      {0x786F4256, "VirtualBox"}, {0xBACBACBC, "VMware"}};
+    static const char *const fuse[] = {"sshfs", "s3fs", "glusterfs", "rclone", "gcsfuse", "mount-s3", "mountpoint-s3", "ceph",
+                                       "ceph-fuse", "davfs", "curlftpfs", "goofys", "smbnetfs", "juicefs", "lizardfs", "mfs",
+                                       "moosefs", "seaweedfs", "ossfs", "blobfuse", "blobfuse2", "geesefs", "hdfs", "afpfs",
+                                       "grpcfuse", "gvfsd-fuse", "lustre", "beegfs"};
     for (size_t i = 0; i < sizeof networks / sizeof networks[0]; i++)
-        if ((unsigned long)f_type == networks[i].type || (unsigned)f_type == networks[i].type)
+        if ((unsigned)f_type == networks[i].type)
             return networks[i].name;
     if ((unsigned)f_type != FUSE || !fuse_type)
         return NULL;
@@ -35,21 +39,22 @@ const char *state_directory_network(long f_type, const char *fuse_type)
     return NULL;
 }
 
-/* The type of the file system that has this device, as mountinfo tells it: "fuse.sshfs". */
-static bool find_mount_type(dev_t device, char out[64])
+/* "36 35 0:45 / /mnt rw,noatime master:1 - fuse.sshfs me@host:/ rw": the device, and after the dash the type. */
+bool state_directory_mount_type(const char *mountinfo, dev_t device, char out[64])
 {
-    char line[2048], number[32];
+    char *line = NULL, number[32];
+    size_t size = 0;
     bool found = false;
-    FILE *mounts = fopen("/proc/self/mountinfo", "re");
+    FILE *mounts = fopen(mountinfo, "re");
     if (!mounts)
         return false;
     snprintf(number, sizeof number, "%u:%u", major(device), minor(device));
-    while (!found && fgets(line, sizeof line, mounts)) {
+    while (!found && getline(&line, &size, mounts) > 0) {
         char have[32] = "";
         const char *rest = strstr(line, " - ");
-        found = rest && sscanf(line, "%*d %*d %31s", have) == 1 && strcmp(have, number) == 0 &&
-                sscanf(rest, " - %63s", out) == 1;
+        found = rest && sscanf(line, "%*s %*s %31s", have) == 1 && strcmp(have, number) == 0 && sscanf(rest, " - %63s", out) == 1;
     }
+    free(line);
     fclose(mounts);
     return found;
 }
@@ -60,10 +65,12 @@ static bool check_local(const char *path, const struct stat *info, struct err *e
     char type[64] = "";
     if (statfs(path, &system) != 0)
         return err_errno(err, ERR_CONFIG, errno, "cannot examine the state directory %s", path);
-    bool known = (unsigned)system.f_type == FUSE && find_mount_type(info->st_dev, type);
+    bool known = (unsigned)system.f_type == FUSE && state_directory_mount_type("/proc/self/mountinfo", info->st_dev, type);
     const char *network = state_directory_network((long)system.f_type, known ? type : NULL);
-    return !network || err_set(err, ERR_CONFIG, "the state directory %s lies on a network file system (%s), where locks and syncs "
-                               "do not keep a journal whole: choose one on a disk of this machine with --state DIR", path, network);
+    return !network || err_set(err, ERR_CONFIG,
+                               "the state directory %s lies on a network file system (%s), where locks and syncs "
+                               "do not keep a journal whole: choose one on a disk of this machine with --state DIR",
+                               path, network);
 }
 
 static bool make(const char *path, struct err *err)
@@ -72,8 +79,8 @@ static bool make(const char *path, struct err *err)
         return true;
     bool full = errno == ENOSPC || errno == EDQUOT;
     err->retryable = full;
-    return err_errno(err, full ? ERR_SYSTEM : ERR_CONFIG, errno, "cannot make the state directory %s (choose another with --state DIR)",
-                     path);
+    return err_errno(err, full ? ERR_SYSTEM : ERR_CONFIG, errno,
+                     "cannot make the state directory %s (choose another with --state DIR)", path);
 }
 
 bool state_directory_make(const char *path, struct err *err)
@@ -97,6 +104,7 @@ bool state_directory_make(const char *path, struct err *err)
     if (!S_ISDIR(info.st_mode))
         return err_set(err, ERR_CONFIG, "%s is no directory: the state needs one (choose it with --state DIR)", path);
     if (access(path, W_OK | X_OK) != 0)
-        return err_errno(err, ERR_CONFIG, errno, "cannot write in the state directory %s (choose another with --state DIR)", path);
+        return err_errno(err, ERR_CONFIG, errno, "cannot write in the state directory %s (choose another with --state DIR)",
+                         path);
     return check_local(path, &info, err);
 }
