@@ -13,6 +13,7 @@
 
 #include "bindings/app.h"
 #include "core/log.h"
+#include "core/memory.h"
 #include "core/printable.h"
 
 static int fail_errno(lua_State *L, const char *what, const char *path)
@@ -192,6 +193,26 @@ static int native_processors(lua_State *L)
     return 1;
 }
 
+/* more_memory(bytes): scripts that have reached the limit of their memory may take so many more, so that it can be told */
+static int native_more_memory(lua_State *L)
+{
+    void *memory;
+    size_t bytes = (size_t)luaL_checkinteger(L, 1);
+    if (lua_getallocf(L, &memory) == memory_alloc && ((struct memory *)memory)->limit > 0)
+        memory_set_limit(memory, ((struct memory *)memory)->limit + bytes);
+    return 0;
+}
+
+/* truncate(path, size): what a file has after so many bytes goes | nil, err */
+static int native_truncate(lua_State *L)
+{
+    const char *path = luaL_checkstring(L, 1);
+    if (truncate(path, (off_t)luaL_checkinteger(L, 2)) != 0)
+        return fail_errno(L, "cannot cut the file", path);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
 int open_native_system(lua_State *L)
 {
     static const luaL_Reg functions[] = {{"isatty", native_isatty},
@@ -209,6 +230,8 @@ int open_native_system(lua_State *L)
                                          {"printable", native_printable},
                                          {"pid", native_pid},
                                          {"processors", native_processors},
+                                         {"more_memory", native_more_memory},
+                                         {"truncate", native_truncate},
                                          {"error_object", native_error_object},
                                          {"is_error", native_is_error},
                                          {NULL, NULL}};

@@ -341,13 +341,23 @@ static int task_tostring(lua_State *L)
     return 1;
 }
 
+/* tell_errors(): errors of tasks that nobody has asked for by now → true when there were any, these or earlier ones */
+static int native_tell_errors(lua_State *L)
+{
+    struct scheduler *scheduler = app_of(L)->scheduler;
+    scheduler_tell_errors(scheduler);
+    lua_pushboolean(L, scheduler_had_errors(scheduler));
+    return 1;
+}
+
 int open_native_task(lua_State *L)
 {
     static const luaL_Reg functions[] = {
         {"spawn", native_spawn},   {"handler", native_handler}, {"sleep", native_sleep},
         {"all", join_all},         {"join_any", join_any},      {"refusal", join_refusal},
         {"is", native_is},         {"signal", native_signal},   {"now", native_now},
-        {"at_prompt", native_at_prompt}, {"refuse_waits", native_refuse_waits}, {NULL, NULL}};
+        {"at_prompt", native_at_prompt}, {"refuse_waits", native_refuse_waits},
+        {"tell_errors", native_tell_errors}, {NULL, NULL}};
     static const luaL_Reg task_methods[] = {{"wait", join_wait}, {"cancel", native_cancel},
                                             {"status", native_status}, {NULL, NULL}};
     static const luaL_Reg signal_methods[] = {{"wait", signal_wait}, {"set", signal_set}, {NULL, NULL}};

@@ -1,10 +1,10 @@
 #include "core/memory.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define BLOCK_UNITS ((size_t)4096)
+#define LEAST_STEP  64 /* of the limit, between two times that Lua is made to collect */
 
 /* AddressSanitizer sees only what malloc gives. */
 #ifdef __SANITIZE_ADDRESS__
@@ -106,11 +106,44 @@ static void *allocate(struct memory *memory, void *object, size_t old_size, size
     return NULL;
 }
 
+/* Between what is used and the limit. */
+static size_t half_way(const struct memory *memory)
+{
+    size_t left = memory->used < memory->limit ? memory->limit - memory->used : 0;
+    size_t step = left / 2 > memory->limit / LEAST_STEP ? left / 2 : memory->limit / LEAST_STEP;
+    return memory->used + step;
+}
+
+void memory_set_limit(struct memory *memory, size_t bytes)
+{
+    memory->limit = bytes;
+    memory->mark = half_way(memory);
+}
+
+/* Lua collects its garbage when a new object is refused, and asks again; for the buffers of its auxiliary library it does not, but
+ * raises an error. So that those find memory which is only garbage, an object is refused now and then before the limit is
+ * reached, and the next one after something was refused at the limit. */
+static bool may_grow(struct memory *memory, size_t more, bool is_new)
+{
+    bool again = is_new && memory->refused;
+    if (again)
+        memory->mark = half_way(memory);
+    memory->refused = false;
+    if (memory->used + more > memory->limit) {
+        memory->mark = 0;
+        memory->refused = is_new && !again;
+        return false;
+    }
+    if (is_new && !again && memory->used + more > memory->mark)
+        memory->refused = true;
+    return !memory->refused;
+}
+
 void *memory_alloc(void *of, void *object, size_t old_size, size_t new_size)
 {
     struct memory *memory = of;
     size_t had = object ? old_size : 0;
-    if (new_size > had && memory->limit > 0 && memory->used + (new_size - had) > memory->limit)
+    if (new_size > had && memory->limit > 0 && !may_grow(memory, new_size - had, !object && old_size > 0))
         return NULL;
     void *given = allocate(memory, object, old_size, new_size);
     if (given || new_size == 0)

@@ -3,6 +3,7 @@
 #ifndef UPJOB_CORE_MEMORY_H
 #define UPJOB_CORE_MEMORY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define MEMORY_UNIT  ((size_t)16)
@@ -22,7 +23,12 @@ struct memory {
     size_t rest_units;
     size_t used;  /* bytes of objects that there are */
     size_t limit; /* that `used` may reach; 0: none */
+    size_t mark;  /* at which, below the limit, Lua is made to collect its garbage */
+    bool refused; /* a new object: Lua collects, and asks again */
 };
+
+/* Objects may take so many bytes together; 0: as many as there are. Before the first object, or to give more. */
+void memory_set_limit(struct memory *memory, size_t bytes);
 
 /* Gives, resizes (both NULL when memory is out, or the limit is reached; making smaller never fails) or frees (new_size 0) an
  * object, as Lua asks for it: `memory` is the struct memory; without an object, old_size means nothing. */

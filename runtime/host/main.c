@@ -150,7 +150,8 @@ static void end_tasks(struct app *app)
 static int run_app(struct app *app, size_t memory_limit, int argc, char **argv)
 {
     int status = 1;
-    struct memory memory = {.limit = memory_limit};
+    struct memory memory = {0};
+    memory_set_limit(&memory, memory_limit);
     lua_State *L = app->L = lua_newstate(memory_alloc, &memory);
     if (!L) {
         log_failure("", "out of memory");

@@ -119,6 +119,72 @@ static void one_that_is_above_a_limit_that_was_lowered_can_be_made_smaller(void 
     memory_free_all(&memory);
 }
 
+enum { STRING = 4, BUFFER = 0 }; /* what Lua says of a new object, and its auxiliary library of a buffer */
+
+/* As Lua does: whether it had to collect, by which `garbage` is freed. */
+static bool make(struct memory *memory, size_t size, void **garbage, size_t garbage_size, void **made)
+{
+    *made = memory_alloc(memory, NULL, STRING, size);
+    if (*made)
+        return false;
+    if (*garbage)
+        memory_alloc(memory, *garbage, garbage_size, 0);
+    *garbage = NULL;
+    assert_non_null(*made = memory_alloc(memory, NULL, STRING, size));
+    return true;
+}
+
+static void garbage_is_collected_before_a_buffer_would_fail_for_it(void **state)
+{
+    struct memory memory = {0};
+    void *garbage, *object;
+    (void)state;
+    memory_set_limit(&memory, 1000000);
+    assert_non_null(garbage = memory_alloc(&memory, NULL, BUFFER, 700000));
+    assert_true(make(&memory, 10, &garbage, 700000, &object));
+    void *buffer = memory_alloc(&memory, NULL, BUFFER, 600000);
+    assert_non_null(buffer);
+    memory_alloc(&memory, buffer, 600000, 0);
+    memory_alloc(&memory, object, 10, 0);
+    memory_free_all(&memory);
+}
+
+static void garbage_is_collected_after_something_was_refused(void **state)
+{
+    struct memory memory = {0};
+    void *garbage, *none = NULL, *objects[3];
+    (void)state;
+    memory_set_limit(&memory, 1000000);
+    assert_non_null(garbage = memory_alloc(&memory, NULL, BUFFER, 600000));
+    assert_true(make(&memory, 10, &none, 0, &objects[0]));
+    assert_false(make(&memory, 10, &none, 0, &objects[1]));
+    assert_null(memory_alloc(&memory, NULL, BUFFER, 600000));
+    assert_true(make(&memory, 10, &garbage, 600000, &objects[2]));
+    for (int i = 0; i < 3; i++)
+        memory_alloc(&memory, objects[i], 10, 0);
+    assert_int_equal(memory.used, 0);
+    memory_free_all(&memory);
+}
+
+static void lua_is_not_made_to_collect_at_each_object_when_little_is_left(void **state)
+{
+    enum { SIZE = 100, MOST = 10000 };
+    static void *objects[MOST];
+    struct memory memory = {0};
+    void *none = NULL;
+    int count = 0, collections = 0;
+    (void)state;
+    memory_set_limit(&memory, SIZE * MOST);
+    while (count < MOST)
+        collections += make(&memory, SIZE, &none, 0, &objects[count++]);
+    assert_in_range(collections, 3, 100);
+    assert_null(memory_alloc(&memory, NULL, STRING, SIZE));
+    assert_null(memory_alloc(&memory, NULL, STRING, SIZE));
+    while (count > 0)
+        memory_alloc(&memory, objects[--count], SIZE, 0);
+    memory_free_all(&memory);
+}
+
 static void what_is_used_is_known_after_objects_came_and_went(void **state)
 {
     static void *objects[OBJECTS];
@@ -150,6 +216,9 @@ int main(void)
         cmocka_unit_test(nothing_is_given_for_nothing),
         cmocka_unit_test(the_limit_refuses_what_is_above_it_and_nothing_that_gives_back),
         cmocka_unit_test(one_that_is_above_a_limit_that_was_lowered_can_be_made_smaller),
+        cmocka_unit_test(garbage_is_collected_before_a_buffer_would_fail_for_it),
+        cmocka_unit_test(garbage_is_collected_after_something_was_refused),
+        cmocka_unit_test(lua_is_not_made_to_collect_at_each_object_when_little_is_left),
         cmocka_unit_test(what_is_used_is_known_after_objects_came_and_went),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
