@@ -7,17 +7,21 @@ local exit = require "upjob.exit"
 local journal = require "upjob.journal"
 local json = require "upjob.json"
 local native = require "upjob.native.task"
+local report = require "upjob.report"
 local run_log = require "upjob.run_log"
+local system = require "upjob.native.system"
 
 local child_run = {}
 
 local RESULT_MOST = 65536 -- bytes of JSON; of a longer result nothing is kept
+local RESERVE = 32000000  -- bytes of memory beyond the limit in which the end of a run is told
 
 local function parser()
   local p = cli.parser("child run", "Runs an automation for the daemon.")
   cli.number_option(p, "--run", "The run's id.", "ID", "a number", { integer = true, least = 1 })
   p:option("--file", "The file that declares it.")
-  p:flag("--text", "Standard input is what was in the file when it was loaded.")
+  cli.number_option(p, "--text", "Standard input has so many bytes: what was in the file when it was loaded.", "SIZE", "a number",
+    { integer = true })
   p:option("--schedule", "Its schedule.")
   p:option("--hook", "Call this function of it instead: failure or recovery.")
   cli.number_option(p, "--lease", "Seconds.", "S", "seconds", { least = 0.1 })
@@ -28,7 +32,7 @@ end
 
 -- Functions of the automation: { run =, on_failure =, on_recovery = }, and its definition | nil, err
 local function automation(options)
-  local found, err = require("upjob.declaring").load(options.file, options.text and io.read("a") or nil)
+  local found, err = require("upjob.declaring").load(options.file, options.content)
   if not found then return nil, err end
   for _, definition in ipairs(found.definitions) do
     if definition.id == options.schedule then return found.functions[definition.id] or {}, definition end
@@ -71,8 +75,10 @@ local function failure(code, message)
   return { state = "failed", exit_status = cli.FAILED, error = errors.new { code = code, message = message } }
 end
 
+-- A script may have caught what interrupted it, and return it.
 local function of_error(err)
-  return { state = "failed", exit_status = cli.status_of(err), error = err }
+  local state = errors.has_code(err, "Interrupted") and "interrupted" or "failed"
+  return { state = state, exit_status = cli.status_of(err), error = err }
 end
 
 -- What a function, or a script, means by what it returns: as upjob run takes it, and a job that has FAILED is a failure.
@@ -117,28 +123,33 @@ local function traced(raised)
 end
 
 local function of_raised(raised, definition)
-  if errors.has_code(raised, "Interrupted") then
-    return { state = "interrupted", exit_status = raised.status, error = raised }
-  end
   if errors.is(raised) then
-    require("upjob.report").fail(raised)
+    if not errors.has_code(raised, "Interrupted") then report.fail(raised) end
     return of_error(raised)
   end
   if type(raised) == "string" then raised = { text = raised, traceback = raised } end -- memory was out: nobody could look
   local limited = with_limit(raised.text, definition)
-  require("upjob.report").lines(limited and limited.error.message or raised.traceback, nil, "error", "upjob: ")
+  report.lines(limited and limited.error.message or raised.traceback, nil, "error", "upjob: ")
   return limited or failure("ScriptError", raised.text)
 end
 
 -- ---- the run ----
 
+-- What is left of memory when a script has reached its limit is too little to tell that: there is more, once.
+local made_room = false
+local function make_room()
+  if not made_room then system.more_memory(RESERVE) end
+  made_room = true
+end
+
 local function end_run(store, run, outcome)
+  make_room()
   io.stdout:flush()
   local ok, err = store:end_run {
     id = run.id, fence = run.fence, state = outcome.state, error = outcome.error, exit_status = outcome.exit_status,
-    result = result_to_keep(outcome.result), output = run_log.tail(store, run.id),
+    result = result_to_keep(outcome.result), output = run_log.tail(run.log),
   }
-  if not ok then require("upjob.report").say(("run %d: its end is not recorded: %s"):format(run.id, tostring(err))) end
+  if not ok then report.say(("run %d: its end is not recorded: %s"):format(run.id, tostring(err))) end
   return ok
 end
 
@@ -149,8 +160,14 @@ local function call(fn, definition, event, err)
     while native.join_any() do end
     return table.unpack(found, 1, found.n)
   end, traced))
+  make_room()
+  local had_errors = native.tell_errors()
   if not results[1] then return of_raised(results[2], definition), results[2] end
-  return outcome_of(results[2], results[3])
+  local outcome = outcome_of(results[2], results[3])
+  if had_errors and outcome.state == "succeeded" then
+    return failure("ScriptError", "a task of it failed with an error that nobody took")
+  end
+  return outcome
 end
 
 -- A script that calls os.exit ends its run so, too.
@@ -176,13 +193,15 @@ local function run_hook(store, options)
   if not hook then return cli.fail(definition) end
   local cause = options.hook == "failure" and errors.new(run.error or { code = "InternalError", message = "it failed" }) or nil
   local outcome, raised = call(hook, definition, event_of(run, options), cause)
-  if outcome.state == "interrupted" then error(raised, 0) end
+  if outcome.state == "interrupted" then error(outcome.error, 0) end
+  if outcome.state == "failed" and not raised then report.say(outcome.error) end
   return outcome.exit_status
 end
 
 local function run_automation(store, options)
   local run, err = store:claim_run { id = options.run }
   if not run then return cli.fail(err) end
+  run.log = run_log.open(store, run.id)
   local ended = false
   local function finish(outcome)
     if not ended then ended = end_run(store, run, outcome) end
@@ -192,7 +211,8 @@ local function run_automation(store, options)
     errors.new { code = "Interrupted", message = "the run was interrupted" } }
   -- After what its imports do at the end: their hooks come before.
   exit.add(function(reason)
-    if reason ~= "done" then finish(interrupted) end
+    if reason == "interrupted" then finish(interrupted) end
+    if reason == "error" then finish(failure("InternalError", "the program failed before the run was over")) end
   end)
   local fn, definition = what_is_run(options)
   if not fn then
@@ -203,11 +223,11 @@ local function run_automation(store, options)
   local outcome, raised = call(fn, definition, event_of(run, options))
   if outcome.state == "interrupted" then
     interrupted = outcome
-    error(raised, 0)
+    error(outcome.error, 0)
   end
-  if outcome.state == "failed" and not raised then require("upjob.report").say(outcome.error) end
+  if outcome.state == "failed" and not raised then report.say(outcome.error) end
   finish(outcome)
-  return outcome.exit_status
+  return ended and outcome.exit_status or math.max(outcome.exit_status, cli.FAILED)
 end
 
 function child_run.main(arguments)
@@ -215,6 +235,10 @@ function child_run.main(arguments)
   if not options then return status end
   local ok, err = cli.use_service(options)
   if not ok then return cli.fail(err) end
+  if options.text then
+    options.content = io.read("a")
+    if #options.content ~= options.text then return cli.fail("the daemon ended before it had said what is run") end
+  end
   local store
   store, err = journal.open { lease = options.lease }
   if not store then return cli.fail(err) end

@@ -8,12 +8,17 @@ local system = require "upjob.native.system"
 
 local children = {}
 
-local GRACE = 10      -- seconds between asking a run to end and killing it
-local WALL_GRACE = 30 -- seconds after its time at which it ends itself, when the daemon has gone
+-- Seconds between asking a run to end and killing it; less when it fills the disk meanwhile.
+local GRACE, GRACE_OF_OUTPUT = 10, 2
+-- Seconds after its time at which it ends itself, when the daemon has gone.
+local WALL_GRACE = 30
 
 local SIGNALS = { [4] = "an illegal instruction", [6] = "an abort", [7] = "a bus error", [8] = "an arithmetic error",
                   [9] = "SIGKILL, perhaps because memory was short", [11] = "a segmentation fault", [15] = "SIGTERM",
                   [24] = "having used the CPU time that it may" }
+
+-- What concerns the daemon's own process.
+local NOT_INHERITED = { NOTIFY_SOCKET = false, WATCHDOG_USEC = false, WATCHDOG_PID = false }
 
 local handle = {}
 handle.__index = handle
@@ -36,7 +41,8 @@ end
 local function command(run, definition, hook, options)
   local words = { "/proc/self/exe", "child", "run", "--state", options.store.directory, "--run", ("%d"):format(run.id),
                   "--file", definition.file, "--schedule", definition.id }
-  if text_of(definition) then words[#words + 1] = "--text" end
+  local text = text_of(definition)
+  if text then table.move({ "--text", ("%d"):format(#text) }, 1, 2, #words + 1, words) end
   if hook then table.move({ "--hook", hook }, 1, 2, #words + 1, words) end
   if options.lease then table.move({ "--lease", tostring(options.lease) }, 1, 2, #words + 1, words) end
   local service = service_words(options.service or {})
@@ -54,7 +60,7 @@ local function put_down(self, why)
   if self.why then return end
   self.why = why
   self.process:kill("TERM")
-  native.sleep(GRACE)
+  native.sleep(why == "output" and GRACE_OF_OUTPUT or GRACE)
   self.process:kill("KILL")
 end
 
@@ -65,25 +71,8 @@ local function watch(self)
     local pause = by and math.min(1, by - native.now()) or 1
     native.sleep(math.max(pause, 0.001))
     if by and native.now() >= by then return put_down(self, "timeout") end
-    local info = system.stat(self.log)
-    if info and info.size > run_log.MOST then return put_down(self, "output") end
+    if run_log.size(self.store, self.run.id) - self.log_before > run_log.MOST then return put_down(self, "output") end
   end
-end
-
--- What happened to a process that has not said what came of its run.
-local function cause_of(self, ended)
-  if self.why == "timeout" then
-    return "TimeoutError", ("it did not end within %s"):format(report.seconds(self.definition.timeout))
-  end
-  if self.why == "output" then
-    return "OutputLimit", ("it printed more than %s"):format(report.bytes(run_log.MOST))
-  end
-  if ended.signal == 24 then return "CpuLimit", "it used more CPU time than its limit" end
-  if ended.signal then
-    return "Crashed", ("its process was ended by %s (signal %d)"):format(SIGNALS[ended.signal] or "a signal", ended.signal)
-  end
-  if ended.status == 124 then return "TimeoutError", "it did not end in time" end
-  return "Crashed", ("its process ended with the exit status %d before the run was over"):format(ended.status)
 end
 
 -- The last line that the process printed.
@@ -92,14 +81,42 @@ local function last_words(output)
   return line and (": " .. line:gsub("^upjob: ", "")) or ""
 end
 
+-- What happened to a process that has not said what came of its run.
+local function cause_of(self, ended, output)
+  local limits = limits_of(self.definition)
+  if self.why == "timeout" then
+    return "TimeoutError", ("it did not end within %s"):format(report.seconds(self.definition.timeout))
+  end
+  if self.why == "output" then
+    return "OutputLimit", ("it printed more than %s"):format(report.bytes(run_log.MOST))
+  end
+  if ended.signal == 24 then return "CpuLimit", "it used more CPU time than its limit" end
+  if limits.wall and native.now() - self.began >= limits.wall then
+    return "TimeoutError", ("it did not end within %s"):format(report.seconds(limits.wall))
+  end
+  local words = last_words(output)
+  if limits.memory and words:find("not enough memory", 1, true) then
+    return "MemoryLimit", ("the script needed more memory than its limit of %d bytes"):format(limits.memory)
+  end
+  if ended.signal then
+    local name = SIGNALS[ended.signal] or "a signal"
+    return "Crashed", ("its process was ended by %s (signal %d)%s"):format(name, ended.signal, words)
+  end
+  return "Crashed", ("its process ended with the exit status %d before the run was over%s"):format(ended.status, words)
+end
+
+-- As a shell has it.
+local function exit_status(ended)
+  return ended.signal and 128 + ended.signal or ended.status
+end
+
 local function end_for(self, store, run, ended)
   local claimed, err = store:claim_run { id = run.id, to_end = true }
   if not claimed then return nil, err end
-  local code, message = cause_of(self, ended)
-  local output = run_log.tail(store, run.id)
-  if code == "Crashed" then message = message .. last_words(output) end
+  local output = run_log.tail_of(store, run.id)
+  local code, message = cause_of(self, ended, output)
   local state = self.why == "drain" and "interrupted" or "failed"
-  return store:end_run { id = run.id, fence = claimed.fence, state = state, output = output, exit_status = ended.status,
+  return store:end_run { id = run.id, fence = claimed.fence, state = state, output = output, exit_status = exit_status(ended),
                          error = errors.new { code = code, message = message } }
 end
 
@@ -107,18 +124,13 @@ end
 local function settle(self, ended)
   local store, id = self.store, self.run.id
   local run, err = store:run { id = id }
-  if run and (run.state == "queued" or run.state == "lost" or run.state == "running") then
+  local left_open = run and (run.state == "queued" or run.state == "lost" or run.state == "running")
+  -- It has heard that its time was up, and gave way.
+  local was_ended = run and run.state == "interrupted" and self.why and self.why ~= "drain"
+  if left_open or was_ended then
     local ok
     ok, err = end_for(self, store, run, ended)
     run = ok and store:run { id = id }
-  elseif run and run.state == "interrupted" and self.why and self.why ~= "drain" then
-    -- It has heard that its time was up, and gave way.
-    local code, message = cause_of(self, ended)
-    local claimed = store:claim_run { id = id, to_end = true }
-    if claimed then
-      store:end_run { id = id, fence = claimed.fence, state = "failed", error = errors.new { code = code, message = message } }
-    end
-    run = store:run { id = id }
   end
   if not run then return { state = "failed", error = err } end
   return { state = run.state, error = run.error, result = run.result }
@@ -129,12 +141,12 @@ end
 function children.start(run, definition, hook, options)
   local ok, err = system.make_directory(options.store.directory .. "/runs", tonumber("700", 8))
   if not ok then return nil, err end
-  local self = setmetatable({ run = run, definition = definition, hook = hook, store = options.store,
-                              log = options.store:log_file(run.id) }, handle)
+  local self = setmetatable({ run = run, definition = definition, hook = hook, store = options.store, began = native.now(),
+                              log_before = run_log.size(options.store, run.id) }, handle)
   local process
   process, err = require("upjob.native.process").spawn {
     argv = command(run, definition, hook, options), directory = definition.file:match("^(.*)/[^/]*$") or ".",
-    output = self.log, input = text_of(definition), limits = limits_of(definition),
+    output = options.store:log_file(run.id), input = text_of(definition), limits = limits_of(definition), env = NOT_INHERITED,
   }
   if not process then return nil, err end
   self.process = process
@@ -146,25 +158,28 @@ end
 function handle:wait()
   local ended = self.process:wait()
   self.watcher:cancel()
+  if self.stopper then self.stopper:cancel() end
   local outcome
   if self.hook then
     outcome = { state = ended.status == 0 and not ended.signal and "succeeded" or "failed" }
     if outcome.state == "failed" then
-      local code, message = cause_of(self, ended)
-      outcome.error = errors.new { code = code, message = message .. last_words(run_log.tail(self.store, self.run.id)) }
+      local code, message = cause_of(self, ended, run_log.tail_of(self.store, self.run.id))
+      outcome.error = errors.new { code = code, message = message }
     end
   else
     outcome = settle(self, ended)
   end
+  if self.why == "output" then run_log.cut(self.store, self.run.id, self.log_before + run_log.MOST) end
   outcome.status, outcome.signal = ended.status, ended.signal
   return outcome
 end
 
 --- Ends it: "drain" leaves what it was doing to be resumed.
 function handle:stop(why)
-  native.spawn(put_down, self, why)
+  self.stopper = self.stopper or native.spawn(put_down, self, why)
 end
 
+--- Sends a signal to all of it: "TERM" leaves what it was doing to be resumed.
 function handle:kill(name)
   self.why = self.why or "drain"
   self.process:kill(name)
