@@ -20,7 +20,7 @@ cli.status_of = exit_status.of_error
 -- In the order of the help; a file in scripts/cmd each.
 cli.commands = {
   "demo", "run", "repl", "import", "map", "job", "domain", "profile", "local",
-  "daemon", "runs",
+  "daemon", "schedule", "status", "runs",
   "notify",
   "doctor", "probe",
 }

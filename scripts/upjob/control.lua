@@ -6,6 +6,7 @@ local journal = require "upjob.journal"
 local json = require "upjob.json"
 local log = require "upjob.log"
 local native = require "upjob.native.control"
+local system = require "upjob.native.system"
 local task = require "upjob.task"
 
 local control = {}
@@ -94,7 +95,8 @@ local server_class = { __index = server_methods, __close = server_methods.close,
 
 --- Answers requests on the socket of a state directory (nil: the one that the command line names): → server | nil, err;
 -- server:close(). handlers: by command, functions of the request that return what is to be answered, a value that JSON can hold,
--- or nil, err; each call is a task of its own. Where a daemon listens already it is an error.
+-- or nil, err; each call is a task of its own. "about" is answered with { pid, since, version } unless there is a handler for it.
+-- Where a daemon listens already it is an error.
 function control.serve(state, handlers)
   local directory, err = directory_of(state)
   if not directory then return nil, err end
@@ -102,7 +104,10 @@ function control.serve(state, handlers)
   server, err = native.listen(directory, refused("RequestTooLong", ("a request has %d bytes at most"):format(native.LINE)),
     refused("Busy", "the daemon has as many callers as it takes: try again"))
   if not server then return nil, err end
-  local self = setmetatable({ native = server, handlers = handlers, directory = directory, handling = {} },
+  local about = { pid = system.pid(), since = system.time(), version = system.version }
+  local all = { about = function() return about end }
+  for name, handler in pairs(handlers) do all[name] = handler end
+  local self = setmetatable({ native = server, handlers = all, directory = directory, handling = {} },
     server_class)
   self.task = task.spawn(serve, self)
   return self

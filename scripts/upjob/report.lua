@@ -162,8 +162,9 @@ local function fit(columns, widths, room)
   end
 end
 
---- A table as lines. columns: { { title=, right=bool, max=, whole=bool }, … }; rows: lists of strings. It fits `room` columns,
--- those of the terminal when standard output is one; `whole` columns are not made narrower.
+--- A table as lines. columns: { { title=, right=bool, max=, whole=bool, paint=function(text, i) }, … }; rows: lists of strings.
+-- It fits `room` columns, those of the terminal when standard output is one; `whole` columns are not made narrower. paint colours
+-- the cell of row i.
 function report.table(columns, rows, room)
   local widths, lines = {}, {}
   for i, column in ipairs(columns) do
@@ -174,15 +175,18 @@ function report.table(columns, rows, room)
     end
   end
   fit(columns, widths, room or report.room())
-  local function line(row)
+  local function line(row, number)
     local cells = {}
-    for i, column in ipairs(columns) do cells[i] = pad(cut(row[i], widths[i]), widths[i], column.right) end
+    for i, column in ipairs(columns) do
+      cells[i] = pad(cut(row[i], widths[i]), widths[i], column.right)
+      if number and column.paint then cells[i] = column.paint(cells[i], number) end
+    end
     return (table.concat(cells, "  "):gsub("%s+$", ""))
   end
   local titles, rules = {}, {}
   for i, column in ipairs(columns) do titles[i], rules[i] = column.title, ("─"):rep(widths[i]) end
   lines[1], lines[2] = line(titles), line(rules)
-  for _, row in ipairs(rows) do lines[#lines + 1] = line(row) end
+  for i, row in ipairs(rows) do lines[#lines + 1] = line(row, i) end
   return lines
 end
 
