@@ -9,7 +9,7 @@ local system = require "upjob.native.system"
 
 local overview = {}
 
-local PAGE, MOST_PAGES = 1000, 5 -- of runs that are looked through, newest first
+local PAGE, MOST_PAGES = 1000, 20 -- of runs that are looked through, newest first
 
 -- ---- schedules ----
 
@@ -43,7 +43,7 @@ end
 -- Gives each schedule its newest runs that have ended, newest first, at most `count`.
 local function add_runs(store, schedules, count)
   local wanted, open, before = {}, 0, nil
-  for _, one in ipairs(schedules) do wanted[one.id], open = one, open + 1 end
+  for _, one in ipairs(schedules) do wanted[one.id], open = one, open + (one.last_run and 1 or 0) end
   for _ = 1, MOST_PAGES do
     local page, err = store:runs { kind = "automation", before_id = before, limit = PAGE }
     if not page then return nil, err end
@@ -51,7 +51,7 @@ local function add_runs(store, schedules, count)
       local one = wanted[run.schedule]
       if one and run.ended_at and #one.runs < count then
         one.runs[#one.runs + 1] = run
-        open = open - (#one.runs == count and 1 or 0)
+        open = open - (#one.runs == count and one.last_run and 1 or 0)
       elseif one and run.state == "running" and one.running == 0 then
         one.running = 1
       end

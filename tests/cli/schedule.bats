@@ -238,9 +238,9 @@ assert len(seconds["nightly"]) == 1 and len(seconds["reports/yearly"]) == 2 and 
 import fcntl, os, pty, struct, sys, termios
 pid, fd = pty.fork()
 if pid == 0:
+    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     os.environ.update(TERM="dumb", LC_ALL="C.UTF-8")
     os.execv(sys.argv[1], sys.argv[1:])
-fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
 out = b""
 try:
     while more := os.read(fd, 65536):
