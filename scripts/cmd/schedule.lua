@@ -147,7 +147,8 @@ local function wait_for(store, options, id)
       local daemon, gone = control.ask(options.state, { command = "about" })
       if not daemon and gone.code == "NoDaemon" then
         return nil, errors.new { code = gone.code, message =
-          ("the daemon has ended: the next one goes on with run %d (upjob runs show %d)"):format(id, id) }
+          ("the daemon has ended: the next one goes on with run %d; to see it: %s"):format(id,
+            overview.command(options.state, "runs", "show", ("%d"):format(id))) }
       end
     end
     task.sleep(LOOK)
@@ -177,7 +178,8 @@ function words.trigger(arguments)
     if options.json then
       print(json.encode { schedule = options.id, run = made.run })
     elseif not options.quiet then
-      print(("run %d of %s is queued; to see it: upjob runs show %d"):format(made.run, report.safe(options.id), made.run))
+      print(("run %d of %s is queued; to see it: %s"):format(made.run, report.safe(options.id),
+        overview.command(options.state, "runs", "show", ("%d"):format(made.run))))
     end
     return cli.OK
   end

@@ -190,7 +190,8 @@ local function print_text(read, problems, options)
   local letters = count_letters(read)
   if letters > 0 then
     print("")
-    print(("%s could not be delivered: upjob notify list"):format(report.plural(letters, "notification")))
+    print(("%s could not be delivered: %s"):format(report.plural(letters, "notification"),
+      overview.command(options.state, "notify", "list")))
   end
   if #problems == 0 then return end
   print("")

@@ -13,7 +13,8 @@ local OF_CODE = {
   TimeoutError = exit_status.TIMED_OUT, ConnectionError = exit_status.FAILED, Cancelled = exit_status.FAILED,
   JsonError = exit_status.FAILED, InvalidResponse = exit_status.FAILED, OutOfMemory = exit_status.FAILED,
   SystemError = exit_status.FAILED, InternalError = exit_status.FAILED,
-  NoDaemon = exit_status.FAILED, LeaseHeld = exit_status.FAILED, LeaseLost = exit_status.FAILED, RunEnded = exit_status.FAILED, NotFound = exit_status.FAILED,
+  LeaseHeld = exit_status.FAILED, LeaseLost = exit_status.FAILED, RunEnded = exit_status.FAILED, NotFound = exit_status.FAILED,
+  NoDaemon = exit_status.FAILED,
 }
 
 --- That of an error object; what is none is a fault of a script.

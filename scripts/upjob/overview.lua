@@ -5,6 +5,7 @@ local due = require "upjob.due"
 local errors = require "upjob.errors"
 local journal = require "upjob.journal"
 local native = require "upjob.native.schedule"
+local shell = require "upjob.shell"
 local system = require "upjob.native.system"
 
 local overview = {}
@@ -121,6 +122,11 @@ end
 
 -- ---- as a person reads it ----
 
+--- A command of this program about the same state: "upjob runs show 7 --state /srv/state". `state`: --state, or nil.
+function overview.command(state, ...)
+  return shell.command({ ... }, state and { "--state", state } or {})
+end
+
 --- "0 6 * * MON-FRI", "every 15m", "at 2026-12-24T18:00", a pattern of files, "after nightly".
 function overview.fires(one)
   if one.kind == "cron" or one.kind == "on_file" then return one.expression end
@@ -183,8 +189,8 @@ end
 --- A schedule as JSON.
 function overview.plain(one)
   return { id = one.id, kind = one.kind, expression = one.expression, tz = one.tz, file = one.file,
-           next = not one.paused and one.next or nil, paused = one.paused, streak = one.streak, running = one.running, queued = one.queued,
-           last = overview.plain_run(one.runs[1]) }
+           next = not one.paused and one.next or nil, paused = one.paused, streak = one.streak, running = one.running,
+           queued = one.queued, last = overview.plain_run(one.runs[1]) }
 end
 
 return overview

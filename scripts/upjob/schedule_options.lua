@@ -148,6 +148,8 @@ function check.on_file(what, definition, options)
   if definition.expression:match("^(.*)/"):find("[*?%[]") then
     refuse(what, "only the name at the end of the path may have * and ?, not its directories")
   end
+  local sound, err = require("upjob.drop").check(definition.expression)
+  if not sound then refuse(what, "%s", err.message) end
   if options.move == false and (options.done or options.failed) then
     refuse(what, "option \"%s\" says where files are moved, and move = false that they stay", options.done and "done" or "failed")
   end

@@ -126,7 +126,8 @@ assert len(seconds["nightly"]) == 1 and len(seconds["reports/yearly"]) == 2 and 
     start_daemon
     upjob schedule trigger nightly --state "$STATE"
     expect_status 0
-    [ "$output" = "run 1 of nightly is queued; to see it: upjob runs show 1" ]
+    [ "$output" = "run 1 of nightly is queued; to see it: $UPJOB runs show 1 --state $STATE" ]
+    eval "${output#*: }"
     upjob schedule trigger nightly --state "$STATE" --json
     as_json 'assert lines[0] == {"schedule": "nightly", "run": 2}, lines'
     upjob schedule trigger nightly --timeout 5 --state "$STATE"

@@ -144,6 +144,7 @@ describe("a file of automations that is wrong", function()
       "schedule.on_file('/srv/*', { run = print, overlap = 'skip' })")
     assert_refused(1, '"done" says where files are moved',
       "schedule.on_file('/srv/*', { run = print, move = false, done = 'old' })")
+    assert_refused(1, 'has a "%[" that is not closed', "schedule.on_file('/srv/[a.csv', { run = print })")
     assert_refused(1, '"on" is one of', "schedule.on_event('x', { run = print, on = 'done' })")
   end)
 
