@@ -178,11 +178,13 @@ $(BUILD)/tests/test_csv_paths: $(BUILD)/o/tests/c/test_csv_paths.o $(SIZED)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -rdynamic -o $@ $^ -lcmocka $(CORE_LIBS)
 
-# Thousands of kills, which take some twenty minutes.
-KILLS ?= 5000
+# Thousands of kills, of the embedded service and of imports, which take some forty minutes.
+KILLS   ?= 5000
+RESUMES ?= 10000
 torture: deps
 	@$(MAKE) --no-print-directory -s -j$$(nproc) all
 	@UPJOB=$(BUILD)/upjob python3 tests/service/kill.py $(KILLS)
+	@UPJOB=$(BUILD)/upjob python3 tests/service/resume.py $(RESUMES)
 
 # Thirty years of schedules in every zone of the oracle, beside Python's zoneinfo; SEED= chooses the random ones. Some minutes.
 .PHONY: sweep
