@@ -206,7 +206,7 @@ def torture(wanted, seed):
             concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
         world = World(service, work, seed)
         while world.kills < wanted:
-            sweeps = [Sweep(world.resumed, 2)]
+            sweeps = [Sweep(world.resumed)]
             for after in False, True:
                 sweeps += [Sweep(lambda at, after=after: world.point("journal", at, after)),
                            Sweep(lambda at, after=after: world.point("key", at, after), 8),
