@@ -39,8 +39,8 @@ end
 -- ---- the engine ----
 
 --- An engine. options: store (upjob.journal), directory, jobs (children at a time), load(earlier) → loaded as loader.load,
--- clock(definition, anchor) → clock | nil, err, start(run, definition, hook) → handle | nil, err as children.start, watch(options)
--- → watch as drop.watch, finish(file, "done" | "failed", definition) as drop.finish.
+-- clock(definition, anchor) → clock | nil, err, start(run, definition, hook) → handle | nil, err as children.start,
+-- watch(options) → watch as drop.watch, finish(file, "done" | "failed", definition) as drop.finish.
 function engine.new(options)
   local self = setmetatable({
     store = options.store, directory = options.directory, jobs = options.jobs, load = options.load, clock = options.clock,

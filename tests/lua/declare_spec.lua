@@ -82,6 +82,14 @@ describe("a file of automations", function()
     assert.equals("succeeded", (definition_of [[schedule.on_event("other", { run = print })]]).on)
   end)
 
+  it("takes what can be called for a function, such as a notifier", function()
+    local definition, functions = definition_of [[
+      local ops = notify.webhook { name = "ops", url = "https://hooks.example.com/x" }
+      schedule.every("1h", { run = print, on_failure = ops, on_recovery = ops })]]
+    assert.is_true(definition.has_on_failure and definition.has_on_recovery)
+    assert.is_function(getmetatable(functions.on_failure).__call)
+  end)
+
   it("keeps its globals to itself and has the modules", function()
     local first = assert(load_text [[counter = 1; _G.other = 2
       schedule.every("1m", { run = function() return counter, other, _G.counter, json.encode {} end })]])
