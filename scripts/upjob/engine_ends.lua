@@ -4,6 +4,7 @@
 -- All of it is done before the run is marked as dealt with (a tick with the key "ended|RUN"): a daemon that is killed in between
 -- does it when it starts again, and what makes runs has keys of its own, so that it is done once.
 local errors = require "upjob.errors"
+local glob = require "upjob.glob"
 local heartbeat = require "upjob.heartbeat"
 local log = require "upjob.log"
 local native = require "upjob.native.task"
@@ -67,16 +68,9 @@ end
 
 -- ---- events ----
 
--- "reports/*": a pattern as for files, in which * stands for anything.
-local function matches(pattern, id)
-  if not pattern:find("[*?]") then return pattern == id end
-  local lua = pattern:gsub("[%^%$%(%)%%%.%[%]%+%-]", "%%%0"):gsub("%*", ".*"):gsub("%?", ".")
-  return id:find("^" .. lua .. "$") ~= nil
-end
-
 local function wants(item, entry, state)
   local d = item.definition
-  if d.kind ~= "on_event" or item.id == entry.schedule or not matches(d.expression, entry.schedule) then return false end
+  if d.kind ~= "on_event" or item.id == entry.schedule or not glob.matches(d.expression, entry.schedule) then return false end
   return d.on == "ended" or (d.on or "succeeded") == state
 end
 
