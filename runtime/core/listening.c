@@ -115,25 +115,35 @@ static bool remove_left(const union address *address, struct err *err)
     return true;
 }
 
+/* -1 with errno. Nobody can connect before it listens. */
+static int bind_path(const union address *address, mode_t mode)
+{
+    const char *path = address->path.sun_path;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0 || bind(fd, &address->any, sizeof address->path) != 0)
+        return close_failed(fd);
+    if (chmod(path, mode) == 0 && listen(fd, SOMAXCONN) == 0)
+        return fd;
+    fd = close_failed(fd);
+    int errnum = errno;
+    unlink(path);
+    errno = errnum;
+    return fd;
+}
+
 int listening_at_path(const char *path, mode_t mode, struct err *err)
 {
     union address address = {.path = {.sun_family = AF_UNIX}};
-    if (strlen(path) >= sizeof address.path.sun_path) {
+    size_t len = strlen(path);
+    if (len >= sizeof address.path.sun_path) {
         err_set(err, ERR_CONFIG, "the path of a socket is shorter than %zu bytes: %s", sizeof address.path.sun_path, path);
         return -1;
     }
-    strcpy(address.path.sun_path, path);
+    memcpy(address.path.sun_path, path, len);
     if (!remove_left(&address, err))
         return -1;
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0 || bind(fd, &address.any, sizeof address.path) != 0) {
-        err_errno(err, ERR_CONFIG, errno, "cannot listen at %s", path);
-        return close_failed(fd);
-    }
-    /* Nobody can connect before it listens. */
-    if (chmod(path, mode) == 0 && listen(fd, SOMAXCONN) == 0)
-        return fd;
-    err_errno(err, ERR_CONFIG, errno, "cannot listen at %s", path);
-    unlink(path);
-    return close_failed(fd);
+    int fd = bind_path(&address, mode);
+    if (fd < 0)
+        err_errno(err, ERR_CONFIG, errno, "cannot listen at %s", address.path.sun_path);
+    return fd;
 }

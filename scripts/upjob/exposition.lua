@@ -6,16 +6,26 @@ exposition.__index = exposition
 
 --- An empty text.
 function exposition.new()
-  return setmetatable({ lines = {} }, exposition)
+  return setmetatable({ lines = {}, labels = {} }, exposition)
 end
 
 -- Labels are UTF-8, with three characters escaped.
 local ESCAPES = { ["\\"] = "\\\\", ['"'] = '\\"', ["\n"] = "\\n" }
 
-local function label(name, value)
-  value = tostring(value)
-  if not utf8.len(value) then value = report.safe(value, true) end
-  return ('%s="%s"'):format(name, value:gsub('[\\"\n]', ESCAPES))
+-- The text of a label; the same ones come again and again.
+local function label(self, name, value)
+  local known = self.labels[name]
+  if not known then
+    known = {}
+    self.labels[name] = known
+  end
+  local text = known[value]
+  if text then return text end
+  text = tostring(value)
+  if not utf8.len(text) then text = report.safe(text, true) end
+  text = ('%s="%s"'):format(name, text:gsub('[\\"\n]', ESCAPES))
+  known[value] = text
+  return text
 end
 
 local function number(value)
@@ -35,12 +45,13 @@ function exposition:family(name, kind, help)
   lines[#lines + 1] = ("# TYPE %s %s"):format(name, kind)
 end
 
---- A sample of the family. labels: a list of name and value by turns. suffix: "_bucket" and the like, "" when not given.
+--- A sample of the family. labels: a list of name and value by turns, or nil. suffix: "_bucket" and the like, "" when not given.
 function exposition:sample(value, labels, suffix)
-  local pairs_of = {}
-  for i = 1, #(labels or {}), 2 do pairs_of[#pairs_of + 1] = label(labels[i], labels[i + 1]) end
-  local braces = #pairs_of > 0 and "{" .. table.concat(pairs_of, ",") .. "}" or ""
-  self.lines[#self.lines + 1] = ("%s%s%s %s"):format(self.name, suffix or "", braces, number(value))
+  local braces = ""
+  for i = 1, #(labels or ""), 2 do
+    braces = braces .. (i == 1 and "{" or ",") .. label(self, labels[i], labels[i + 1])
+  end
+  self.lines[#self.lines + 1] = self.name .. (suffix or "") .. braces .. (labels and "} " or " ") .. number(value)
 end
 
 --- A family of one sample without labels; none when the value is nil.

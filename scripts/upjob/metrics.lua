@@ -16,7 +16,7 @@ local metrics = {}
 
 local SECONDS = { 1, 5, 15, 60, 300, 900, 3600, 14400 } -- upper ends of the histogram's buckets
 local REMEMBERED = 10000 -- imports whose rows were counted: a run that is tried again still has those of its first try
-local AT_ONCE = 50       -- schedules that are written before other tasks have their turn
+local AT_ONCE = 20       -- schedules that are written before other tasks have their turn
 
 -- ---- serving ----
 
