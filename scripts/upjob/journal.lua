@@ -56,30 +56,48 @@ end
 
 -- ---- what is not written ----
 
--- A query may hold a signature, a user part a password; text of a database ends at a NUL byte.
+-- What follows "://", up to the end of the URL: without user and query.
+local function bare(address)
+  return (address:gsub("^[^/?#]*@", ""):gsub("[?#].*$", ""))
+end
+
+-- A query may hold a signature, a user part a password; text of a database ends at a NUL byte. Texts may be long.
 local function without_secrets(text)
   if not utf8.len(text) then text = system.printable(text, true) end -- the name of a file need not be text, which JSON is
-  text = text:gsub("\0", ""):gsub("([Xx]%-[Aa][Mm][Zz]%-[%w-]+=)[^%s&\"'<>]+", "%1…")
-  if not text:find("://", 1, true) then return text end
-  text = text:gsub("(%f[%a]%a[%w+.-]*://)[^%s/?#@]+@", "%1")
-  return (text:gsub("(%f[%a]%a[%w+.-]*://[^%s?#\"'<>]+)[?#][^%s\"'<>]*", "%1"))
+  text = text:gsub("\0", "")
+  local parts, at = {}, 1
+  while true do
+    local _, colon = text:find("://", at, true)
+    if not colon then break end
+    local stop = (text:find("[%s\"'<>]", colon + 1) or #text + 1) - 1
+    parts[#parts + 1] = text:sub(at, colon) .. bare(text:sub(colon + 1, stop))
+    at = stop + 1
+  end
+  parts[#parts + 1] = text:sub(at)
+  return (table.concat(parts):gsub("([Xx]%-[Aa][Mm][Zz]%-[%w-]+=)[^%s&\"'<>]+", "%1…"))
 end
 
 local MOST_NESTED = 20
 
+local function is_within(value, above)
+  while above and above.table ~= value do above = above.above end
+  return above ~= nil
+end
+
 local plain
 
 -- A list stays one where its items are those from 1 on; other tables have names.
-local function plain_table(value, depth)
+local function plain_table(value, above)
   local copy, is_list = {}, getmetatable(value) == getmetatable(json.array())
+  above = { table = value, above = above, depth = above and above.depth + 1 or 1 }
   local count = 0
   for _ in pairs(value) do count = count + 1 end
   if is_list or (count > 0 and rawlen(value) == count) then
-    for i = 1, rawlen(value) do copy[i] = plain(value[i], depth + 1) end
+    for i = 1, rawlen(value) do copy[i] = plain(value[i], above) end
     return is_list and json.array(copy) or copy
   end
   for name, field in pairs(value) do
-    copy[without_secrets(utf8.len(tostring(name)) and tostring(name) or "?")] = plain(field, depth + 1)
+    copy[without_secrets(utf8.len(tostring(name)) and tostring(name) or "?")] = plain(field, above)
   end
   if copy.value ~= nil and (copy.line or copy.column) then -- of a cell
     copy.value, copy.text, copy.masked = nil, copy.masked or copy.text, nil
@@ -87,19 +105,20 @@ local function plain_table(value, depth)
   return copy
 end
 
-function plain(value, depth)
+-- `above`: the tables that it stands in, the innermost first.
+function plain(value, above)
   local kind = type(value)
   if kind == "string" then return without_secrets(value) end
   if kind == "boolean" or value == json.null then return value end
   if kind == "number" then return value == value and math.abs(value) ~= math.huge and value or tostring(value) end
   if errors.is(value) then return journal.error(value) end
-  if kind ~= "table" or depth > MOST_NESTED then return tostring(value) end
-  return plain_table(value, depth)
+  if kind ~= "table" or (above and above.depth >= MOST_NESTED) or is_within(value, above) then return tostring(value) end
+  return plain_table(value, above)
 end
 
 --- A value as it is written: secrets, and what cannot be JSON, are left out.
 function journal.plain(value)
-  return plain(value, 0)
+  return plain(value)
 end
 
 local ERROR_FIELDS = { "code", "message", "operation", "status", "request_id", "retryable", "outcome", "file", "line", "column",
@@ -108,11 +127,11 @@ local ERROR_FIELDS = { "code", "message", "operation", "status", "request_id", "
 --- An error as it is written: without values of cells, which are personal data, and what goes with them.
 function journal.error(err)
   if err == nil then return nil end
-  if type(err) ~= "table" then return { code = "InternalError", message = plain(tostring(err), 0) } end
+  if type(err) ~= "table" then return { code = "InternalError", message = plain(tostring(err)) } end
   local copy = {}
   for _, name in ipairs(ERROR_FIELDS) do
     local field = err[name]
-    if type(field) ~= "table" and field ~= nil then copy[name] = plain(field, 0) end
+    if type(field) ~= "table" and field ~= nil then copy[name] = plain(field) end
   end
   return copy
 end
@@ -129,7 +148,7 @@ end
 local function call(self, operation, params)
   local written = {}
   for name, value in pairs(params or {}) do
-    if name == "error" then value = journal.error(value) else value = plain(value, 0) end
+    if name == "error" then value = journal.error(value) else value = plain(value) end
     written[name] = value
   end
   return ask(self, operation, written)

@@ -8,8 +8,20 @@
 
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
 
 #include "tests/c/journaling.h"
+
+/* In the place of the C library's: the wall clock is set, or the machine has run for longer. */
+static time_t wall_ahead, boot_ahead;
+
+int clock_gettime(clockid_t clock, struct timespec *now)
+{
+    int status = (int)syscall(SYS_clock_gettime, clock, now);
+    now->tv_sec += clock == CLOCK_REALTIME ? wall_ahead : boot_ahead;
+    return status;
+}
 
 static struct journal *open_with(double lease)
 {
@@ -161,6 +173,26 @@ static void a_process_renews_its_own_runs_and_no_others(void **unused)
     journal_close(j);
 }
 
+static void a_clock_that_is_set_ends_no_lease_and_prolongs_none(void **unused)
+{
+    (void)unused;
+    struct journal *j = open_with(30);
+    done(j, "begin_run", "{'kind': 'import'}");
+    static const time_t settings[] = {-3600, 86400, -86400 * 365};
+    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
+        wall_ahead = settings[i];
+        assert_field(j, 1, "state", "'running'");
+        refused(j, ERR_LEASE_HELD, "claim_run", "{'id': 1}");
+        boot_ahead = 31;
+        assert_field(j, 1, "state", "'lost'");
+        boot_ahead = 0;
+    }
+    wall_ahead = -3600;
+    done(j, "end_run", "{'id': 1, 'fence': 1, 'state': 'succeeded'}");
+    wall_ahead = 0;
+    journal_close(j);
+}
+
 /* ---- races ---- */
 
 #define RACERS 6
@@ -294,6 +326,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_lease_is_over_by_its_time_its_boot_or_its_process, make_home,
                                         remove_home),
         cmocka_unit_test_setup_teardown(a_process_renews_its_own_runs_and_no_others, make_home, remove_home),
+        cmocka_unit_test_setup_teardown(a_clock_that_is_set_ends_no_lease_and_prolongs_none, make_home, remove_home),
         cmocka_unit_test_setup_teardown(of_many_that_claim_a_run_one_gets_it, make_home, remove_home),
         cmocka_unit_test_setup_teardown(of_many_that_see_a_tick_one_makes_its_run, make_home, remove_home),
     };

@@ -1,36 +1,7 @@
 """A full disk: a small tmpfs, with a file of ballast that takes the room and gives it back."""
-import os, shutil, subprocess, sys, tempfile, time
-from kit import Refused, Service, Skip, counts, eventually, rows, run
-
-
-class Small:
-    """A file system of some MiB; needs the right to mount, of root or in a namespace of its own (see the end of the file)."""
-
-    def __init__(self, mib, options=""):
-        self.at = tempfile.mkdtemp(prefix="upjob-small-")
-        if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={mib}m{options}", "tmpfs", self.at], capture_output=True).returncode != 0:
-            os.rmdir(self.at)
-            raise Skip("nothing can be mounted here")
-        self.ballast = os.path.join(self.at, "ballast")
-
-    def fill(self, leave=0):
-        with open(self.ballast, "wb", buffering=0) as file:
-            try:
-                while True:
-                    file.write(b"\0" * 65536)
-            except OSError:
-                pass
-            file.truncate(max(0, file.tell() - leave))
-
-    def empty(self):
-        os.unlink(self.ballast)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *ignored):
-        subprocess.run(["umount", "-l", self.at], check=True)
-        os.rmdir(self.at)
+import os, subprocess, tempfile, time
+from kit import Refused, Service, counts, eventually, rows, run
+from small_disk import Small, may_mount
 
 
 def refused(call, status, *words):
@@ -166,8 +137,5 @@ def test_client():
         assert service.call("GET", "/domains/acme/upload-jobs")["Items"] == []
 
 
-if __name__ == "__main__" and os.geteuid() != 0 and "--inside" not in sys.argv:
-    inside = ["unshare", "-Urm", sys.executable, *sys.argv, "--inside"]
-    if subprocess.run(["unshare", "-Urm", "true"], capture_output=True).returncode == 0:
-        os.execvp("unshare", inside)
+may_mount()
 run(globals())
