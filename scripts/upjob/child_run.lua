@@ -204,7 +204,9 @@ local function run_automation(store, options)
   run.log = run_log.open(store, run.id)
   local ended = false
   local function finish(outcome)
-    if not ended then ended = end_run(store, run, outcome) end
+    -- One that is another process's by now is not ours to end; that was told.
+    if ended or errors.has_code(outcome.error, "LeaseLost") then return end
+    ended = end_run(store, run, outcome)
   end
   defaults.parent_run = { id = run.id, fence = run.fence, attempt = run.attempt }
   local interrupted = { state = "interrupted", exit_status = cli.FAILED, error =

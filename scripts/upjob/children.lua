@@ -60,7 +60,7 @@ local function put_down(self, why)
   if self.why then return end
   self.why = why
   self.process:kill("TERM")
-  native.sleep(why == "output" and GRACE_OF_OUTPUT or GRACE)
+  native.sleep(math.min(self.grace, why == "output" and GRACE_OF_OUTPUT or GRACE))
   self.process:kill("KILL")
 end
 
@@ -136,12 +136,14 @@ local function settle(self, ended)
   return { state = run.state, error = run.error, result = run.result }
 end
 
---- children.start(run, definition, hook, { store=, service=, lease= }) → handle | nil, err. run: { id= } of one that is queued,
--- lost or interrupted; hook: "failure" or "recovery", which calls that function of the automation for it instead.
+--- children.start(run, definition, hook, { store=, service=, lease=, grace= }) → handle | nil, err. run: { id= } of one that is
+-- queued, lost or interrupted; hook: "failure" or "recovery", which calls that function of the automation for it instead; grace:
+-- seconds that it has to end when it is asked to, 10 unless given.
 function children.start(run, definition, hook, options)
   local ok, err = system.make_directory(options.store.directory .. "/runs", tonumber("700", 8))
   if not ok then return nil, err end
   local self = setmetatable({ run = run, definition = definition, hook = hook, store = options.store, began = native.now(),
+                              grace = options.grace or GRACE,
                               log_before = run_log.size(options.store, run.id) }, handle)
   local process
   process, err = require("upjob.native.process").spawn {

@@ -1,0 +1,345 @@
+"""Runs of automations as processes of their own: what they return, their limits, and what is told of those that cannot say what
+became of them."""
+import json, os, shutil, signal, subprocess, tempfile, time
+from kit import UPJOB, Service, eventually, rows, run
+
+# Makes a run of the first schedule in a file, and starts it as the daemon does: prints what came of it, and the run.
+DRIVER = """
+local journal, children, json = require "upjob.journal", require "upjob.children", require "upjob.json"
+local options = json.decode(arg[2])
+require("upjob.run_log").MOST = options.output or 64000000
+local store = assert(journal.open { state = arg[1], lease = options.lease })
+local found = assert((options.loaded and require("upjob.loader").load(options.directory) or require("upjob.declaring").load(options.file)))
+local definition = found.definitions[1]
+assert(store:sync_schedules { dir = options.directory, list = { { id = definition.id, file = options.file, definition = definition } } })
+local id = options.run
+if not id then
+  local made = assert(store:tick { { schedule = definition.id, key = tostring(store:now()), due = store:now(),
+                                     run = { kind = "automation", event = { kind = "every", due = 86400 } } } })
+  id = made[1].run
+end
+if options.remove then os.remove(options.file) end
+local handle = assert(children.start({ id = id }, definition, options.hook, { store = store, lease = options.lease, grace = options.grace }))
+if options.stop then
+  repeat task.sleep(0.01) until require("upjob.native.system").stat(options.stop)
+  handle:stop("drain")
+end
+local outcome = handle:wait()
+print(json.encode { id = id, state = outcome.state, error = outcome.error, signal = outcome.signal, status = outcome.status,
+                    run = store:run { id = id } })
+"""
+
+CLAIM = """
+local store = assert(require("upjob.journal").open { state = arg[1] })
+local run
+repeat
+  run = store:claim_run { id = tonumber(arg[2]) }
+  if not run then task.sleep(0.05) end
+until run
+print(run.fence)
+io.stdout:flush()
+io.read()
+"""
+
+
+class Automation:
+    """A file of automations in a directory of its own, with a state directory beside it."""
+
+    def __init__(self, text, env=None):
+        self.root = tempfile.mkdtemp(prefix="upjob-children-")
+        self.directory, self.state = os.path.join(self.root, "automations"), os.path.join(self.root, "state")
+        os.mkdir(self.directory)
+        self.path = os.path.join(self.directory, "job.lua")
+        with open(self.path, "w") as file:
+            file.write(text)
+        self.env = {**os.environ, "ROOT": self.root, **(env or {})}
+
+    def begin(self, **options):
+        options = {"file": self.path, "directory": self.directory, **options}
+        return subprocess.Popen([UPJOB, "run", "-e", DRIVER, self.state, json.dumps(options)], env=self.env, text=True,
+                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def end(self, process):
+        out, messages = process.communicate(timeout=60)
+        assert process.returncode == 0, messages
+        return json.loads(out)
+
+    def run(self, **options):
+        return self.end(self.begin(**options))
+
+    def log(self, number=1):
+        with open(os.path.join(self.state, "runs", f"{number}.log"), errors="replace") as file:
+            return file.read()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *ignored):
+        shutil.rmtree(self.root, ignore_errors=True)
+
+
+def function(body, options=""):
+    return f'schedule.every("1h", {{ {options} run = function(event)\n{body}\nend }})\n'
+
+
+def outcome_of(body, options="", env=None, **how):
+    with Automation(function(body, options), env) as automation:
+        return automation.run(**how)
+
+
+def is_running(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+# -- what is run, and what it returns
+
+def test_what_it_returns():
+    """a function gets its event, and its result and output are in the journal"""
+    found = outcome_of('print(event.kind, event.due, event.schedule, event.run, event.attempt) return { rows = 3 }')
+    assert found["state"] == "succeeded" and found["run"]["exit_status"] == 0, found
+    assert found["run"]["result"] == {"rows": 3}, found
+    assert found["run"]["output"] == "every\t86400\tjob\t1\t1\n", found
+
+
+def test_failures_are_returned():
+    """nil and an error, false, an exit status, and a job that failed are failures"""
+    for body, code, text in (('return nil, "no file came"', "ScriptError", "no file came"), ("return false", "ScriptError", "false"),
+                             ("return 3", "ScriptError", "exit status 3"), ("os.exit(4)", "ScriptError", "exit status 4"),
+                             ('return { Status = "FAILED", JobId = "j1", StatusReason = "why" }', "JobFailed", "j1 is FAILED: why"),
+                             ('task.spawn(function() error("in a task") end)', "ScriptError", "a task of it failed")):
+        found = outcome_of(body)
+        assert found["state"] == "failed", (body, found)
+        assert found["error"]["code"] == code and text in found["error"]["message"], (body, found)
+    for body in ("return true", "return 0", "return", "os.exit(0)", 'return { Status = "SUCCEEDED" }'):
+        assert outcome_of(body)["state"] == "succeeded", body
+
+
+def test_an_error_is_told_with_its_place():
+    """an error is in the journal with its file and line, and its traceback in the output"""
+    found = outcome_of("local function inner(x) return x.y end\ninner()\nreturn 1")
+    assert found["state"] == "failed" and "job.lua:2: attempt to index" in found["error"]["message"], found
+    assert "stack traceback:" in found["run"]["output"] and "'inner'" in found["run"]["output"], found["run"]["output"]
+
+
+def test_a_script():
+    """a script has its arguments and the event, runs in the directory of the automations, and its result counts"""
+    with Automation('schedule.every("1h", { script = "work.lua", args = { "a b", 2 } })\n') as automation:
+        with open(os.path.join(automation.directory, "work.lua"), "w") as file:
+            file.write("#!/usr/bin/env upjob\nprint(arg[0]:match('[^/]+$'), arg[1], arg[2], #arg, arg.event.run, io.open('job.lua') ~= nil)\n"
+                       "return ... == 'a b' and 5\n")
+        found = automation.run()
+        assert found["run"]["output"].startswith("work.lua\ta b\t2\t2\t1\ttrue\n"), found
+        assert found["state"] == "failed" and found["run"]["exit_status"] == 5, found
+
+
+def test_hooks():
+    """on_failure is called in a process of its own with the error, and leaves the run as it is"""
+    with Automation(function('error({ code = "X" })', 'on_failure = function(event, err) print("heard", event.run, err.message) end,')) \
+            as automation:
+        first = automation.run()
+        assert first["state"] == "failed", first
+        hook = automation.run(run=1, hook="failure")
+        assert hook["state"] == "succeeded" and hook["run"]["state"] == "failed", hook
+        assert "heard\t1\t" in automation.log(), automation.log()
+    with Automation(function("return false", "on_failure = function() local x = nil; x() end,")) as automation:
+        automation.run()
+        hook = automation.run(run=1, hook="failure")
+        assert hook["state"] == "failed" and hook["run"]["error"]["message"] == "it returned false", hook
+
+
+def test_files_that_are_gone():
+    """a file that was removed before its run is a failure that names it; as it was loaded, it is run all the same"""
+    with Automation(function("return 1 == 2")) as automation:
+        found = automation.run(remove=True)
+        assert found["state"] == "failed" and "job.lua" in json.dumps(found["error"]), found
+    with Automation(function('return { ran = true }')) as automation:
+        found = automation.run(remove=True, loaded=True)
+        assert found["run"].get("result") == {"ran": True}, found
+
+
+def test_a_file_that_is_removed_meanwhile():
+    """a file that is removed while its function runs does not matter to it"""
+    found = outcome_of('assert(os.remove(os.getenv("ROOT") .. "/automations/job.lua")) return { ran = true }')
+    assert found["run"].get("result") == {"ran": True}, found
+
+
+# -- limits
+
+def test_a_loop():
+    """a script that loops is ended when its time is up"""
+    found = outcome_of("while true do end", "timeout = 1,")
+    assert found["state"] == "failed" and found["error"]["code"] == "TimeoutError", found
+    assert found["error"]["message"] == "it did not end within 1.0 s", found
+
+
+def test_a_loop_that_does_not_listen():
+    """a script that catches what interrupts it is killed, and a grandchild that ignores SIGTERM too"""
+    with Automation(function("""
+            os.execute("(trap '' TERM; exec sleep 300) & echo $! >$ROOT/pid")
+            while true do pcall(function() while true do end end) end""", "timeout = 1,")) as automation:
+        found = automation.run(grace=0.5)
+        assert found["state"] == "failed" and found["error"]["code"] == "TimeoutError", found
+        with open(os.path.join(automation.root, "pid")) as file:
+            pid = int(file.read())
+        eventually(lambda: not is_running(pid), 20, "the end of the grandchild")
+
+
+def test_what_is_left_behind():
+    """what a script has started and left behind ends with it"""
+    with Automation(function("""os.execute("(trap '' TERM; exec sleep 300) >/dev/null 2>&1 & echo $! >$ROOT/pid")""")) as automation:
+        assert automation.run()["state"] == "succeeded"
+        with open(os.path.join(automation.root, "pid")) as file:
+            pid = int(file.read())
+        eventually(lambda: not is_running(pid), 20, "the end of the grandchild")
+
+
+def test_memory():
+    """a script that allocates without end fails with the limit's number, whatever it does about the error"""
+    for body in ('t = {} while true do t[#t + 1] = ("x"):rep(1000) .. #t end',
+                 "t = {} while true do local s = { t } t = s end",
+                 "t = {} while true do task.sleep(0) for i = 1, 10000 do t[#t + 1] = { i } end end",
+                 "t = {} while true do pcall(function() while true do t[#t + 1] = {} end end) task.sleep(0) end"):
+        found = outcome_of(body, 'limits = { memory = "64M" }, timeout = 30,')
+        assert found["state"] == "failed", (body, found)
+        assert found["error"]["code"] == "MemoryLimit" and "67108864" in found["error"]["message"], (body, found)
+
+
+def test_cpu():
+    """a script that uses more CPU time than it may is ended, and told as such"""
+    found = outcome_of("while true do pcall(function() while true do end end) end", "limits = { cpu = 1 },")
+    assert found["state"] == "failed" and found["error"]["code"] == "CpuLimit", found
+
+
+def test_open_files():
+    """a script that opens files without end fails, and its output is kept"""
+    found = outcome_of('local t = {} print("begun") while true do t[#t + 1] = assert(io.open("/dev/null")) end', "limits = { files = 64 },")
+    assert found["state"] == "failed" and "Too many open files" in found["error"]["message"], found
+    assert found["run"]["output"].startswith("begun\n"), found
+
+
+def test_a_crash():
+    """a script that crashes is told with the signal and its last words, and ends as failed"""
+    found = outcome_of('io.stderr:write("about to fall\\n") os.execute("kill -SEGV $PPID") while true do end')
+    assert found["state"] == "failed" and found["run"]["state"] == "failed" and found["signal"] == signal.SIGSEGV, found
+    assert "segmentation fault" in found["error"]["message"] and "about to fall" in found["error"]["message"], found
+    assert found["run"]["exit_status"] == 139 and "about to fall" in found["run"]["output"], found
+
+
+def test_output():
+    """a script that prints without end is ended, its log is cut, and the end of it kept"""
+    with Automation(function('local line = ("y"):rep(99) while true do pcall(print, line) end')) as automation:
+        found = automation.run(output=1000000)
+        assert found["state"] == "failed" and found["error"]["code"] == "OutputLimit", found
+        assert 60000 < len(found["run"]["output"]) <= 65536, len(found["run"]["output"])
+        log = automation.log()
+        assert 1000000 <= len(log) < 1000200 and "printed more than it may" in log[-200:], len(log)
+        assert os.stat(os.path.join(automation.state, "runs", "1.log")).st_mode & 0o777 == 0o600
+
+
+def test_no_secret_on_a_command_line():
+    """keys pass to a run by its environment, and are on no command line"""
+    found = outcome_of('local f = io.open("/proc/self/cmdline") print((f:read("a"):gsub("\\0", " "))) print(os.getenv("AWS_SECRET_ACCESS_KEY"))',
+                       env={"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "hunter2"})
+    words, secret = found["run"]["output"].splitlines()
+    assert " child run " in words and "hunter2" not in words and secret == "hunter2", found
+
+
+# -- the end of the daemon, and of a lease
+
+LOOK = """
+print(require("upjob.json").encode(assert(assert(require("upjob.journal").open { state = arg[1] }):run { id = tonumber(arg[2]) })))
+"""
+
+
+def test_a_daemon_that_was_killed():
+    """a run goes on when its daemon is killed, keeps its lease, and writes its own end"""
+    body = """local root = os.getenv("ROOT")
+      io.open(root .. "/begun", "w"):close()
+      repeat task.sleep(0.01) until require("upjob.native.system").stat(root .. "/go")
+      return { late = true }"""
+    with Automation(function(body)) as automation:
+        process = automation.begin(lease=1)
+        eventually(lambda: os.path.exists(os.path.join(automation.root, "begun")), 30, "the beginning")
+        process.kill()
+        process.communicate()
+
+        def look():
+            return json.loads(subprocess.run([UPJOB, "run", "-e", LOOK, automation.state, "1"], capture_output=True, check=True).stdout)
+        time.sleep(1.5)  # longer than the lease
+        assert look()["state"] == "running", look()
+        open(os.path.join(automation.root, "go"), "w").close()
+        eventually(lambda: look()["state"] == "succeeded", 30, "its end")
+        assert look()["result"] == {"late": True}
+
+IMPORT = """
+local profiles, job, mapping = require "upjob.profiles", require "upjob.job", require "upjob.mapping"
+schedule.every("1h", { run = function(event)
+  local root = os.getenv("ROOT")
+  local started = assert(job.import { client = profiles.client {}, domain = "acme", file = root .. "/customers.csv",
+    mapping = mapping.define { unique_key = "id", mapping.string "Id" : to "Attributes.id" : as "id" } })
+  started:on(%s)
+  return assert(started:wait())
+end })
+"""
+
+
+def with_import(service, text, count=2000):
+    automation = Automation(IMPORT % text, {"AWS_ENDPOINT_URL_CUSTOMER_PROFILES": "http://" + service.host,
+                                            "AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_REGION": "us-east-1"})
+    with open(os.path.join(automation.root, "customers.csv"), "wb") as file:
+        file.write(rows(count, fail=0))
+    return automation
+
+
+def jobs(service):
+    return service.call("GET", "/domains/acme/upload-jobs")["Items"]
+
+
+def test_a_drain():
+    """SIGTERM leaves an import that was started running: the run is interrupted, and continued it starts no second job"""
+    with Service(args=["--domain", "acme"]) as service:
+        blocker = service.begin("acme", rows(300_000))
+        with with_import(service, '"started", function() io.open(os.getenv("ROOT") .. "/started", "w"):close() end') as automation:
+            found = automation.run(stop=os.path.join(automation.root, "started"))
+            assert found["state"] == "interrupted", found
+            service.stop_job("acme", blocker)
+            again = automation.run(run=found["id"])
+            assert again["state"] == "succeeded" and again["run"]["attempt"] == 2, again
+            assert len(jobs(service)) == 2, jobs(service)
+
+
+def state_of(pid):
+    with open(f"/proc/{pid}/stat") as file:
+        return file.read().rsplit(")", 1)[1].split()[0]
+
+
+def test_a_lease_that_was_lost():
+    """a run that was stopped for longer than its lease, and is another's by now, does not start its job"""
+    stop = '"created", function() local f = io.open(os.getenv("ROOT") .. "/pid", "w") f:write(require("upjob.native.system").pid()) ' \
+           'f:close() os.execute("kill -STOP $PPID") end'
+    with Service(args=["--domain", "acme"]) as service, with_import(service, stop) as automation:
+        path = os.path.join(automation.root, "pid")
+        process = automation.begin(lease=1)
+        eventually(lambda: os.path.exists(path) and os.path.getsize(path) > 0, 30, "the creation of the job")
+        with open(path) as file:
+            pid = int(file.read())
+        eventually(lambda: state_of(pid) == "T", 30, "the child's being stopped")
+        other = subprocess.Popen([UPJOB, "run", "-e", CLAIM, automation.state, "1"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                 text=True)
+        try:
+            assert other.stdout.readline() == "2\n"
+            os.kill(pid, signal.SIGCONT)
+            found = automation.end(process)
+        finally:
+            other.communicate("\n")
+        assert [job["Status"] for job in jobs(service)] == ["CREATED"], jobs(service)
+        assert automation.log().count("run 1 was taken over by process") == 1, automation.log()
+        assert found["status"] != 0 and found["error"]["code"] == "LeaseHeld", found
+        assert found["run"]["state"] == "running" and found["run"]["fence"] == 2, found
+
+
+run(globals())
