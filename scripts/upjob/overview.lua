@@ -81,6 +81,12 @@ function overview.daemon(state)
   return status
 end
 
+-- The process that holds the lock of a state directory, as it says itself; nil when that cannot be read.
+local function holder(directory)
+  local file <close> = io.open(directory .. "/daemon.lock", "r")
+  return file and math.tointeger(tonumber(file:read("l")))
+end
+
 --- { directory (the state's), now, store, daemon (nil when none is running), trouble (an error of a daemon that does not answer),
 -- schedules = { { id, kind, expression, tz, file, clock, next, paused, streak, running, queued, runs = ended ones, newest
 -- first }, … } } | nil, err. `count`: so many runs of each. Where there is no journal yet there are no schedules; none is made.
@@ -89,7 +95,11 @@ function overview.read(state, count)
   local read = { directory = directory and system.absolute(directory), now = system.time(), schedules = {} }
   local err
   read.daemon, err = overview.daemon(state)
-  if not read.daemon and err.code ~= "NoDaemon" then read.trouble = err end
+  if not read.daemon and err.code == "ConfigurationError" then return nil, err end
+  if not read.daemon and err.code ~= "NoDaemon" then
+    local pid = err.code == "TimeoutError" and holder(read.directory)
+    read.trouble = pid and errors.new { code = err.code, message = ("process %d has not answered in time"):format(pid) } or err
+  end
   if directory and not system.stat(directory .. "/journal.db") then return read end
   read.store, err = journal.open { state = state }
   if not read.store then return nil, err end

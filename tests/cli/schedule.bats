@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # upjob schedule and upjob status, with a daemon and without one.
+bats_require_minimum_version 1.5.0
 setup() {
     load helper
     cd "$BATS_TEST_TMPDIR"
@@ -129,7 +130,7 @@ assert len(seconds["nightly"]) == 1 and len(seconds["reports/yearly"]) == 2 and 
     [ "$output" = "run 1 of nightly is queued; to see it: $UPJOB runs show 1 --state $STATE" ]
     eval "${output#*: }"
     upjob schedule trigger nightly --state "$STATE" --json
-    as_json 'assert lines[0] == {"schedule": "nightly", "run": 2}, lines'
+    as_json 'assert lines[0]["schedule"] == "nightly" and lines[0]["run"] > 1, lines'
     upjob schedule trigger nightly --timeout 5 --state "$STATE"
     expect_status 2
     expect_error "--timeout goes with --wait"
@@ -211,6 +212,15 @@ assert len(seconds["nightly"]) == 1 and len(seconds["reports/yearly"]) == 2 and 
     upjob status -q --state "$STATE"
     expect_status 0
     [ -z "$output$errors" ]
+}
+
+@test "status fails, and does not say that all is well, where the state is another user's" {
+    [ "$(id -u)" = 0 ] || skip "only root can become somebody else"
+    start_daemon
+    chmod 755 "$BATS_TEST_TMPDIR" # what is above it may be closed as well
+    run -3 --separate-stderr setpriv --reuid=65534 --regid=65534 --clear-groups env HOME=/ "$UPJOB" status --state "$STATE"
+    [[ $stderr == *"the state directory cannot be opened: Permission denied"* ]]
+    run -3 --separate-stderr setpriv --reuid=65534 --regid=65534 --clear-groups env HOME=/ "$UPJOB" schedule list --state "$STATE"
 }
 
 @test "status names a file of automations that cannot be loaded" {
