@@ -70,7 +70,7 @@ luac   = $(patsubst %.lua,$(BUILD)/luac/%.luac,$(1))
 BUILD_PACKAGES := gcc g++ libc6-dev make lua5.4 liblua5.4-dev libuv1-dev libcurl4-openssl-dev libcjson-dev \
                   libssl-dev libcsv-dev libsqlite3-dev libmicrohttpd-dev libedit-dev libxxhash-dev libicu-dev zlib1g-dev \
                   libzstd-dev libphonenumber-dev lua-argparse ca-certificates tzdata
-TEST_PACKAGES  := libcmocka-dev lua-busted bats lua-check curl openssl python3 tmux procps nghttp2-server \
+TEST_PACKAGES  := libcmocka-dev lua-busted bats lua-check curl openssl python3 tmux procps nghttp2-server faketime \
                   python3-prometheus-client systemd
 
 .PHONY: all deps deps-build demo test torture install uninstall clean lint format bench conformance fuzz

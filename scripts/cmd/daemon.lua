@@ -51,7 +51,8 @@ end
 
 local function tell_stop(signal, left)
   if left == 0 then return log.info("%s: ending", signal) end
-  log.info("%s: waiting for %d run%s to end; once more stops %s", signal, left, left == 1 and "" or "s", left == 1 and "it" or "them")
+  log.info("%s: waiting for %d run%s to end; once more stops %s", signal, left, left == 1 and "" or "s",
+    left == 1 and "it" or "them")
 end
 
 -- What the signals ask for: the engine is stopped, stopped at once, reloaded.

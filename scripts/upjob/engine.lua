@@ -7,6 +7,7 @@ local heap = require "upjob.heap"
 local log = require "upjob.log"
 local native = require "upjob.native.task"
 local queue = require "upjob.engine_queue"
+local run_queue = require "upjob.run_queue"
 local schedules = require "upjob.engine_schedules"
 local starting = require "upjob.engine_start"
 
@@ -23,10 +24,10 @@ local JUMP_LEAST = 1
 local emitter = {}
 emitter.__index = emitter
 
---- events:on("run_ended", function(event) … end). Each handler runs in a task of its own. Names: reloading {}, loaded { errors },
--- tick { schedule, due, at, lag (seconds from its time to its commit), skipped, run }, run_begun { schedule, run, attempt },
--- run_ended { schedule, run, state, seconds, attempt, error }, run_retried { schedule, run, not_before, error },
--- schedule_paused { schedule, paused }, draining {}.
+--- events:on("run_ended", function(event) … end). Each handler runs in a task of its own. Names: reloading {},
+-- loaded { errors }, tick { schedule, due, at, lag (seconds from its time to its commit), skipped, run },
+-- run_begun { schedule, run, attempt }, run_ended { schedule, run, state, seconds, attempt, error, result },
+-- run_retried { schedule, run, not_before, error }, schedule_paused { schedule, paused }, draining {}.
 function emitter:on(name, handler)
   self.handlers[name] = self.handlers[name] or {}
   table.insert(self.handlers[name], handler)
@@ -47,10 +48,11 @@ function engine.new(options)
     start_child = options.start, watch = options.watch, finish_file = options.finish,
     items = {},        -- by id: due.item with definition, streak, watch, last
     heap = heap.new(), -- of the next times of those that follow the clock
-    queue = {},        -- runs that wait, in order
+    queue = run_queue.new(), -- runs that wait
     active = {},       -- runs under way, by id
     active_count = 0, adopted_count = 0, turned_at = native.now(),
     running = {},      -- by schedule: how many
+    left_over = {},    -- runs of files that cannot be loaded
     after = 0,         -- what follows ends and is not done yet: hooks, heartbeats
     events = setmetatable({ handlers = {} }, emitter), free = native.signal(), changed = native.signal(), errors = {} }, engine)
   return self
@@ -101,7 +103,7 @@ end
 
 -- What run of the schedule is not over yet.
 local function is_under_way(self, id)
-  return (self.running[id] or 0) > 0 or queue.count(self, id) > 0
+  return (self.running[id] or 0) > 0 or (self.queue.sizes[id] or 0) > 0
 end
 
 local function event_of(item, tick)
@@ -185,7 +187,8 @@ local function turn(self)
   self.last_now = now
   if not tick(self, now) then return SLEEP_MOST end
   queue.pump(self, now)
-  local at = math.min(self.heap:first() or math.huge, queue.next_time(self) or math.huge)
+  self.queue:ripen(now) -- where no child may be started
+  local at = math.min(self.heap:first() or math.huge, self.queue:next_time() or math.huge)
   return math.max(0, math.min(SLEEP_MOST, at - (self:now() or now)))
 end
 
@@ -257,17 +260,17 @@ end
 --- { now, directory, jobs, running, queued, errors = { { file, message } }, schedules = { { id, kind, expression, tz, next,
 -- paused, running, queued, last = { run, state, at }, streak } … } }; next is nil for what no clock fires.
 function engine:snapshot()
-  local list, queued = {}, queue.counts(self)
+  local list = {}
   for id, item in pairs(self.items) do
     local d, next_due, at = item.definition, nil, nil
     if item.clock then next_due, at = due.next(item) end
     list[#list + 1] = { id = id, kind = d.kind, expression = d.expression, tz = d.tz, file = d.file, next = at, due = next_due,
-                        paused = item.paused, running = self.running[id] or 0, queued = queued[id] or 0, last = item.last,
-                        streak = item.streak }
+                        paused = item.paused, running = self.running[id] or 0, queued = self.queue.sizes[id] or 0,
+                        last = item.last, streak = item.streak }
   end
   table.sort(list, function(a, b) return a.id < b.id end)
   return { now = self.last_now, directory = self.directory, jobs = self.jobs, running = self.active_count + self.adopted_count,
-           queued = #self.queue, stopping = self.stopping or false, errors = self.errors, schedules = list }
+           queued = self.queue.size, stopping = self.stopping or false, errors = self.errors, schedules = list }
 end
 
 local function unknown(self, id)
@@ -317,6 +320,7 @@ end
 function engine:reload()
   self.events:emit("reloading", {})
   local ok, err = self:exclusively(schedules.reload)
+  if ok then ok, err = self:exclusively(starting.take_left_over) end
   self.events:emit("loaded", { errors = #self.errors })
   if not ok then return nil, err end
   self:wake()

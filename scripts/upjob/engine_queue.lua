@@ -18,40 +18,16 @@ function queue.run_of(item, event)
            arguments = item.definition.args, file = event.path, event = event }
 end
 
---- Runs of the schedule that wait.
-function queue.count(self, id)
-  return self.waiting and self.waiting[id] or 0
-end
-
---- The same of every schedule, by id.
-function queue.counts(self)
-  return self.waiting or {}
-end
-
-local function count(self, entry, change)
-  if entry.hook then return end
-  self.waiting = self.waiting or {}
-  self.waiting[entry.schedule] = queue.count(self, entry.schedule) + change
-end
-
 --- A run is to be started when it is its turn.
 function queue.add(self, entry)
-  count(self, entry, 1)
-  local at = #self.queue + 1
-  if entry.first or entry.hook then
-    at = 1
-    while self.queue[at] and (self.queue[at].first or self.queue[at].hook) do at = at + 1 end
+  if entry.hook or entry.first then
+    entry.apart = entry.hook and true or nil
+    self.queue:push_first(entry)
+  elseif entry.not_before then
+    self.queue:push_later(entry, entry.not_before)
+  else
+    self.queue:push(entry)
   end
-  table.insert(self.queue, at, entry)
-end
-
---- When the next one that waits for its time may be started | nil.
-function queue.next_time(self)
-  local least
-  for _, entry in ipairs(self.queue) do
-    if entry.not_before and (not least or entry.not_before < least) then least = entry.not_before end
-  end
-  return least
 end
 
 -- The definition as it is now, or as it was when the run was made.
@@ -60,14 +36,12 @@ local function definition_of(self, entry)
   return item and item.definition or entry.definition
 end
 
-local function may_start(self, entry, now)
-  if entry.not_before and entry.not_before > now then return false end
+local function may_start(self, entry)
   if entry.hook then return true end
   return definition_of(self, entry).overlap == "allow" or (self.running[entry.schedule] or 0) == 0
 end
 
 local function begin(self, entry)
-  count(self, entry, -1)
   self.active_count = self.active_count + 1
   if entry.hook then return end
   self.active[entry.id] = entry
@@ -85,7 +59,7 @@ end
 local function start_again(self, entry, err)
   log.with { run = entry.id, schedule = entry.schedule, error = err }.error(
     "run %s of %s cannot be started, tried again in %d s: %s", tostring(entry.id), entry.schedule, START_AGAIN, tostring(err))
-  entry.not_before = (self:now() or self.last_now) + START_AGAIN
+  entry.not_before, entry.first = (self:now() or self.last_now) + START_AGAIN, nil
   if not self.stopping then queue.add(self, entry) end
 end
 
@@ -124,16 +98,12 @@ end
 
 --- Starts what is to be started: no more at a time than there may be.
 function queue.pump(self, now)
-  local i = 1
-  while not self.stopping and self.active_count + self.adopted_count < self.jobs and self.queue[i] do
-    local entry = self.queue[i]
-    if may_start(self, entry, now) then
-      table.remove(self.queue, i)
-      begin(self, entry)
-      native.spawn(follow, self, entry)
-    else
-      i = i + 1
-    end
+  local function may(entry) return may_start(self, entry) end
+  while not self.stopping and self.active_count + self.adopted_count < self.jobs do
+    local entry = self.queue:take(now, may)
+    if not entry then return end
+    begin(self, entry)
+    native.spawn(follow, self, entry)
   end
 end
 
@@ -165,16 +135,7 @@ end
 
 --- The schedule is gone: its runs that wait are cancelled, and told.
 function queue.cancel_gone(self, id)
-  local kept = {}
-  for _, entry in ipairs(self.queue) do
-    if entry.schedule == id and not entry.hook then
-      count(self, entry, -1)
-      queue.cancel(self, entry)
-    else
-      kept[#kept + 1] = entry
-    end
-  end
-  self.queue = kept
+  for _, entry in ipairs(self.queue:remove(id)) do queue.cancel(self, entry) end
 end
 
 --- Ends a run that waits as cancelled, because there is no such schedule any more.

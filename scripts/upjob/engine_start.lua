@@ -70,6 +70,7 @@ local function without_schedule(self, run)
   local lines = log.with { run = run.id, schedule = run.schedule }
   if schedules.is_in_error(self, known.file) then
     lines.warn("run %d of %s waits: %s cannot be loaded", run.id, run.schedule, known.file)
+    self.left_over[#self.left_over + 1] = run
   elseif run.state == "queued" then
     queue.cancel(self, { id = run.id, schedule = run.schedule })
   elseif run.state ~= "running" then
@@ -86,13 +87,11 @@ local function settled(self, runs)
   return self.store:ticked(keys)
 end
 
---- Takes up the runs that have not ended: true | nil, err. One that was interrupted and given up, by its timeout when it had no
--- try left, stays as it is.
-function starting.take_up(self)
-  local runs, err = all_runs(self, { "queued", "running", "lost", "interrupted" })
-  local done
-  if runs then done, err = settled(self, runs) end
+-- Takes up a list of runs: true | nil, err
+local function take_up(self, runs)
+  local done, err = settled(self, runs)
   if not done then return nil, err end
+  self.left_over = {}
   for i, run in ipairs(runs) do
     if done[i] then
       log.debug("run %d of %s was given up", run.id, run.schedule)
@@ -105,6 +104,25 @@ function starting.take_up(self)
     end
   end
   return true
+end
+
+--- Takes up the runs that have not ended: true | nil, err. One that was interrupted and given up, by its timeout when it had no
+-- try left, stays as it is.
+function starting.take_up(self)
+  local runs, err = all_runs(self, { "queued", "running", "lost", "interrupted" })
+  if not runs then return nil, err end
+  return take_up(self, runs)
+end
+
+--- Takes up those whose schedules could not be loaded until now: true | nil, err
+function starting.take_left_over(self)
+  local runs = {}
+  for _, run in ipairs(self.left_over) do
+    local now, err = self.store:run { id = run.id }
+    if not now then return nil, err end
+    runs[#runs + 1] = now
+  end
+  return take_up(self, runs)
 end
 
 --- Deals with runs that have ended without anybody dealing with it: their daemon was killed at that moment.

@@ -5,7 +5,7 @@ local native = require "upjob.native.task"
 local heartbeat = {}
 
 -- Pauses before it is tried again, and the time for each try, in seconds.
-local PAUSES, TIMEOUT = { 1, 4, 16 }, 15
+local PAUSES, TIMEOUT = { 1, 3, 9 }, 15
 
 -- The URL without what may be secret in it.
 local function shown(url)
