@@ -49,8 +49,9 @@ typedef bool journal_operation(struct journal *journal, const cJSON *params, cJS
  *   claim_run { id, ended?, to_end?, parent_fence? } → run    takes over one that is queued, lost or interrupted (with ended:
  *                                         failed, too); it is another attempt, unless it is only taken to be ended
  *       parent_fence: the number under which the caller works on the parent: ERR_LEASE_LOST when that is another's by now
- *   step { id, fence, step, state, detail?, set? } → true
- *   end_run { id, fence, state, result?, error?, exit_status?, output?, job_status? } → true
+ *   step { id, fence, step, state, detail?, set?, first? } → true
+ *       first: another step, { step, state, detail? }, that came before and is written with it
+ *   end_run { id, fence, state, result?, error?, exit_status?, output?, job_status?, job_id?, first? } → true
  *   requeue_run { id, fence, not_before?, error? } → true    of one that runs, or has failed
  *   run { id } → run with steps · find_run { parent, ordinal } or { run_key, domain? } → run
  *   runs { schedule?, kind?, state? (one or a list), parent?, before_id?, limit? } → [ run ], newest first

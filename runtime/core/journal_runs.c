@@ -188,12 +188,20 @@ static bool add_step(struct journal *j, int64_t id, const cJSON *params, struct 
     return ok;
 }
 
+/* The step that came just before what is written now. */
+static bool add_first(struct journal *j, int64_t id, const cJSON *params, struct err *err)
+{
+    const cJSON *first = cJSON_GetObjectItemCaseSensitive(params, "first");
+    return !first || add_step(j, id, first, err);
+}
+
 bool journal_op_step(struct journal *j, const cJSON *params, cJSON **reply, struct err *err)
 {
     int64_t id;
     if (!journal_begin(j, err))
         return false;
-    bool ok = check_fence(j, params, false, &id, err) && add_step(j, id, params, err) &&
+    bool ok = check_fence(j, params, false, &id, err) && add_first(j, id, params, err) &&
+              add_step(j, id, params, err) &&
               run_update(j, id, cJSON_GetObjectItemCaseSensitive(params, "set"), err) &&
               reply_with(cJSON_CreateTrue(), reply, err);
     return journal_end(j, ok, reply, err);
@@ -222,7 +230,7 @@ static bool set_chosen(struct journal *j, int64_t id, const cJSON *params, const
 bool journal_op_end_run(struct journal *j, const cJSON *params, cJSON **reply, struct err *err)
 {
     static const char *const states[] = {"succeeded", "failed", "interrupted", "cancelled"};
-    static const char *const names[] = {"result", "error", "exit_status", "output", "job_status", NULL};
+    static const char *const names[] = {"result", "error", "exit_status", "output", "job_status", "job_id", NULL};
     char assignments[96] = "";
     const char *state;
     int64_t id;
@@ -236,7 +244,8 @@ bool journal_op_end_run(struct journal *j, const cJSON *params, cJSON **reply, s
         return err_set(err, ERR_USAGE, "a run cannot end as \"%.40s\"", state);
     if (!journal_begin(j, err))
         return false;
-    bool ok = check_fence(j, params, false, &id, err) && assign(j, id, assignments, err) &&
+    bool ok = check_fence(j, params, false, &id, err) && add_first(j, id, params, err) &&
+              assign(j, id, assignments, err) &&
               set_chosen(j, id, params, names, err) && reply_with(cJSON_CreateTrue(), reply, err);
     return journal_end(j, ok, reply, err);
 }

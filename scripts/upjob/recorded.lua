@@ -56,9 +56,9 @@ end
 local function row_of(run)
   local parent, map = defaults.parent_run, run.mapping
   return {
-    kind = "import", parent = parent and parent.id, ordinal = run.ordinal, run_key = run.run_key,
-    script = shell.script and absolute(shell.script), arguments = arguments_of(), directory = absolute("."),
-    file = file_text(run.file), file_fingerprint = fingerprint.look(run.file),
+    kind = "import", parent = parent and parent.id, parent_fence = parent and parent.fence, ordinal = run.ordinal,
+    run_key = run.run_key, script = shell.script and absolute(shell.script), arguments = arguments_of(),
+    directory = absolute("."), file = file_text(run.file), file_fingerprint = fingerprint.look(run.file),
     mapping_file = map and map.file and absolute(map.file),
     mapping = map and not map.file and fingerprint.is_plain(map) and map:to_lua() or nil,
     mapping_fingerprint = map and run.mapping_fingerprint, domain = run.domain,
@@ -151,11 +151,17 @@ local function go_on(run, store)
   return true
 end
 
+-- The number under which this process works on the run of the automation that the import is of.
+local function parent_fence(row)
+  local parent = defaults.parent_run
+  return parent and parent.id == row.parent and parent.fence or nil
+end
+
 --- Claims a run of the journal for `run` (the store's, with its state of before), and takes over what is known of it. Raises when
 --- it is another process's, or has ended.
 function recorded.take(run, store, row)
   local was = row.state
-  row = must(store:claim_run { id = row.id })
+  row = must(store:claim_run { id = row.id, parent_fence = row.parent and parent_fence(row) })
   local steps = must(store:run { id = row.id }).steps
   row.steps = steps
   run.record = { store = store, id = row.id, fence = row.fence }
@@ -197,14 +203,17 @@ end
 
 -- ---- steps ----
 
---- Writes a step of the run, before it is taken (state "begin") or after (state "done"), with what else is to be set of the run.
---- Raises LeaseLost when the run is another's by now, and what the disk says; but what was started is watched all the same.
-function recorded.step(run, step, state, detail, set)
+--- Writes a step of the run: before it is taken (state "begin"), or that there was one. Raises LeaseLost when the run is
+--- another's by now, and what the disk says; but what was started is watched all the same.
+function recorded.step(run, step, state)
   local record = run.record
   if not record or record.lost then return end
-  local ok, err = record.store:step { id = record.id, fence = record.fence, step = step, state = state, detail = detail,
-                                      set = set }
-  if ok then return end
+  local ok, err = record.store:step { id = record.id, fence = record.fence, step = step, state = state, first = record.done,
+                                      set = record.set }
+  if ok then
+    record.done, record.set = nil, nil
+    return
+  end
   if errors.has_code(err, "LeaseLost") then
     record.lost = true
     error(err, 0)
@@ -212,6 +221,12 @@ function recorded.step(run, step, state, detail, set)
   if not run.started then error(err, 0) end
   if not record.told then log.error("run %d is not recorded any more: %s", record.id, tostring(err)) end
   record.told = true
+end
+
+--- After a step was taken: it is written together with the next one's beginning or the run's end, before anything else is done.
+--- `set`: what is to be set of the run.
+function recorded.done(run, step, detail, set)
+  if run.record then run.record.done, run.record.set = { step = step, state = "done", detail = detail }, set end
 end
 
 --- Of an automation's run, before its import is started: raises when that run is another's by now.
@@ -251,8 +266,8 @@ function recorded.finish(run, result, err)
   local cancelled = err and errors.has_code(err, "Cancelled")
   record.state = state_of(run, result, err)
   local ok, fault = record.store:end_run {
-    id = record.id, fence = record.fence, state = record.state, result = result, error = err,
-    job_status = result and result.Status or run.stopped and "STOPPED" or nil,
+    id = record.id, fence = record.fence, state = record.state, result = result, error = err, first = record.done,
+    job_id = run.job_id, job_status = result and result.Status or run.stopped and "STOPPED" or nil,
     exit_status = result and exit_status.of_result(result, run.max_failed and run.max_failed.text)
       or not cancelled and exit_status.of_error(err) or nil,
   }

@@ -40,7 +40,7 @@ end
 
 -- Its service ended with the program that it was inside of, and its job with that.
 local function bury(store, row)
-  local claimed, err = store:claim_run { id = row.id }
+  local claimed, err = store:claim_run { id = row.id, to_end = true }
   if not claimed then return nil, err end
   local gone = errors.new { code = "Cancelled", message =
     ("run %d cannot go on: its embedded service, which kept no data, ended with its program"):format(row.id) }

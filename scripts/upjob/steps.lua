@@ -101,7 +101,7 @@ function steps.check(self)
   local look = fingerprint.look(self.file)
   check_file(self)
   resuming.compare(self, self.checked.md5)
-  recorded.step(self, "check", "done", kept_of(self.checked),
+  recorded.done(self, "check", kept_of(self.checked),
     { file_fingerprint = fingerprint.of_file(look, self.checked.md5), display_name = self.request.DisplayName })
 end
 
@@ -189,7 +189,7 @@ function steps.create(self)
   recorded.step(self, "create", "begin")
   self.job_id = may_be_there(self) and find_earlier(self) or must(persist(self, create_once))
   self.created_at = system.time()
-  recorded.step(self, "create", "done", nil, { job_id = self.job_id })
+  recorded.done(self, "create", nil, { job_id = self.job_id })
   events.emit(self, "created", { JobId = self.job_id, DisplayName = self.request.DisplayName, DomainName = self.domain })
 end
 
@@ -224,7 +224,7 @@ function steps.upload(self)
   self.step = "upload"
   recorded.step(self, "upload", "begin")
   self.sent = must(persist(self, put_once))
-  recorded.step(self, "upload", "done", { bytes = self.sent.bytes, seconds = self.sent.seconds, attempts = self.sent.attempts })
+  recorded.done(self, "upload", { bytes = self.sent.bytes, seconds = self.sent.seconds, attempts = self.sent.attempts })
   events.emit(self, "uploaded", self.sent)
 end
 
@@ -250,7 +250,7 @@ function steps.start(self)
   local reply, err = persist(self, start_once)
   must(reply, err)
   self.started, self.starting = true, false
-  recorded.step(self, "start", "done")
+  recorded.done(self, "start")
   events.emit(self, "started", { JobId = self.job_id })
 end
 
@@ -283,8 +283,7 @@ function steps.watch(self)
   self.step = "watch"
   recorded.step(self, "watch", "begin")
   local reply = watch(self)
-  recorded.step(self, "watch", "done", { Status = reply.Status, ResultsSummary = reply.ResultsSummary },
-    { job_status = reply.Status })
+  recorded.done(self, "watch", { Status = reply.Status, ResultsSummary = reply.ResultsSummary })
   return reply
 end
 
