@@ -107,6 +107,7 @@ end
 function demo.main(arguments)
   local options, status = cli.parse(demo.parser(), arguments)
   if not options then return status end
+  require("upjob.defaults").no_journal = true -- there is nothing to come back to
   local began = system.time()
   local say = (options.json or options.quiet) and function() end or print
   local embedded = require "upjob.embedded"

@@ -149,7 +149,7 @@ local function announce(run, options)
     end
     print_problems(options, checked)
   end)
-  if run.mapping_made and not options.quiet and not options.json then print_mapping(run.mapping) end
+  if run.mapping_made and not run.known and not options.quiet and not options.json then print_mapping(run.mapping) end
   return progress
 end
 

@@ -92,7 +92,8 @@ end
 
 function parsers.resume()
   local p = cli.parser("runs resume", "Goes on with imports whose process ended before they did: all of them, or those that are "
-    .. "named. The job is found again, what was not sent is sent, and nothing is started twice. The exit status is that of the "
+    .. "named. The job is found again, what was not sent is sent, and nothing is started twice. Region, endpoint and profile are "
+    .. "those of then, unless they are given. The exit status is that of the "
     .. "first import that did not end well.")
   cli.argument(p, "ids", "RUN", "The number of a run."):args("*"):convert(id_argument)
   return p
@@ -108,7 +109,8 @@ local function open_runs(store)
 end
 
 local function resume_one(store, id, options)
-  local run, err = resumed.open(store, id)
+  local run, err = resumed.open(store, id, { region = options.region, endpoint_url = options.endpoint_url,
+                                             profile = options.profile })
   if not run then return cli.fail(err) end
   return import.see_to_end(run, options)
 end

@@ -74,7 +74,7 @@ function recorded.known(row)
   for _, entry in ipairs(row.steps or {}) do
     local done = entry.state == "done"
     if entry.step == "check" and done then
-      known.checked = entry.detail
+      known.checked, known.checked_at = entry.detail, entry.at
     elseif entry.step == "create" then
       known.creating = true
       known.uploaded, known.starting, known.stopping = nil, nil, nil
@@ -185,7 +185,7 @@ end
 local function open(run)
   local store, err = journal.open {}
   if store then return store end
-  if not run.key_given or not has_no_place() then error(err, 0) end
+  if not run.key_given or err.code ~= "ConfigurationError" or not has_no_place() then error(err, 0) end
   log.warn("%s; the run goes on without a journal: a later one finds its job by the run key %s", tostring(err), run.run_key)
   return nil
 end
@@ -193,7 +193,7 @@ end
 --- The first step of an import: it is in the journal before anything else is done, or raises why it cannot be.
 function recorded.begin(run)
   run.step = "record"
-  if run.record then return end -- another process's, that was claimed
+  if run.record or defaults.no_journal then return end -- it is another process's, that was claimed
   run.mapping_fingerprint = fingerprint.of_mapping(run.mapping)
   local store = open(run)
   if not store or go_on(run, store) then return end
@@ -276,6 +276,7 @@ end
 
 --- Of an import that was refused before it was a run. It is told all the same when it cannot be written.
 function recorded.refused(run, err)
+  if defaults.no_journal then return end
   local given = run.run_key
   run.run_key = nil -- what the key stands for is in no way settled
   local store = journal.open {}

@@ -22,10 +22,10 @@ local function refuse(code, format, ...)
   return nil, errors.new { code = code, message = format:format(...) }
 end
 
--- A client as that of the run was | nil, err
-local function client_of(row)
+-- A client as that of the run was | nil, err. What `instead` has goes before what the journal has.
+local function client_of(row, instead)
   local origin = row.options and row.options.client or {}
-  if origin.credentials then
+  if origin.credentials and not instead.profile then
     return refuse("CredentialsError", "run %d had its credentials from its script%s, which are in no journal: run that again",
       row.id, row.script and " " .. row.script or "")
   end
@@ -34,8 +34,9 @@ local function client_of(row)
     if not url then return nil, err end
     return profiles.client { embedded = true }
   end
-  return profiles.client { embedded = false, region = origin.region, endpoint_url = origin.endpoint_url,
-                           profile = origin.profile }
+  return profiles.client { embedded = false, region = instead.region or origin.region,
+                           endpoint_url = instead.endpoint_url or origin.endpoint_url,
+                           profile = instead.profile or origin.profile }
 end
 
 -- Its service ended with the program that it was inside of, and its job with that.
@@ -50,8 +51,9 @@ local function bury(store, row)
   return nil, ok and gone or err
 end
 
---- Goes on with a run of the journal: run | nil, err. It is claimed, so that no other process does.
-function resumed.open(store, id)
+--- Goes on with a run of the journal: run | nil, err. It is claimed, so that no other process does. `instead`: region,
+--- endpoint_url and profile where they are other ones by now.
+function resumed.open(store, id, instead)
   local row, err = store:run { id = id }
   if not row then return nil, err end
   if row.kind ~= "import" then
@@ -61,7 +63,7 @@ function resumed.open(store, id)
   local service = options.client or {}
   if resumed.can(row) and service.embedded and not service.data then return bury(store, row) end
   local client
-  client, err = client_of(row)
+  client, err = client_of(row, instead)
   if not client then return nil, err end
   local path = fingerprint.path_of
   local self = {

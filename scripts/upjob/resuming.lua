@@ -6,6 +6,7 @@ local lookup = require "upjob.lookup"
 local mapping = require "upjob.mapping"
 local recorded = require "upjob.recorded"
 local replies = require "upjob.replies"
+local system = require "upjob.native.system"
 
 local resuming = {}
 
@@ -69,6 +70,14 @@ local function prepare(run)
   local digest, look = fingerprint.parts(row.file_fingerprint)
   if not look then refuse(run, "%s cannot be read a second time", run.file) end
   if not digest and look ~= fingerprint.look(run.file) then refuse(run, "%s is not what it was", run.file) end
+end
+
+--- Before a check is made once more: the rejected rows that the run's first check wrote give way to those of this one, so that
+--- what an earlier run left stays where it was kept.
+function resuming.clear_rejects(run)
+  local known, info = run.known, system.stat(run.rejects)
+  if not info or info.type ~= "file" or info.mtime < known.row.queued_at then return end
+  if not known.checked_at or info.mtime <= known.checked_at then os.remove(run.rejects) end
 end
 
 --- After the check: what would be sent now is what was checked then.

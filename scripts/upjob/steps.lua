@@ -69,8 +69,8 @@ local function kept_of(checked)
 end
 
 local function check_file(self)
-  -- What is there of an earlier attempt of this run is no earlier run's.
-  local earlier = not self.dry_run and not self.known and rejects.is_there(self.rejects)
+  if self.known then resuming.clear_rejects(self) end
+  local earlier = not self.dry_run and rejects.is_there(self.rejects)
   local result, err = checking.run {
     file = not self.opened and self.file or nil, opened = self.opened, mapping = self.mapping, encoding = self.encoding,
     strict = self.strict, no_check = self.no_check, problems = self.problems,

@@ -323,6 +323,120 @@ describe("a watch", function()
   end)
 end)
 
+describe("the record of an import", function()
+  local journal = require "upjob.journal"
+  local defaults = require "upjob.defaults"
+
+  -- The run of an import by its key | nil
+  local function row_of(run)
+    return journal.open({}):find_run { run_key = run.run_key, domain = run.domain }
+  end
+
+  it("has each step before and after it is taken, and the result", function()
+    local run = import { name = "recorded" }
+    assert(run:wait())
+    local row, steps = row_of(run), {}
+    for i, step in ipairs(row.steps) do steps[i] = step.step .. " " .. step.state end
+    assert.equals("check begin, check done, create begin, create done, upload begin, upload done, start begin, start done, "
+      .. "watch begin, watch done", table.concat(steps, ", "))
+    assert.same({ "succeeded", "SUCCEEDED", run.job_id, 0 }, { row.state, row.job_status, row.job_id, row.exit_status })
+    assert.equals("recorded " .. run.run_key, row.display_name)
+  end)
+
+  it("has a step before the service hears of it", function()
+    local seen = {}
+    local run
+    local function looks(name)
+      return function(_, ...)
+        local steps = row_of(run).steps
+        seen[#seen + 1] = ("%s: %s %s"):format(name, steps[#steps].step, steps[#steps].state)
+        return client[name](client, ...)
+      end
+    end
+    local calls = {}
+    for _, name in ipairs { "create_upload_job", "get_upload_job_path", "start_upload_job" } do calls[name] = looks(name) end
+    run = import { client = client_with(calls) }
+    assert(run:wait())
+    assert.same({ "create_upload_job: create begin", "get_upload_job_path: upload begin", "start_upload_job: start begin" }, seen)
+  end)
+
+  it("that is another's by the time of the start ends the run: it starts nothing, and stops nothing", function()
+    local run, started
+    run = import { client = client_with {
+      get_upload_job_path = function(_, ...)
+        local row = row_of(run)
+        assert(journal.open({}):end_run { id = row.id, fence = row.fence, state = "cancelled" })
+        return client:get_upload_job_path(...)
+      end,
+      start_upload_job = function() started = true end,
+    } }
+    local _, err = run:wait()
+    assert.equals("LeaseLost", err.code)
+    assert.is_nil(started)
+    assert.equals("CREATED", client:get_upload_job { DomainName = "acme", JobId = run.job_id }.Status)
+    assert.equals("cancelled", row_of(run).state)
+  end)
+
+  it("of an automation whose run is another's by the time of the start ends it too", function()
+    local store, run, started = journal.open {}, nil, nil
+    local parent = assert(store:begin_run { kind = "automation" })
+    defaults.parent_run = { id = parent.id, fence = parent.fence, attempt = 1 }
+    run = import { client = client_with {
+      get_upload_job_path = function(_, ...)
+        assert(store:end_run { id = parent.id, fence = parent.fence, state = "cancelled" })
+        return client:get_upload_job_path(...)
+      end,
+      start_upload_job = function() started = true end,
+    } }
+    local _, err = run:wait()
+    defaults.parent_run = nil
+    assert.equals("LeaseLost", err.code)
+    assert.is_nil(started)
+    assert.equals("CREATED", client:get_upload_job { DomainName = "acme", JobId = run.job_id }.Status)
+  end)
+
+  it("tells that what fails at the service can be gone on with, where there is a job that nobody stopped", function()
+    local unavailable = function()
+      return nil, errors.new { code = "InternalServerException", status = 500, message = "no", retryable = false }
+    end
+    for state, calls in pairs { interrupted = { start_upload_job = unavailable },
+                                failed = { get_upload_job_path = unavailable } } do
+      local run = import { client = client_with(calls) }
+      assert.is_nil((run:wait()))
+      assert.equals(state, row_of(run).state)
+    end
+  end)
+
+  it("is written of no import whose options say otherwise, and of none that is a rehearsal", function()
+    local before = #journal.open({}):runs {}
+    assert(import { dry_run = true }:wait())
+    assert.equals(before, #journal.open({}):runs {})
+  end)
+end)
+
+describe("a run key", function()
+  local run_key = require "upjob.run_key"
+
+  it("that is made is ten letters and digits, and another each time", function()
+    local seen = {}
+    for _ = 1, 200 do
+      local key = run_key.make()
+      assert.matches("^[%l%d]+$", key)
+      assert.equals(10, #key)
+      assert.is_nil(seen[key])
+      seen[key] = true
+    end
+  end)
+
+  it("ends a name of 255 characters, whatever they are", function()
+    local name = run_key.display_name(("é"):rep(300), "nightly-1")
+    assert.equals(255, utf8.len(name))
+    assert.is_true(run_key.is_of(name, "nightly-1"))
+    assert.is_false(run_key.is_of(name, "ightly-1"))
+    assert.is_false(run_key.is_of("nightly-1", "nightly-1"))
+  end)
+end)
+
 describe("the check of a large file", function()
   it("tells how far it is", function()
     local large = os.tmpname()
