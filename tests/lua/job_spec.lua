@@ -378,7 +378,8 @@ describe("the record of an import", function()
   end)
 
   it("of an automation whose run is another's by the time of the start ends it too", function()
-    local store, run, started = journal.open {}, nil, nil
+    local store = journal.open {}
+    local run, started
     local parent = assert(store:begin_run { kind = "automation" })
     defaults.parent_run = { id = parent.id, fence = parent.fence, attempt = 1 }
     run = import { client = client_with {
