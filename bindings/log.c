@@ -102,12 +102,16 @@ static int native_level(lua_State *L)
     return 1;
 }
 
-/* format("text" | "json" | nil) → the format in force */
+/* format("text" | "json" | nil) → the format in force. Programs of ours that are started from now on have it too: it belongs to the
+ * start of a program, as no other thread may look at the environment meanwhile. */
 static int native_format(lua_State *L)
 {
     static const char *const formats[] = {"text", "json", NULL};
-    if (!lua_isnoneornil(L, 1))
-        log_set_format((enum log_format)luaL_checkoption(L, 1, NULL, formats));
+    if (!lua_isnoneornil(L, 1)) {
+        int format = luaL_checkoption(L, 1, NULL, formats);
+        log_set_format((enum log_format)format);
+        setenv("UPJOB_LOG_FORMAT", formats[format], 1);
+    }
     lua_pushstring(L, formats[log_get_format()]);
     return 1;
 }

@@ -70,7 +70,7 @@ local function take_output()
   print = function(...) -- luacheck: ignore 121
     local texts = table.pack(...)
     for i = 1, texts.n do texts[i] = tostring(texts[i]) end
-    io.stderr:write(table.concat(texts, "\t"), "\n")
+    require("upjob.report").lines(table.concat(texts, "\t"))
   end
   return out
 end

@@ -104,6 +104,19 @@ upjob: warning: plain' ]
 upjob: error: 100 %' ]
 }
 
+@test "what files of automations print and log while they are loaded is objects too" {
+    mkdir "$BATS_TEST_TMPDIR/automations"
+    printf 'print("printed", 1) log.warn("logged", { rows = 3 }) schedule.every("1h", { run = print })\n' \
+        >"$BATS_TEST_TMPDIR/automations/a.lua"
+    printf 'schedule.every("1x", { run = print })\n' >"$BATS_TEST_TMPDIR/automations/b.lua"
+    upjob daemon "$BATS_TEST_TMPDIR/automations" --check --log-format json
+    expect_status 7
+    expect_line 'info printed	1 {}'
+    expect_line "warn logged {'rows': 3}"
+    expect_line "automations/b.lua:1: schedule.every"
+    expect_line "'code': 'InvalidAutomation'"
+}
+
 @test "an error object in a field is its text and its code, without the value" {
     upjob run --log-format json -e 'local e = select(2, csv.open "none.csv") e.value = "private"
         log.warn("not read", { error = e })'
