@@ -162,8 +162,12 @@ static void add_name(struct buf *out, const char *name, size_t len, size_t *colu
         name++;
         len -= 2;
     }
-    if (plain || !is_ascii(name, len)) {
+    if (plain) {
         add_text(out, name, len, column);
+        return;
+    }
+    if (!is_ascii(name, len) || len > LINE) {
+        add_encoded(out, name, len, column);
         return;
     }
     struct buf text;
