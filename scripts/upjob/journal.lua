@@ -63,7 +63,6 @@ end
 
 -- A query may hold a signature, a user part a password; text of a database ends at a NUL byte. Texts may be long.
 local function without_secrets(text)
-  if not utf8.len(text) then text = system.printable(text, true) end -- the name of a file need not be text, which JSON is
   text = text:gsub("\0", "")
   local parts, at = {}, 1
   while true do
