@@ -20,7 +20,7 @@ local AT_ONCE = 20       -- schedules that are written before other tasks have t
 
 -- ---- serving ----
 
-local PATIENCE, JOURNAL_PATIENCE = 10, 2 -- seconds for a page to be made, and for the journal to answer
+local PATIENCE, JOURNAL_PATIENCE = 5, 2 -- seconds for a page to be made, and for the journal to answer
 
 -- A page that is made by fn: status, text
 local function page_of(name, fn)

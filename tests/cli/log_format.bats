@@ -104,6 +104,28 @@ upjob: warning: plain' ]
 upjob: error: 100 %' ]
 }
 
+@test "each line for the journal of systemd begins with its priority, objects do not" {
+    : >"$BATS_TEST_TMPDIR/err"
+    export JOURNAL_STREAM
+    JOURNAL_STREAM=$(stat -c %d:%i "$BATS_TEST_TMPDIR/err")
+    upjob import "$BATS_TEST_TMPDIR/none.csv" --domain acme --map none --local
+    [[ $errors == '<3>upjob: none: '* ]]
+    upjob import --domain acme
+    [ "$errors" = "<3>upjob import: missing argument 'FILE'
+<3>Try 'upjob import --help'." ]
+    upjob run -e 'log.level "debug" log.warn "a" log.info "b" log.debug "c" error "d"'
+    [[ $errors == '<4>upjob: warning: a
+<6>upjob: b
+<7>upjob: debug: c
+<3>upjob: (command line):1: d
+<3>stack traceback:
+<3>'* ]]
+    upjob run --log-format json -e 'log.warn "a"'
+    expect_line 'warn a {}'
+    JOURNAL_STREAM=1:1 upjob run -e 'log.warn "a"'
+    [ "$errors" = 'upjob: warning: a' ]
+}
+
 @test "what files of automations print and log while they are loaded is objects too" {
     mkdir "$BATS_TEST_TMPDIR/automations"
     printf 'print("printed", 1) log.warn("logged", { rows = 3 }) schedule.every("1h", { run = print })\n' \
