@@ -51,6 +51,8 @@ local function note(watch, change, at)
     watch.told[name] = nil
   elseif TYPES[change.type] then
     tell(watch, name, TYPES[change.type])
+  elseif not utf8.len(name) then
+    tell(watch, name, "is not taken: its name is not UTF-8, as what is recorded of it has to be; rename it")
   elseif watch.taken_keys[name] ~= change.key then
     watch.taken_keys[name] = nil
     change.since = at
@@ -106,16 +108,17 @@ end
 local function offer(watch, file)
   local path = watch:path_of(file.name)
   local handed = { path = path, key = path .. "|" .. file.key, size = file.size }
-  local ok, answer = xpcall(function()
+  local ok, answer, err = xpcall(function()
     if watch.taken and watch.taken(handed.key) then return true end
     return watch.on(handed)
-  end, function(err)
-    return errors.is(err) and err or debug.traceback(tostring(err), 2)
+  end, function(raised)
+    return errors.is(raised) and raised or debug.traceback(tostring(raised), 2)
   end)
   if errors.has_code(answer, "Cancelled") then error(answer, 0) end
-  if not ok or answer == false then
+  if not ok then err = answer end
+  if not ok or answer == false or err ~= nil then
     return refuse(watch, file, "could not be taken, and is offered again"
-      .. (ok and "" or ": " .. report.safe(tostring(answer), true)), true)
+      .. (err == nil and "" or ": " .. report.safe(tostring(err), true)), true)
   end
   watch.told[file.name] = nil
   watch.taken_keys[file.name] = file.key
@@ -187,9 +190,9 @@ local OPTIONS = { pattern = "string", settle = "number", poll = "number", taken 
 --- Watches a folder: → watch | nil, err; watch:close().
 -- pattern: a path with * ? [a-z] in the name of the file. on(file): a file that has not changed its size and its time for
 -- `settle` seconds (5), the oldest first; file = { path=, key="path|dev|ino|size|mtime", size= }. When it raises, or returns
--- false, the file is offered again. taken(key): whether it was told before, in an earlier process; asked before on(). A file
--- that changes afterwards is another one and told again. poll: seconds between two looks where the system does not tell that
--- something has happened (5), as on network file systems. tell(message): what a person should know, once; log.warn unless
+-- false or nil, err, the file is offered again. taken(key): whether it was told before, in an earlier process; asked before on().
+-- A file that changes afterwards is another one and told again. poll: seconds between two looks where the system does not tell
+-- that something has happened (5), as on network file systems. tell(message): what a person should know, once; log.warn unless
 -- given. Directories, links, names that begin with a dot, unfinished files and what upjob itself wrote are passed over. The
 -- folder may come later, go, and come again.
 function drop.watch(options)

@@ -156,14 +156,16 @@ describe("a folder that is watched", function()
       if file.path:find("other.csv", 1, true) then others = others + 1 return end
       tries = tries + 1
       if tries == 1 then error("the disk is full") end
-      return tries > 2
+      if tries == 2 then return nil, "the journal is locked" end
+      return tries > 3
     end }
     write("try.csv", "k\n")
     write("other.csv", "k\n")
-    until_so("three tries", function() return tries == 3 end)
+    until_so("four tries", function() return tries == 4 end)
     task.sleep(3 * SETTLE)
-    assert.same({ 3, 1 }, { tries, others })
+    assert.same({ 4, 1 }, { tries, others })
     assert.matches("could not be taken, and is offered again: .*the disk is full", seen.told[1])
+    assert.matches("could not be taken, and is offered again: the journal is locked", seen.told[2])
   end)
 
   it("passes over what is not finished, hidden, a directory, or was written by upjob", function()
@@ -202,6 +204,16 @@ describe("a folder that is watched", function()
     assert.equals(2, #seen.told)
     assert.matches("link.csv: is a symbolic link: links are not followed", seen.told[1], 1, true)
     assert.matches("pipe.csv: is not a regular file", seen.told[2], 1, true)
+  end)
+
+  it("tells of a name that is not UTF-8, which could not be recorded, in a way that a terminal takes", function()
+    write("\xFF.csv", "k\n")
+    write("\xC3\xA4.csv", "k\n")
+    local seen = watch {}
+    assert.same({ "\xC3\xA4.csv" }, until_taken(seen, 1))
+    assert.equals(1, #seen.told)
+    assert.matches("its name is not UTF-8", seen.told[1], 1, true)
+    assert.is_not_nil(utf8.len(seen.told[1]))
   end)
 
   it("tells once of an empty file, and takes it when it has grown", function()
