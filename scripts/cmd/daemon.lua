@@ -120,6 +120,12 @@ local function handlers_of(engine)
   }
 end
 
+-- Whether the engine goes on: true | false, why not.
+local function alive(engine)
+  local silent = native.now() - engine.turned_at
+  return engine.stopping or silent < SILENT_MOST, ("nothing was ticked for %.0f s"):format(silent)
+end
+
 -- The service manager is told of the daemon's life. Returns what pings its watchdog, or nil.
 local function supervise(engine)
   local supervisor = require "upjob.supervisor"
@@ -127,10 +133,16 @@ local function supervise(engine)
   engine.events:on("loaded", supervisor.ready)
   engine.events:on("draining", supervisor.stopping)
   supervisor.ready()
-  return supervisor.watch(function()
-    local silent = native.now() - engine.turned_at
-    return engine.stopping or silent < SILENT_MOST, ("nothing was ticked for %d s"):format(silent)
-  end)
+  return supervisor.watch(function() return alive(engine) end)
+end
+
+-- What serves metrics, when they are asked for | nil, err
+local function measure(options, engine, store)
+  if not options.metrics then return nil end
+  local metrics = require "upjob.metrics"
+  local meter = metrics.meter { engine = engine, store = store }
+  return metrics.serve { address = options.metrics, text = function() return meter:text() end,
+                         healthy = function() return alive(engine) end }
 end
 
 local function serve(options, directory, store)
@@ -141,6 +153,8 @@ local function serve(options, directory, store)
   if not ok then return cli.fail(err) end
   local server <close>, refused = require("upjob.control").serve(store.directory, handlers_of(engine)) -- luacheck: ignore 211
   if refused then return cli.fail(refused) end
+  local pages <close>, unserved = measure(options, engine, store) -- luacheck: ignore 211
+  if unserved then return cli.fail(unserved) end
   local obeying = native.spawn(obey, engine, signals, outcome)
   log.info("%d schedules of %s; state in %s, %d at a time", #engine:snapshot().schedules, directory, store.directory, engine.jobs)
   local watch <close> = supervise(engine) -- luacheck: ignore 211
