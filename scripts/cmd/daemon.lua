@@ -19,7 +19,7 @@ function command.parser()
   cli.number_option(p, "--jobs", "Children at a time; the number of processors unless given.", "N", "a number from 1 to 1000",
     { integer = true, least = 1, most = 1000 })
   p:flag("--check", "Load the files, print the next times of each schedule and what is wrong, and end.")
-  p:option("--metrics", "Serve metrics for Prometheus there: a port on the loopback, or the path of a socket."):argname("ADDRESS")
+  p:option("--metrics", "Serve metrics for Prometheus there: 127.0.0.1:PORT, or unix:PATH."):argname("ADDRESS")
   cli.number_option(p, "--drain-timeout", "Seconds that running children have to end after a SIGTERM.", "S",
     "a number of seconds", {}):default(tostring(DRAIN))
   return p

@@ -1,5 +1,5 @@
 """What a service manager hears (sd_notify(3)) of a script that uses upjob.supervisor as the daemon does."""
-import os, select, socket, subprocess, tempfile, time
+import os, select, signal, socket, subprocess, tempfile, time
 from kit import UPJOB, run
 
 WATCHDOG = 0.3  # seconds
@@ -13,10 +13,12 @@ class Manager:
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         path = name or os.path.join(self.directory.name, "notify")
         self.socket.bind("\0" + path[1:] if path.startswith("@") else path)
-        environment = {**os.environ, "NOTIFY_SOCKET": path, **environment}
-        self.process = subprocess.Popen([UPJOB, "run", "-e", "local supervisor = require 'upjob.supervisor'\n" + script,
-                                         self.directory.name], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE)
+        self.script = script
+        self.process = self.start({**os.environ, "NOTIFY_SOCKET": path, **environment})
+
+    def start(self, environment):
+        return subprocess.Popen([UPJOB, "run", "-e", "local supervisor = require 'upjob.supervisor'\n" + self.script], env=environment,
+                                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def __enter__(self):
         return self
@@ -171,6 +173,37 @@ def test_closed():
         assert manager.line() == "closed"
         manager.drain()
         assert manager.hear(2 * WATCHDOG) is None
+
+
+class Daemon(Manager):
+    """`upjob daemon` on a directory with one automation."""
+
+    def start(self, environment):
+        automations = os.path.join(self.directory.name, "automations")
+        os.mkdir(automations)
+        with open(os.path.join(automations, "hourly.lua"), "w") as file:
+            file.write('schedule.cron("0 * * * *", { run = function() end })')
+        return subprocess.Popen([UPJOB, "daemon", automations, "--state", os.path.join(self.directory.name, "state")],
+                                env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def hear_but_pings(self):
+        heard = self.hear(20)
+        while heard == "WATCHDOG=1":
+            heard = self.hear(20)
+        return heard
+
+
+def test_daemon():
+    """a daemon is ready when its schedules are, is alive, reads again when it is told to, and ends"""
+    with Daemon(None, WATCHDOG_USEC=str(int(WATCHDOG * 1e6))) as daemon:
+        assert daemon.hear(20) == "READY=1"
+        assert daemon.hear() == "WATCHDOG=1" and daemon.hear() == "WATCHDOG=1"
+        daemon.process.send_signal(signal.SIGHUP)
+        assert daemon.hear_but_pings().startswith("RELOADING=1\nMONOTONIC_USEC=")
+        assert daemon.hear_but_pings() == "READY=1"
+        daemon.process.send_signal(signal.SIGTERM)
+        assert daemon.hear_but_pings() == "STOPPING=1"
+        assert daemon.process.wait(20) == 0
 
 
 run(globals())
