@@ -196,7 +196,18 @@ bool run_update(struct journal *j, int64_t id, const cJSON *values, struct err *
     return ok;
 }
 
-bool run_insert(struct journal *j, const cJSON *values, const char *state, int64_t *id, struct err *err)
+/* The statement as it is, where it is the same; else a new one in its place. */
+static bool prepare_again(struct journal *j, sqlite3_stmt **statement, const char *text, struct err *err)
+{
+    if (*statement && strcmp(sqlite3_sql(*statement), text) == 0)
+        return true;
+    sqlite3_finalize(*statement);
+    *statement = sql_prepare(j->db, text, err);
+    return *statement != NULL;
+}
+
+bool run_insert(struct journal *j, sqlite3_stmt **kept, const cJSON *values, const char *state, int64_t *id,
+                struct err *err)
 {
     static const struct column number = {"parent", COLUMN_INTEGER, true};
     struct buf text, marks;
@@ -207,14 +218,14 @@ bool run_insert(struct journal *j, const cJSON *values, const char *state, int64
     bool ok = list_values(values, 4, &text, &marks, err);
     if (ok && (marks.failed || !buf_add(&text, marks.data, marks.len) || !buf_adds(&text, ")")))
         ok = err_set(err, ERR_MEMORY, "out of memory");
-    sqlite3_stmt *statement = ok ? sql_prepare(j->db, text.data, err) : NULL;
-    if (statement)
+    ok = ok && prepare_again(j, kept, text.data, err);
+    sqlite3_stmt *statement = *kept;
+    if (ok)
         sqlite3_bind_text(statement, 1, state, -1, SQLITE_STATIC);
-    ok = statement && bind_value(statement, 2, &number, cJSON_GetObjectItemCaseSensitive(values, "parent"), err) &&
+    ok = ok && bind_value(statement, 2, &number, cJSON_GetObjectItemCaseSensitive(values, "parent"), err) &&
          bind_value(statement, 3, &number, cJSON_GetObjectItemCaseSensitive(values, "ordinal"), err) &&
          bind_values(statement, 4, values, err) && sql_run(statement, err);
     *id = sqlite3_last_insert_rowid(j->db);
-    sqlite3_finalize(statement);
     buf_free(&text);
     buf_free(&marks);
     return ok;

@@ -114,8 +114,10 @@ cJSON *row_to_json(sqlite3_stmt *statement, int first, const struct column *colu
 bool bind_value(sqlite3_stmt *statement, int index, const struct column *column, const cJSON *value, struct err *err) MUST_CHECK;
 /* Sets the settable columns that `values` has in the run: false with *err for a name that there is none of. */
 bool run_update(struct journal *j, int64_t id, const cJSON *values, struct err *err) MUST_CHECK;
-/* Inserts a run with these columns, the next try of its parent and ordinal; its id in *id. */
-bool run_insert(struct journal *j, const cJSON *values, const char *state, int64_t *id, struct err *err) MUST_CHECK;
+/* Inserts a run with these columns, the next try of its parent and ordinal; its id in *id. The statement is left in *kept for the
+ * next one, NULL at first; the caller finalizes it. */
+bool run_insert(struct journal *j, sqlite3_stmt **kept, const cJSON *values, const char *state, int64_t *id,
+                struct err *err) MUST_CHECK;
 /* The run, without steps; ERR_NOT_FOUND. */
 bool run_read(struct journal *j, int64_t id, cJSON **run, struct err *err) MUST_CHECK;
 

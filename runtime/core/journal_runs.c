@@ -96,8 +96,10 @@ static bool check_key(struct journal *j, const cJSON *params, struct err *err)
 static bool begin_run(struct journal *j, const cJSON *values, cJSON **reply, struct err *err)
 {
     int64_t id;
-    return run_insert(j, values, "running", &id, err) &&
-           assign(j, id, "holder = ?2, lease_until = ?3, queued_at = ?4, begun_at = ?4, attempt = 1, fence = 1", err) &&
+    sqlite3_stmt *insert = NULL;
+    bool ok = run_insert(j, &insert, values, "running", &id, err);
+    sqlite3_finalize(insert);
+    return ok && assign(j, id, "holder = ?2, lease_until = ?3, queued_at = ?4, begun_at = ?4, attempt = 1, fence = 1", err) &&
            run_read(j, id, reply, err);
 }
 

@@ -1,4 +1,5 @@
 /* Schedules, and their ticks: each a unique row that makes its run. */
+#include <stdio.h>
 #include <string.h>
 
 #include "core/journal_private.h"
@@ -8,7 +9,7 @@ static const struct column schedule_columns[] = {
     {"definition", COLUMN_JSON, false}, {"created_at", COLUMN_REAL, false}, {"since", COLUMN_REAL, false},
     {"last_due", COLUMN_REAL, false},  {"paused", COLUMN_BOOLEAN, false}, {"gone", COLUMN_BOOLEAN, false},
     {"streak", COLUMN_INTEGER, false}, {"last_run", COLUMN_INTEGER, false}, {"last_ok", COLUMN_REAL, false}};
-#define SCHEDULE_COLUMNS "id, dir, file, definition, created_at, since, last_due, paused, gone, streak, last_run, last_ok"
+#define SCHEDULE_COLUMNS "id, dir, file, %s, created_at, since, last_due, paused, gone, streak, last_run, last_ok"
 #define SCHEDULE_COUNT (sizeof schedule_columns / sizeof schedule_columns[0])
 
 /* One that is new, is back, or has other times: nothing before now is due. */
@@ -42,10 +43,12 @@ static bool put_all(struct journal *j, const cJSON *params, struct err *err)
     return ok;
 }
 
-/* All schedules, by id or as a list. */
+/* All schedules, as a list, or by id and without their definitions, which whoever asks so has. */
 static bool read_schedules(struct journal *j, bool by_id, cJSON **reply, struct err *err)
 {
-    sqlite3_stmt *statement = sql_prepare(j->db, "SELECT " SCHEDULE_COLUMNS " FROM schedule ORDER BY id", err);
+    char text[512];
+    snprintf(text, sizeof text, "SELECT " SCHEDULE_COLUMNS " FROM schedule ORDER BY id", by_id ? "NULL" : "definition");
+    sqlite3_stmt *statement = sql_prepare(j->db, text, err);
     int status = SQLITE_DONE;
     if (!statement || !reply_with(by_id ? cJSON_CreateObject() : cJSON_CreateArray(), reply, err)) {
         sqlite3_finalize(statement);
@@ -183,7 +186,7 @@ bool journal_op_outcome(struct journal *j, const cJSON *params, cJSON **reply, s
 
 struct ticking {
     struct journal *j;
-    sqlite3_stmt *insert, *made, *queued, *due;
+    sqlite3_stmt *insert, *run, *made, *queued, *due;
 };
 
 static bool is_new_tick(struct ticking *t, const cJSON *item, const char *schedule, const char *key, bool *is_new,
@@ -219,7 +222,7 @@ static bool make_run(struct ticking *t, const char *schedule, const char *key, c
               cJSON_AddStringToObject(values, "kind", "automation");
     if (!ok)
         err_set(err, ERR_MEMORY, "out of memory");
-    ok = ok && run_insert(t->j, values, "queued", id, err);
+    ok = ok && run_insert(t->j, &t->run, values, "queued", id, err);
     cJSON_Delete(values);
     if (!ok)
         return false;
@@ -280,6 +283,7 @@ bool journal_op_tick(struct journal *j, const cJSON *params, cJSON **reply, stru
     bool ok = t.due != NULL;
     cJSON_ArrayForEach(item, list) ok = ok && tell_tick(&t, item, *reply, err);
     sqlite3_finalize(t.insert);
+    sqlite3_finalize(t.run);
     sqlite3_finalize(t.made);
     sqlite3_finalize(t.queued);
     sqlite3_finalize(t.due);

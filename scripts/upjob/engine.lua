@@ -132,8 +132,15 @@ local function tell_skipped(entry)
     entry.key, missed > 0 and (" and %s before it"):format(missed >= 100 and "many" or missed) or "", entry.skipped)
 end
 
+local function tell_lag(entries, now)
+  local most = 0
+  for _, entry in ipairs(entries) do most = math.max(most, now - entry.tick.at) end
+  log.debug("%d tick%s committed, %.0f ms after the first one's time", #entries, #entries == 1 and "" or "s", most * 1000)
+end
+
 -- What the store made of them: runs to start.
 local function committed(self, entries, results, now)
+  tell_lag(entries, now)
   for i, entry in ipairs(entries) do
     local result, item = results[i] or {}, entry.item
     due.advance(item, entry.due)

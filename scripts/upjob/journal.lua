@@ -63,6 +63,7 @@ end
 
 -- A query may hold a signature, a user part a password; text of a database ends at a NUL byte. Texts may be long.
 local function without_secrets(text)
+  if not text:find("[\0=]") and not text:find("://", 1, true) then return text end
   text = text:gsub("\0", "")
   local parts, at = {}, 1
   while true do
@@ -83,11 +84,13 @@ local function is_within(value, above)
   return above ~= nil
 end
 
+local LIST = getmetatable(json.array())
+
 local plain
 
 -- A list stays one where its items are those from 1 on; other tables have names.
 local function plain_table(value, above)
-  local copy, is_list = {}, getmetatable(value) == getmetatable(json.array())
+  local copy, is_list = {}, getmetatable(value) == LIST
   above = { table = value, above = above, depth = above and above.depth + 1 or 1 }
   local count = 0
   for _ in pairs(value) do count = count + 1 end
