@@ -57,7 +57,7 @@ function words.list(arguments)
                                  schedule = options.schedule, limit = options.max or 20 }
   if not rows then return cli.fail(err) end
   if options.json then
-    for _, row in ipairs(rows) do print(json.encode(row)) end
+    for _, row in ipairs(rows) do print(json.encode(run_view.plain(row))) end
   elseif #rows == 0 then
     report.say(("no runs in the journal of %s"):format(store.directory))
   else
@@ -80,7 +80,7 @@ function words.show(arguments)
   local row, err = store:run { id = options.id }
   if not row then return cli.fail(err) end
   if options.json then
-    print(json.encode(row))
+    print(json.encode(run_view.plain(row)))
     return cli.OK
   end
   local continue = resumed.can(row) and shell.command({ "runs", "resume", ("%d"):format(row.id) }, state_options()) or nil

@@ -335,6 +335,7 @@ SUCCEEDED x n3" ]
     import_killed_in_the_upload "$name" --key id
     upjob runs list --json
     expect_output '"state":"lost"'
+    expect_output 'caf\\xE9.csv'
     upjob runs resume
     expect_status 0
     expect_output 'caf\xE9.csv'
