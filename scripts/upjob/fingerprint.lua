@@ -3,6 +3,17 @@ local system = require "upjob.native.system"
 
 local fingerprint = {}
 
+--- A path as the text that it need not be, and back: the journal holds text.
+function fingerprint.path_text(path)
+  if not path or utf8.len(path) and path:sub(1, 4) ~= "hex:" then return path end
+  return "hex:" .. path:gsub(".", function(c) return ("%02x"):format(c:byte()) end)
+end
+
+function fingerprint.path_of(text)
+  if not text or text:sub(1, 4) ~= "hex:" then return text end
+  return (text:sub(5):gsub("%x%x", function(hex) return string.char(tonumber(hex, 16)) end))
+end
+
 --- What a look at a file tells of it: { stat = "size mtime device inode" }; nil when it cannot be read twice.
 function fingerprint.look(file)
   local info = file ~= "-" and system.stat(file)

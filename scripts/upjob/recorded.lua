@@ -30,7 +30,7 @@ end
 -- ---- what is written at the beginning ----
 
 local function absolute(path)
-  return path and system.absolute(path) or path
+  return fingerprint.path_text(path and system.absolute(path) or path)
 end
 
 -- What another process needs to go on with the import as it was asked for.
@@ -47,11 +47,17 @@ local function file_text(file)
   return file == "-" and file or absolute(file)
 end
 
+local function arguments_of()
+  local words = {}
+  for i, word in ipairs(shell.words or {}) do words[i] = fingerprint.path_text(word) end
+  return #words > 0 and words or nil
+end
+
 local function row_of(run)
   local parent, map = defaults.parent_run, run.mapping
   return {
     kind = "import", parent = parent and parent.id, parent_fence = parent and parent.fence, ordinal = run.ordinal,
-    run_key = run.run_key, script = shell.script and absolute(shell.script), arguments = #shell.words > 0 and shell.words or nil,
+    run_key = run.run_key, script = shell.script and absolute(shell.script), arguments = arguments_of(),
     directory = absolute("."), file = file_text(run.file), file_fingerprint = fingerprint.look(run.file),
     mapping_file = map and map.file and absolute(map.file),
     mapping = map and not map.file and fingerprint.is_plain(map) and map:to_lua() or nil,
@@ -101,11 +107,11 @@ local function difference(run, row)
   local file = file_text(run.file)
   if row.domain ~= run.domain then return ("it was of domain %s"):format(tostring(row.domain)) end
   if row.file ~= file then
-    return ("it was of %s, not %s"):format(row.file or "nothing", file)
+    return ("it was of %s, not %s"):format(fingerprint.path_of(row.file or "?"), fingerprint.path_of(file))
   end
   if row.mapping_fingerprint ~= run.mapping_fingerprint then
     return ("its mapping%s was another than that of this import%s"):format(
-      row.mapping_file and " " .. row.mapping_file or "", run.mapping.file and " " .. run.mapping.file or "")
+      row.mapping_file and " " .. fingerprint.path_of(row.mapping_file) or "", run.mapping.file and " " .. run.mapping.file or "")
   end
   local digest, look = fingerprint.parts(row.file_fingerprint)
   if (row.state == "succeeded" or not digest) and look ~= fingerprint.look(run.file) then

@@ -1,6 +1,7 @@
 --- An import of the journal as a run of this process, made of what the journal has.
 local errors = require "upjob.errors"
 local exit_status = require "upjob.exit_status"
+local fingerprint = require "upjob.fingerprint"
 local max_failed = require "upjob.max_failed"
 local profiles = require "upjob.profiles"
 local recorded = require "upjob.recorded"
@@ -64,10 +65,11 @@ function resumed.open(store, id, instead)
   local client
   client, err = client_of(row, instead)
   if not client then return nil, err end
+  local path = fingerprint.path_of
   local self = {
-    client = client, domain = row.domain, file = row.file, name = options.name, key_given = options.key_given,
-    expires = options.expires, rejects = options.rejects, problems = options.problems,
-    report_file = options.report, max_failed = options.max_failed and max_failed.read(options.max_failed),
+    client = client, domain = row.domain, file = path(row.file), name = options.name, key_given = options.key_given,
+    expires = options.expires, rejects = path(options.rejects), problems = path(options.problems),
+    report_file = path(options.report), max_failed = options.max_failed and max_failed.read(options.max_failed),
     stall_timeout = options.stall_timeout, encoding = options.encoding, strict = options.strict, no_check = options.no_check,
     mapping_made = options.mapping_made, status = "CREATED",
   }

@@ -47,7 +47,7 @@ end
 
 -- The mapping of a run in the journal: map | nil, err
 local function mapping_of(row)
-  if row.mapping_file then return mapping.load(row.mapping_file) end
+  if row.mapping_file then return mapping.load(fingerprint.path_of(row.mapping_file)) end
   if row.mapping then return mapping.from_text(row.mapping, ("mapping of run %d"):format(row.id)) end
   return nil, errors.new { code = "InvalidMapping", message =
     ("the mapping of run %d has functions or files of its script%s: run that again"):format(row.id,

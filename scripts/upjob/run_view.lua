@@ -1,4 +1,5 @@
 --- Runs of the journal as a person reads them.
+local fingerprint = require "upjob.fingerprint"
 local report = require "upjob.report"
 local shell = require "upjob.shell"
 
@@ -11,7 +12,7 @@ end
 
 -- What a run is about: its file, or its script.
 local function subject(row)
-  local path = row.file or row.script
+  local path = fingerprint.path_of(row.file) or fingerprint.path_of(row.script)
   return path == "-" and "standard input" or path and path:match("[^/]+$") or row.schedule or ""
 end
 
@@ -28,9 +29,12 @@ local COLUMNS = { { title = "Run", right = true, whole = true }, { title = "Stat
                   { title = "Begun", whole = true }, { title = "Took", right = true, whole = true }, { title = "File" },
                   { title = "Domain" }, { title = "Outcome" } }
 
---- A run with what can go to a terminal, or be JSON: the bytes of names need not be text.
+--- A run as JSON can have it: names that are no text are shown as what can be printed of them.
 function run_view.plain(value)
-  if type(value) == "string" then return utf8.len(value) and value or report.safe(value, true) end
+  if type(value) == "string" then
+    local path = fingerprint.path_of(value)
+    return utf8.len(path) and path or report.safe(path, true)
+  end
   if type(value) ~= "table" then return value end
   local copy = setmetatable({}, getmetatable(value))
   for name, field in pairs(value) do copy[name] = run_view.plain(field) end
@@ -96,13 +100,13 @@ end
 
 local function words_of(row)
   local words = {}
-  for i, word in ipairs(row.arguments or {}) do words[i] = shell.quote(word) end
+  for i, word in ipairs(row.arguments or {}) do words[i] = shell.quote(fingerprint.path_of(word)) end
   return #words > 0 and table.concat(words, " ") or nil
 end
 
 --- All that is known of a run, as lines. `continue`: the command that goes on with it, or nil.
 function run_view.lines(row, now, continue)
-  local lines = {}
+  local lines, path = {}, fingerprint.path_of
   local function add(name, value)
     if value ~= nil and value ~= "" then lines[#lines + 1] = ("%-12s %s"):format(name, report.safe(value)) end
   end
@@ -113,11 +117,11 @@ function run_view.lines(row, now, continue)
   add("Took", took(row, now))
   add("Automation", row.schedule)
   add("Part of", row.parent and ("run %d, as its import %d"):format(row.parent, row.ordinal or 1))
-  add("File", row.file == "-" and "standard input" or row.file)
-  add("Mapping", row.mapping_file or row.mapping and "made by the program" or nil)
-  add("Script", row.script)
+  add("File", row.file == "-" and "standard input" or path(row.file))
+  add("Mapping", path(row.mapping_file) or row.mapping and "made by the program" or nil)
+  add("Script", path(row.script))
   add("Arguments", words_of(row))
-  add("Directory", row.directory)
+  add("Directory", path(row.directory))
   add("Domain", row.domain)
   add("DisplayName", row.display_name)
   add("Run key", row.run_key)
