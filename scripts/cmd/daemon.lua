@@ -158,6 +158,7 @@ local function serve(options, directory, store)
   local obeying = native.spawn(obey, engine, signals, outcome)
   log.info("%d schedules of %s; state in %s, %d at a time", #engine:snapshot().schedules, directory, store.directory, engine.jobs)
   local watch <close> = supervise(engine) -- luacheck: ignore 211
+  local imports <close> = require("upjob.left_imports").resume(store) -- luacheck: ignore 211
   engine:run()
   local status = finish(engine, outcome, options.drain_timeout)
   obeying:cancel()

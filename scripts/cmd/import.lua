@@ -176,14 +176,14 @@ end
 local function leave_running(run, progress, options)
   wait_for_start(run, options.timeout)
   progress:clear()
-  if run.ended and not run.started then return nil end
+  if run.ended and (run.answer or not run.started) then return nil end
   if not run.started then
     local _, status = cli.give_up(run, options.timeout)
     return status
   end
   run:interrupt()
   local left = { JobId = run.job_id, DomainName = run.domain, Status = "IN_PROGRESS", rejected = run.rejected,
-                 rejects = run.checked.rejects_written and report.safe(run.rejects) or nil,
+                 rejects = run.checked and run.checked.rejects_written and report.safe(run.rejects) or nil,
                  DataExpiry = run.request.DataExpiry or report.DEFAULT_EXPIRY }
   if options.json then
     print(json.encode(left))

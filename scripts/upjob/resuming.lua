@@ -10,6 +10,8 @@ local system = require "upjob.native.system"
 
 local resuming = {}
 
+local CLOCKS_APART = 0.02 -- seconds by which a file's time may be behind: it is that of the clock's last tick
+
 local function must(value, err)
   if value == nil then error(err, 0) end
   return value
@@ -17,27 +19,30 @@ end
 
 -- ---- what cannot be gone on with ----
 
--- Stops the job that waits for its file, so that nothing is left behind: what became of it.
-local function give_up(run)
-  local job_id = run.job_id
-  if not job_id and run.known.creating then
-    local found = lookup.find(run, { any_mapping = true })
-    if not found or found.Status ~= "CREATED" then return "no job waits for it" end
-    job_id = found.JobId
-    run.job_id = job_id
-  end
-  if not job_id then return "no job was created" end
-  recorded.step(run, "stop", "begin")
-  must(run.client:stop_upload_job { DomainName = run.domain, JobId = job_id })
-  run.stopped = true
-  recorded.step(run, "stop", "done")
-  return ("its job %s was stopped"):format(job_id)
+-- Finds the job, unless it is known, or was not made.
+local function find_job(run)
+  local found = not run.job_id and run.known.creating and lookup.find(run, { any_mapping = true })
+  if not found or lookup.is_lost(found) then return end
+  run.job_id, run.started = found.JobId, found.Status ~= "CREATED"
 end
 
--- Raises why the run cannot be gone on with: a sentence; its job is stopped.
+-- Stops the job that waits for its file, so that nothing is left behind: what became of it.
+local function stop_job(run)
+  if not run.job_id then return "and no job waits for it" end
+  recorded.step(run, "stop", "begin")
+  must(run.client:stop_upload_job { DomainName = run.domain, JobId = run.job_id })
+  run.stopped = true
+  recorded.step(run, "stop", "done")
+  return ("its job %s was stopped"):format(run.job_id)
+end
+
+-- The file cannot be sent. That is no matter where another program has started the job; else the job is stopped, and this raises
+-- why the run cannot go on: a sentence.
 local function refuse(run, format, ...)
   local why = format:format(...)
-  local left = give_up(run)
+  find_job(run)
+  if run.started then return end
+  local left = stop_job(run)
   run.refused = true
   error(errors.new { code = "InvalidFile", file = run.file, job_id = run.job_id, message =
     ("%s: run %d cannot go on, %s"):format(why, run.known.row.id, left) }, 0)
@@ -59,16 +64,16 @@ local function prepare(run)
   local row = run.known.row
   if not run.mapping then
     local map, err = mapping_of(row)
-    if not map then refuse(run, "%s", tostring(err)) end
+    if not map then return refuse(run, "%s", tostring(err)) end
     run.mapping = map
     run.request = job_request(run, row.display_name)
   end
   if fingerprint.of_mapping(run.mapping) ~= row.mapping_fingerprint then
-    refuse(run, "the mapping%s is not what it was", run.mapping.file and " " .. run.mapping.file or "")
+    return refuse(run, "the mapping%s is not what it was", run.mapping.file and " " .. run.mapping.file or "")
   end
-  if run.file == "-" then refuse(run, "standard input cannot be read a second time") end
+  if run.file == "-" then return refuse(run, "standard input cannot be read a second time") end
   local digest, look = fingerprint.parts(row.file_fingerprint)
-  if not look then refuse(run, "%s cannot be read a second time", run.file) end
+  if not look then return refuse(run, "%s cannot be read a second time", run.file) end
   if not digest and look ~= fingerprint.look(run.file) then refuse(run, "%s is not what it was", run.file) end
 end
 
@@ -76,7 +81,7 @@ end
 --- what an earlier run left stays where it was kept.
 function resuming.clear_rejects(run)
   local known, info = run.known, system.stat(run.rejects)
-  if not info or info.type ~= "file" or info.mtime < known.row.queued_at then return end
+  if not info or info.type ~= "file" or info.mtime < known.row.queued_at - CLOCKS_APART then return end
   if not known.checked_at or info.mtime <= known.checked_at then os.remove(run.rejects) end
 end
 
@@ -122,11 +127,8 @@ function resuming.locate(run)
     run.sent = known.uploaded
     run.uploaded = known.uploaded ~= nil
   end
-  if run.started or run.uploaded then
-    take_checked(run)
-  else
-    prepare(run)
-  end
+  if not run.started and not run.uploaded then prepare(run) end
+  if run.started or run.uploaded then take_checked(run) end
 end
 
 --- Whether nothing of the file is needed any more.

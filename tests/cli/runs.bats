@@ -371,6 +371,31 @@ SUCCEEDED c.csv" ]
     expect_output "Part of      run 1, as its import 2"
 }
 
+@test "a daemon goes on with imports that were cut short" {
+    big b.csv
+    import_killed_in_the_upload b.csv --key id
+    mkdir automations
+    echo 'schedule.at("2090-01-01T00:00", { run = function() end })' >automations/a.lua
+    "$UPJOB" daemon automations 2>daemon.log 3>&- &
+    DAEMON=$!
+    until_true grep -q "import 1, which was cut short, is succeeded" daemon.log
+    kill $DAEMON
+    wait $DAEMON || true
+    [[ $(jobs) == "SUCCEEDED b.csv "* ]]
+}
+
+@test "--no-wait with a run key whose job has ended gives its result" {
+    customers c.csv
+    start_local --domain acme
+    for _ in 1 2; do
+        upjob import c.csv --domain acme --key CustomerId --run-key k
+        expect_status 0
+    done
+    upjob import c.csv --domain acme --key CustomerId --run-key k --no-wait
+    expect_status 0
+    expect_output "3 created"
+}
+
 @test "runs prune forgets what ended long ago, and keeps what was asked for" {
     customers c.csv
     for _ in 1 2 3; do upjob import c.csv --local --domain acme --key CustomerId -q; done
