@@ -7,6 +7,7 @@ local fingerprint = require "upjob.fingerprint"
 local journal = require "upjob.journal"
 local log = require "upjob.log"
 local lookup = require "upjob.lookup"
+local native = require "upjob.native.task"
 local run_key = require "upjob.run_key"
 local shell = require "upjob.shell"
 local system = require "upjob.native.system"
@@ -197,8 +198,13 @@ function recorded.begin(run)
   run.mapping_fingerprint = fingerprint.of_mapping(run.mapping)
   local store = open(run)
   if not store or go_on(run, store) then return end
-  local row = must(store:begin_run(row_of(run)))
-  run.record = { store = store, id = row.id, fence = row.fence }
+  -- In a task of its own, which is not cancelled with this one: what is begun is ended.
+  run.beginning = native.spawn(function()
+    local row, err = store:begin_run(row_of(run))
+    if row then run.record = { store = store, id = row.id, fence = row.fence } end
+    return row, err
+  end)
+  must(run.beginning:wait())
 end
 
 -- ---- steps ----
@@ -261,6 +267,7 @@ end
 
 --- Writes the end of a run that has a result or an error.
 function recorded.finish(run, result, err)
+  if run.beginning and not run.record then run.beginning:wait() end
   local record = run.record
   if not record or record.lost then return end
   local cancelled = err and errors.has_code(err, "Cancelled")

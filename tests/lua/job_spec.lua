@@ -408,6 +408,20 @@ describe("the record of an import", function()
     end
   end)
 
+  it("does not go on with a run that was given up while it was begun", function()
+    local seen = {}
+    for i = 0, 30 do
+      local run = import()
+      require("upjob.task").sleep(i / 4000)
+      run:interrupt()
+      local row = row_of(run)
+      local state = row and row.state or "none"
+      seen[state] = true
+      assert.is_true(state == "none" or state == "cancelled" or state == "succeeded" or state == "failed", state)
+    end
+    assert.is_true(seen.cancelled)
+  end)
+
   it("is written of no import whose options say otherwise, and of none that is a rehearsal", function()
     local before = #journal.open({}):runs {}
     assert(import { dry_run = true }:wait())
