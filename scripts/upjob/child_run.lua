@@ -182,7 +182,7 @@ end
 local function event_of(run, options)
   local event = {}
   for name, value in pairs(run.event or {}) do event[name] = value end
-  event.run, event.attempt, event.schedule = run.id, run.attempt, options.schedule
+  event.run, event.attempt, event.schedule, event.hook = run.id, run.attempt, options.schedule, options.hook
   return event
 end
 

@@ -142,7 +142,7 @@ end
 local function new_message(event)
   local subject, text = notify_text.of(event)
   return { id = ("upjob-%016x%08x"):format(math.random(0), math.random(0) & 0xFFFFFFFF), at = math.floor(system.time()),
-           event = event, subject = subject, text = text, attempts = 0 }
+           event = event, name = notify_text.name(event), subject = subject, text = text, attempts = 0 }
 end
 
 -- It is not lost, and never in silence.

@@ -11,7 +11,7 @@ local GRACE = 2      -- seconds between SIGTERM and SIGKILL
 -- Few variables, for a program of one line.
 local function environment(message)
   local event = message.event
-  return { UPJOB_EVENT = event.name or "event", UPJOB_SUBJECT = message.subject, UPJOB_DOMAIN = event.DomainName or false,
+  return { UPJOB_EVENT = message.name, UPJOB_SUBJECT = message.subject, UPJOB_DOMAIN = event.DomainName or false,
            UPJOB_JOB_ID = event.JobId or false, UPJOB_STATUS = event.to or event.Status or false }
 end
 

@@ -80,10 +80,13 @@ local function message_of(err)
   return type(err) == "table" and tostring(err.message or err.code or "an error") or tostring(err)
 end
 
+-- An automation that runs because of another tells what became of that one.
 local function of_automation(event)
-  local id = type(event.schedule) == "table" and (event.schedule.id or event.schedule.name) or event.schedule
-  if event.error then return ("automation %s failed: %s"):format(id, message_of(event.error)) end
-  return ("automation %s: %s"):format(id, event.state or event.name or "event")
+  local id = event.of or event.schedule
+  local file = event.path and (" for %s"):format(tostring(event.path):match("[^/]+$") or event.path) or ""
+  if event.error then return ("automation %s failed%s: %s"):format(id, file, message_of(event.error)) end
+  if event.hook == "recovery" then return ("automation %s succeeds again%s"):format(id, file) end
+  return ("automation %s%s: %s"):format(id, file, event.state or event.name or "it is due")
 end
 
 local function subject(event)
@@ -100,8 +103,8 @@ end
 
 -- ---- the text ----
 
-local FIRST = { "message", "schedule", "DomainName", "JobId", "DisplayName", "from", "to", "Status", "StatusReason", "file",
-                "rows", "rejected", "rejects", "seconds" }
+local FIRST = { "message", "schedule", "path", "run", "DomainName", "JobId", "DisplayName", "from", "to", "Status",
+                "StatusReason", "file", "rows", "rejected", "rejects", "seconds" }
 local TIMES = { at = true, CreatedAt = true, CompletedAt = true, due = true, queued_at = true, begun_at = true, ended_at = true }
 
 local function shown(name, value)
@@ -129,6 +132,12 @@ local function lines_of(event)
     if event.error.code then lines[#lines + 1] = ("%-13s %s"):format("code", report.safe(event.error.code)) end
   end
   return lines
+end
+
+--- The name of a plain event, for programs: its own, or what it is: "failure" and "recovery" of an automation, "error" and "done"
+-- of an import.
+function notify_text.name(event)
+  return event.name or event.hook or event.error and "error" or event.Status and "done" or "event"
 end
 
 --- A plain event → its subject, one line; and its text, of several.

@@ -37,7 +37,7 @@ function webhook.open(options)
 
   -- The id stays the same when it is sent again: whoever gets it twice knows.
   local function deliver(message, timeout)
-    local body = json.encode { type = message.event.name or "event", timestamp = os.date("!%Y-%m-%dT%H:%M:%SZ", message.at),
+    local body = json.encode { type = message.name, timestamp = os.date("!%Y-%m-%dT%H:%M:%SZ", message.at),
                                subject = message.subject, data = message.event }
     local at = os.time()
     local sent = { ["webhook-id"] = message.id, ["webhook-timestamp"] = ("%d"):format(at) }

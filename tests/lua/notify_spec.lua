@@ -24,12 +24,24 @@ describe("the subject of an event", function()
         ResultsSummary = { CreatedRecords = 1234, UpdatedRecords = 0, FailedRecords = 2 } },
     ["automation nightly failed: no such file"] = { schedule = "nightly", error = errors.new { code = "FileError",
                                                                                               message = "no such file" } },
-    ["automation nightly: succeeded"] = { schedule = { id = "nightly" }, state = "succeeded" },
+    ["automation orders failed for o.csv: boo"] = { schedule = "orders", hook = "failure", kind = "on_file", path = "/srv/o.csv",
+                                                    error = { code = "X", message = "boo" } },
+    ["automation nightly succeeds again"] = { schedule = "nightly", hook = "recovery", kind = "cron", run = 7 },
+    ["automation nightly: succeeded"] = { schedule = "after", kind = "on_event", of = "nightly", state = "succeeded" },
+    ["automation nightly: it is due"] = { schedule = "nightly", kind = "cron" },
     ["disk is full"] = { message = "disk is full", used = 0.99 },
     ["event"] = {},
   } do
     it("says: " .. expected, function() assert.equals("upjob: " .. expected, subject(event)) end)
   end
+
+  it("comes with a name for programs", function()
+    assert.equals("failed", notify_text.name { name = "failed", to = "FAILED" })
+    assert.equals("recovery", notify_text.name { schedule = "nightly", hook = "recovery" })
+    assert.equals("done", notify_text.name { Status = "SUCCEEDED" })
+    assert.equals("error", notify_text.name(notify_text.plain(errors.new { code = "X", message = "m" })))
+    assert.equals("event", notify_text.name {})
+  end)
 
   it("tells an error that is the event", function()
     assert.equals("upjob: c.csv: no such file",

@@ -346,6 +346,46 @@ def test_handlers():
         assert [body["subject"] for path, body in got if path == "/failure"] == ["upjob: automation nightly failed: it broke"], got
 
 
+def test_automation():
+    """an automation gives its failures and its recovery to notifiers; the daemon's letters are sent by what comes through"""
+    down = True
+    with Server(lambda request: (400, "") if down else (200, "")) as server:
+        state, directory = State(), tempfile.mkdtemp(dir=work.name)
+        broken = os.path.join(state.path, "broken")
+        open(broken, "w").close()
+        with open(os.path.join(directory, "nightly.lua"), "w") as file:
+            file.write(f'''
+                local ops = notify.webhook {{ name = "ops", url = "{server.url}/T0SECRET" }}
+                schedule.every("1h", {{ on_failure = ops, on_recovery = ops, run = function()
+                  local file = io.open("{broken}")
+                  if file then return nil, "it is broken" end
+                end }})''')
+        daemon = subprocess.Popen([UPJOB, "daemon", directory, "--state", state.path], stdin=subprocess.DEVNULL,
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        try:
+            eventually(lambda: os.path.exists(os.path.join(state.path, "control.sock")), what="the daemon")
+
+            def trigger(status):
+                done = subprocess.run([UPJOB, "schedule", "trigger", "nightly", "--wait", "--state", state.path],
+                                      capture_output=True, timeout=60)
+                assert done.returncode == status, done
+
+            trigger(1)
+            eventually(lambda: len(state.letters()) == 1, what="a letter")
+            down = False
+            os.unlink(broken)
+            trigger(0)
+            eventually(lambda: len(server.requests) == 3 and state.letters() == [], what="what is sent")
+        finally:
+            daemon.terminate()
+            messages = daemon.communicate(timeout=30)[1]
+        bodies = [json.loads(request.body) for request in server.requests]
+        assert [body["type"] for body in bodies] == ["failure", "recovery", "failure"], (bodies, messages)
+        assert bodies[0]["subject"] == "upjob: automation nightly failed: it is broken", bodies
+        assert bodies[1]["subject"] == "upjob: automation nightly succeeds again", bodies
+        assert "T0SECRET" not in messages, messages
+
+
 def test_interrupted():
     """a notification that a program's end finds on its way is a dead letter"""
     with Server(lambda request: (503, "")) as server:
