@@ -15,13 +15,14 @@
 #define COPY_BLOCK ((size_t)1 << 20)
 #define SLICE_MS 10
 #define NAMES_TRIED 1000
+#define ADDED_MOST 32 /* bytes of a time and a number in a name */
 
 struct move_file {
     char *path, *directory;
     const char *name; /* in path */
     struct file_identity identity;
     char to[PATH_MAX];
-    char copy[PATH_MAX]; /* what is being written on another file system; "" when nothing is */
+    char copy[PATH_MAX]; /* what is being written on another file system; "" when nothing is, or it has no name yet */
     int from_fd, to_fd;
     bool done;
     struct err err;
@@ -129,10 +130,22 @@ static int stem_length(const char *name)
     return dot && dot > name ? (int)(dot - name) : (int)strlen(name);
 }
 
+/* The part of the stem that a name keeps when `added` bytes come between it and the endings: whole characters. */
+static int kept_length(const char *name, size_t added)
+{
+    size_t stem = (size_t)stem_length(name), others = strlen(name) - stem + added;
+    size_t room = others < NAME_MAX ? NAME_MAX - others : 0;
+    if (stem <= room)
+        return (int)stem;
+    while (room > 0 && ((unsigned char)name[room] & 0xC0) == 0x80)
+        room--;
+    return (int)room;
+}
+
 /* An earlier try has moved it: under its name, or with a time in it. */
 static bool was_moved(struct move_file *move)
 {
-    size_t stem = (size_t)stem_length(move->name);
+    size_t stem = (size_t)kept_length(move->name, ADDED_MOST);
     DIR *list = opendir(move->directory);
     bool found = false;
     for (struct dirent *entry; !found && list && (entry = readdir(list));) {
@@ -194,18 +207,18 @@ static bool make_directory(struct move_file *move)
 /* The name of the nth try: as it is, then with the time, then with a number too. False when it is too long. */
 static bool name_target(struct move_file *move, int n)
 {
-    char when[64] = "";
+    char when[ADDED_MOST + 1] = "";
     int stem = stem_length(move->name);
     time_t now = time(NULL);
     struct tm utc;
     if (n > 0) {
         gmtime_r(&now, &utc);
-        size_t len = strftime(when, sizeof when - 16, ".%Y%m%dT%H%M%SZ", &utc);
+        size_t len = strftime(when, sizeof when, ".%Y%m%dT%H%M%SZ", &utc);
         if (n > 1)
-            snprintf(when + len, 16, "-%d", n);
+            snprintf(when + len, sizeof when - len, "-%d", n);
     }
-    return snprintf(move->to, sizeof move->to, "%s/%.*s%s%s", move->directory, stem, move->name, when, move->name + stem) <
-           (int)sizeof move->to;
+    return snprintf(move->to, sizeof move->to, "%s/%.*s%s%s", move->directory, kept_length(move->name, strlen(when)), move->name,
+                    when, move->name + stem) < (int)sizeof move->to;
 }
 
 /* Renames, where nothing is yet: 0 or errno. */
@@ -226,12 +239,23 @@ static int rename_new(const char *from, const char *to)
     return rename(from, to) == 0 ? 0 : errno;
 }
 
-/* Under the first name that is free: 0 or errno. */
-static int rename_free(struct move_file *move, const char *from)
+/* Gives a file without a name one, where nothing is yet: 0 or errno. */
+static int link_new(int fd, const char *to)
+{
+    char link[64];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    return linkat(AT_FDCWD, link, AT_FDCWD, to, AT_SYMLINK_FOLLOW) == 0 ? 0 : errno;
+}
+
+/* What is at `from`, or "" for the copy without a name, under the first name that is free: 0 or errno. */
+static int put_free(struct move_file *move, const char *from)
 {
     int error = EEXIST;
-    for (int n = 0; n < NAMES_TRIED && error == EEXIST; n++)
-        error = name_target(move, n) ? rename_new(from, move->to) : ENAMETOOLONG;
+    for (int n = 0; n < NAMES_TRIED && error == EEXIST; n++) {
+        error = ENAMETOOLONG;
+        if (name_target(move, n))
+            error = *from ? rename_new(from, move->to) : link_new(move->to_fd, move->to);
+    }
     return error;
 }
 
@@ -269,18 +293,28 @@ static bool check_moved(struct move_file *move)
 
 /* ---- to another file system ---- */
 
+/* Without a name until it is whole, so that a kill leaves nothing of it; where the file system has no such files, under one. */
+static int open_copy(struct move_file *move)
+{
+    int fd = open(move->directory, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+    if (fd >= 0)
+        return fd;
+    int len = snprintf(move->copy, sizeof move->copy, "%s/.upjob-XXXXXX", move->directory);
+    errno = ENAMETOOLONG;
+    fd = len < (int)sizeof move->copy ? mkostemp(move->copy, O_CLOEXEC) : -1;
+    if (fd < 0)
+        move->copy[0] = '\0';
+    return fd;
+}
+
 static bool begin_copy(struct move_file *move)
 {
     struct stat info;
     struct file_identity now;
-    int len = snprintf(move->copy, sizeof move->copy, "%s/.%s.XXXXXX", move->directory, move->name);
     move->from_fd = open(move->path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    move->to_fd = move->from_fd >= 0 && len < (int)sizeof move->copy ? mkostemp(move->copy, O_CLOEXEC) : -1;
-    if (move->to_fd < 0) {
-        int error = errno;
-        move->copy[0] = '\0';
-        return fail(move, error, "cannot be copied to");
-    }
+    move->to_fd = move->from_fd >= 0 ? open_copy(move) : -1;
+    if (move->to_fd < 0)
+        return fail(move, errno, "cannot be copied to");
     if (fstat(move->from_fd, &info) != 0)
         return fail(move, errno, "cannot be copied to");
     file_identity_of(&info, &now);
@@ -320,7 +354,7 @@ static bool end_copy(struct move_file *move)
         return fail(move, errno, "cannot be copied to");
     if (!is_meant(move, move->path))
         return fail_changed(move);
-    int error = rename_free(move, move->copy);
+    int error = put_free(move, move->copy);
     if (error)
         return fail(move, error, "cannot be moved to");
     move->copy[0] = '\0';
@@ -339,7 +373,7 @@ static bool move_here(struct move_file *move, bool *across)
         return was_moved(move) || fail_changed(move);
     if (!make_directory(move))
         return false;
-    int error = rename_free(move, move->path);
+    int error = put_free(move, move->path);
     *across = error == EXDEV;
     if (error && !*across)
         return fail(move, error, "cannot be moved to");

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "core/move_file.h"
+#include "core/utf8.h"
 
 struct fixture {
     char root[64], path[96], to[96];
@@ -109,6 +110,29 @@ static void a_second_file_of_the_same_name_gets_the_time(void **state)
     assert_int_equal(count_in(f->to), 2);
 }
 
+static void a_name_of_full_length_has_room_for_the_time(void **state)
+{
+    struct fixture *f = *state;
+    char path[400];
+    int len = snprintf(path, sizeof path, "%s/xx", f->root);
+    for (int i = 0; i < 124; i++)
+        len += snprintf(path + len, sizeof path - (size_t)len, "\xC3\xA4");
+    snprintf(path + len, sizeof path - (size_t)len, ".csv");
+    for (int i = 0; i < 2; i++) {
+        write_file(path, i == 0 ? "k\n1\n" : "k\n2\n");
+        f->identity = identity_of(path);
+        err_clear(&f->err);
+        struct move_file *work = move_file_new(path, &f->identity, f->to, &f->err);
+        while (move_file_slice(work))
+            ;
+        const char *moved = move_file_ended(work, &f->err);
+        assert_non_null(moved);
+        assert_true(utf8_valid(moved, strlen(moved), NULL));
+        move_file_free(work);
+    }
+    assert_int_equal(count_in(f->to), 2);
+}
+
 static void what_was_moved_before_a_kill_is_found(void **state)
 {
     struct fixture *f = *state;
@@ -166,6 +190,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_second_file_of_the_same_name_gets_the_time, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_name_of_full_length_has_room_for_the_time, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_was_moved_before_a_kill_is_found, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_file_that_was_changed_stays, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_file_where_the_directory_should_be_is_an_error, set_up, tear_down),
