@@ -152,8 +152,12 @@ local function finish_file(self, entry, definition, ok)
   local done, err = self.finish_file({ path = entry.event.path, key = entry.event.key, size = entry.event.size },
     ok and "done" or "failed", definition)
   if done then return end
-  log.with { run = entry.id, schedule = entry.schedule, file = entry.event.path, error = err }.error("%s: %s cannot be moved: %s",
-    entry.schedule, entry.event.path, tostring(err))
+  local about = log.with { run = entry.id, schedule = entry.schedule, file = entry.event.path, error = err }
+  if err.code == "FileChanged" then
+    about.warn("%s: %s is not moved: %s", entry.schedule, entry.event.path, err.message)
+  else
+    about.error("%s: %s cannot be moved: %s", entry.schedule, entry.event.path, tostring(err))
+  end
 end
 
 --- Deals with a run that has come to its last state. A daemon that is stopping leaves the hook to the next one.

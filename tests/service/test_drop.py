@@ -63,12 +63,16 @@ class Drop:
                 found[os.path.basename(path)].append(state)
         return found
 
+    def told(self):
+        with open(os.path.join(self.root, "messages"), "rb") as file:
+            return file.read()
+
     def expect(self, what, true):
         try:
             eventually(true, LONG, what)
         except AssertionError as error:
-            with open(os.path.join(self.root, "messages")) as file:
-                raise AssertionError(f"{error}\n{self.names()} {self.runs()}\n{file.read()[-3000:]}") from None
+            told = self.told().decode(errors="replace")[-3000:]
+            raise AssertionError(f"{error}\n{self.names()} {self.runs()}\n{told}") from None
 
 
 def test_kills():
@@ -130,6 +134,7 @@ def test_changes_while_it_runs():
         open(os.path.join(root, "go"), "w").close()
         drop.expect("a second run, and the move", lambda: drop.names("done") == ["a.csv"] and not drop.names())
         assert drop.noted("end") == ["a.csv", "a.csv"]
+        assert b"a.csv is not moved: it has changed since it was taken, and is to be taken again" in drop.told()
         with open(os.path.join(drop.folder, "done", "a.csv")) as file:
             assert file.read() == "first\nsecond\n"
     shutil.rmtree(root)
