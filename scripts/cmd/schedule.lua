@@ -2,6 +2,7 @@
 local cli = require "upjob.cli"
 local control = require "upjob.control"
 local errors = require "upjob.errors"
+local fire_times = require "upjob.fire_times"
 local journal = require "upjob.journal"
 local json = require "upjob.json"
 local overview = require "upjob.overview"
@@ -68,39 +69,20 @@ function parsers.next()
   return p
 end
 
--- "2026-11-30T06:00:00+01:00", "CET": what the clock of its zone shows.
-local function local_time(clock, epoch)
-  local shown = clock:local_time(epoch)
-  local minutes = math.abs(shown.offset) // 60
-  local offset = ("%s%02d:%02d"):format(shown.offset < 0 and "-" or "+", minutes // 60, minutes % 60)
-  return os.date("!%Y-%m-%dT%H:%M:%S", shown.seconds) .. offset, shown.zone
-end
-
-local function times_of(one, now, count)
-  local list, at = json.array {}, one.clock and one.clock:next(math.max(now, one.since or now))
-  while at and #list < count do
-    local text, zone = local_time(one.clock, at)
-    list[#list + 1] = { at = at, ["local"] = text, zone = zone }
-    at = one.clock:next(at)
-  end
-  return list
-end
-
 function words.next(arguments)
   local options, read = open("next", arguments, 1)
   if not options then return read end
   local one, err = overview.find(read, options.id)
   if not one then return cli.fail(err) end
-  local times = times_of(one, read.now, options.count or 10)
+  local times = one.clock and fire_times.next(one.clock, math.max(read.now, one.since or 0), options.count or 10) or {}
   if options.json then
+    local told = json.array {}
+    for i, at in ipairs(times) do told[i] = { at = at, ["local"] = fire_times.iso(one.clock, at) } end
     print(json.encode { id = one.id, kind = one.kind, expression = one.expression, tz = one.tz, paused = one.paused,
-                        times = times })
+                        times = told })
     return cli.OK
   end
-  for _, time in ipairs(times) do
-    print(("%s  %s %-5s in %s"):format(os.date("!%a", one.clock:local_time(time.at).seconds),
-      time["local"]:sub(1, 19):gsub("T", " "), report.safe(time.zone), overview.span(time.at - read.now)))
-  end
+  for _, at in ipairs(times) do print(("%s  in %s"):format(fire_times.text(one.clock, at), overview.span(at - read.now))) end
   if options.quiet then return cli.OK end
   if one.kind == "on_file" then report.say(("%s fires when a file comes to %s"):format(one.id, one.expression)) end
   if one.kind == "on_event" then report.say(("%s fires when %s ends"):format(one.id, one.expression)) end

@@ -3,8 +3,8 @@
 local control = require "upjob.control"
 local due = require "upjob.due"
 local errors = require "upjob.errors"
+local fire_times = require "upjob.fire_times"
 local journal = require "upjob.journal"
-local native = require "upjob.native.schedule"
 local shell = require "upjob.shell"
 local system = require "upjob.native.system"
 
@@ -17,9 +17,8 @@ local PAGE, MOST_PAGES = 1000, 20 -- of runs that are looked through, newest fir
 -- When it fires next, after now and as it stands in the journal: time, clock | nil: a file or another schedule decides, or never.
 local function next_of(row, now)
   local d = row.definition
-  if d.kind ~= "cron" and d.kind ~= "every" and d.kind ~= "at" then return nil end
-  local clock = native.clock { kind = d.kind, expression = d.expression, tz = d.tz }
-  if not clock then return nil end
+  local ok, clock = pcall(fire_times.clock, d, row.since) -- the zone may be gone
+  if not ok or not clock then return nil end
   local item = due.item { id = row.id, definition = d, clock = clock, since = math.max(row.since or 0, now),
                           last_due = row.last_due, pass = d.pass }
   local _, at = due.next(item)

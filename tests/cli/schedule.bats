@@ -76,7 +76,7 @@ assert "next" not in by["orders"] and "last" not in by["orders"]'
     start_daemon
     upjob schedule next nightly --count 3 --state "$STATE"
     expect_status 0
-    [ "$(grep -cE '^(Mon|Tue|Wed|Thu|Fri)  20[0-9-]+ 06:00:00 CES?T +in ' <<<"$output")" = 3 ]
+    [ "$(grep -cE '^(Mon|Tue|Wed|Thu|Fri) 20[0-9-]+ 06:00:00 [+]0[12]:00  in ' <<<"$output")" = 3 ]
     upjob schedule next nightly --count 2 --json --state "$STATE"
     as_json 'from datetime import datetime
 assert len(lines[0]["times"]) == 2
@@ -91,6 +91,20 @@ for time in lines[0]["times"]: assert datetime.fromisoformat(time["local"]).time
     upjob schedule trigger nihgtly --state "$STATE"
     expect_status 2
     expect_error '(did you mean "nightly"?)'
+}
+
+@test "the next time is the same for the list, for next, and without the daemon" {
+    echo 'schedule.every("25m", { run = function() end })' >automations/odd.lua
+    start_daemon
+    as_text() { python3 -c 'import json, sys; print(next(eval(sys.argv[1]) for line in sys.stdin for one in [json.loads(line)]
+                if one["id"] == "odd"))' "$1" <<<"$output"; }
+    upjob schedule list --json --state "$STATE"
+    listed=$(as_text 'one["next"]')
+    upjob schedule next odd --json --count 1 --state "$STATE"
+    [ "$(as_text 'one["times"][0]["at"]')" = "$listed" ]
+    stop_daemon
+    upjob schedule list --json --state "$STATE"
+    [ "$(as_text 'one["next"]')" = "$listed" ]
 }
 
 @test "a triggered run is waited for, and its failure is the exit status and in the status" {
@@ -144,8 +158,13 @@ assert len(seconds["nightly"]) == 1 and len(seconds["reports/yearly"]) == 2 and 
     expect_error "run 1 has not ended within 0.5 s, and goes on"
     upjob schedule list --state "$STATE"
     expect_output "running"
-    kill "$DAEMON_PID"
-    kill "$DAEMON_PID"
+    kill "$DAEMON_PID" # waits for the run to end; the second one, at the end of the test, does not
+    local i
+    for ((i = 0; i < 300; i++)); do
+        grep -q 'once more' daemon.log && return
+        sleep 0.05
+    done
+    return 1
 }
 
 @test "a schedule stays paused when the daemon is started again, and runs nothing" {
