@@ -41,7 +41,7 @@ function words.list(arguments)
   local letters, err = store:dead_letters {}
   if not letters then return cli.fail(err) end
   if options.json then
-    for _, letter in ipairs(letters) do print(json.encode(letter)) end
+    for _, letter in ipairs(letters) do print(json.encode(require("upjob.journal").readable(letter))) end
     return cli.OK
   end
   if #letters == 0 then

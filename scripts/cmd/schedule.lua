@@ -33,7 +33,7 @@ function words.list(arguments)
   local options, read = open("list", arguments, 1)
   if not options then return read end
   if options.json then
-    for _, one in ipairs(read.schedules) do print(json.encode(overview.plain(one))) end
+    for _, one in ipairs(read.schedules) do print(json.encode(require("upjob.journal").readable(overview.plain(one)))) end
     return cli.OK
   end
   if #read.schedules == 0 then

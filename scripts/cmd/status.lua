@@ -84,7 +84,7 @@ local function print_json(read, problems)
     plain.schedule = run.schedule
     told.failed[i] = plain
   end
-  print(json.encode(told))
+  print(json.encode(require("upjob.journal").readable(told)))
 end
 
 -- ---- for a person ----

@@ -138,6 +138,15 @@ function journal.error(err)
   return copy
 end
 
+--- A value of the journal as JSON can have it: names of files and what programs print need not be UTF-8.
+function journal.readable(value)
+  if type(value) == "string" then return utf8.len(value) and value or system.printable(value, true) end
+  if type(value) ~= "table" then return value end
+  local copy = {}
+  for name, field in pairs(value) do copy[journal.readable(name)] = journal.readable(field) end
+  return setmetatable(copy, getmetatable(value))
+end
+
 -- ---- operations ----
 
 local function ask(self, operation, params)

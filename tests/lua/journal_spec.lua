@@ -32,14 +32,20 @@ describe("the journal", function()
     local store = new_store()
     local event = { due = 1.5, late = false, list = json.array {}, names = { "a", "b" }, deep = { { x = json.null } } }
     local run = assert(store:begin_run { kind = "automation", schedule = "nightly/clean", event = event,
-                                          directory = "/srv/é" })
-    assert.equal("/srv/é", run.directory)
+                                          directory = "/srv/\xe9" })
+    assert.equal("/srv/\xe9", run.directory)
     assert.equal(1.5, run.event.due)
     assert.is_false(run.event.late)
     assert.same({}, run.event.list)
     assert.same({ "a", "b" }, run.event.names)
     assert.equal("integer", math.type(run.id))
     store:close()
+  end)
+
+  it("can be told as JSON, whatever names and output were", function()
+    local list = json.array {}
+    local told = journal.readable { file = "/in/\xff.csv", ["\xfe"] = { 1, false, "é", "a\nb" }, list = list }
+    assert.equal([[{"\\xFE":[1,false,"é","a\nb"],"file":"/in/\\xFF.csv","list":[]}]], json.encode(told))
   end)
 
   it("writes of a script's result what can be written, and fails for none", function()
@@ -54,7 +60,7 @@ describe("the journal", function()
     local told = assert(store:run { id = run.id })
     assert.equal(9, #told.steps)
     assert.equal("textwith", told.steps[6].detail)
-    assert.equal("\\x00binary\\xFF", select(2, next(told.steps[5].detail)))
+    assert.equal("binary\xff", select(2, next(told.steps[5].detail)))
     assert.equal(3, told.steps[1].detail.x)
     store:close()
   end)

@@ -54,7 +54,7 @@ def test_killed_daemon():
         assert daemon.end() == 0
         check_every_tick_has_one_run(daemon, "a")
         told = collections.Counter(line.split()[1] for line in daemon.lines("tick"))
-        assert set(told.values()) == {1} and len(told) == len(daemon.runs("a")), (seed, told)
+        assert set(told.values()) == {1} and len(told) == len(daemon.runs("a", "succeeded")), (seed, told)
 
 
 def test_killed_with_children():
