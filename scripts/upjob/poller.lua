@@ -19,13 +19,13 @@ local SPREAD = 0.6180339887 -- the places in the interval of the first, second, 
 local poller = {}
 poller.__index = poller
 
--- client → { count = polls begun, slow = intervals between looks, domains = { name → poller } }
+-- client → { count = polls begun, slow = intervals between looks, domains = { name → poller }, outages = { code → outage } }
 local groups = setmetatable({}, { __mode = "k" })
 
 local function group_of(client)
   local group = groups[client]
   if not group then
-    group = { count = 0, slow = 1, domains = {} }
+    group = { count = 0, slow = 1, domains = {}, outages = {} }
     groups[client] = group
   end
   return group
@@ -77,19 +77,40 @@ end
 
 -- ---- when ----
 
+-- Domains of a client that fail in the same way are one outage, which is told once, and when it is over for all of them.
 local function tell_outage(self, err)
   self.failures = self.failures + 1
-  self.failing_since = self.failing_since or native.now()
-  if self.failures ~= TOLD_AFTER then return end
-  log.warn("the upload jobs of domain %s are not seen: %s; they are looked for until they are", self.domain, tostring(err))
+  if self.outage or self.failures < TOLD_AFTER then return end
+  local outages = self.group.outages
+  local outage = outages[err.code]
+  if not outage then
+    outage = { code = err.code, since = native.now(), domains = 0, failing = 0 }
+    outages[err.code] = outage
+    log.warn("the upload jobs of domain %s are not seen: %s; they are looked for until they are, and so are those of other "
+      .. "domains that fail in this way", self.domain, tostring(err), { domain = self.domain, code = err.code })
+  end
+  outage.domains, outage.failing = outage.domains + 1, outage.failing + 1
+  self.outage = outage
+end
+
+-- This domain is no longer part of it: true when it was the last one.
+local function leave_outage(self)
+  local outage = self.outage
+  if not outage then return false end
+  self.outage = nil
+  outage.failing = outage.failing - 1
+  if outage.failing > 0 then return false end
+  self.group.outages[outage.code] = nil
+  return true
 end
 
 local function tell_end_of_outage(self)
-  if self.failures >= TOLD_AFTER then
-    log.warn("the upload jobs of domain %s are seen again, after %s", self.domain,
-      report.seconds(native.now() - self.failing_since))
-  end
-  self.failures, self.failing_since = 0, nil
+  local outage = self.outage
+  self.failures = 0
+  if not leave_outage(self) then return end
+  log.warn("the upload jobs of %s are seen again, after %s",
+    outage.domains == 1 and "domain " .. self.domain or report.plural(outage.domains, "domain"),
+    report.seconds(native.now() - outage.since), { domain = self.domain })
 end
 
 -- When the next look is due.
@@ -188,12 +209,14 @@ function poller:leave(watch)
   self.watches[watch] = nil
   if next(self.watches) then return self:pace() end
   if self.group.domains[self.domain] == self then self.group.domains[self.domain] = nil end
+  leave_outage(self)
   self.task:cancel()
 end
 
 --- Ends it for its watches, which are told.
 function poller:finish(err)
   self.error = err
+  leave_outage(self)
   if self.group.domains[self.domain] == self then self.group.domains[self.domain] = nil end
   self.begun:set()
   for watch in pairs(self.watches) do watch:ended(err) end

@@ -278,6 +278,30 @@ describe("the poll of a domain", function()
     assert.equals(0, of:about().failures)
   end)
 
+  it("tells an outage of several domains once, and its end", function()
+    local log = require "upjob.log"
+    local warn, lines = log.warn, {}
+    log.warn = function(format, ...) lines[#lines + 1] = format:format(...) end -- luacheck: ignore 122
+    local client = fake_client { acme = { {} }, other = { {} } }
+    local of <close> = begin(client)
+    local other <close> = begin(client, { domain = "other" })
+    for _, domain in ipairs { "acme", "other" } do
+      client.list[domain] = { code = "ConnectionError", retryable = true, message = "no network" }
+    end
+    eventually(function() return of:about().failures >= 4 and other:about().failures >= 4 end)
+    assert.equals(1, #lines)
+    assert.matches("^the upload jobs of domain %w+ are not seen: no network; they are looked for until they are", lines[1])
+    client.list.acme = { {} }
+    eventually(function() return of:about().failures == 0 end)
+    assert.equals(1, #lines)
+    client.list.other = { {} }
+    eventually(function() return other:about().failures == 0 end)
+    log.warn = warn -- luacheck: ignore 122
+    assert.equals(2, #lines)
+    assert.matches("^the upload jobs of 2 domains are seen again, after ", lines[2])
+    assert.is_nil(next(of.poller.group.outages))
+  end)
+
   it("takes what is created after a first look that failed for something new", function()
     local client = fake_client { acme = { code = "ConnectionError", retryable = true, message = "no network" } }
     local of <close> = begin(client)
