@@ -6,6 +6,7 @@ local journal = require "upjob.journal"
 local json = require "upjob.json"
 local log = require "upjob.log"
 local native = require "upjob.native.control"
+local report = require "upjob.report"
 local system = require "upjob.native.system"
 local task = require "upjob.task"
 
@@ -26,9 +27,14 @@ local function refused(code, message)
   return json.encode { ok = false, error = { code = code, message = message } }
 end
 
+-- What a message is about need not be UTF-8, which JSON is.
+local function text_of(value)
+  return value ~= nil and report.safe(value, true) or nil
+end
+
 local function plain_error(err)
-  if not errors.is(err) then return { code = "InternalError", message = tostring(err) } end
-  return { code = err.code, message = err.message, retryable = err.retryable or nil, file = err.file }
+  if not errors.is(err) then return { code = "InternalError", message = text_of(err) } end
+  return { code = text_of(err.code), message = text_of(err.message), retryable = err.retryable or nil, file = text_of(err.file) }
 end
 
 -- The answer to a request that is JSON: result | nil, err

@@ -58,11 +58,11 @@ describe("the control socket", function()
 
   it("answers what a handler returns, and its errors", function()
     serve { echo = echo, nothing = function() end, list = function() return json.array {} end,
-            refuse = function() return nil, require("upjob.errors").new { code = "NotFound", message = "no x" } end,
+            refuse = function() return nil, require("upjob.errors").new { code = "NotFound", message = "no x\xFF" } end,
             slow = function() task.sleep(0.05) return 7 end }
     assert.same({ said = "hé\n" }, control.ask(state, { command = "echo", text = "hé\n" }))
     local result, err = control.ask(state, { command = "refuse" })
-    assert.same({ nil, "NotFound", "no x" }, { result, err.code, err.message })
+    assert.same({ nil, "NotFound", "no x\\xFF" }, { result, err.code, err.message })
     assert.is_true(control.ask(state, { command = "nothing" }))
     assert.same({}, control.ask(state, { command = "list" }))
     assert.equals(7, control.ask(state, { command = "slow" }))
@@ -72,10 +72,14 @@ describe("the control socket", function()
     serve { trigger = echo }
     local _, err = control.ask(state, { command = "tigger" })
     assert.matches('there is no command "tigger" (did you mean "trigger"?)', err.message, 1, true)
-    for _, text in ipairs { "{", "7", "{}", "" } do
-      local answer = python(("s = connect()\ns.sendall(%q.encode() + b'\\n')\nprint(line(s))"):format(text))[1]
-      assert.equals("UsageError", json.decode(answer).error.code)
-    end
+    local answers = python [[
+for text in (b'{', b'7', b'{}', b'', b'null', b'\xff', b'{"command":"\xff"}', b'{"command":"\\u0000"}', b'{"command":{}}',
+             b'[' * 10000):
+    s = connect()
+    s.sendall(text + b"\n")
+    print(line(s))]]
+    assert.equals(10, #answers)
+    for _, answer in ipairs(answers) do assert.equals("UsageError", json.decode(answer).error.code) end
   end)
 
   it("says that the daemon could not answer when a handler raises, and lives on", function()
