@@ -159,18 +159,26 @@ static bool open_again(struct journal *j, bool damage_seen, struct err *err)
     return open_database(j, damage_seen, err);
 }
 
-static bool tell_loss(struct journal *j, const char *why, struct err *err)
+/* Once, to whom it comes first: nothing of what was known is in the store any more. */
+static bool tell_loss(struct journal *j, struct err *err)
 {
-    err->retryable = false;
-    return err_set(err, ERR_DAMAGED, "the journal %s %s: what was to be written is not in it%s%s", j->path, why,
-                   j->notice ? "; " : "", j->notice ? j->notice : "");
+    j->was_replaced = false;
+    return err_set(err, ERR_DAMAGED,
+                   "the journal %s was damaged, moved or removed while it was used: what was to be written is not "
+                   "in it%s%s",
+                   j->path, j->notice ? "; " : "", j->notice ? j->notice : "");
 }
 
 bool journal_run(struct journal *j, journal_operation *operation, const cJSON *params, cJSON **reply, struct err *err)
 {
     *reply = NULL;
-    if (!is_in_place(j) && !open_again(j, false, err))
-        return false;
+    if (!is_in_place(j)) {
+        j->was_replaced = true;
+        if (!open_again(j, false, err))
+            return false;
+    }
+    if (j->was_replaced)
+        return tell_loss(j, err);
     bool ok = operation(j, params, reply, err);
     if (ok && is_in_place(j))
         return true;
@@ -178,14 +186,9 @@ bool journal_run(struct journal *j, journal_operation *operation, const cJSON *p
     *reply = NULL;
     if (!ok && !err_is(err, ERR_DAMAGED))
         return false;
-    struct err reason = *err;
+    j->was_replaced = true;
     err_clear(err);
-    const char *why = ok ? "was moved away by somebody else" : "is damaged";
-    if (!open_again(j, !ok, err)) {
-        *err = ok ? *err : reason;
-        return false;
-    }
-    return tell_loss(j, why, err);
+    return open_again(j, !ok, err) && tell_loss(j, err);
 }
 
 bool journal_renew(struct journal *j, struct err *err)

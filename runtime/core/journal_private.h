@@ -29,6 +29,7 @@ struct journal {
     ino_t inode;
     int lock; /* journal.lock; -1: not open */
     bool was_open;
+    bool was_replaced; /* and nobody was told yet */
     char *notice; /* for a person: what was found while it was opened; NULL when nothing was */
 };
 
@@ -74,7 +75,7 @@ struct version {
     const struct migration *migrations; /* in order */
 };
 extern const struct migration journal_migrations[];
-/* Brings a store of an older version to this one, in one transaction, when nobody else uses it; a copy of what was is made before:
+/* Brings a store of an older version to this one, in one transaction, when nobody else uses it; a copy of what was is made before,
  * its name in `copy`, which is "" otherwise. ERR_CONFIG for a newer version and for what is no journal. */
 bool journal_check_version(const char *path, const struct version *to, bool alone, char *copy, size_t size,
                            struct err *err) MUST_CHECK;

@@ -25,7 +25,8 @@ static const char schema[] =
     "CREATE INDEX run_by_key ON run (run_key) WHERE run_key IS NOT NULL;"
     "CREATE INDEX run_open ON run (state) WHERE " RUN_IS_OPEN ";"
     "CREATE TABLE step (run INTEGER NOT NULL REFERENCES run (id) ON DELETE CASCADE, number INTEGER NOT NULL,"
-    "    attempt INTEGER NOT NULL, step TEXT NOT NULL, state TEXT NOT NULL, at REAL NOT NULL, detail TEXT, PRIMARY KEY (run, number)) WITHOUT ROWID;"
+    "    attempt INTEGER NOT NULL, step TEXT NOT NULL, state TEXT NOT NULL, at REAL NOT NULL, detail TEXT,"
+    "    PRIMARY KEY (run, number)) WITHOUT ROWID;"
     "CREATE TABLE schedule (id TEXT PRIMARY KEY, dir TEXT, file TEXT, timing TEXT, definition TEXT, created_at REAL NOT NULL,"
     "    since REAL NOT NULL," /* nothing before this is due */
     "    last_due REAL, paused INTEGER NOT NULL DEFAULT 0, gone INTEGER NOT NULL DEFAULT 0, streak INTEGER NOT NULL DEFAULT 0,"

@@ -53,6 +53,7 @@ function engine.new(options)
     active_count = 0, adopted_count = 0, turned_at = native.now(),
     running = {},      -- by schedule: how many
     left_over = {},    -- runs of files that cannot be loaded
+    losses_seen = options.store.losses,
     after = 0,         -- what follows ends and is not done yet: hooks, heartbeats
     events = setmetatable({ handlers = {} }, emitter), free = native.signal(), changed = native.signal(), errors = {} }, engine)
   return self
@@ -186,10 +187,25 @@ local function go_back(self, now)
   return schedules.sync(self)
 end
 
+-- A new journal is in the place of one that was damaged or removed: it is told of the schedules, and which are paused.
+local function tell_new_store(self)
+  local losses = self.store.losses
+  if not schedules.sync(self) then return nil end
+  for id, item in pairs(self.items) do
+    if item.paused then
+      local ok, err = self.store:pause { schedule = id, paused = true }
+      if not ok then return self:told_store(err) end
+    end
+  end
+  self.losses_seen = losses
+  return true
+end
+
 local function turn(self)
   self.turned_at = native.now()
   local now = self:now()
   if not now then return SLEEP_MOST end
+  if self.store.losses ~= self.losses_seen and not tell_new_store(self) then return SLEEP_MOST end
   if now < (self.last_now or math.huge) - JUMP_LEAST and not go_back(self, now) then return SLEEP_MOST end
   self.last_now = now
   if not tick(self, now) then return SLEEP_MOST end

@@ -49,7 +49,8 @@ function journal.open(options)
     native:close()
     return open_stores[directory]
   end
-  local self = setmetatable({ native = native, directory = directory }, store)
+  -- losses: how often the database was damaged or removed while it was used; a new one knows nothing of what was written before.
+  local self = setmetatable({ native = native, directory = directory, losses = 0 }, store)
   open_stores[directory] = self
   return self
 end
@@ -152,8 +153,9 @@ end
 local function ask(self, operation, params)
   local reply, err, notice = self.native:call(operation, params)
   warn(notice)
-  if reply == nil then return nil, err end
-  return reply
+  if reply ~= nil then return reply end
+  if err.code == "DatabaseDamaged" then self.losses = self.losses + 1 end
+  return nil, err
 end
 
 local function call(self, operation, params)

@@ -110,6 +110,27 @@ static void who_lost_a_run_writes_nothing_more_of_it(void **unused)
     journal_close(j);
 }
 
+static void the_end_of_a_step_is_written_with_the_next_or_not_at_all(void **unused)
+{
+    (void)unused;
+    struct journal *j = open_journal();
+    done(j, "begin_run", "{'kind': 'import'}");
+    refused(j, ERR_USAGE, "step", "{'id': 1, 'fence': 1, 'step': 'b', 'state': 'begin', 'first': {'step': 'a'}}");
+    refused(j, ERR_USAGE, "step", "{'id': 1, 'fence': 1, 'step': 'b', 'first': {'step': 'a', 'state': 'done'}}");
+    refused(j, ERR_LEASE_LOST, "step",
+            "{'id': 1, 'fence': 2, 'step': 'b', 'state': 'begin', 'first': {'step': 'a', 'state': 'done'}}");
+    assert_field(j, 1, "steps", "[]");
+    done(j, "step", "{'id': 1, 'fence': 1, 'step': 'b', 'state': 'begin', 'first': {'step': 'a', 'state': 'done', 'detail': 7}}");
+    done(j, "end_run", "{'id': 1, 'fence': 1, 'state': 'failed', 'first': {'step': 'b', 'state': 'failed'}}");
+    cJSON *run = get(j, "run", "{'id': 1}"), *step;
+    const char *names = "abb";
+    cJSON_ArrayForEach(step, cJSON_GetObjectItem(run, "steps"))
+        assert_int_equal(cJSON_GetStringValue(cJSON_GetObjectItem(step, "step"))[0], *names++);
+    assert_int_equal(*names, '\0');
+    cJSON_Delete(run);
+    journal_close(j);
+}
+
 static void a_retry_is_queued_until_its_time_and_is_another_attempt(void **unused)
 {
     (void)unused;
@@ -242,6 +263,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_no_field_of_a_run_is_refused_and_nothing_of_it_written,
                                         make_home, remove_home),
         cmocka_unit_test_setup_teardown(who_lost_a_run_writes_nothing_more_of_it, make_home, remove_home),
+        cmocka_unit_test_setup_teardown(the_end_of_a_step_is_written_with_the_next_or_not_at_all, make_home, remove_home),
         cmocka_unit_test_setup_teardown(a_retry_is_queued_until_its_time_and_is_another_attempt, make_home,
                                         remove_home),
         cmocka_unit_test_setup_teardown(a_child_that_outlived_its_run_begins_no_import, make_home,

@@ -213,9 +213,11 @@ static void who_has_it_open_while_another_replaces_it_writes_to_the_new_one(void
     struct journal *third = open_journal();
     free(notice_of(third));
     done(third, "begin_run", "{'kind': 'import', 'file': 'x'}");
+    refused(second, ERR_DAMAGED, "runs", "{}"); /* told once */
     cJSON *list = get(second, "runs", "{}");
     assert_int_equal(cJSON_GetArraySize(list), 1);
     cJSON_Delete(list);
+    refused(first, ERR_DAMAGED, "end_run", "{'id': 1, 'fence': 1, 'state': 'failed'}");
     refused(first, ERR_NOT_FOUND, "end_run", "{'id': 1, 'fence': 1, 'state': 'failed'}");
     journal_close(first);
     journal_close(second);
@@ -230,6 +232,7 @@ static void a_state_directory_that_is_removed_is_not_written_to_unseen(void **un
     done(j, "begin_run", "{'kind': 'import'}");
     snprintf(command, sizeof command, "rm -rf %s", state);
     assert_int_equal(system(command), 0);
+    refused(j, ERR_DAMAGED, "step", "{'id': 1, 'fence': 1, 'step': 'start', 'state': 'begin'}");
     refused(j, ERR_NOT_FOUND, "step", "{'id': 1, 'fence': 1, 'step': 'start', 'state': 'begin'}");
     char *notice = notice_of(j);
     assert_non_null(strstr(notice, "removed"));
@@ -367,7 +370,8 @@ static void an_older_version_is_copied_before_it_is_changed(void **unused)
 static void a_change_of_version_that_fails_leaves_the_store_as_it_was(void **unused)
 {
     (void)unused;
-    static const struct migration bad[] = {{1, "ALTER TABLE run ADD COLUMN color TEXT"}, {2, "UPDATE nothing SET x = 1"}, {0, NULL}};
+    static const struct migration bad[] = {
+        {1, "ALTER TABLE run ADD COLUMN color TEXT"}, {2, "UPDATE nothing SET x = 1"}, {0, NULL}};
     const struct version third = {3, bad};
     char copy[PATH_MAX + 64];
     struct err e;

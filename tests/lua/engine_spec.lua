@@ -375,6 +375,20 @@ describe("the engine", function()
     end)
   end)
 
+  it("tells a journal that was begun anew of its schedules, and which are paused", function()
+    local world = { definitions = { every("a", 1), never("b") }, answer = function() return "succeeded" end }
+    local e = start(world)
+    assert(e:pause("b", true))
+    started(world, 1)
+    world.store.known, world.store.losses = {}, 1
+    eventually("both", function() return world.store.known.a and world.store.known.b and world.store.known.b.paused end)
+    assert.is_false(world.store.known.a.paused)
+    eventually("the last tick", function() return world.store.known.a.last_due ~= nil end)
+    world.store.known = {}
+    native.sleep(1.2)
+    assert.same({}, world.store.known) -- once for each loss
+  end)
+
   it("records ticks of a paused schedule and runs nothing, until it is resumed", function()
     local world = { definitions = { every("a", 1) }, answer = function() return "succeeded" end }
     local e = start(world)

@@ -173,6 +173,25 @@ describe("the journal", function()
     again:close()
   end)
 
+  it("counts how often it was begun anew under a program that uses it", function()
+    local store = new_store()
+    assert(store:begin_run { kind = "import" })
+    assert.equal(0, store.losses)
+    assert(system.remove_tree(store.directory) ~= false)
+    local log = require "upjob.log"
+    local warn, told = log.warn, {}
+    log.warn = function(...) told[#told + 1] = string.format(...) end
+    local run, err = store:begin_run { kind = "import" }
+    log.warn = warn
+    assert.is_nil(run)
+    assert.is_true(errors.has_code(err, "DatabaseDamaged"))
+    assert.match("removed", told[1])
+    assert.equal(1, store.losses)
+    assert.is_true(assert(store:begin_run { kind = "import" }).id > 1)
+    assert.equal(1, store.losses)
+    store:close()
+  end)
+
   it("removes the logs of the runs that it forgets", function()
     local store = new_store()
     assert(system.make_directory(store.directory .. "/runs", tonumber("700", 8)))
