@@ -223,7 +223,8 @@ def test_open_files():
 
 def test_a_crash():
     """a script that crashes is told with the signal and its last words, and ends as failed"""
-    found = outcome_of('io.stderr:write("about to fall\\n") os.execute("kill -SEGV $PPID") while true do end')
+    found = outcome_of('io.stderr:write("about to fall\\n") os.execute("kill -SEGV $PPID") while true do end',
+                       env={"ASAN_OPTIONS": "handle_segv=0"})
     assert found["state"] == "failed" and found["run"]["state"] == "failed" and found["signal"] == signal.SIGSEGV, found
     assert "segmentation fault" in found["error"]["message"] and "about to fall" in found["error"]["message"], found
     assert found["run"]["exit_status"] == 139 and "about to fall" in found["run"]["output"], found
