@@ -20,7 +20,7 @@ struct mail {
     const char *const *to; /* likewise */
     size_t to_count;
     const char *subject, *text; /* UTF-8; the text's lines may end with LF or CR LF */
-    const char *id;             /* of this message among all of this sender: the left part of its Message-ID, in letters and digits */
+    const char *id; /* of this message among all of this sender: the left part of its Message-ID, in letters and digits */
     time_t time;
 };
 

@@ -243,8 +243,8 @@ static void sent(uv_async_t *async)
     pthread_join(call->thread, NULL);
     curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
     if (code == CURLE_USE_SSL_FAILED) {
-        err_set(&e, ERR_CONNECTION, "the mail server does not offer STARTTLS, and nothing is sent without: use smtps://, or a server "
-                                    "that does");
+        err_set(&e, ERR_CONNECTION, "the mail server does not offer STARTTLS, and nothing is sent without: use smtps://, or a "
+                                    "server that does");
     } else if (code == CURLE_LOGIN_DENIED && status < 400) {
         err_set(&e, "MailRefused", "the mail server takes no user name and password in a way that is known here");
     } else if (code != CURLE_OK && code != CURLE_OPERATION_TIMEDOUT && status >= 400 && call->reply[0]) {

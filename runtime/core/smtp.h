@@ -26,8 +26,9 @@ struct smtp_request {
 bool smtp_check(const struct smtp_request *request, struct err *err) MUST_CHECK;
 
 struct smtp_call;
-/* For a program that has made its http, which starts libcurl. `done` is called in a turn of the loop, once; e->code is "" when the server has taken the message, for all of its receivers.
- * Otherwise ERR_CONNECTION, ERR_TIMEOUT, or "MailRefused" with the server's code in e->status; retryable as that says (4xx). */
+/* For a program that has made its http, which starts libcurl. `done` is called in a turn of the loop, once; e->code is "" when
+ * the server has taken the message, for all of its receivers. Otherwise ERR_CONNECTION, ERR_TIMEOUT, or "MailRefused" with the
+ * server's code in e->status; retryable as that says (4xx). */
 struct smtp_call *smtp_start(struct loop *loop, const struct smtp_request *request, void (*done)(void *arg, const struct err *e),
                              void *arg, struct err *err) MUST_CHECK;
 /* Ends it within some milliseconds; `done` is not called. The server has the message whole or not at all. */

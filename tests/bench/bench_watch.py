@@ -31,8 +31,9 @@ def bench_watch(work):
         for thread in threads:
             thread.join()
     with Service(data=data, args=["--throttle"]) as service:
-        watcher = subprocess.Popen([UPJOB, "run", os.path.join(here, "watch.lua"), f"http://{service.host}", str(DOMAINS), str(SECONDS),
-                                    str(STOPS)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        watcher = subprocess.Popen([UPJOB, "run", os.path.join(here, "watch.lua"), f"http://{service.host}", str(DOMAINS),
+                                    str(SECONDS), str(STOPS)],
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         begun = json.loads(watcher.stdout.readline())
         for domain, job in made[:: len(made) // STOPS][:STOPS]:
             service.stop_job(domain, job)
@@ -41,6 +42,7 @@ def bench_watch(work):
         if watcher.returncode != 0:
             sys.exit(f"watch.lua: {messages}")
         seen = json.loads(out)
-    print(f"watch: {begun['jobs']:,} jobs over {DOMAINS} domains in one process, every 15 s: {seen['calls']:.2f} calls of ListUploadJobs a second "
-          f"(5 are taken to be allowed; {seen['failures']} looks failed), {seen['cpu'] * 100:.2f} % of a core, {seen['resident']:.1f} MiB "
-          f"resident (peak {seen['peak']:.1f}); begun in {begun['begun']} s; {seen['events']} of {STOPS} changes told{messages and ': ' + messages}")
+    print(f"watch: {begun['jobs']:,} jobs over {DOMAINS} domains in one process, every 15 s: {seen['calls']:.2f} calls of "
+          f"ListUploadJobs a second (5 are taken to be allowed; {seen['failures']} looks failed), {seen['cpu'] * 100:.2f} % of a "
+          f"core, {seen['resident']:.1f} MiB resident (peak {seen['peak']:.1f}); begun in {begun['begun']} s; {seen['events']} of "
+          f"{STOPS} changes told{messages and ': ' + messages}")

@@ -75,8 +75,8 @@ static void nothing_put_into_a_header_begins_another(void **state)
 
 static void what_is_no_address_is_refused(void **state)
 {
-    static const char *const bad[] = {"", "ops", "@example.com", "ops@", "a b@example.com", "ops@example.com>", "<ops@example.com",
-                                      "a@b@c", "a@b,c@d", "Ops <>", "\xC3\xBC@example.com"};
+    static const char *const bad[] = {"", "ops", "@example.com", "ops@", "a b@example.com", "ops@example.com>",
+                                      "<ops@example.com", "a@b@c", "a@b,c@d", "Ops <>", "\xC3\xBC@example.com"};
     char out[MAIL_ADDRESS], longest[400];
     struct err e;
     (void)state;
@@ -93,7 +93,8 @@ static void what_is_no_address_is_refused(void **state)
 
 static void other_letters_are_encoded_in_headers_and_text(void **state)
 {
-    static const char *const to[] = {"J\xC3\xBCrgen <j@example.com>", "\"Smith, A.\" <a@example.com>", "Ops (night) <n@example.com>"};
+    static const char *const to[] = {"J\xC3\xBCrgen <j@example.com>", "\"Smith, A.\" <a@example.com>",
+                                     "Ops (night) <n@example.com>"};
     struct mail mail = plain();
     struct err e;
     (void)state;

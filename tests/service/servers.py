@@ -187,8 +187,8 @@ class Instance:
 
 class MailServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
     """A mail server. tls: "at once", "starttls" (offered) or None; `password`: that of the user "upjob", who must say it.
-    `answers` maps a command (RCPT; "." for the end of the message) to replies in its place, the first of them next; a reply that is
-    a number is a pause before what it would say otherwise."""
+    `answers` maps a command (RCPT; "." for the end of the message) to replies in its place, the first of them next; a reply that
+    is a number is a pause before what it would say otherwise."""
     daemon_threads = True
     allow_reuse_address = True
 

@@ -13,9 +13,9 @@ SECRETS = ["T0SECRET", "hunter2hunter2", "PRIVATE", base64.b64encode(b"\0upjob\0
 def certificate():
     paths = [os.path.join(work.name, name) for name in ("key.pem", "cert.pem")]
     if not os.path.exists(paths[1]):
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", paths[0], "-out", paths[1], "-days", "2",
-                        "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"], check=True,
-                       capture_output=True)
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", paths[0], "-out", paths[1],
+                        "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"],
+                       check=True, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(paths[1], paths[0])
     return paths[1], context
@@ -30,7 +30,8 @@ class State:
     def upjob(self, *arguments, **variables):
         done = subprocess.run([UPJOB, *arguments, "--state", self.path] if arguments[0] == "notify" else
                               [UPJOB, "run", "-v", "--state", self.path, "-e", *arguments],
-                              stdin=subprocess.DEVNULL, text=True, capture_output=True, timeout=60, env={**os.environ, **variables})
+                              stdin=subprocess.DEVNULL, text=True, capture_output=True, timeout=60,
+                              env={**os.environ, **variables})
         shown = done.stdout + done.stderr
         for path in glob.glob(os.path.join(self.path, "journal.db*")):
             with open(path, "rb") as file:
@@ -241,8 +242,8 @@ LOGIN = 'username = "upjob", password = "hunter2hunter2", '
 
 
 def sent(server, state, options="", scheme="smtp", **variables):
-    return state.send(f'notify.email{{ server = "{scheme}://localhost:{server.port}", from = "upjob <upjob@example.com>", {options} '
-                      'to = { "ops@example.com", "Jürgen <j@example.com>" } }', **variables)
+    return state.send(f'notify.email{{ server = "{scheme}://localhost:{server.port}", from = "upjob <upjob@example.com>", '
+                      f'{options} to = {{ "ops@example.com", "Jürgen <j@example.com>" }} }}', **variables)
 
 
 def test_email():
@@ -299,7 +300,8 @@ def test_email_that_is_given_up():
             began = time.monotonic()
             state = State()
             _, out, messages = state.upjob(f'''
-                local mail = notify.email{{ server = "smtp://127.0.0.1:{server.port}", from = "a@b", to = "c@d", starttls = false }}
+                local mail = notify.email{{ server = "smtp://127.0.0.1:{server.port}", from = "a@b", to = "c@d",
+                                            starttls = false }}
                 print(select(2, task.timeout(0.5, mail.send, mail, {{ message = ("x"):rep(1000000) }})))''')
             assert out == "not done within 0.5 s\n" and time.monotonic() - began < 20, (answers, out, messages)
             assert server.mails == [] and len(state.letters()) == 1, answers
@@ -314,8 +316,8 @@ def test_email_is_not_sent_in_the_open():
     with MailServer(context, "at once", "hunter2hunter2") as server:
         out, _ = sent(server, State(), LOGIN, "smtps")
         assert "certificate of localhost" in out and server.commands == [], out
-    out = State().upjob('print(pcall(notify.email, { server = "smtp://mail.example.com", from = "a@b", to = "c@d", username = "u", '
-                        'password = "hunter2hunter2", starttls = false }))')[1]
+    out = State().upjob('print(pcall(notify.email, { server = "smtp://mail.example.com", from = "a@b", to = "c@d", '
+                        'username = "u", password = "hunter2hunter2", starttls = false }))')[1]
     assert "over TLS only" in out, out
 
 
@@ -337,13 +339,15 @@ def test_handlers():
             assert(run:wait())
             while not succeeded do task.sleep(0.05) end
             watch:close()
-            print(notify.webhook{{ url = "{server.url}/failure" }}({{ schedule = "nightly" }}, {{ code = "X", message = "it broke" }}))
+            local failed = notify.webhook{{ url = "{server.url}/failure" }}
+            print(failed({{ schedule = "nightly" }}, {{ code = "X", message = "it broke" }}))
         ''')[1:]
         assert out.strip() == "true", (out, messages)
         got = [(request.path, json.loads(request.body)) for request in server.requests]
         assert [body["type"] for path, body in got if path == "/watch"][-1:] == ["succeeded"], got
         assert any("import of c.csv to acme: SUCCEEDED, 2 created" in body["text"] for path, body in got if path == "/done"), got
-        assert [body["subject"] for path, body in got if path == "/failure"] == ["upjob: automation nightly failed: it broke"], got
+        subjects = [body["subject"] for path, body in got if path == "/failure"]
+        assert subjects == ["upjob: automation nightly failed: it broke"], got
 
 
 def test_automation():
