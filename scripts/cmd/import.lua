@@ -24,7 +24,8 @@ function import.parser()
   p:option("--key", "The column that tells profiles apart; without --map, columns that equal a place in a profile go there "
     .. "and the rest become custom attributes."):argname("COLUMN")
   p:option("--name", "DisplayName of the job; the file's name otherwise."):argname("NAME")
-  p:option("--run-key", "Ends the DisplayName, so that a later run can find this job."):argname("KEY")
+  p:option("--run-key", "Ends the DisplayName, as ten letters and digits do otherwise: this import, given again with "
+    .. "its key, finds its job."):argname("KEY")
   cli.number_option(p, "--expires", "Days until imported profiles vanish, 1 to 1098; 14 otherwise.", "DAYS",
     "days, from 1 to 1098", { integer = true, least = 1, most = 1098 })
   cli.max_failed_option(p, "Up to that many rows (or that share) may be rejected or fail.")

@@ -8,6 +8,7 @@ local log = require "upjob.log"
 local progress_line = require "upjob.progress"
 local replies = require "upjob.replies"
 local report = require "upjob.report"
+local run_key = require "upjob.run_key"
 
 local words, parsers = {}, {}
 
@@ -74,7 +75,7 @@ function words.list(arguments)
     rows[i] = { shown.JobId, status_text(shown), report.time(shown.CreatedAt), shown.DisplayName }
   end
   for _, line in ipairs(report.table({ { title = "JobId", whole = true }, { title = "Status" }, { title = "Created" },
-                                       { title = "DisplayName" } }, rows)) do
+                                       { title = "DisplayName", ends = run_key.LENGTH + 1 } }, rows)) do
     print(line)
   end
   return cli.OK

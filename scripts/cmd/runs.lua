@@ -61,7 +61,7 @@ function words.list(arguments)
   elseif #rows == 0 then
     report.say(("no runs in the journal of %s"):format(store.directory))
   else
-    print(table.concat(run_view.table(rows, store:now()), "\n"))
+    print(table.concat(run_view.table(rows, store:now(), report.painter("stdout", options.color)), "\n"))
   end
   return cli.OK
 end

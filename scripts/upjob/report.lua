@@ -162,15 +162,23 @@ local function fit(columns, widths, room)
   end
 end
 
---- A table as lines. columns: { { title=, right=bool, max=, whole=bool, paint=function(text, i) }, … }; rows: lists of strings.
--- It fits `room` columns, those of the terminal when standard output is one; `whole` columns are not made narrower. paint colours
--- the cell of row i.
+-- Cut in the middle, so that its last `ends` characters stay, where there is room for more than them.
+local function cut_before(text, columns, ends)
+  local at = ends and width(text) > columns and columns >= ends + LEAST_WIDTH and utf8.offset(text, -ends)
+  if not at then return cut(text, columns) end
+  local tail = text:sub(at)
+  return cut(text, columns - width(tail)) .. tail
+end
+
+--- A table as lines. columns: { { title=, right=bool, max=, whole=bool, ends=, paint=function(text, i) }, … }; rows: lists of
+-- strings. It fits `room` columns, those of the terminal when standard output is one; `whole` columns are not made narrower. What
+-- is cut keeps its last `ends` characters. paint colours the cell of row i.
 function report.table(columns, rows, room)
   local widths, lines = {}, {}
   for i, column in ipairs(columns) do
     widths[i] = width(column.title)
     for _, row in ipairs(rows) do
-      row[i] = cut(report.safe(row[i] or ""), column.max or 60)
+      row[i] = cut_before(report.safe(row[i] or ""), column.max or 60, column.ends)
       widths[i] = math.max(widths[i], width(row[i]))
     end
   end
@@ -178,7 +186,7 @@ function report.table(columns, rows, room)
   local function line(row, number)
     local cells = {}
     for i, column in ipairs(columns) do
-      cells[i] = pad(cut(row[i], widths[i]), widths[i], column.right)
+      cells[i] = pad(cut_before(row[i], widths[i], column.ends), widths[i], column.right)
       if number and column.paint then cells[i] = column.paint(cells[i], number) end
     end
     return (table.concat(cells, "  "):gsub("%s+$", ""))

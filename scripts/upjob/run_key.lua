@@ -1,8 +1,11 @@
 --- Run keys: what ends a job's DisplayName, so that the run that made the job finds it again.
 local run_key = {}
 
-local LETTERS, LENGTH = "abcdefghijklmnopqrstuvwxyz0123456789", 10
+local LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 local NAME_MAX = 255 -- characters of a DisplayName
+
+--- Characters of a key that is made.
+run_key.LENGTH = 10
 
 --- What stands in a rehearsal for a key that will be made.
 run_key.SOME = "<run key>"
@@ -12,7 +15,7 @@ function run_key.make()
   local source <close> = io.open("/dev/urandom", "rb")
   if source then source:setvbuf("no") end
   local letters = {}
-  while #letters < LENGTH do
+  while #letters < run_key.LENGTH do
     local byte = source and source:read(1)
     local number = byte and byte:byte() or math.random(0, 255)
     if number < 252 then -- 7 × 36: each letter is as likely

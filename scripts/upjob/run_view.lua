@@ -25,9 +25,7 @@ local function outcome(row)
   return err and err.message or row.job_status or ""
 end
 
-local COLUMNS = { { title = "Run", right = true, whole = true }, { title = "State", whole = true },
-                  { title = "Begun", whole = true }, { title = "Took", right = true, whole = true }, { title = "File" },
-                  { title = "Domain" }, { title = "Outcome" } }
+local COLORS = { succeeded = "green", failed = "red", lost = "red", interrupted = "yellow", running = "cyan" }
 
 --- A run as JSON can have it: names that are no text are shown as what can be printed of them.
 function run_view.plain(value)
@@ -41,14 +39,17 @@ function run_view.plain(value)
   return copy
 end
 
---- A list of runs as the lines of a table. `now` is the store's clock.
-function run_view.table(rows, now)
+--- A list of runs as the lines of a table. `now` is the store's clock, paint as report.painter gives it.
+function run_view.table(rows, now, paint)
   local cells = {}
   for i, row in ipairs(rows) do
     cells[i] = { ("%d"):format(row.id), row.state, report.time(row.begun_at or row.queued_at), took(row, now), subject(row),
                  row.domain or "", outcome(row) }
   end
-  return report.table(COLUMNS, cells)
+  local function paint_state(text, i) return COLORS[rows[i].state] and paint(COLORS[rows[i].state], text) or text end
+  return report.table({ { title = "Run", right = true, whole = true }, { title = "State", whole = true, paint = paint_state },
+                        { title = "Begun", whole = true }, { title = "Took", right = true, whole = true }, { title = "File" },
+                        { title = "Domain" }, { title = "Outcome" } }, cells)
 end
 
 -- ---- one run ----

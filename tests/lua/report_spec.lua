@@ -19,6 +19,17 @@ describe("a table", function()
     end
   end)
 
+  it("keeps the end of what ends with something to look for, where there is room for it", function()
+    local named = { { title = "JobId", whole = true }, { title = "DisplayName", ends = 11 } }
+    local function cell(room, name)
+      return report.table(named, { { ("0"):rep(32), name } }, room)[3]:sub(35)
+    end
+    assert.equal("customers-2026.csv 9c7hqt7al5", cell(80, "customers-2026.csv 9c7hqt7al5"))
+    assert.equal("customers… 9c7hqt7al5", cell(34 + 21, "customers-2026.csv 9c7hqt7al5"))
+    assert.equal("日本語の… 9c7hqt7al5", cell(34 + 21, "日本語の名前日本語の名前 9c7hqt7al5"))
+    assert.equal("customers-2026…", cell(34 + 15, "customers-2026.csv 9c7hqt7al5"))
+  end)
+
   it("is as wide as it must be where there is no terminal", function()
     assert.matches(("a long name "):rep(4):sub(1, -2), report.table(columns, rows(), math.huge)[3], 1, true)
   end)
