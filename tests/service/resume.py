@@ -71,7 +71,7 @@ class Point:
             environment.update(LD_PRELOAD=self.world.killer, KILL_AT=str(at))
             if after:
                 environment["KILL_AFTER"] = "1"
-        done = subprocess.run([UPJOB, *arguments, "--state", self.state(), "-q"], env=environment, cwd=self.directory,
+        done = subprocess.run([UPJOB, "--state", self.state(), "-q", *arguments], env=environment, cwd=self.directory,
                               stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
         self.said = done.stderr
         if done.returncode == -signal.SIGKILL:
@@ -81,6 +81,8 @@ class Point:
         return False
 
     def run_import(self, **kill):
+        if self.how == "automation":
+            return self.upjob("run", "--endpoint-url", self.world.url, self.world.automation, self.domain, self.file, self.name, **kill)
         key = [] if self.how == "journal" else ["--run-key", f"key-{self.name}"]
         return self.upjob("import", self.file, "--domain", self.domain, "--key", "Id", "--name", self.name, *key,
                           "--endpoint-url", self.world.url, **kill)
@@ -92,7 +94,8 @@ class Point:
             return []
         db = sqlite3.connect(path, timeout=10)
         try:
-            return db.execute("SELECT state, job_status, json_extract(result, '$.ResultsSummary.CreatedRecords') FROM run").fetchall()
+            return db.execute("SELECT state, job_status, json_extract(result, '$.ResultsSummary.CreatedRecords')"
+                              " FROM run WHERE kind = 'import'").fetchall()
         except sqlite3.OperationalError as error:
             assert "no such table" in str(error), error
             return []
@@ -151,12 +154,27 @@ class Point:
         return self.kills, self.resume_killed if resumed and killed else killed
 
 
+# What a child of the daemon is to an import: an attempt at a run that has it as its first.
+AUTOMATION = '''
+local store = assert(require("upjob.journal").open {})
+local earlier = assert(store:runs { kind = "automation" })[1]
+local run = earlier and assert(store:claim_run { id = earlier.id }) or assert(store:begin_run { kind = "automation" })
+require("upjob.defaults").parent_run = { id = run.id, fence = run.fence, attempt = run.attempt }
+local domain, file, name = ...
+local import = assert(job.import { client = profiles.client {}, domain = domain, file = file, name = name, key = "Id" })
+assert(import:wait())
+'''
+
+
 class World:
     def __init__(self, service, work, seed):
         self.service, self.work, self.seed = service, work, seed
         self.killer, self.domains, self.url = build_killer(work), Domains(service), f"http://{service.host}"
         self.environment = {**os.environ, "AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_REGION": "us-east-1"}
         self.random, self.number, self.kills = random.Random(seed), 0, 0
+        self.automation = os.path.join(work, "automation.lua")
+        with open(self.automation, "w") as file:
+            file.write(AUTOMATION)
 
     def point(self, *arguments, **options):
         self.number += 1
@@ -208,7 +226,8 @@ def torture(wanted, seed):
         while world.kills < wanted:
             sweeps = [Sweep(world.resumed)]
             for after in False, True:
-                sweeps += [Sweep(lambda at, after=after: world.point("journal", at, after)),
+                sweeps += [Sweep(lambda at, after=after: world.point("automation", at, after), 9),
+                           Sweep(lambda at, after=after: world.point("journal", at, after)),
                            Sweep(lambda at, after=after: world.point("key", at, after), 8),
                            Sweep(lambda at, after=after: world.point("no disk", at, after), 8)]
             run_sweeps(world, pool, sweeps)
