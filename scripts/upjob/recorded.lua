@@ -8,7 +8,6 @@ local journal = require "upjob.journal"
 local log = require "upjob.log"
 local lookup = require "upjob.lookup"
 local native = require "upjob.native.task"
-local run_key = require "upjob.run_key"
 local shell = require "upjob.shell"
 local system = require "upjob.native.system"
 
@@ -300,8 +299,5 @@ function recorded.resume_command(run)
   if not record or record.lost or not run.client.command_options then return nil end
   return shell.command({ "runs", "resume", ("%d"):format(record.id) }, defaults.state and { "--state", defaults.state } or {})
 end
-
---- The key of a run for which none was given.
-recorded.make_key = run_key.make
 
 return recorded

@@ -2,6 +2,7 @@
 local errors = require "upjob.errors"
 local fingerprint = require "upjob.fingerprint"
 local job_request = require "upjob.job_request"
+local log = require "upjob.log"
 local lookup = require "upjob.lookup"
 local mapping = require "upjob.mapping"
 local recorded = require "upjob.recorded"
@@ -101,6 +102,16 @@ local function take_checked(run)
   run.checked, run.rejected = checked, checked.bad_rows
 end
 
+-- What was sent is what counts, whatever has become of the file.
+local function tell_of_change(run)
+  local row = run.known.row
+  local _, before = fingerprint.parts(row.file_fingerprint)
+  local now = fingerprint.look(run.file)
+  if before and now and now ~= before then
+    log.warn("%s has been changed since run %d sent it: what is told is of what was sent", run.file, row.id)
+  end
+end
+
 -- A run that was being given up when its process ended is given up.
 local function finish_stop(run, job)
   if job.Status == "CREATED" then
@@ -128,7 +139,9 @@ function resuming.locate(run)
     run.uploaded = known.uploaded ~= nil
   end
   if not run.started and not run.uploaded then prepare(run) end
-  if run.started or run.uploaded then take_checked(run) end
+  if not run.started and not run.uploaded then return end
+  take_checked(run)
+  tell_of_change(run)
 end
 
 --- Whether nothing of the file is needed any more.

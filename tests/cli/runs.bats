@@ -197,8 +197,10 @@ L
     expect_status 0
     upjob runs show 2
     expect_output "State        interrupted"
+    echo "20001,one more" >>b.csv
     upjob runs resume 2
     expect_status 0
+    expect_error "b.csv has been changed since run 2 sent it"
     expect_output "SUCCEEDED"
     expect_output "b.csv (20,000 rows, "
 }
