@@ -20,6 +20,7 @@ LUA
 teardown() { stop_daemon; }
 
 start_daemon() {
+    : >daemon.log
     "$UPJOB" daemon automations --state "$STATE" >daemon.log 2>&1 3>&- </dev/null &
     DAEMON_PID=$!
     local i
