@@ -11,11 +11,11 @@
 #include <unistd.h>
 
 #include "core/loop.h"
+#include "core/move_name.h"
 
 #define COPY_BLOCK ((size_t)1 << 20)
 #define SLICE_MS 10
 #define NAMES_TRIED 1000
-#define ADDED_MOST 32 /* bytes of a time and a number in a name */
 
 struct move_file {
     char *path, *directory;
@@ -118,38 +118,14 @@ static bool is_copy(const struct move_file *move, const char *path)
     return now.size == move->identity.size && now.modified == move->identity.modified;
 }
 
-/* The part of a name before its endings: "a" of a.csv and of a.csv.gz. */
-static int stem_length(const char *name)
-{
-    const char *dot = strrchr(name, '.');
-    if (dot && dot > name && (strcmp(dot, ".gz") == 0 || strcmp(dot, ".zst") == 0)) {
-        for (const char *p = dot - 1; p > name; p--)
-            if (*p == '.')
-                return (int)(p - name);
-    }
-    return dot && dot > name ? (int)(dot - name) : (int)strlen(name);
-}
-
-/* The part of the stem that a name keeps when `added` bytes come between it and the endings: whole characters. */
-static int kept_length(const char *name, size_t added)
-{
-    size_t stem = (size_t)stem_length(name), others = strlen(name) - stem + added;
-    size_t room = others < NAME_MAX ? NAME_MAX - others : 0;
-    if (stem <= room)
-        return (int)stem;
-    while (room > 0 && ((unsigned char)name[room] & 0xC0) == 0x80)
-        room--;
-    return (int)room;
-}
-
 /* An earlier try has moved it: under its name, or with a time in it. */
 static bool was_moved(struct move_file *move)
 {
-    size_t stem = (size_t)kept_length(move->name, ADDED_MOST);
+    size_t kept = move_name_kept(move->name);
     DIR *list = opendir(move->directory);
     bool found = false;
     for (struct dirent *entry; !found && list && (entry = readdir(list));) {
-        if (strncmp(entry->d_name, move->name, stem) != 0 ||
+        if (strncmp(entry->d_name, move->name, kept) != 0 ||
             snprintf(move->to, sizeof move->to, "%s/%s", move->directory, entry->d_name) >= (int)sizeof move->to)
             continue;
         found = is_copy(move, move->to);
@@ -204,21 +180,12 @@ static bool make_directory(struct move_file *move)
     }
 }
 
-/* The name of the nth try: as it is, then with the time, then with a number too. False when it is too long. */
+/* The path of the nth try. False when it is too long. */
 static bool name_target(struct move_file *move, int n)
 {
-    char when[ADDED_MOST + 1] = "";
-    int stem = stem_length(move->name);
-    time_t now = time(NULL);
-    struct tm utc;
-    if (n > 0) {
-        gmtime_r(&now, &utc);
-        size_t len = strftime(when, sizeof when, ".%Y%m%dT%H%M%SZ", &utc);
-        if (n > 1)
-            snprintf(when + len, sizeof when - len, "-%d", n);
-    }
-    return snprintf(move->to, sizeof move->to, "%s/%.*s%s%s", move->directory, kept_length(move->name, strlen(when)), move->name,
-                    when, move->name + stem) < (int)sizeof move->to;
+    char name[MOVE_NAME_SIZE];
+    return move_name(move->name, n, time(NULL), name) &&
+           snprintf(move->to, sizeof move->to, "%s/%s", move->directory, name) < (int)sizeof move->to;
 }
 
 /* Renames, where nothing is yet: 0 or errno. */
