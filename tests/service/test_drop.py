@@ -140,4 +140,18 @@ def test_changes_while_it_runs():
     shutil.rmtree(root)
 
 
+def test_own_files():
+    """what an import writes into the folder, under any name, is not taken, and told"""
+    with Drop() as drop:
+        drop.write(".input", "Id;Mail\n1;a@example.com\n;b@example.com\n")
+        subprocess.run([UPJOB, "import", ".input", "--local", "--domain", "acme", "--key", "Id", "--rejects", "kept.csv", "--problems",
+                        "why.csv", "--report", "page.csv", "--state", os.path.join(drop.root, "other"), "-q"], cwd=drop.folder,
+                       stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=LONG)
+        assert drop.names() == ["kept.csv", "page.csv", "why.csv"]
+        drop.write("mine.csv", "1\n")
+        drop.expect("the end of mine.csv", lambda: drop.names("done") == ["mine.csv"])
+        drop.expect("three messages", lambda: drop.told().count(b"not taken: it is ") == 3)
+        assert drop.names() == ["kept.csv", "page.csv", "why.csv"] and drop.noted("begin") == ["mine.csv"]
+
+
 run(globals())
