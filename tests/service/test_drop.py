@@ -15,7 +15,8 @@ class Drop:
         os.mkdir(self.folder)
         os.mkdir(automations)
         with open(os.path.join(automations, "orders.lua"), "w") as file:
-            file.write(f"""schedule.on_file("{self.folder}/*.csv", {{ settle = 0.3, retries = 3, backoff = 1, {options} run = function(event)
+            file.write(f"""schedule.on_file("{self.folder}/*.csv", {{ settle = 0.3, retries = 3, backoff = 1, {options}
+            run = function(event)
               local function note(what)
                 local log <close> = assert(io.open("{self.log}", "a"))
                 log:write(what, " ", event.path:match("[^/]*$"), "\\n")
@@ -144,8 +145,8 @@ def test_own_files():
     """what an import writes into the folder, under any name, is not taken, and told"""
     with Drop() as drop:
         drop.write(".input", "Id;Mail\n1;a@example.com\n;b@example.com\n")
-        subprocess.run([UPJOB, "import", ".input", "--local", "--domain", "acme", "--key", "Id", "--rejects", "kept.csv", "--problems",
-                        "why.csv", "--report", "page.csv", "--state", os.path.join(drop.root, "other"), "-q"], cwd=drop.folder,
+        subprocess.run([UPJOB, "import", ".input", "--local", "--domain", "acme", "--key", "Id", "--rejects", "kept.csv",
+                        "--problems", "why.csv", "--report", "page.csv", "--state", os.path.join(drop.root, "other"), "-q"], cwd=drop.folder,
                        stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=LONG)
         assert drop.names() == ["kept.csv", "page.csv", "why.csv"]
         drop.write("mine.csv", "1\n")
