@@ -55,7 +55,8 @@ typedef bool journal_operation(struct journal *journal, const cJSON *params, cJS
  *   requeue_run { id, fence, not_before?, error? } → true    of one that runs, or has failed
  *   run { id } → run with steps · find_run { parent, ordinal } or { run_key, domain? } → run
  *   runs { schedule?, kind?, state? (one or a list), parent?, before_id?, limit? } → [ run ], newest first
- *   prune { before?, keep? } → [ { id } ]  of runs that have ended, with all that they had begun, and of their ticks
+ *   prune { before?, keep? } → { gone: [ { id } ], more }   of runs that have ended, the oldest with all that they had begun, and
+ *                                         when there are no more of them, of ticks; to be called again while there are
  *   sync_schedules { dir, list: [ { id, file, timing, definition } ] } → { id: schedule }
  *   schedules {} → [ schedule ] · pause { schedule, paused } → true · outcome { schedule, ok, run? } → streak
  *   tick { list: [ { schedule, key, due, run? | skipped? } ] } → [ { schedule, key, run | taken | skipped } ]

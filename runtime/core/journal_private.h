@@ -75,8 +75,8 @@ struct version {
     const struct migration *migrations; /* in order */
 };
 extern const struct migration journal_migrations[];
-/* Brings a store of an older version to this one, in one transaction, when nobody else uses it; a copy of what was is made before,
- * its name in `copy`, which is "" otherwise. ERR_CONFIG for a newer version and for what is no journal. */
+/* Brings a store of an older version to this one, in one transaction, when nobody else uses it; a copy of what was is made
+ * before, its name in `copy`, which is "" otherwise. ERR_CONFIG for a newer version and for what is no journal. */
 bool journal_check_version(const char *path, const struct version *to, bool alone, char *copy, size_t size,
                            struct err *err) MUST_CHECK;
 

@@ -192,12 +192,16 @@ function store:log_file(id)
   return ("%s/runs/%d.log"):format(self.directory, id)
 end
 
---- store:prune{ before=, keep= } → how many runs were forgotten, with their logs.
+--- store:prune{ before=, keep= } → how many runs were forgotten, with their logs. Some at a time: others write in between.
 function store:prune(params)
-  local ids, err = call(self, "prune", params)
-  if not ids then return nil, err end
-  for _, run in ipairs(ids) do os.remove(self:log_file(run.id)) end
-  return #ids
+  local count = 0
+  repeat
+    local pruned, err = call(self, "prune", params)
+    if not pruned then return nil, err end
+    for _, run in ipairs(pruned.gone) do os.remove(self:log_file(run.id)) end
+    count = count + #pruned.gone
+  until not pruned.more
+  return count
 end
 
 --- Ends it; what is queued is written first.

@@ -245,14 +245,34 @@ static void what_can_be_resumed_or_is_asked_for_is_not_forgotten(void **unused)
     begin_and_end(j, "{'kind': 'import', 'parent': 5, 'ordinal': 1}", "succeeded", 90); /* 6 */
     begin_and_end(j, "{'kind': 'import'}", "succeeded", 300);                           /* 7: too new */
     begin_and_end(j, "{'kind': 'import'}", "succeeded", 100); /* 8: among the newest */
-    cJSON *gone = get(j, "prune", "{'before': 200, 'keep': 1}");
-    assert_int_equal(cJSON_GetArraySize(gone), 3);
-    cJSON_Delete(gone);
+    replies(j, "prune", "{'before': 200, 'keep': 1}", "{'gone': [{'id': 1}, {'id': 5}, {'id': 6}], 'more': false}");
     assert_string_equal(ids(j, "{}"), "8,7,4,3,2");
     done(j, "prune", "{}");
     assert_string_equal(ids(j, "{}"), "4,3,2");
     begin_and_end(j, "{'kind': 'import'}", "succeeded", 100);
     assert_string_equal(ids(j, "{}"), "9,4,3,2"); /* no number is given twice */
+    journal_close(j);
+}
+
+static void many_runs_are_forgotten_some_at_a_time(void **unused)
+{
+    (void)unused;
+    struct journal *j = open_journal();
+    struct err e;
+    err_clear(&e);
+    assert_true(sql_exec(j->db, "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4500)"
+                         " INSERT INTO run (kind, state, ended_at) SELECT 'import', 'succeeded', 60 FROM n", &e));
+    done(j, "begin_run", "{'kind': 'import'}");
+    int forgotten = 0, calls = 0;
+    for (bool more = true; more; calls++) {
+        cJSON *pruned = get(j, "prune", "{'keep': 11}");
+        forgotten += cJSON_GetArraySize(cJSON_GetObjectItem(pruned, "gone"));
+        more = cJSON_IsTrue(cJSON_GetObjectItem(pruned, "more"));
+        cJSON_Delete(pruned);
+    }
+    assert_int_equal(forgotten, 4490);
+    assert_true(calls > 1);
+    assert_string_equal(ids(j, "{}"), "4501,4500,4499,4498,4497,4496,4495,4494,4493,4492,4491");
     journal_close(j);
 }
 
@@ -271,6 +291,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(two_runs_of_one_key_do_not_go_on_at_once, make_home, remove_home),
         cmocka_unit_test_setup_teardown(runs_are_listed_by_what_is_asked_for_newest_first, make_home,
                                         remove_home),
+        cmocka_unit_test_setup_teardown(many_runs_are_forgotten_some_at_a_time, make_home, remove_home),
         cmocka_unit_test_setup_teardown(what_can_be_resumed_or_is_asked_for_is_not_forgotten, make_home,
                                         remove_home),
     };
