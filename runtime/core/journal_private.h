@@ -122,6 +122,12 @@ bool run_insert(struct journal *j, sqlite3_stmt **kept, const cJSON *values, con
 /* The run, without steps; ERR_NOT_FOUND. */
 bool run_read(struct journal *j, int64_t id, cJSON **run, struct err *err) MUST_CHECK;
 
+/* ---- journal_list.c ---- */
+
+/* A list with an object for each row that is left; the caller's, also when it is false. */
+bool rows_to_list(struct journal *j, sqlite3_stmt *statement, const struct column *columns, size_t count, cJSON **list,
+                  struct err *err) MUST_CHECK;
+
 /* ---- journal_lease.c ---- */
 
 /* Renews the leases of this process that a third of their time has passed for. */
@@ -140,7 +146,9 @@ journal_operation journal_op_now;
 /* journal_runs.c */
 journal_operation journal_op_begin_run, journal_op_claim_run, journal_op_step, journal_op_end_run, journal_op_requeue_run;
 /* journal_list.c */
-journal_operation journal_op_run, journal_op_find_run, journal_op_runs, journal_op_prune;
+journal_operation journal_op_run, journal_op_find_run, journal_op_runs;
+/* journal_prune.c */
+journal_operation journal_op_prune;
 /* journal_ticks.c */
 journal_operation journal_op_sync_schedules, journal_op_schedules, journal_op_pause, journal_op_outcome, journal_op_tick,
     journal_op_ticked;

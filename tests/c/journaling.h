@@ -175,4 +175,31 @@ static inline const char *file_named(const char *beginning)
     return name;
 }
 
+/* The message of an opening that fails with this code. */
+static inline const char *opening_refused(const char *code)
+{
+    static struct err e;
+    err_clear(&e);
+    assert_null(journal_open(state, 30, &e));
+    assert_string_equal(e.code, code);
+    return e.message;
+}
+
+static inline int mode_of(const char *path)
+{
+    struct stat info;
+    assert_int_equal(stat(path, &info), 0);
+    return (int)(info.st_mode & 0777);
+}
+
+/* Makes a journal with as many runs, and closes it. */
+static inline void make_with_runs(int runs)
+{
+    struct journal *j = open_journal();
+    assert_null(journal_take_notice(j));
+    for (int i = 0; i < runs; i++)
+        done(j, "begin_run", "{'kind': 'import', 'output': 'some text that takes room some text that takes room'}");
+    journal_close(j);
+}
+
 #endif
