@@ -341,13 +341,18 @@ static int task_tostring(lua_State *L)
     return 1;
 }
 
-/* tell_errors(): errors of tasks that nobody has asked for by now → true when there were any, these or earlier ones */
+/* tell_errors(): errors of tasks that nobody has asked for by now → whether there were any, these or earlier ones, and the text of
+ * one of these */
 static int native_tell_errors(lua_State *L)
 {
     struct scheduler *scheduler = app_of(L)->scheduler;
+    lua_pushnil(L);
+    if (scheduler->untold)
+        lua_pushstring(L, lua_tostring(scheduler->untold->co, 2));
     scheduler_tell_errors(scheduler);
     lua_pushboolean(L, scheduler_had_errors(scheduler));
-    return 1;
+    lua_insert(L, -2);
+    return 2;
 }
 
 int open_native_task(lua_State *L)

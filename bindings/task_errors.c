@@ -24,14 +24,20 @@ static int error_text(lua_State *L)
 void task_push_error_text(lua_State *L, struct task *t)
 {
     lua_checkstack(L, 8);
-    lua_pushcfunction(L, error_text);
     lua_pushvalue(t->co, -1);
     lua_xmove(t->co, L, 1);
+    lua_pushcfunction(L, error_text);
+    lua_pushvalue(L, -2);
     lua_rawgeti(L, LUA_REGISTRYINDEX, t->self_ref);
     lua_getiuservalue(L, -1, 1);
     lua_remove(L, -2);
-    if (lua_pcall(L, 2, 1, 0) == LUA_OK)
+    if (lua_pcall(L, 2, 1, 0) == LUA_OK) {
+        lua_remove(L, -2);
         return;
+    }
+    lua_pop(L, 1);
+    if (lua_type(L, -1) == LUA_TSTRING)
+        return; /* there is no memory for a traceback */
     lua_pop(L, 1);
     lua_pushliteral(L, "(an error object that does not become a string)");
 }

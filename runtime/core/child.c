@@ -171,13 +171,17 @@ static bool prepare(struct child *child, const struct child_options *options, uv
     return open_pipe(child, &child->out, &child->has_out);
 }
 
+void child_keep_descriptors(void)
+{
+    (void)close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
+}
+
 static int spawn(struct child *child, const struct child_options *options, uv_stdio_container_t stdio[3])
 {
     uv_process_options_t process = {.file = options->argv[0], .args = (char **)options->argv, .env = (char **)options->env,
                                     .cwd = options->directory, .exit_cb = exited, .stdio = stdio, .stdio_count = 3,
                                     .flags = UV_PROCESS_DETACHED};
-    /* curl makes sockets that are inherited. */
-    (void)close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
+    child_keep_descriptors();
     child->process.data = child;
     child->handles++;
     int status = uv_spawn(loop_uv(child->loop), &child->process, &process);

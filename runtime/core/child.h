@@ -37,6 +37,8 @@ struct child;
 
 /* NULL with *err (ERR_SYSTEM) when it cannot be started: `ended` is not called then. */
 struct child *child_start(struct loop *loop, const struct child_options *options, struct err *err) MUST_CHECK;
+/* What is run from now on has its three standard descriptors and no other: curl makes sockets that are inherited. */
+void child_keep_descriptors(void);
 pid_t child_pid(const struct child *child);
 /* Sends the signal to its whole group; nothing once it has ended. */
 void child_signal(struct child *child, int number);

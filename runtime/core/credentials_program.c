@@ -3,11 +3,11 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <linux/close_range.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <uv.h>
 
+#include "core/child.h"
 #include "core/secret.h"
 
 #define MAX_MESSAGES ((size_t)4 << 10)
@@ -153,13 +153,6 @@ static int open_pipes(struct program *program, struct loop *loop)
     return status;
 }
 
-/* The program has its three descriptors and no other, as from the AWS CLI: curl makes sockets that are inherited, and a
- * connection would stay open for as long as what the program has started runs. */
-static void keep_descriptors(void)
-{
-    (void)close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
-}
-
 struct program *program_start(struct loop *loop, char *const *words, size_t max_output, long timeout_ms,
                               void (*done)(void *arg, struct program_end *end), void *arg, struct err *err)
 {
@@ -183,7 +176,8 @@ struct program *program_start(struct loop *loop, char *const *words, size_t max_
     program->process.data = program;
     buf_init(&program->end.out, max_output);
     buf_init(&program->end.messages, MAX_MESSAGES);
-    keep_descriptors();
+    /* As from the AWS CLI; a connection would stay open for as long as what the program has started runs. */
+    child_keep_descriptors();
     int status = uv_spawn(loop_uv(loop), &program->process, &options);
     program->running = status == 0;
     if (status == 0)

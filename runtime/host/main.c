@@ -104,6 +104,9 @@ static void catch_signals(struct app *app)
 
 /* ---- running ---- */
 
+/* Bytes beyond the limit of scripts in which what they have left is put away. */
+#define MEMORY_TO_END ((size_t)32 << 20)
+
 static int load_cli(lua_State *L)
 {
     lua_getglobal(L, "require");
@@ -166,6 +169,8 @@ static int run_app(struct app *app, size_t memory_limit, int argc, char **argv)
         status = (int)lua_tointeger(L, -1);
     else
         log_failure("", luaL_tolstring(L, -1, NULL));
+    if (memory.limit > 0)
+        memory_set_limit(&memory, memory.limit + MEMORY_TO_END);
     end_tasks(app);
     lua_close(L);
     memory_free_all(&memory);

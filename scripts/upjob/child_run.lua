@@ -161,11 +161,12 @@ local function call(fn, definition, event, err)
     return table.unpack(found, 1, found.n)
   end, traced))
   make_room()
-  local had_errors = native.tell_errors()
+  local had_errors, text = native.tell_errors()
   if not results[1] then return of_raised(results[2], definition), results[2] end
   local outcome = outcome_of(results[2], results[3])
   if had_errors and outcome.state == "succeeded" then
-    return failure("ScriptError", "a task of it failed with an error that nobody took")
+    text = text and text:match("^[^\n]*") or "its error was told when it failed"
+    return with_limit(text, definition) or failure("ScriptError", "a task of it has failed: " .. text)
   end
   return outcome
 end

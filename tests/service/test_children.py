@@ -110,7 +110,7 @@ def test_failures_are_returned():
     for body, code, text in (('return nil, "no file came"', "ScriptError", "no file came"), ("return false", "ScriptError", "false"),
                              ("return 3", "ScriptError", "exit status 3"), ("os.exit(4)", "ScriptError", "exit status 4"),
                              ('return { Status = "FAILED", JobId = "j1", StatusReason = "why" }', "JobFailed", "j1 is FAILED: why"),
-                             ('task.spawn(function() error("in a task") end)', "ScriptError", "a task of it failed")):
+                             ('task.spawn(function() error("in a task") end)', "ScriptError", "a task of it has failed: job.lua:2: in a task")):
         found = outcome_of(body)
         assert found["state"] == "failed", (body, found)
         assert found["error"]["code"] == code and text in found["error"]["message"], (body, found)
@@ -202,6 +202,7 @@ def test_memory():
     for body in ('t = {} while true do t[#t + 1] = ("x"):rep(1000) .. #t end',
                  "t = {} while true do local s = { t } t = s end",
                  "t = {} while true do task.sleep(0) for i = 1, 10000 do t[#t + 1] = { i } end end",
+                 "t = {} for i = 1, 3 do task.spawn(function() while true do t[#t + 1] = {} end end) end",
                  "t = {} while true do pcall(function() while true do t[#t + 1] = {} end end) task.sleep(0) end"):
         found = outcome_of(body, 'limits = { memory = "64M" }, timeout = 30,')
         assert found["state"] == "failed", (body, found)
