@@ -48,11 +48,11 @@ function due.next(item)
 end
 
 local function is_repeated(item)
-  return item.definition.kind == "every" or (item.definition.kind == "cron" and item.clock:passes_both())
+  return item.definition.kind ~= "at" and item.clock:passes_both()
 end
 
---- The clock may have gone back since the item's last tick. Schedules that follow the clock ("*" in the hour, every) go on at
--- once, as another pass; a fixed hour waits for its next time, unless the clock was wrong by more than a day.
+--- The clock may have gone back since the item's last tick. Schedules that follow the clock ("*" in the hour, intervals of up to
+-- an hour) go on at once, as another pass; a fixed hour waits for its next time, unless the clock was wrong by more than a day.
 -- Returns nil when the item stays as it was, else "again" or "corrected", and the item has a base and a pass that are new.
 function due.go_back(item, now)
   local back = item.base - now

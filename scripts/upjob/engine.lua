@@ -49,7 +49,7 @@ function engine.new(options)
     items = {},        -- by id: due.item with definition, streak, watch, last
     heap = heap.new(), -- of the next times of those that follow the clock
     queue = run_queue.new(), -- runs that wait
-    active = {},       -- runs under way, by id
+    active = {},       -- runs and hooks under way, a set
     active_count = 0, adopted_count = 0, turned_at = native.now(),
     running = {},      -- by schedule: how many
     left_over = {},    -- runs of files that cannot be loaded
@@ -102,11 +102,6 @@ local function enter(self, item)
   self.heap:set(item.id, at)
 end
 
--- What run of the schedule is not over yet.
-local function is_under_way(self, id)
-  return (self.running[id] or 0) > 0 or (self.queue.sizes[id] or 0) > 0
-end
-
 local function event_of(item, tick)
   return { kind = item.definition.kind, schedule = item.id, due = tick.due, missed = tick.missed ~= 0 and tick.missed or nil,
            missed_from = tick.missed_from }
@@ -116,7 +111,7 @@ end
 local function entry_of(self, item, tick, begun)
   local skipped = tick.skipped
   if not skipped and (item.definition.overlap or "skip") == "skip" and not tick.catch_up then
-    if begun[item.id] or is_under_way(self, item.id) then skipped = "overlap" end
+    if begun[item.id] or queue.is_under_way(self, item.id) then skipped = "overlap" end
   end
   if not skipped then begun[item.id] = true end
   return { schedule = item.id, key = tick.key, due = tick.due, skipped = skipped, item = item, tick = tick,
@@ -181,10 +176,13 @@ local function go_back(self, now)
     if how == "again" then again = again + 1 elseif how then corrected = corrected + 1 end
     if how then enter(self, item) end
   end
-  if again + corrected == 0 then return true end
-  log.warn("the clock went back: %d schedule%s with it%s", again + corrected, again + corrected == 1 and " goes" or "s go",
-    corrected > 0 and ", as it was wrong by more than a day" or "")
-  return schedules.sync(self)
+  if again + corrected > 0 then
+    log.warn("the clock went back: %d schedule%s with it%s", again + corrected, again + corrected == 1 and " goes" or "s go",
+      corrected > 0 and ", as it was wrong by more than a day" or "")
+    self.unsynced = true
+  end
+  self.unsynced = self.unsynced and not schedules.sync(self)
+  return not self.unsynced
 end
 
 -- A new journal is in the place of one that was damaged or removed: it is told of the schedules, and which are paused.
@@ -206,7 +204,8 @@ local function turn(self)
   local now = self:now()
   if not now then return SLEEP_MOST end
   if self.store.losses ~= self.losses_seen and not tell_new_store(self) then return SLEEP_MOST end
-  if now < (self.last_now or math.huge) - JUMP_LEAST and not go_back(self, now) then return SLEEP_MOST end
+  local jumped = self.last_now and now < self.last_now - JUMP_LEAST
+  if (jumped or self.unsynced) and not go_back(self, now) then return SLEEP_MOST end
   self.last_now = now
   if not tick(self, now) then return SLEEP_MOST end
   queue.pump(self, now)
@@ -244,6 +243,7 @@ function engine:stop()
   self.stopping = true
   self.events:emit("draining", {})
   schedules.close(self)
+  self.changed:set()
   self:wake()
 end
 
@@ -273,7 +273,8 @@ end
 
 --- Ends the children that are under way: what they were doing can be resumed.
 function engine:kill(name)
-  for _, entry in pairs(self.active) do
+  for entry in pairs(self.active) do
+    entry.killed = true
     if entry.handle and entry.handle.kill then entry.handle:kill(name) end
   end
 end

@@ -48,22 +48,24 @@ end
 
 -- ---- hooks ----
 
--- Runs on_failure or on_recovery as a child, and waits for its end.
+local function tell_hook(entry, hook, outcome)
+  if outcome.state == "succeeded" then return end
+  log.with { run = entry.id, schedule = entry.schedule, hook = hook }.error("on_%s of %s failed for run %s: %s", hook,
+    entry.schedule, tostring(entry.id), tostring(outcome.error and outcome.error.message or outcome.state))
+end
+
+-- Runs on_failure or on_recovery as a child, and waits for its end. False when the daemon ends before it could.
 local function call_hook(self, entry, hook)
-  local done = native.signal()
-  local over = false
-  require("upjob.engine_queue").add(self, { id = entry.id, schedule = entry.schedule, definition = entry.definition,
-    event = entry.event, hook = hook, done = function(_, _, outcome)
-      if outcome.state ~= "succeeded" then
-        log.with { run = entry.id, schedule = entry.schedule, hook = hook }.error("on_%s of %s failed for run %s: %s", hook,
-          entry.schedule, tostring(entry.id), tostring(outcome.error and outcome.error.message or outcome.state))
-      end
-      over = true
-      done:set()
-    end })
-  require("upjob.engine_queue").pump(self, self.last_now)
-  while not over and not self.stopping do done:wait() end
-  return over
+  local queue = require "upjob.engine_queue"
+  local call = { id = entry.id, schedule = entry.schedule, definition = entry.definition, event = entry.event, hook = hook }
+  function call.done(_, _, outcome)
+    call.over = true
+    if not call.killed then tell_hook(entry, hook, outcome) end
+  end
+  queue.add(self, call)
+  queue.pump(self, self.last_now)
+  while not call.over and not (self.stopping and not call.begun) do self.changed:wait() end
+  return call.over and not call.killed
 end
 
 -- ---- events ----
@@ -90,6 +92,8 @@ local function followers(self, entry, run, state)
         one.skipped = "chain"
       elseif item.paused then
         one.skipped = "paused"
+      elseif item.definition.overlap == "skip" and queue.is_under_way(self, id) then
+        one.skipped = "overlap"
       else
         one.run = queue.run_of(item, event)
       end

@@ -20,14 +20,19 @@ end
 
 --- A run is to be started when it is its turn.
 function queue.add(self, entry)
-  if entry.hook or entry.first then
-    entry.apart = entry.hook and true or nil
-    self.queue:push_first(entry)
-  elseif entry.not_before then
+  entry.apart = entry.hook and true or nil
+  if entry.not_before then
     self.queue:push_later(entry, entry.not_before)
+  elseif entry.hook or entry.first then
+    self.queue:push_first(entry)
   else
     self.queue:push(entry)
   end
+end
+
+--- Whether a run of the schedule is not over yet.
+function queue.is_under_way(self, id)
+  return (self.running[id] or 0) > 0 or (self.queue.sizes[id] or 0) > 0
 end
 
 -- The definition as it is now, or as it was when the run was made.
@@ -42,16 +47,17 @@ local function may_start(self, entry)
 end
 
 local function begin(self, entry)
+  entry.begun = true
   self.active_count = self.active_count + 1
+  self.active[entry] = true
   if entry.hook then return end
-  self.active[entry.id] = entry
   self.running[entry.schedule] = (self.running[entry.schedule] or 0) + 1
 end
 
 local function leave(self, entry)
   self.active_count = self.active_count - 1
+  self.active[entry] = nil
   if entry.hook then return end
-  self.active[entry.id] = nil
   self.running[entry.schedule] = self.running[entry.schedule] - 1
 end
 
@@ -59,6 +65,7 @@ end
 local function start_again(self, entry, err)
   log.with { run = entry.id, schedule = entry.schedule, error = err }.error(
     "run %s of %s cannot be started, tried again in %d s: %s", tostring(entry.id), entry.schedule, START_AGAIN, tostring(err))
+  entry.begun = nil
   entry.not_before, entry.first = (self:now() or self.last_now) + START_AGAIN, nil
   if not self.stopping then queue.add(self, entry) end
 end
@@ -75,19 +82,20 @@ end
 -- The task of a run.
 local function follow(self, entry)
   local definition, began = definition_of(self, entry), native.now()
-  local handle, err = self.start_child({ id = entry.id, schedule = entry.schedule, event = entry.event }, definition, entry.hook)
-  if not handle then
+  local run = { id = entry.id, schedule = entry.schedule, event = entry.event }
+  local ok, handle, err = pcall(self.start_child, run, definition, entry.hook)
+  if not ok or not handle then
     leave(self, entry)
-    start_again(self, entry, err)
+    start_again(self, entry, ok and err or handle)
   else
     tell_begin(self, entry)
     entry.handle = handle
     local outcome = handle:wait()
     leave(self, entry)
     self.after = self.after + 1
-    local ok, why = pcall(entry.hook and entry.done or ends.ended, self, entry, outcome, native.now() - began)
+    local dealt, why = pcall(entry.hook and entry.done or ends.ended, self, entry, outcome, native.now() - began)
     self.after = self.after - 1
-    if not ok then
+    if not dealt then
       log.with { run = entry.id, schedule = entry.schedule }.error("after run %s of %s: %s", tostring(entry.id), entry.schedule,
         tostring(why))
     end
@@ -110,6 +118,7 @@ end
 --- A run is to be tried again at that time.
 function queue.again(self, entry, not_before)
   entry.handle = nil
+  entry.begun = nil
   entry.not_before, entry.first = not_before, nil
   entry.attempt = (entry.attempt or 1) + 1
   queue.add(self, entry)
@@ -124,7 +133,6 @@ function queue.file(self, item, file)
   local results, err = self.store:tick { { schedule = item.id, key = file.key, run = queue.run_of(item, event) } }
   self:told_store(err)
   if not results then return false end
-  item.taken[file.key] = true
   if results[1].run then
     queue.add(self, { id = results[1].run, schedule = item.id, definition = item.definition, event = event })
     self.events:emit("tick", { schedule = item.id, run = results[1].run, lag = 0 })

@@ -98,7 +98,7 @@ end
 -- Takes over what a running daemon knows better than the store.
 local function keep(item, before, same)
   if same then item.base, item.fired, item.pass = before.base, before.fired, before.pass end
-  item.last, item.streak, item.taken = before.last, before.streak, before.taken
+  item.last, item.streak = before.last, before.streak
 end
 
 local function tell_errors(list)
@@ -129,9 +129,11 @@ function schedules.watch(self, item)
   if item.watching then item.watching:close() end
   item.watching = nil
   if item.paused or self.stopping then return end
-  item.taken = item.taken or {}
   local watching, err = self.watch { pattern = item.definition.expression, settle = item.definition.settle,
-    taken = function(key) return item.taken[key] end,
+    taken = function(key)
+      local ticked = self.store:ticked { { schedule = item.id, key = key } }
+      return ticked and ticked[1]
+    end,
     on = function(file) return native.spawn(queue.file, self, item, file):wait() end } -- also when the watch ends meanwhile
   if not watching then
     log.with { schedule = item.id, error = err }.error("%s: files cannot be watched for: %s", item.id, tostring(err))
@@ -231,6 +233,7 @@ function schedules.begin(self)
   if not items then return nil, err end
   now, err = self.store:now()
   if not now then return nil, err end
+  self.last_now = now
   take(self, items)
   return go_back(self, now)
 end

@@ -256,6 +256,15 @@ describe("a clock that jumps", function()
     end
   end)
 
+  it("back by an hour lets an interval that is as a fixed hour wait for its next time", function()
+    local clock, kind = every(6 * HOUR)
+    clock.passes_both = function() return false end
+    local one = item(clock, kind, "2026-11-29 06:00")
+    assert.is_nil(due.go_back(one, at "2026-11-29 05:05"))
+    assert.same({}, told(one, "2026-11-29 06:01"))
+    assert.same({ "2026-11-29 12:00" }, told(one, "2026-11-29 12:00"))
+  end)
+
   it("back by seconds, as when it is set right, fires nothing again", function()
     local clock, kind = cron "* * * * *"
     local one = item(clock, kind, "2026-11-29 06:30")

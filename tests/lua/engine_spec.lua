@@ -234,6 +234,19 @@ describe("the engine", function()
     end)
   end)
 
+  it("skips what waits for the end of another where a run of it is under way and it says so", function()
+    local world = { definitions = { never("a", { overlap = "queue" }),
+      { id = "skips", file = "skips.lua", kind = "on_event", expression = "a", on = "ended", overlap = "skip" },
+      { id = "queues", file = "queues.lua", kind = "on_event", expression = "a", on = "ended", overlap = "queue" } } }
+    world.answer = function(child) return child.schedule == "a" and "succeeded" or nil end
+    local e = start(world)
+    for _ = 1, 3 do e:trigger("a") end
+    eventually("what follows", function() return #ticks_of(world.store, "^queues ") == 3 end)
+    assert.equals(1, #ticks_of(world.store, "^skips %d+$"))
+    assert.equals(2, #ticks_of(world.store, "^skips %d+ overlap$"))
+    assert.equals(3, #ticks_of(world.store, "^queues %d+$"))
+  end)
+
   it("refuses a chain of automations that run because of one another, and says so", function()
     quietly(function(told)
       local world = { definitions = { never("a"),
@@ -313,6 +326,53 @@ describe("the engine", function()
       end
       assert.equals(1, world.hooks)
       assert.equals(-1, store.known.a.streak)
+    end)
+  end)
+
+  it("leaves a hook that it has no time for to the next one", function()
+    quietly(function()
+      local store = standins.store()
+      for _, jobs in ipairs { 1, 2 } do -- with one child at a time the hook does not come to begin
+        local id = "a" .. jobs
+        local world = { store = store, jobs = jobs, definitions = { never(id, { has_on_failure = true }), never("b") } }
+        world.answer = function(child) if child.schedule == id and not child.hook then return "failed" end end
+        local e = start(world)
+        if jobs == 1 then
+          e:trigger(id)
+          e:trigger("b")
+        else
+          e:trigger("b")
+          e:trigger(id)
+        end
+        started(world, jobs == 1 and 2 or 3)
+        stop(world)
+        assert.is_false(e:drain(0.05))
+        e:kill("TERM")
+        assert.is_true(e:drain(LIMIT))
+        local after = { store = store, definitions = world.definitions, answer = function() return "succeeded" end }
+        start(after)
+        eventually("the hook", function() return table.concat(after.children.told(), " "):find(id .. " on_failure", 1, true) end)
+        eventually("its end", function() return after.engine:left() == 0 end)
+        stop(after)
+      end
+    end)
+  end)
+
+  it("tries again a child that cannot be started, and lets others go on meanwhile", function()
+    quietly(function(told)
+      local world = { jobs = 1, definitions = { never("a"), never("b") }, answer = function() return "succeeded" end }
+      local e = start(world)
+      local begin = e.start_child
+      e.start_child = function(run, ...)
+        if run.schedule == "a" then return nil, "no more processes" end
+        return begin(run, ...)
+      end
+      e:trigger("a")
+      e:trigger("b")
+      started(world, 1)
+      assert.same({ "b" }, world.children.told())
+      assert.matches("run 1 of a cannot be started.*no more processes", told[1])
+      assert.equals(1, e:snapshot().queued)
     end)
   end)
 
