@@ -15,7 +15,7 @@ local ends = {}
 -- A chain of automations of which each runs because of the one before ends here.
 ends.CHAIN_MOST = 16
 -- The pause before a run is tried again: the first, unless told, and the longest.
-local BACKOFF, BACKOFF_MOST = 30, 86400
+local BACKOFF, BACKOFF_MOST = 60, 86400
 
 -- ---- tries ----
 
