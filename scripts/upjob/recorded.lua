@@ -13,7 +13,11 @@ local system = require "upjob.native.system"
 
 local recorded = {}
 
+local PAGE = 500 -- runs that are asked for at a time
+
 local ordinals = 0 -- imports that this process has begun for the automation whose run it is
+local before_us -- those that earlier attempts have begun
+local ours = {} -- ids of those that this process has begun, or goes on with
 
 --- The number of the next import among those of this process's automation; nil when it runs none.
 function recorded.next_ordinal()
@@ -95,13 +99,6 @@ local function find(store, params)
   return row
 end
 
--- The run of before that this import is, by its number among those of the automation, or by its run key; nil when there is none.
-local function earlier(run, store)
-  local parent = defaults.parent_run
-  return parent and find(store, { parent = parent.id, ordinal = run.ordinal })
-    or run.key_given and find(store, { run_key = run.run_key, domain = run.domain }) or nil
-end
-
 -- What the import of an earlier run has otherwise than this one: a text, nil when nothing.
 local function difference(run, row)
   local file = file_text(run.file)
@@ -117,6 +114,53 @@ local function difference(run, row)
   if (row.state == "succeeded" or not digest) and look ~= fingerprint.look(run.file) then
     return ("%s has been changed since"):format(run.file)
   end
+end
+
+-- Imports of earlier attempts of this process's automation, newest first; read once: nobody else writes them while it is ours.
+local function of_earlier_attempts(store, parent)
+  if before_us then return before_us end
+  local rows, last = {}, nil
+  repeat
+    local page = must(store:runs { parent = parent.id, kind = "import", before_id = last, limit = PAGE })
+    table.move(page, 1, #page, #rows + 1, rows)
+    last = page[#page] and page[#page].id
+  until #page < PAGE
+  before_us = before_us or rows
+  return before_us
+end
+
+local function has_failed(row)
+  return row.state == "failed" or row.state == "cancelled"
+end
+
+-- The import of an earlier attempt that this one is: by its number where that is it, and else any, as files may come, go and be
+-- moved between two attempts. Each is one import's only. nil when there is none; and, as the second, the one of its number.
+local function earlier_of_automation(run, store)
+  local parent, same_number, found = defaults.parent_run, nil, nil
+  if parent.attempt == 1 then return nil end
+  for _, row in ipairs(of_earlier_attempts(store, parent)) do
+    local has_number = row.ordinal == run.ordinal
+    if has_number then same_number = same_number or row end
+    if (has_number or not found) and not ours[row.id] and not has_failed(row) and not difference(run, row) then
+      found = row
+      if has_number then break end
+    end
+  end
+  if found then ours[found.id] = true end
+  return found, same_number
+end
+
+-- The run of before that this import is; nil when there is none.
+local function earlier(run, store)
+  if defaults.parent_run then
+    local row, other = earlier_of_automation(run, store)
+    if row then return must(store:run { id = row.id }) end
+    local differs = other and difference(run, other)
+    if differs then
+      log.warn("run %d, import %d of this automation, was not this one: %s", other.id, run.ordinal, differs)
+    end
+  end
+  return run.key_given and find(store, { run_key = run.run_key, domain = run.domain }) or nil
 end
 
 local function refuse_other(run, row, differs)
@@ -136,11 +180,11 @@ end
 -- Goes on with an earlier run: true; false when there is none to go on with.
 local function go_on(run, store)
   local row = earlier(run, store)
-  if not row or row.state == "failed" or row.state == "cancelled" then return false end
+  if not row or has_failed(row) then return false end
   local differs = difference(run, row)
   if differs and run.key_given and not defaults.parent_run then refuse_other(run, row, differs) end
   if differs then
-    log.warn("run %d, import %d of this automation, was not this one: %s", row.id, run.ordinal, differs)
+    log.warn("run %d has the run key %s and was not this one: %s", row.id, run.run_key, differs)
     return false
   end
   if row.state == "succeeded" then
@@ -200,7 +244,10 @@ function recorded.begin(run)
   -- In a task of its own, which is not cancelled with this one: what is begun is ended.
   run.beginning = native.spawn(function()
     local row, err = store:begin_run(row_of(run))
-    if row then run.record = { store = store, id = row.id, fence = row.fence } end
+    if row then
+      ours[row.id] = true
+      run.record = { store = store, id = row.id, fence = row.fence }
+    end
     return row, err
   end)
   must(run.beginning:wait())
