@@ -59,7 +59,8 @@ function words.list(arguments)
   if options.json then
     for _, row in ipairs(rows) do print(json.encode(run_view.plain(row))) end
   elseif #rows == 0 then
-    report.say(("no runs in the journal of %s"):format(store.directory))
+    local chosen = #options.states > 0 or options.kind or options.schedule
+    report.say(("no %sruns in the journal of %s"):format(chosen and "such " or "", store.directory))
   else
     print(table.concat(run_view.table(rows, store:now(), report.painter("stdout", options.color)), "\n"))
   end

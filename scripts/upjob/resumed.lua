@@ -57,7 +57,9 @@ function resumed.open(store, id, instead)
   local row, err = store:run { id = id }
   if not row then return nil, err end
   if row.kind ~= "import" then
-    return refuse("UsageError", "run %d is one of an automation: the daemon goes on with it", id)
+    local text = row.ended_at and "run %d is one of an automation and has ended; upjob schedule trigger runs %s again"
+      or "run %d is one of an automation: the daemon goes on with it"
+    return refuse("UsageError", text, id, row.schedule)
   end
   local options = row.options or {}
   local service = options.client or {}

@@ -1,5 +1,6 @@
 --- Runs of the journal as a person reads them.
 local fingerprint = require "upjob.fingerprint"
+local overview = require "upjob.overview"
 local report = require "upjob.report"
 local shell = require "upjob.shell"
 
@@ -10,22 +11,53 @@ local function took(row, now)
   return row.begun_at and until_ and report.seconds(math.max(until_ - row.begun_at, 0)) or ""
 end
 
--- What a run is about: its file, or its script.
-local function subject(row)
-  local path = fingerprint.path_of(row.file) or fingerprint.path_of(row.script)
-  return path == "-" and "standard input" or path and path:match("[^/]+$") or row.schedule or ""
+-- The file that a run is about, without its directory.
+local function file_of(row)
+  local path = fingerprint.path_of(row.file)
+  return path == "-" and "standard input" or path and path:match("[^/]+$") or ""
+end
+
+-- Which schedule made it run, or the run that an import is part of.
+local function schedule_of(row)
+  return row.schedule or row.parent and ("in run %d"):format(row.parent) or ""
 end
 
 -- How it ended, or where it stands.
 local function outcome(row)
   local result, err = row.result, row.error
   if type(result) == "table" and result.ResultsSummary then
-    return ("%s: %s"):format(result.Status or row.job_status or "?", report.summary(result.ResultsSummary))
+    local status, summary = result.Status or row.job_status or "?", report.summary(result.ResultsSummary)
+    return status == "SUCCEEDED" and row.state == "succeeded" and summary or ("%s: %s"):format(status, summary)
   end
-  return err and err.message or row.job_status or ""
+  if not err then return row.job_status or "" end
+  local again = row.state == "running" or row.state == "queued"
+  return (again and "tried again after: " or "") .. tostring(err.message)
 end
 
 local COLORS = { succeeded = "green", failed = "red", lost = "red", interrupted = "yellow", running = "cyan" }
+
+-- Left out where they would tell nothing: a domain that is that of all, columns without a cell.
+local COLUMNS = {
+  { title = "Run", right = true, whole = true, of = function(row) return ("%d"):format(row.id) end },
+  { title = "State", whole = true, of = function(row) return row.state end },
+  { title = "Begun", whole = true, of = function(row, now) return overview.moment(row.begun_at or row.queued_at, now) end },
+  { title = "Took", right = true, whole = true, of = took },
+  { title = "Schedule", optional = true, of = schedule_of },
+  { title = "File", optional = true, of = file_of },
+  { title = "Domain", differs = true, optional = true, of = function(row) return row.domain or "" end },
+  { title = "Outcome", max = 200, of = outcome },
+}
+
+local function is_worth_a_column(column, rows, now)
+  if not column.optional then return true end
+  local first
+  for _, row in ipairs(rows) do
+    local text = column.of(row, now)
+    if text ~= "" and (not column.differs or first and text ~= first) then return true end
+    if text ~= "" then first = text end
+  end
+  return false
+end
 
 --- A run as JSON can have it: names that are no text are shown as what can be printed of them.
 function run_view.plain(value)
@@ -41,15 +73,19 @@ end
 
 --- A list of runs as the lines of a table. `now` is the store's clock, paint as report.painter gives it.
 function run_view.table(rows, now, paint)
-  local cells = {}
-  for i, row in ipairs(rows) do
-    cells[i] = { ("%d"):format(row.id), row.state, report.time(row.begun_at or row.queued_at), took(row, now), subject(row),
-                 row.domain or "", outcome(row) }
-  end
+  local columns, cells = {}, {}
   local function paint_state(text, i) return COLORS[rows[i].state] and paint(COLORS[rows[i].state], text) or text end
-  return report.table({ { title = "Run", right = true, whole = true }, { title = "State", whole = true, paint = paint_state },
-                        { title = "Begun", whole = true }, { title = "Took", right = true, whole = true }, { title = "File" },
-                        { title = "Domain" }, { title = "Outcome" } }, cells)
+  for _, column in ipairs(COLUMNS) do
+    if is_worth_a_column(column, rows, now) then columns[#columns + 1] = column end
+  end
+  for i, row in ipairs(rows) do
+    cells[i] = {}
+    for k, column in ipairs(columns) do
+      cells[i][k] = column.of(row, now)
+      if column.title == "State" then column.paint = paint_state end
+    end
+  end
+  return report.table(columns, cells)
 end
 
 -- ---- one run ----
@@ -67,13 +103,16 @@ local function detail_text(detail)
   return table.concat(parts, ", ")
 end
 
--- A step's beginning and end as one line, where both are there.
+-- A step's beginning and end as one line, where both are there. An import that an automation made has its end in its own run.
 local function step_rows(row)
   local rows, open = {}, {}
+  local unended = row.state == "running" and "running" or "cut short"
   for _, entry in ipairs(row.steps or {}) do
     local begun = open[entry.step]
     if entry.state == "begin" then
-      rows[#rows + 1] = { entry.step, entry.at, nil, "not ended", entry.attempt, detail_text(entry.detail) }
+      local part = type(entry.detail) == "table" and entry.detail.run
+      local state = part and "" or entry.attempt == row.attempt and unended or "cut short"
+      rows[#rows + 1] = { entry.step, entry.at, nil, state, entry.attempt, detail_text(entry.detail) }
       open[entry.step] = rows[#rows]
     elseif begun then
       begun[3], begun[4], begun[6] = entry.at - begun[2], entry.state, detail_text(entry.detail)
@@ -121,8 +160,10 @@ function run_view.lines(row, now, continue)
   add("File", row.file == "-" and "standard input" or path(row.file))
   add("Mapping", path(row.mapping_file) or row.mapping and "made by the program" or nil)
   add("Script", path(row.script))
-  add("Arguments", words_of(row))
-  add("Directory", path(row.directory))
+  if not row.parent then
+    add("Arguments", words_of(row))
+    add("Directory", path(row.directory))
+  end
   add("Domain", row.domain)
   add("DisplayName", row.display_name)
   add("Run key", row.run_key)

@@ -55,7 +55,7 @@ restart_local() {
     [ "$(wc -l <<<"$output")" = 5 ]
     [[ $(sed -n 3p <<<"$output") == *3*failed*none.csv* ]]
     [[ $(sed -n 4p <<<"$output") == *2*failed*bad.csv*"would be refused"* ]]
-    [[ $(sed -n 5p <<<"$output") == *1*succeeded*c.csv*"SUCCEEDED: 3 created, 0 updated, 0 failed"* ]]
+    [[ $(sed -n 5p <<<"$output") == *1*succeeded*c.csv*" 3 created, 0 updated, 0 failed" ]]
     upjob runs list --state-is failed --max 1 --json
     [ "$(wc -l <<<"$output")" = 1 ]
     expect_output '"state":"failed"'
@@ -106,7 +106,7 @@ restart_local() {
     expect_error "there is no import to go on with"
     upjob runs resume 1
     expect_status 1
-    expect_error "run 1 has ended: it is succeeded"
+    expect_error "run 1 has ended already (succeeded)"
 }
 
 @test "a run that goes on in another process is not gone on with a second time" {
@@ -191,7 +191,7 @@ L
     upjob runs list
     expect_output cancelled
     upjob runs resume 1
-    expect_error "run 1 has ended: it is cancelled"
+    expect_error "run 1 has ended already (cancelled)"
     restart_local
     upjob import b.csv --key id --domain acme --no-wait
     expect_status 0

@@ -234,6 +234,36 @@ assert len(seconds["nightly"]) == 1 and len(seconds["reports/yearly"]) == 2 and 
     [ -z "$output$errors" ]
 }
 
+@test "what works on files is not triggered without one" {
+    start_daemon
+    upjob schedule trigger orders --state "$STATE"
+    [ "$status" != 0 ]
+    expect_error "orders works on a file, and none is given: put one where it looks ($PWD/in/*.csv)"
+    upjob runs list --state "$STATE"
+    expect_error "no runs in the journal"
+}
+
+@test "runs are listed with their schedules, those of a file with the file, and imports with the run that they are part of" {
+    cat >automations/orders.lua <<LUA
+schedule.on_file("$PWD/in/*.csv", { settle = 1, run = function(event)
+  local client = profiles.client { embedded = true }
+  return assert(job.import { client = client, domain = "acme", file = event.path, key = "CustomerId" }:wait())
+end })
+LUA
+    start_daemon
+    upjob schedule trigger nightly --wait --state "$STATE"
+    customers in/c.csv
+    local i
+    for ((i = 0; i < 300; i++)); do [ -e in/done/c.csv ] && break; sleep 0.05; done
+    upjob runs list --state "$STATE"
+    expect_status 0
+    [[ $(sed -n 1p <<<"$output") =~ ^Run\ +State\ +Begun\ +Took\ +Schedule\ +File\ +Outcome$ ]]
+    grep -qE ' orders +c.csv +3 created' <<<"$output"
+    grep -qE ' in run [0-9]+ +c.csv +3 created' <<<"$output"
+    grep -qE ' nightly$' <<<"$output"
+    expect_no ".lua"
+}
+
 @test "status fails, and does not say that all is well, where the state is another user's" {
     [ "$(id -u)" = 0 ] || skip "only root can become somebody else"
     start_daemon
