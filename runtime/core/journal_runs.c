@@ -130,7 +130,7 @@ static bool may_claim(const struct standing *s, int64_t id, bool ended_too, stru
     if (strcmp(s->state, "queued") == 0 || strcmp(s->state, "interrupted") == 0)
         return true;
     return (ended_too && strcmp(s->state, "failed") == 0) ||
-           err_set(err, ERR_RUN_ENDED, "run %lld has ended: it is %s", (long long)id, s->state);
+           err_set(err, ERR_RUN_ENDED, "run %lld has ended already (%s)", (long long)id, s->state);
 }
 
 #define CLAIM "state = 'running', holder = ?2, lease_until = ?3, begun_at = coalesce(begun_at, ?4), ended_at = NULL, " \
@@ -240,8 +240,8 @@ bool journal_op_end_run(struct journal *j, const cJSON *params, cJSON **reply, s
         return false;
     for (size_t i = 0; i < sizeof states / sizeof states[0]; i++)
         if (strcmp(state, states[i]) == 0)
-            snprintf(assignments, sizeof assignments, "state = '%s', holder = NULL, lease_until = NULL, ended_at = ?4",
-                     states[i]);
+            snprintf(assignments, sizeof assignments, "state = '%s', holder = NULL, lease_until = NULL, ended_at = ?4%s",
+                     states[i], i == 0 ? ", error = NULL" : "");
     if (!assignments[0])
         return err_set(err, ERR_USAGE, "a run cannot end as \"%.40s\"", state);
     if (!journal_begin(j, err))

@@ -3,6 +3,7 @@
 -- What it works with is handed to it, so that it can be tested with stand-ins: the journal's store, the loader of automations,
 -- what starts children, what watches drop folders. One task ticks; each run that is under way has a task of its own.
 local due = require "upjob.due"
+local errors = require "upjob.errors"
 local heap = require "upjob.heap"
 local log = require "upjob.log"
 local native = require "upjob.native.task"
@@ -301,9 +302,15 @@ local function unknown(self, id)
   return schedules.unknown(self, id)
 end
 
+local function no_file(item)
+  return errors.new { code = "UsageError",
+    message = ("%s works on a file, and none is given: put one where it looks (%s)"):format(item.id, item.definition.expression) }
+end
+
 local function trigger(self, id)
   local item = self.items[id]
   if not item then return nil, unknown(self, id) end
+  if item.definition.kind == "on_file" then return nil, no_file(item) end
   local now, err = self.store:now()
   if not now then return nil, err end
   self.triggers = (self.triggers or 0) + 1

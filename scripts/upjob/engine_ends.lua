@@ -133,8 +133,8 @@ end
 
 local function tell(entry, run, seconds, goes_on)
   local message = run.error and (": " .. (run.error.message or tostring(run.error))) or ""
-  local lines = log.with { run = run.id, schedule = entry.schedule, state = run.state, seconds = seconds, attempt = run.attempt,
-                           error = run.error }
+  local lines = log.with { run = run.id, schedule = entry.schedule, state = run.state, attempt = run.attempt,
+                           seconds = math.floor(seconds * 1000 + 0.5) / 1000, error = run.error }
   if run.state == "succeeded" then
     lines.info("run %d of %s succeeded in %s", run.id, entry.schedule, report.seconds(seconds))
   elseif goes_on then

@@ -27,8 +27,8 @@ end
 
 local function entry_of(self, run)
   local item = self.items[run.schedule]
-  return { id = run.id, schedule = run.schedule, definition = item.definition, event = run.event, attempt = run.attempt,
-           not_before = run.not_before }
+  return { id = run.id, schedule = run.schedule, definition = item.definition, event = run.event,
+           attempt = (run.attempt or 0) + 1, not_before = run.not_before }
 end
 
 -- ---- children that outlived their daemon ----

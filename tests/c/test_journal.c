@@ -131,6 +131,13 @@ static void the_end_of_a_step_is_written_with_the_next_or_not_at_all(void **unus
     journal_close(j);
 }
 
+static void assert_no_field(struct journal *j, const char *name)
+{
+    cJSON *run = get(j, "run", "{'id': 1}");
+    assert_null(cJSON_GetObjectItemCaseSensitive(run, name));
+    cJSON_Delete(run);
+}
+
 static void a_retry_is_queued_until_its_time_and_is_another_attempt(void **unused)
 {
     (void)unused;
@@ -144,6 +151,9 @@ static void a_retry_is_queued_until_its_time_and_is_another_attempt(void **unuse
     done(j, "claim_run", "{'id': 1}");
     assert_field(j, 1, "attempt", "2");
     refused(j, ERR_LEASE_LOST, "requeue_run", "{'id': 1, 'fence': 1}");
+    assert_field(j, 1, "error", "{'code':'B'}");
+    done(j, "end_run", "{'id': 1, 'fence': 2, 'state': 'succeeded', 'exit_status': 0}");
+    assert_no_field(j, "error"); /* not that of the attempt before */
     journal_close(j);
 }
 
