@@ -6,6 +6,7 @@ local errors = require "upjob.errors"
 local exit = require "upjob.exit"
 local journal = require "upjob.journal"
 local json = require "upjob.json"
+local log = require "upjob.log"
 local native = require "upjob.native.task"
 local report = require "upjob.report"
 local run_log = require "upjob.run_log"
@@ -238,6 +239,7 @@ function child_run.main(arguments)
   if not options then return status end
   local ok, err = cli.use_service(options)
   if not ok then return cli.fail(err) end
+  log.level("info") -- nobody watches: what a run tells is looked up later
   if options.text then
     options.content = io.read("a")
     if #options.content ~= options.text then return cli.fail("the daemon ended before it had said what is run") end

@@ -177,7 +177,7 @@ function run_view.lines(row, now, continue)
   add_steps(lines, row)
   if row.output then
     lines[#lines + 1] = ""
-    for line in row.output:gmatch("[^\n]+") do lines[#lines + 1] = report.safe(line) end
+    for line in row.output:gmatch("[^\n]+") do lines[#lines + 1] = report.safe(line, true) end
   end
   if continue then
     lines[#lines + 1] = ""

@@ -398,6 +398,19 @@ SUCCEEDED c.csv" ]
     expect_output "3 created"
 }
 
+@test "runs show has what a run printed and logged, also what it told for information, with its tabs" {
+    mkdir automations
+    echo 'schedule.every("1d", { run = function() log.info("loaded", { rows = 3 }) print("a", "b") end })' >automations/a.lua
+    "$UPJOB" daemon automations >daemon.log 2>&1 3>&- &
+    until_true grep -q 'schedules\? of' daemon.log
+    upjob schedule trigger a --wait
+    expect_status 0
+    upjob runs show 1
+    kill $! && wait $!
+    expect_output "upjob: loaded: rows=3"
+    expect_output "a	b"
+}
+
 @test "runs prune forgets what ended long ago, and keeps what was asked for" {
     customers c.csv
     for _ in 1 2 3; do upjob import c.csv --local --domain acme --key CustomerId -q; done
