@@ -137,5 +137,34 @@ def test_client():
         assert service.call("GET", "/domains/acme/upload-jobs")["Items"] == []
 
 
+def test_journal_of_an_import():
+    """an import that cannot be recorded for want of room fails and says so: nothing is sent, or its job is stopped, and not started"""
+    with Small(8) as disk, Service(args=["--domain", "acme", "--fault", "slow=40000"]) as service, \
+            tempfile.TemporaryDirectory() as directory:
+        path = os.path.join(directory, "c.csv")
+        with open(path, "wb") as file:
+            file.write(rows(3000, fail=0))
+        command = ["import", path, "--domain", "acme", "--key", "Id", "-q", "--state", os.path.join(disk.at, "state")]
+
+        def statuses():
+            return [job["Status"] for job in service.call("GET", "/domains/acme/upload-jobs")["Items"]]
+        disk.fill()
+        status, _, messages = service.upjob(*command)
+        assert status == 1 and "full" in messages.lower() or "space" in messages.lower(), (status, messages)
+        assert statuses() == []
+        disk.empty()
+        client = service.popen(*command)
+        eventually(lambda: any(name.endswith(".part") for name in service.objects()), 20, "the upload's beginning")
+        disk.fill()
+        _, messages = client.communicate(timeout=60)
+        assert client.returncode == 1 and "full" in messages.lower(), (client.returncode, messages)
+        assert statuses() == ["STOPPED"], messages
+        disk.empty()
+        status, _, messages = service.upjob("runs", "resume", "--state", os.path.join(disk.at, "state"), "-q", timeout=60)
+        assert status == 5 and statuses() == ["STOPPED"], (status, messages)
+        status, _, messages = service.upjob(*command, timeout=60)
+        assert status == 0 and sorted(statuses()) == ["STOPPED", "SUCCEEDED"], (status, messages)
+
+
 may_mount()
 run(globals())
