@@ -74,10 +74,9 @@ function words.list(arguments)
     local shown = replies.job(item)
     rows[i] = { shown.JobId, status_text(shown), report.time(shown.CreatedAt), shown.DisplayName }
   end
-  for _, line in ipairs(report.table({ { title = "JobId", whole = true }, { title = "Status" }, { title = "Created", whole = true },
-                                       { title = "DisplayName", ends = run_key.LENGTH + 1 } }, rows)) do
-    print(line)
-  end
+  local columns = { { title = "JobId", whole = true }, { title = "Status" }, { title = "Created", whole = true },
+                    { title = "DisplayName", ends = run_key.LENGTH + 1 } }
+  for _, line in ipairs(report.table(columns, rows)) do print(line) end
   return cli.OK
 end
 
