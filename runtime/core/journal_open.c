@@ -90,11 +90,24 @@ static void close_database(struct journal *j)
         journal_unlock_in_use(j->lock);
 }
 
+/* False with ERR_DAMAGED where what is there is found to be damaged now. */
+static bool open_whole(struct journal *j, bool alone, bool damage_seen, struct err *err)
+{
+    if (!put_in_order(j, alone, damage_seen, err) || !(j->db = sql_open(j->path, &journal_store, false, err)))
+        return false;
+    return journal_has_all(j->db) || err_set(err, ERR_DAMAGED, "the journal %s lacks a part of its tables", j->path);
+}
+
 static bool open_locked(struct journal *j, bool damage_seen, struct err *err)
 {
-    bool alone = journal_lock_alone(j->lock);
-    if (put_in_order(j, alone, damage_seen, err) && journal_lock_in_use(j->lock, err) && remember_file(j, err) &&
-        (j->db = sql_open(j->path, &journal_store, false, err)) && lease_prepare(j, err)) {
+    bool alone = journal_lock_alone(j->lock), ok = open_whole(j, alone, damage_seen, err);
+    if (!ok && err_is(err, ERR_DAMAGED)) {
+        sqlite3_close(j->db);
+        j->db = NULL;
+        err_clear(err);
+        ok = open_whole(j, alone, true, err);
+    }
+    if (ok && journal_lock_in_use(j->lock, err) && remember_file(j, err) && lease_prepare(j, err)) {
         j->was_open = true;
         return true;
     }

@@ -66,6 +66,9 @@ extern const struct sql_store journal_store;
 /* Makes a new store, with runs numbered above `highest_id`. */
 bool journal_make(const char *path, int64_t highest_id, struct err *err) MUST_CHECK;
 
+/* Whether it has all tables and columns of this version. */
+bool journal_has_all(sqlite3 *db);
+
 struct migration {
     int from;         /* to the version after it */
     const char *text; /* SQL; NULL: the end of the list */

@@ -95,6 +95,55 @@ bool journal_make(const char *path, int64_t highest_id, struct err *err)
     return ok && sync_directory_of(path, err);
 }
 
+/* Whether a statement of this form can be made of the table: it is not run. */
+static bool can_prepare(sqlite3 *db, const char *format, const char *table)
+{
+    char text[128];
+    sqlite3_stmt *statement = NULL;
+    snprintf(text, sizeof text, format, table);
+    bool ok = sqlite3_prepare_v2(db, text, -1, &statement, NULL) == SQLITE_OK;
+    sqlite3_finalize(statement);
+    return ok;
+}
+
+static bool has_column(sqlite3_stmt *column, const char *table, const char *name)
+{
+    sqlite3_bind_text(column, 1, table, -1, SQLITE_STATIC);
+    sqlite3_bind_text(column, 2, name, -1, SQLITE_STATIC);
+    bool found = sqlite3_step(column) == SQLITE_ROW;
+    sqlite3_reset(column);
+    return found;
+}
+
+static bool has_tables_of(sqlite3 *db, sqlite3 *model)
+{
+    static const char columns[] = "SELECT m.name, p.name, p.cid FROM sqlite_schema AS m, pragma_table_info(m.name) AS p"
+                                  " WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%'";
+    sqlite3_stmt *wanted = NULL, *column = NULL;
+    bool ok = sqlite3_prepare_v2(model, columns, -1, &wanted, NULL) == SQLITE_OK &&
+              sqlite3_prepare_v2(db, "SELECT 1 FROM pragma_table_info(?1) WHERE name = ?2", -1, &column, NULL) == SQLITE_OK;
+    while (ok && sqlite3_step(wanted) == SQLITE_ROW) {
+        const char *table = sql_text(wanted, 0);
+        ok = has_column(column, table, sql_text(wanted, 1));
+        if (ok && sqlite3_column_int(wanted, 2) == 0) /* what it refers to is looked for, too */
+            ok = can_prepare(db, "INSERT INTO %s DEFAULT VALUES", table) && can_prepare(db, "DELETE FROM %s WHERE 0", table);
+    }
+    sqlite3_finalize(wanted);
+    sqlite3_finalize(column);
+    return ok;
+}
+
+/* Damage to the text of a table's definition gives the table, a column or what it refers to another name, which is all that SQLite
+ * would see of it. */
+bool journal_has_all(sqlite3 *db)
+{
+    sqlite3 *model = NULL;
+    bool made = sqlite3_open(":memory:", &model) == SQLITE_OK && sqlite3_exec(model, schema, NULL, NULL, NULL) == SQLITE_OK;
+    bool has_all = !made || has_tables_of(db, model);
+    sqlite3_close(model);
+    return has_all;
+}
+
 /* ---- versions ---- */
 
 static bool read_number(sqlite3 *db, const char *pragma, int64_t *number, struct err *err)

@@ -179,6 +179,61 @@ static void damage_found_while_it_is_used_is_told_and_replaced(void **unused)
     journal_close(j);
 }
 
+/* Some bytes of it are others, anywhere. */
+static void scatter(unsigned *seed)
+{
+    off_t size = size_of(database);
+    int fd = open(database, O_WRONLY);
+    for (int i = 1 + rand_r(seed) % 20; i > 0; i--) {
+        unsigned char byte = (unsigned char)rand_r(seed);
+        assert_int_equal(pwrite(fd, &byte, 1, rand_r(seed) % size), 1);
+    }
+    close(fd);
+}
+
+static void whatever_is_damaged_runs_can_be_begun_again(void **unused)
+{
+    static const char *const asked[][2] = {
+        {"runs", "{}"},
+        {"run", "{'id': 3}"},
+        {"find_run", "{'run_key': 'k'}"},
+        {"claim_run", "{'id': 2}"},
+        {"step", "{'id': 3, 'fence': 1, 'step': 'a', 'state': 'begin'}"},
+        {"tick", "{'list': [{'schedule': 'a', 'key': '1', 'due': 60, 'run': {}}]}"},
+        {"sync_schedules", "{'dir': '/d', 'list': [{'id': 'a', 'timing': 'x', 'definition': {}}]}"},
+        {"schedules", "{}"},
+        {"dead_letters", "{}"},
+        {"prune", "{}"},
+    };
+    (void)unused;
+    unsigned seed = 11;
+    int replaced = 0;
+    for (int round = 0; round < 30; round++) {
+        struct err e;
+        make_home(NULL);
+        make_with_runs(5);
+        scatter(&seed);
+        err_clear(&e);
+        struct journal *j = journal_open(state, 30, &e);
+        if (!j) { /* the number of its version is another */
+            assert_string_equal(e.code, ERR_CONFIG);
+            remove_home(NULL);
+            continue;
+        }
+        for (size_t i = 0; i < sizeof asked / sizeof asked[0]; i++)
+            cJSON_Delete(ask(j, &e, asked[i][0], asked[i][1]));
+        cJSON *run = ask(j, &e, "begin_run", "{'kind': 'import'}");
+        if (!run)
+            run = get(j, "begin_run", "{'kind': 'import'}"); /* the first one may have found the damage */
+        cJSON_Delete(run);
+        journal_close(j);
+        replaced += file_named("journal.db.corrupt-")[0] != '\0';
+        remove_home(NULL);
+    }
+    print_message("%d of 30 replaced\n", replaced);
+    assert_true(replaced > 3);
+}
+
 static void who_has_it_open_while_another_replaces_it_writes_to_the_new_one(void **unused)
 {
     (void)unused;
@@ -296,6 +351,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(damage_of_a_crash_is_found_at_the_next_start, make_home, remove_home),
         cmocka_unit_test_setup_teardown(a_kill_leaves_a_whole_journal_with_all_that_was_answered, make_home, remove_home),
         cmocka_unit_test_setup_teardown(damage_found_while_it_is_used_is_told_and_replaced, make_home, remove_home),
+        cmocka_unit_test(whatever_is_damaged_runs_can_be_begun_again),
         cmocka_unit_test_setup_teardown(who_has_it_open_while_another_replaces_it_writes_to_the_new_one, make_home, remove_home),
         cmocka_unit_test_setup_teardown(a_state_directory_that_is_removed_is_not_written_to_unseen, make_home, remove_home),
         cmocka_unit_test_setup_teardown(changes_without_their_database_are_not_taken_for_a_new_ones, make_home, remove_home),
