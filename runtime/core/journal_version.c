@@ -133,8 +133,8 @@ static bool has_tables_of(sqlite3 *db, sqlite3 *model)
     return ok;
 }
 
-/* Damage to the text of a table's definition gives the table, a column or what it refers to another name, which is all that SQLite
- * would see of it. */
+/* Damage to the text of a table's definition gives the table, a column or what it refers to another name, which is all that
+ * SQLite would see of it. */
 bool journal_has_all(sqlite3 *db)
 {
     sqlite3 *model = NULL;
