@@ -187,10 +187,11 @@ function ends.failed(self, entry, run, definition)
   if not try_again(self, entry, run, definition) then ends.settle(self, entry, run, definition, "failed") end
 end
 
--- The run as the store has it, asked until it answers | nil: the daemon ends.
+-- The run as the store has it, asked until it answers | nil: the daemon ends. What a new journal does not know has failed.
 local function look_up(self, id)
   local run, err = self.store:run { id = id }
   while not run and not self.drain_over do
+    if errors.has_code(err, "NotFound") then return { id = id, state = "failed", error = err } end
     self:told_store(err)
     native.sleep(1)
     run, err = self.store:run { id = id }

@@ -152,9 +152,10 @@ end
 
 local function ask(self, operation, params)
   local reply, err, notice = self.native:call(operation, params)
-  warn(notice)
+  local is_lost = reply == nil and err.code == "DatabaseDamaged"
+  warn(notice or is_lost and err.message)
   if reply ~= nil then return reply end
-  if err.code == "DatabaseDamaged" then self.losses = self.losses + 1 end
+  if is_lost then self.losses = self.losses + 1 end
   return nil, err
 end
 

@@ -435,6 +435,23 @@ describe("the engine", function()
     end)
   end)
 
+  it("takes a run that the journal no longer knows for failed, and ends all the same", function()
+    quietly(function(told)
+      local world = { definitions = { never("a", { has_on_failure = true, overlap = "allow" }) } }
+      world.answer = function(child) return child.hook and "succeeded" end
+      local e = start(world)
+      local id = assert(e:trigger("a"))
+      started(world, 1)
+      world.store.runs_made[id] = nil
+      world.children.list[1].finish("succeeded")
+      started(world, 2)
+      assert.equals("failure", world.children.list[2].hook)
+      assert.matches("no run 1 in the journal", told[1])
+      stop(world)
+      assert.is_true(e:drain(LIMIT) ~= false)
+    end)
+  end)
+
   it("tells a journal that was begun anew of its schedules, and which are paused", function()
     local world = { definitions = { every("a", 1), never("b") }, answer = function() return "succeeded" end }
     local e = start(world)

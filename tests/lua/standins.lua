@@ -1,4 +1,5 @@
 -- Stand-ins for what the engine works with: a store in memory with a clock that a test sets, and children that a test ends.
+local errors = require "upjob.errors"
 local native = require "upjob.native.task"
 local system = require "upjob.native.system"
 
@@ -91,9 +92,14 @@ function store:claim_run(given)
   return copy(run)
 end
 
+local function not_found(id)
+  return errors.new { code = "NotFound", message = ("there is no run %d in the journal"):format(id) }
+end
+
 function store:end_run(given)
   if self.fails then return nil, self.fails end
   local run = self.runs_made[given.id]
+  if not run then return nil, not_found(given.id) end
   run.state, run.error, run.ended_at = given.state, given.error, system.time() + self.offset
   return true
 end
@@ -106,7 +112,9 @@ end
 
 function store:run(given)
   native.sleep(0)
-  return copy(self.runs_made[given.id])
+  local run = self.runs_made[given.id]
+  if not run then return nil, not_found(given.id) end
+  return copy(run)
 end
 
 function store:runs(given)
