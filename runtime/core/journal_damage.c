@@ -125,6 +125,30 @@ static void name_aside(const char *path, char *to, size_t size)
         snprintf(to, size, "%s.corrupt-%s-%d", path, stamp, n);
 }
 
+static bool ends_with(const char *text, const char *ending)
+{
+    size_t length = strlen(text), n = strlen(ending);
+    return length >= n && strcmp(text + length - n, ending) == 0;
+}
+
+void journal_last_aside(const char *path, char *out, size_t size)
+{
+    char directory[PATH_MAX], beginning[PATH_MAX + 16], last[NAME_MAX + 1] = "";
+    const char *name = strrchr(path, '/') + 1;
+    snprintf(directory, sizeof directory, "%.*s", (int)(name - path - 1), path);
+    snprintf(beginning, sizeof beginning, "%s.corrupt-", name);
+    DIR *files = opendir(directory);
+    for (struct dirent *entry; files && (entry = readdir(files));) {
+        bool is_aside = strncmp(entry->d_name, beginning, strlen(beginning)) == 0 && !ends_with(entry->d_name, "-wal") &&
+                        !ends_with(entry->d_name, "-shm");
+        if (is_aside && strcmp(entry->d_name, last) > 0)
+            snprintf(last, sizeof last, "%s", entry->d_name);
+    }
+    if (files)
+        closedir(files);
+    snprintf(out, size, "%s%s%s", last[0] ? directory : "", last[0] ? "/" : "", last);
+}
+
 bool journal_move_aside(const char *path, char to[PATH_MAX + 64], struct err *err)
 {
     char from[PATH_MAX + 8], kept[PATH_MAX + 72];

@@ -175,11 +175,13 @@ static bool open_again(struct journal *j, bool damage_seen, struct err *err)
 /* Once, to whom it comes first: nothing of what was known is in the store any more. */
 static bool tell_loss(struct journal *j, struct err *err)
 {
+    char aside[2 * PATH_MAX];
     j->was_replaced = false;
+    journal_last_aside(j->path, aside, sizeof aside);
     return err_set(err, ERR_DAMAGED,
-                   "the journal %s was damaged, moved or removed while it was used: what was to be written is not "
-                   "in it%s%s",
-                   j->path, j->notice ? "; " : "", j->notice ? j->notice : "");
+                   "the journal %s was damaged, moved or removed while it was used, and a new one was begun, in "
+                   "which nothing is of what was before%s%s",
+                   j->path, aside[0] ? "; what was damaged is kept as " : "", aside);
 }
 
 bool journal_run(struct journal *j, journal_operation *operation, const cJSON *params, cJSON **reply, struct err *err)

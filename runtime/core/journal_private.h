@@ -57,6 +57,8 @@ bool journal_is_damaged(const char *path, bool thoroughly);
 int64_t journal_highest_id(const char *path, bool had_runs);
 /* Moves the database and what belongs to it: `to` is where to. */
 bool journal_move_aside(const char *path, char to[PATH_MAX + 64], struct err *err) MUST_CHECK;
+/* The last database that was moved; "" when none was. */
+void journal_last_aside(const char *path, char *out, size_t size);
 /* The time, for names of files: 20261123T060000Z. */
 void journal_stamp(char out[STAMP_SIZE]);
 

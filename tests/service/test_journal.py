@@ -188,6 +188,39 @@ def test_damage_found_by_many():
             state.check_whole()
 
 
+def test_daemon():
+    """a daemon whose journal is damaged says so, goes on with a new one, and still ends when it is told to"""
+    with State() as state:
+        automations = os.path.join(state.parent, "automations")
+        os.mkdir(automations)
+        with open(os.path.join(automations, "tick.lua"), "w") as file:
+            file.write('schedule.every("1s", { run = function() end })\n')
+        log = os.path.join(state.parent, "log")
+        with open(log, "w") as file:
+            daemon = subprocess.Popen([UPJOB, "daemon", automations, "--state", state.at], stdout=file, stderr=file)
+        def succeeded():
+            try:
+                return state.query("SELECT max(id) FROM run WHERE state = 'succeeded'")[0][0] or 0
+            except sqlite3.DatabaseError:
+                return 0
+        try:
+            eventually(lambda: succeeded() >= 2, 30, "two runs")
+            before = succeeded()
+            with open(state.db, "r+b") as file:
+                file.write(os.urandom(os.path.getsize(state.db)))
+            eventually(lambda: state.asides() and succeeded() > before + 1, 30, "runs of a new journal")
+            assert state.query("SELECT count(*) FROM schedule WHERE id = 'tick' AND NOT gone AND last_due > 0") == [(1,)]
+            daemon.terminate()
+            assert daemon.wait(timeout=30) is not None
+        finally:
+            if daemon.poll() is None:
+                daemon.kill()
+                daemon.wait()
+        messages = open(log).read()
+        assert "damaged" in messages and state.asides()[0] in messages, messages
+        state.check_whole()
+
+
 def test_newer():
     """a journal of a newer version is refused and left as it is"""
     with State() as state:
