@@ -225,12 +225,15 @@ local function has_no_place()
   return not directory or not info or info.type == "directory" and not info.writable
 end
 
--- The store; nil when the run goes on without one. Raises when it must not.
+-- The store; nil when the run goes on without one: its key is enough to find its job, or its service ends with this program.
+-- Raises when it must not.
 local function open(run)
   local store, err = journal.open {}
   if store then return store end
-  if not run.key_given or err.code ~= "ConfigurationError" or not has_no_place() then error(err, 0) end
-  log.warn("%s; the run goes on without a journal: a later one finds its job by the run key %s", tostring(err), run.run_key)
+  local needs_none = run.key_given or not run.client.command_options
+  if not needs_none or err.code ~= "ConfigurationError" or not has_no_place() then error(err, 0) end
+  log.warn("%s; the run goes on without a journal%s", tostring(err), run.key_given
+    and (": a later one finds its job by the run key %s"):format(run.run_key) or "")
   return nil
 end
 

@@ -1,5 +1,6 @@
-"""Kills an import at each of the calls that others can see (kill_at.c), before and after the call, lets another process go on with
-it, and looks at the service: one job was made, it was started once and has SUCCEEDED, none is left waiting, and the journal says so.
+"""Kills an import at each of the calls that others can see (kill_at.c), before and after the call, lets another process go on
+with it, and looks at the service: one job was made, it was started once and has SUCCEEDED, none is left waiting, and the journal
+says so.
 
     python3 tests/service/resume.py KILLS [SEED]
 """
@@ -82,7 +83,8 @@ class Point:
 
     def run_import(self, **kill):
         if self.how == "automation":
-            return self.upjob("run", "--endpoint-url", self.world.url, self.world.automation, self.domain, self.file, self.name, **kill)
+            return self.upjob("run", "--endpoint-url", self.world.url, self.world.automation, self.domain, self.file, self.name,
+                              **kill)
         key = [] if self.how == "journal" else ["--run-key", f"key-{self.name}"]
         return self.upjob("import", self.file, "--domain", self.domain, "--key", "Id", "--name", self.name, *key,
                           "--endpoint-url", self.world.url, **kill)
