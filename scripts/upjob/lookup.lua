@@ -76,10 +76,15 @@ local function is_better(job, other)
   return (rank == RANK.CREATED) == before
 end
 
+--- What is asked for: as much of the list at once as the service gives.
+function lookup.request(run)
+  return { DomainName = run.domain, MaxResults = 100 }
+end
+
 -- All jobs that have the run's key, the best first.
 local function list(run, any_mapping)
   local jobs = {}
-  for item in run.client:pages("list_upload_jobs", { DomainName = run.domain }) do
+  for item in run.client:pages("list_upload_jobs", lookup.request(run)) do
     local listed = replies.job(item)
     if run_key.is_of(listed.DisplayName, run.run_key) and type(listed.JobId) == "string" then
       jobs[#jobs + 1] = look_at(run, listed.JobId, any_mapping)

@@ -1,5 +1,6 @@
 --- The requests that an import sends, as a dry run tells them: nothing is sent.
 local file_facts = require "upjob.file_facts"
+local lookup = require "upjob.lookup"
 local native = require "upjob.native.profiles"
 
 local rehearsal = {}
@@ -51,7 +52,7 @@ function rehearsal.requests(run, embedded)
     add("CreateDomain", rehearsal.domain_request(run), "when there is no such domain")
   end
   if run.key_given then
-    add("ListUploadJobs", of_domain, "for a job that has the run key already; again after 5 seconds, when there is none")
+    add("ListUploadJobs", lookup.request(run), "for a job that has the run key already; again after 5 seconds, when there is none")
   end
   add("CreateUploadJob", run.request)
   add("GetUploadJobPath", of_job)

@@ -228,7 +228,7 @@ L
     expect_output cancelled
 }
 
-@test "a run of an embedded service that kept no data cannot be gone on with, and says so" {
+@test "a run of an embedded service is gone on with where that kept its data, and says so where it did not" {
     cat >s.lua <<'L'
 local run = job.import { client = profiles.client { embedded = true }, domain = "acme", file = "c.csv", key = "CustomerId" }
 run:on("created", function() os.execute("kill -9 $PPID") end)
@@ -242,6 +242,12 @@ L
     expect_error "run 1 cannot go on: its embedded service, which kept no data, ended with its program"
     upjob runs resume
     expect_status 0
+    upjob --local --data kept run s.lua
+    expect_status 137
+    cd /
+    upjob runs resume --json
+    expect_status 0
+    expect_output '"CreatedRecords":3'
 }
 
 @test "a run key with a journal: what succeeded is told and nothing is sent; another file or mapping is refused" {
