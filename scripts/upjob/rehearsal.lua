@@ -52,7 +52,8 @@ function rehearsal.requests(run, embedded)
     add("CreateDomain", rehearsal.domain_request(run), "when there is no such domain")
   end
   if run.key_given then
-    add("ListUploadJobs", lookup.request(run), "for a job that has the run key already; again after 5 seconds, when there is none")
+    add("ListUploadJobs", lookup.request(run), "for a job that has the run key already"
+      .. (embedded and "" or "; again after 5 seconds, when there is none"))
   end
   add("CreateUploadJob", run.request)
   add("GetUploadJobPath", of_job)
