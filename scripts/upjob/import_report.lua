@@ -4,6 +4,7 @@ local errors = require "upjob.errors"
 local html_report = require "upjob.html_report"
 local mapping_text = require "upjob.mapping_text"
 local outcome_of = require "upjob.outcome"
+local recorded = require "upjob.recorded"
 local rejects = require "upjob.rejects"
 local report = require "upjob.report"
 local system = require "upjob.native.system"
@@ -181,6 +182,7 @@ local function commands(run, n)
     if command then list[#list + 1] = { purpose, command } end
   end
   if not run.result and (run.started or run.attached) then add("To watch the job:", aftermath.watch_command(run)) end
+  if run.ended_at and not run.result then add("To go on with the run:", recorded.resume_command(run)) end
   if run.result then add("To look at the job:", aftermath.get_command(run)) end
   if n.failed > 0 then add("To list what failed on the service:", aftermath.failures_command(run)) end
   add("To run this import again:", run.command)

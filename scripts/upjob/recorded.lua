@@ -347,6 +347,7 @@ end
 function recorded.resume_command(run)
   local record = run.record
   if not record or record.lost or not run.client.command_options then return nil end
+  if record.state and record.state ~= "interrupted" then return nil end
   return shell.command({ "runs", "resume", ("%d"):format(record.id) }, defaults.state and { "--state", defaults.state } or {})
 end
 

@@ -66,7 +66,7 @@ expect_report() {
     import --no-wait
     expect_status 0
     expect_report 'Not finished: the job was started' "job watch $(sed -n 's/^started  job \([0-9a-f]*\) .*/\1/p' out)" \
-        'created so far' 'outcome not known' 'no longer watched'
+        'created so far' 'outcome not known' 'no longer watched' 'To go on with the run:' "runs resume "
 }
 
 @test "--report of an import that is interrupted before its start says that nothing was imported" {
