@@ -75,6 +75,7 @@ end
 local function of_failure(run, err)
   if run.step == "check" or run.step == "record" then return nil end
   if errors.has_code(err, "LeaseLost") or run.refused then return nil end
+  if run.is_gone then return "the job is gone, and what became of it is not known" end
   if run.step == "look" then return "nothing was changed" .. or_continue(run) end
   if not run.job_id then
     local unknown = run.creating or err.outcome == "unknown" or run.known and run.known.creating

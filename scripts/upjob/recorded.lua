@@ -300,7 +300,7 @@ end
 -- Whether there may be a job that another process can go on with.
 local function may_go_on(run, err)
   if not run.client.command_options then return false end -- its service ends with this program
-  if run.stopped then return false end
+  if run.stopped or run.is_gone then return false end
   if run.step == "watch" and err.status == 404 then return false end
   if run.job_id then return true end
   return run.creating or err.outcome == "unknown" or run.known ~= nil and run.known.creating and not run.refused

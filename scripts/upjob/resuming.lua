@@ -126,13 +126,21 @@ local function is_being_stopped(known, job)
   return known.stopping and (job.Status == "STOPPED" or job.Status == "CREATED" and known.was == "lost")
 end
 
+-- The run's job. Raises when it cannot be seen; in a domain that is there it is gone then, else it may be another account's.
+local function job_of(run)
+  local job, err = replies.get_upload_job(run.client, { DomainName = run.domain, JobId = run.job_id })
+  if job then return job end
+  run.is_gone = err.status == 404 and run.client:get_domain { DomainName = run.domain } ~= nil
+  error(err, 0)
+end
+
 --- The step of an import that was begun by another process: looks where its job stands.
 function resuming.locate(run)
   local known = run.known
   if not known then return end
   run.step = "look"
   if run.job_id then
-    local job = must(replies.get_upload_job(run.client, { DomainName = run.domain, JobId = run.job_id }))
+    local job = job_of(run)
     if is_being_stopped(known, job) then finish_stop(run, job) end
     run.started, run.starting = job.Status ~= "CREATED", false
     run.sent = known.uploaded

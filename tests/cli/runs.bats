@@ -228,6 +228,26 @@ L
     expect_output cancelled
 }
 
+@test "a run whose job is gone has failed; where the domain is not seen either, it may be another account's, and stays" {
+    big b.csv
+    import_killed_in_the_upload b.csv --key id
+    stop_local
+    rm -r service
+    start_local --port "${URL##*:}"
+    upjob runs resume
+    expect_status 4
+    expect_error "to go on with the run: $UPJOB runs resume 1"
+    restart_local
+    upjob run -e 'assert(profiles.client {}:create_domain { DomainName = "acme", DefaultExpirationDays = 30 })'
+    upjob runs resume
+    expect_status 4
+    expect_error "the job is gone"
+    upjob runs resume
+    expect_status 0
+    upjob runs list --json
+    expect_output '"state":"failed"'
+}
+
 @test "a run of an embedded service is gone on with where that kept its data, and says so where it did not" {
     cat >s.lua <<'L'
 local run = job.import { client = profiles.client { embedded = true }, domain = "acme", file = "c.csv", key = "CustomerId" }
