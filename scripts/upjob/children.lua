@@ -1,6 +1,7 @@
 --- Runs of automations as processes of their own: starts them, ends those whose time is up, and says what became of those that
 -- could not say it themselves.
 local errors = require "upjob.errors"
+local json = require "upjob.json"
 local native = require "upjob.native.task"
 local report = require "upjob.report"
 local run_log = require "upjob.run_log"
@@ -75,10 +76,19 @@ local function watch(self)
   end
 end
 
--- The last line that the process printed.
+local WORDS_MOST = 300 -- characters of what a process said last that are in the error
+
+-- What a process logged last, if that is its last line. What a script prints may be of customers, and stays in the run's output.
 local function last_words(output)
-  local line = output and output:match("([^\n]+)\n*$")
-  return line and (": " .. line:gsub("^upjob: ", "")) or ""
+  local line = output and output:match("([^\n]+)\n*$") or ""
+  local words = line:match("^upjob: warning: (.*)") or line:match("^upjob: (.*)")
+  if not words and line:find("^{") then
+    local ok, entry = pcall(json.decode, line)
+    words = ok and entry and entry.message
+  end
+  if type(words) ~= "string" then return "" end
+  local cut = utf8.len(words) and utf8.offset(words, WORDS_MOST + 1)
+  return ": " .. (cut and words:sub(1, cut - 1) or words)
 end
 
 -- What happened to a process that has not said what came of its run.

@@ -222,13 +222,26 @@ def test_open_files():
     assert found["run"]["output"].startswith("begun\n"), found
 
 
+def crash(before, **env):
+    return outcome_of(before + ' io.stdout:flush() os.execute("kill -SEGV $PPID") while true do end',
+                      env={"ASAN_OPTIONS": "handle_segv=0", **env})
+
+
 def test_a_crash():
-    """a script that crashes is told with the signal and its last words, and ends as failed"""
-    found = outcome_of('io.stderr:write("about to fall\\n") os.execute("kill -SEGV $PPID") while true do end',
-                       env={"ASAN_OPTIONS": "handle_segv=0"})
-    assert found["state"] == "failed" and found["run"]["state"] == "failed" and found["signal"] == signal.SIGSEGV, found
-    assert "segmentation fault" in found["error"]["message"] and "about to fall" in found["error"]["message"], found
-    assert found["run"]["exit_status"] == 139 and "about to fall" in found["run"]["output"], found
+    """a script that crashes is told with the signal and what it logged last, and ends as failed"""
+    for env in {}, {"UPJOB_LOG_FORMAT": "json"}:
+        found = crash('log.warn("about to fall")', **env)
+        assert found["state"] == "failed" and found["run"]["state"] == "failed" and found["signal"] == signal.SIGSEGV, found
+        assert found["error"]["code"] == "Crashed", found
+        assert found["error"]["message"] == "its process was ended by a segmentation fault (signal 11): about to fall", found
+        assert found["run"]["exit_status"] == 139 and "about to fall" in found["run"]["output"], found
+
+
+def test_a_crash_tells_nothing_that_was_printed():
+    """what a script printed before it crashed, which may be of customers, is in the run's output and in no error"""
+    found = crash('print("Ann Smith")')
+    assert found["error"]["message"] == "its process was ended by a segmentation fault (signal 11)", found
+    assert found["run"]["output"] == "Ann Smith\n", found
 
 
 def test_output():
