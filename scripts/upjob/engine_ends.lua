@@ -207,7 +207,7 @@ local function close_left_open(self, entry, run, outcome)
     claimed, err = self.store:end_run { id = run.id, fence = claimed.fence, state = "failed", error = outcome.error or
       errors.new { code = "Crashed", message = "its process ended without a word" } }
   end
-  if not claimed then
+  if not claimed and not errors.has_code(err, "LeaseHeld") then
     log.with { run = run.id, schedule = entry.schedule, error = err }.error("run %d of %s was left open, and cannot be ended: %s",
       run.id, entry.schedule, tostring(err))
   end
@@ -219,6 +219,8 @@ function ends.ended(self, entry, outcome, seconds)
   local run = look_up(self, entry.id)
   run = run and close_left_open(self, entry, run, outcome)
   if not run then return end
+  -- One that was stopped for longer than its lease may be another process's by now, which says what becomes of it.
+  if run.state == "running" then return require("upjob.engine_start").adopt(self, entry) end
   local item = self.items[entry.schedule]
   local definition = item and item.definition or entry.definition
   local goes_on = self.stopping and run.state == "interrupted"

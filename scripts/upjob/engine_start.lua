@@ -42,10 +42,11 @@ local function deal_with(self, entry, run)
   ends.ended(self, entry, {}, (run.ended_at or 0) - (run.begun_at or run.ended_at or 0))
 end
 
-local function adopt(self, entry)
+--- Waits for the end of a run that a process holds which is not this daemon's child.
+function starting.adopt(self, entry)
   self.adopted_count = self.adopted_count + 1
   self.running[entry.schedule] = (self.running[entry.schedule] or 0) + 1
-  log.with { run = entry.id, schedule = entry.schedule }.info("run %d of %s was begun by an earlier daemon and is still running",
+  log.with { run = entry.id, schedule = entry.schedule }.info("run %d of %s is under way in a process that is not this daemon's",
     entry.id, entry.schedule)
   native.spawn(function()
     local run
@@ -98,7 +99,7 @@ local function take_up(self, runs)
     elseif not self.items[run.schedule] then
       without_schedule(self, run)
     elseif run.state == "running" then
-      adopt(self, entry_of(self, run))
+      starting.adopt(self, entry_of(self, run))
     else
       deal_with(self, entry_of(self, run), run)
     end

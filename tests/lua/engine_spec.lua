@@ -1,5 +1,6 @@
 -- The engine with stand-ins for the journal and the children: what it makes of ticks, ends, failures and changes.
 local engine = require "upjob.engine"
+local errors = require "upjob.errors"
 local log = require "upjob.log"
 local native = require "upjob.native.task"
 local standins = require "standins"
@@ -306,6 +307,23 @@ describe("the engine", function()
       assert.same({ "a on_failure" }, after.children.told())
     end)
     world.children.list[1].finish("failed")
+  end)
+
+  it("leaves a run that another process has taken over from its child to that one", function()
+    local world = { definitions = { never("a", { has_on_failure = true, retries = 1, backoff = 1 }) } }
+    local e = start(world)
+    local id = e:trigger("a")
+    started(world, 1)
+    local store, child = world.store, world.children.list[1]
+    store.claim_run = function() return nil, errors.new { code = "LeaseHeld", message = "it goes on in process 1" } end
+    child.outcome = { state = "failed" }
+    child.over:set()
+    eventually("its being waited for", function() return e:snapshot().schedules[1].running == 1 and e.active_count == 0 end)
+    assert.equals("running", store.runs_made[id].state)
+    store.runs_made[id].state = "succeeded"
+    eventually("its end", function() return e:snapshot().schedules[1].last ~= nil end)
+    assert.equals("succeeded", e:snapshot().schedules[1].last.state)
+    assert.equals(1, #world.children.list)
   end)
 
   it("deals with an end that its daemon had no time to deal with, once", function()
