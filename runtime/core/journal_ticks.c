@@ -316,3 +316,28 @@ bool journal_op_ticked(struct journal *j, const cJSON *params, cJSON **reply, st
     *reply = NULL;
     return false;
 }
+
+/* How many of the newest runs are looked through: a daemon that was killed has left few. */
+#define UNSETTLED_AMONG "20000"
+
+/* Runs of automations that have ended, but whose tick "ended|ID" there is not: nobody has dealt with their end. */
+bool journal_op_unsettled(struct journal *j, const cJSON *params, cJSON **reply, struct err *err)
+{
+    static const char text[] =
+        "SELECT id FROM (SELECT id, schedule, state FROM run WHERE kind = 'automation' ORDER BY id DESC LIMIT " UNSETTLED_AMONG
+        ") AS ended WHERE state IN ('succeeded', 'failed') AND NOT EXISTS"
+        " (SELECT 1 FROM tick WHERE tick.schedule = ended.schedule AND tick.key = 'ended|' || ended.id) ORDER BY id";
+    int status = SQLITE_DONE;
+    (void)params;
+    sqlite3_stmt *statement = sql_prepare(j->db, text, err);
+    bool ok = statement && reply_with(cJSON_CreateArray(), reply, err);
+    while (ok && (status = sqlite3_step(statement)) == SQLITE_ROW)
+        cJSON_AddItemToArray(*reply, cJSON_CreateNumber((double)sqlite3_column_int64(statement, 0)));
+    ok = ok && (status == SQLITE_DONE || sql_fail(j->db, err));
+    sqlite3_finalize(statement);
+    if (ok)
+        return true;
+    cJSON_Delete(*reply);
+    *reply = NULL;
+    return false;
+}

@@ -8,8 +8,8 @@ local schedules = require "upjob.engine_schedules"
 
 local starting = {}
 
--- Runs that are asked for at a time; ended ones that may not be dealt with: the newest.
-local PAGE, ENDED = 500, 500
+-- Runs that are asked for at a time.
+local PAGE = 500
 -- How often a child that is not ours is looked at, in seconds.
 local LOOK = 1
 
@@ -128,14 +128,10 @@ end
 
 --- Deals with runs that have ended without anybody dealing with it: their daemon was killed at that moment.
 function starting.settle_ended(self)
-  local runs, left = self.store:runs { kind = "automation", state = { "succeeded", "failed" }, limit = ENDED }, {}
-  for i = #(runs or {}), 1, -1 do
-    if self.items[runs[i].schedule] then left[#left + 1] = runs[i] end
-  end
-  local done = settled(self, left) or {}
-  for i, run in ipairs(left) do
-    local item = self.items[run.schedule]
-    if done[i] == false and item then
+  for _, id in ipairs(self.store:unsettled {} or {}) do
+    local run = self.store:run { id = id }
+    local item = run and self.items[run.schedule]
+    if item and (run.state == "succeeded" or run.state == "failed") then
       local deal = run.state == "succeeded" and ends.settle or ends.failed
       deal(self, entry_of(self, run), run, item.definition, run.state)
     end

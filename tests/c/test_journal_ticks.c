@@ -43,6 +43,30 @@ static void a_tick_makes_one_run_however_often_it_comes(void **unused)
     journal_close(j);
 }
 
+static void runs_that_have_ended_are_told_until_a_tick_says_that_they_are_settled(void **unused)
+{
+    (void)unused;
+    struct journal *j = open_journal();
+    replies(j, "unsettled", "{}", "[]");
+    for (int i = 1; i <= 4; i++) {
+        char params[128];
+        snprintf(params, sizeof params, "{'list': [{'schedule': 'a', 'key': '%d', 'run': {}}]}", i);
+        done(j, "tick", params);
+        snprintf(params, sizeof params, "{'id': %d}", i);
+        done(j, "claim_run", params);
+    }
+    done(j, "begin_run", "{'kind': 'import'}"); /* nobody waits for its end */
+    done(j, "end_run", "{'id': 1, 'fence': 1, 'state': 'succeeded'}");
+    done(j, "end_run", "{'id': 2, 'fence': 1, 'state': 'failed'}");
+    done(j, "end_run", "{'id': 3, 'fence': 1, 'state': 'interrupted'}");
+    done(j, "end_run", "{'id': 5, 'fence': 1, 'state': 'succeeded'}");
+    replies(j, "unsettled", "{}", "[1, 2]");
+    done(j, "tick", "{'list': [{'schedule': 'a', 'key': 'ended|1', 'skipped': 'ended'},"
+                    " {'schedule': 'b', 'key': 'ended|2', 'skipped': 'ended'}]}");
+    replies(j, "unsettled", "{}", "[2]");
+    journal_close(j);
+}
+
 /* All of the ticks of a call are there, with their runs, or none. */
 static void a_list_of_ticks_is_taken_whole_or_not_at_all(void **unused)
 {
@@ -213,6 +237,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_tick_makes_one_run_however_often_it_comes, make_home, remove_home),
+        cmocka_unit_test_setup_teardown(runs_that_have_ended_are_told_until_a_tick_says_that_they_are_settled,
+                                        make_home, remove_home),
         cmocka_unit_test_setup_teardown(a_list_of_ticks_is_taken_whole_or_not_at_all, make_home, remove_home),
         cmocka_unit_test_setup_teardown(ticks_of_files_and_of_runs_that_are_there_are_not_forgotten,
                                         make_home, remove_home),

@@ -86,6 +86,15 @@ function store:ticked(list)
   return found
 end
 
+function store:unsettled()
+  local found = {}
+  for id, run in ipairs(self.runs_made) do
+    local ended = run.state == "succeeded" or run.state == "failed"
+    if ended and not self.ticks[run.schedule .. "\0ended|" .. id] then found[#found + 1] = id end
+  end
+  return found
+end
+
 function store:claim_run(given)
   local run = self.runs_made[given.id]
   run.state, run.attempt, run.fence = "running", run.attempt + 1, run.fence + 1
