@@ -180,11 +180,13 @@ $(BUILD)/tests/test_csv_paths: $(BUILD)/o/tests/c/test_csv_paths.o $(SIZED)
 
 # Thousands of kills, of the embedded service and of imports, which take some forty minutes.
 KILLS   ?= 5000
+DAEMON_KILLS ?= 500
 RESUMES ?= 10000
 torture: deps
 	@$(MAKE) --no-print-directory -s -j$$(nproc) all
 	@UPJOB=$(BUILD)/upjob python3 tests/service/kill.py $(KILLS)
 	@UPJOB=$(BUILD)/upjob python3 tests/service/resume.py $(RESUMES)
+	@KILLS=$(DAEMON_KILLS) UPJOB=$(BUILD)/upjob python3 tests/service/test_daemon_kill.py
 
 # Thirty years of schedules in every zone of the oracle, beside Python's zoneinfo; SEED= chooses the random ones. Some minutes.
 .PHONY: sweep

@@ -1,5 +1,5 @@
 """What the tests of `upjob daemon` share: the process on a directory of automations, its journal, its clock."""
-import glob, json, os, re, shutil, signal, sqlite3, subprocess, tempfile, threading, time
+import datetime, glob, os, re, shutil, signal, sqlite3, subprocess, tempfile, time
 from kit import UPJOB, Skip, eventually
 
 LONG = 60  # seconds for what must come: a machine may be busy
@@ -181,3 +181,22 @@ class Clock:
 
     def __exit__(self, *ignored):
         self.close()
+
+
+def epoch(key):
+    return datetime.datetime.strptime(key.split("#")[0], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=datetime.timezone.utc).timestamp()
+
+
+def keys(daemon, schedule):
+    """Of the ticks of a clock, in the order in which they were committed."""
+    return [key for (key,) in daemon.query("SELECT key FROM tick WHERE schedule = ? AND key LIKE '2%' ORDER BY at, due", schedule)]
+
+
+def check_every_tick_has_one_run(daemon, schedule):
+    """And none of the seconds between the first and the last is missing."""
+    ticks = keys(daemon, schedule)
+    times = sorted(epoch(key) for key in ticks)
+    assert times == [times[0] + i for i in range(len(times))], ticks
+    made = daemon.query("SELECT t.key, r.id FROM tick t LEFT JOIN run r ON r.id = t.run WHERE t.schedule = ? AND t.key LIKE '2%'", schedule)
+    assert all(run for _, run in made), made
+    assert len({run for _, run in made}) == len(made) == len(daemon.runs(schedule)), made

@@ -1,29 +1,10 @@
 """The daemon as a process: ticks and runs over kills, failures, signals, reloads, a full disk and clocks that jump."""
 import collections, datetime, http.server, os, random, re, signal, subprocess, threading, time, zoneinfo
-from daemons import LONG, Clock, Daemon
+from daemons import LONG, Clock, Daemon, check_every_tick_has_one_run, epoch, keys
 from kit import run
 from small_disk import Small, may_mount
 
 EVERY_SECOND = 'schedule.every("1s", { misfire = "all", overlap = "allow", run = function(event) say("tick", event.due, event.run) end })\n'
-
-
-def epoch(key):
-    return datetime.datetime.strptime(key.split("#")[0], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=datetime.timezone.utc).timestamp()
-
-
-def keys(daemon, schedule):
-    """Of the ticks of a clock, in the order in which they were committed."""
-    return [key for (key,) in daemon.query("SELECT key FROM tick WHERE schedule = ? AND key LIKE '2%' ORDER BY at, due", schedule)]
-
-
-def check_every_tick_has_one_run(daemon, schedule):
-    """And none of the seconds between the first and the last is missing."""
-    ticks = keys(daemon, schedule)
-    times = sorted(epoch(key) for key in ticks)
-    assert times == [times[0] + i for i in range(len(times))], ticks
-    made = daemon.query("SELECT t.key, r.id FROM tick t LEFT JOIN run r ON r.id = t.run WHERE t.schedule = ? AND t.key LIKE '2%'", schedule)
-    assert all(run for _, run in made), made
-    assert len({run for _, run in made}) == len(made) == len(daemon.runs(schedule)), made
 
 
 def test_two_daemons():
