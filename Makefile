@@ -178,7 +178,7 @@ $(BUILD)/tests/test_csv_paths: $(BUILD)/o/tests/c/test_csv_paths.o $(SIZED)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -rdynamic -o $@ $^ -lcmocka $(CORE_LIBS)
 
-# Thousands of kills, of the embedded service and of imports, which take some forty minutes.
+# Thousands of kills, of the embedded service, of imports and of the daemon, which take some fifty minutes.
 KILLS   ?= 5000
 DAEMON_KILLS ?= 500
 RESUMES ?= 10000

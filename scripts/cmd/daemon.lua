@@ -59,7 +59,7 @@ end
 local function obey(engine, signals, outcome)
   for name in function() return signals:next() end do
     if name == "SIGHUP" then
-      if not engine.stopping then engine:reload() end
+      if not engine.stopping then native.handler(engine.reload, engine) end -- other signals are heard meanwhile
     elseif not engine.stopping then
       tell_stop(name, engine:left())
       outcome.signal = name

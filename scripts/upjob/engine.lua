@@ -347,15 +347,29 @@ function engine:pause(id, paused)
   return self:exclusively(pause, id, paused and true or false)
 end
 
+-- Ticks go on while files are loaded, which may take seconds.
+local function reload(self)
+  local loaded, err = self.load(self.loaded)
+  if not loaded then return nil, err end
+  local ok
+  ok, err = self:exclusively(schedules.reload, loaded)
+  if not ok then return nil, err end
+  return self:exclusively(starting.take_left_over)
+end
+
 --- Loads the files that have changed: true | nil, err. What is wrong in a file is told; its last good version stays.
 function engine:reload()
+  while self.reloading do self.free:wait() end
+  self.reloading = true
   self.events:emit("reloading", {})
-  local ok, err = self:exclusively(schedules.reload)
-  if ok then ok, err = self:exclusively(starting.take_left_over) end
+  local called, ok, err = pcall(reload, self)
+  self.reloading = false
+  self.free:set()
   self.events:emit("loaded", { errors = #self.errors })
-  if not ok then return nil, err end
+  if not called then error(ok, 0) end
+  if not ok then log.error("not all is reloaded: %s", tostring(err)) end
   self:wake()
-  return true
+  return ok, err
 end
 
 return engine

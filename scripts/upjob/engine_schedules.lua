@@ -177,13 +177,10 @@ local function take(self, items)
   end
 end
 
--- Loads and syncs. before: by id, what was known of each; running: a daemon goes on with them.
-local function load(self, before, running)
-  local loaded, err = self.load(self.loaded)
-  if not loaded then return nil, err end
+-- Makes items of what was loaded, and syncs them. before: by id, what was known of each; running: a daemon goes on with them.
+local function apply(self, loaded, before, running)
   local items, problems = items_of(self, loaded, before)
-  local states
-  states, err = sync(self, items, problems)
+  local states, err = sync(self, items, problems)
   if not states then return nil, err end
   tell_errors(problems)
   for id, item in pairs(items) do
@@ -226,10 +223,11 @@ end
 
 --- At the start: true | nil, err
 function schedules.begin(self)
-  local err, items, now
+  local err, loaded, items, now
   self.stored, err = stored(self)
-  if not self.stored then return nil, err end
-  items, err = load(self, self.stored, false)
+  if self.stored then loaded, err = self.load() end
+  if not loaded then return nil, err end
+  items, err = apply(self, loaded, self.stored, false)
   if not items then return nil, err end
   now, err = self.store:now()
   if not now then return nil, err end
@@ -247,13 +245,10 @@ local function count_changes(before, after)
   return new, changed, gone
 end
 
---- Loads the files that have changed: true | nil, err
-function schedules.reload(self)
-  local items, err = load(self, self.items, true)
-  if not items then
-    log.error("nothing is reloaded: %s", tostring(err))
-    return nil, err
-  end
+--- Takes what was loaded in place of what there is: true | nil, err
+function schedules.reload(self, loaded)
+  local items, err = apply(self, loaded, self.items, true)
+  if not items then return nil, err end
   local new, changed, gone = count_changes(self.items, items)
   take(self, items)
   log.info("reloaded: %d new, %d changed, %d gone, %d error%s", new, changed, gone, #self.errors, #self.errors == 1 and "" or "s")

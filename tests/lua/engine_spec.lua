@@ -520,6 +520,26 @@ describe("the engine", function()
     assert.is_nil(select(1, e:trigger("a")))
   end)
 
+  it("ticks while files are loaded, and loads them once more when it is told so meanwhile", function()
+    local world = { definitions = { every("a", 1) }, answer = function() return "succeeded" end }
+    local e = start(world)
+    local load, loads = e.load, 0
+    local go = native.signal()
+    e.load = function(...)
+      loads = loads + 1
+      go:wait()
+      return load(...)
+    end
+    local first, second = native.spawn(e.reload, e), native.spawn(e.reload, e)
+    started(world, 2)
+    assert.equals(1, loads)
+    go:set()
+    eventually("the second time", function() return loads == 2 end)
+    go:set()
+    assert.is_true(first:wait())
+    assert.is_true(second:wait())
+  end)
+
   it("does not run a schedule for times that it has only had since its file was changed", function()
     local store = standins.store()
     store.offset = 12 * 3600 - system.time() % 86400
