@@ -47,6 +47,45 @@ local function lock_of(state)
       pid) }
 end
 
+-- What others find a daemon by, its lock and its control socket: it goes with the directory where that is removed.
+local place = {}
+place.__index = place
+
+local function inode_of(path)
+  local info = system.stat(path)
+  return info and info.inode
+end
+
+-- Takes the lock: a place, to be closed | nil, err
+local function place_in(directory)
+  local lock, err = lock_of(directory)
+  if not lock then return nil, err end
+  return setmetatable({ directory = directory, lock = lock, inode = inode_of(directory .. "/daemon.lock") }, place)
+end
+
+-- Answers on the control socket: true | nil, err
+function place:serve(handlers)
+  local err
+  self.handlers = handlers
+  self.server, err = require("upjob.control").serve(self.directory, handlers)
+  return self.server and true, err
+end
+
+-- Takes the place once more, if it is gone: true | nil, err: another daemon has it by now.
+function place:keep()
+  if self.inode == inode_of(self.directory .. "/daemon.lock") then return true end
+  local other, err = place_in(self.directory)
+  if not other then return nil, err end
+  self:__close()
+  self.lock, self.inode = other.lock, other.inode
+  return self:serve(self.handlers)
+end
+
+function place:__close()
+  if self.server then self.server:close() end
+  self.lock:close()
+end
+
 -- ---- signals ----
 
 local function tell_stop(signal, left)
@@ -145,14 +184,21 @@ local function measure(options, engine, store)
                          healthy = function() return alive(engine) end }
 end
 
-local function serve(options, directory, store)
+local function serve(options, directory, store, here)
   local engine = new_engine(options, directory, store)
   local outcome = {}
   local signals <close> = require("upjob.native.signals").take("SIGTERM", "SIGINT", "SIGHUP")
   local ok, err = engine:begin()
   if not ok then return cli.fail(err) end
-  local server <close>, refused = require("upjob.control").serve(store.directory, handlers_of(engine)) -- luacheck: ignore 211
-  if refused then return cli.fail(refused) end
+  ok, err = here:serve(handlers_of(engine))
+  if not ok then return cli.fail(err) end
+  engine.events:on("journal_lost", function()
+    local kept, why = here:keep()
+    if kept then return end
+    log.error("the place of this daemon is gone, and it ends: %s", tostring(why))
+    outcome.refused = true
+    engine:stop()
+  end)
   local pages <close>, unserved = measure(options, engine, store) -- luacheck: ignore 211
   if unserved then return cli.fail(unserved) end
   local obeying = native.spawn(obey, engine, signals, outcome)
@@ -163,7 +209,7 @@ local function serve(options, directory, store)
   local status = finish(engine, outcome, options.drain_timeout)
   obeying:cancel()
   log.info("ended")
-  return status
+  return outcome.refused and cli.FAILED or status
 end
 
 function command.main(arguments)
@@ -179,9 +225,9 @@ function command.main(arguments)
   local store
   store, err = require("upjob.journal").open { state = options.state }
   if not store then return cli.fail(err) end
-  local lock <close>, refused = lock_of(store.directory)
-  if not lock then return cli.fail(refused) end
-  return serve(options, directory, store)
+  local here <close>, refused = place_in(store.directory)
+  if not here then return cli.fail(refused) end
+  return serve(options, directory, store, here)
 end
 
 return command

@@ -28,7 +28,8 @@ emitter.__index = emitter
 --- events:on("run_ended", function(event) … end). Each handler runs in a task of its own. Names: reloading {},
 -- loaded { errors }, tick { schedule, due, at, lag (seconds from its time to its commit), skipped, run },
 -- run_begun { schedule, run, attempt }, run_ended { schedule, run, state, seconds, attempt, error, result },
--- run_retried { schedule, run, not_before, error }, schedule_paused { schedule, paused }, draining {}.
+-- run_retried { schedule, run, not_before, error }, schedule_paused { schedule, paused }, draining {},
+-- journal_lost {}: another is in its place, and knows the schedules.
 function emitter:on(name, handler)
   self.handlers[name] = self.handlers[name] or {}
   table.insert(self.handlers[name], handler)
@@ -56,6 +57,7 @@ function engine.new(options)
     left_over = {},    -- runs of files that cannot be loaded
     losses_seen = options.store.losses,
     after = 0,         -- what follows ends and is not done yet: hooks, heartbeats
+    given_up = false,  -- what the store does not take now is left to the next daemon
     events = setmetatable({ handlers = {} }, emitter), free = native.signal(), changed = native.signal(), errors = {} }, engine)
   return self
 end
@@ -197,6 +199,7 @@ local function tell_new_store(self)
     end
   end
   self.losses_seen = losses
+  self.events:emit("journal_lost", {})
   return true
 end
 
@@ -220,6 +223,7 @@ function engine:begin()
   local ok, err = self:exclusively(schedules.begin)
   if ok then ok, err = self:exclusively(starting.take_up) end
   if not ok then return nil, err end
+  self.last_now = self.last_now or self:now()
   native.spawn(starting.settle_ended, self)
   return true
 end
@@ -263,6 +267,7 @@ function engine:drain(seconds)
   while self:left() > 0 and not self.drain_over do self.changed:wait() end
   timer:cancel()
   self.drain_over = nil
+  if self:left() > 0 then self.given_up = true end
   return self:left() == 0
 end
 

@@ -17,6 +17,31 @@ ends.CHAIN_MOST = 16
 -- The pause before a run is tried again: the first, unless told, and the longest.
 local BACKOFF, BACKOFF_MOST = 60, 86400
 
+-- Seconds between two times that the store is asked for what it could not do.
+local STORE_AGAIN = 1
+
+-- ---- the store ----
+
+-- Whether the store has answered, though not with what it was asked for.
+local function is_answer(err)
+  for _, code in ipairs { "NotFound", "LeaseLost", "LeaseHeld", "RunEnded" } do
+    if errors.has_code(err, code) then return true end
+  end
+  return false
+end
+
+-- An operation of the store, asked until it answers: value | nil, err
+local function persist(self, operation, params)
+  local value, err = self.store[operation](self.store, params)
+  while value == nil and not is_answer(err) and not self.given_up do
+    self:told_store(err)
+    native.sleep(STORE_AGAIN)
+    value, err = self.store[operation](self.store, params)
+    if value ~= nil then self:told_store(nil) end
+  end
+  return value, err
+end
+
 -- ---- tries ----
 
 local function pause_before(definition, attempt)
@@ -31,7 +56,7 @@ local function try_again(self, entry, run, definition)
   local now = self:now() or self.last_now
   local not_before = now + pause_before(definition, attempt)
   local ok, err = run.state == "interrupted", nil
-  if not ok then ok, err = self.store:requeue_run { id = run.id, fence = run.fence, not_before = not_before } end
+  if not ok then ok, err = persist(self, "requeue_run", { id = run.id, fence = run.fence, not_before = not_before }) end
   if not ok then
     log.with { run = run.id, schedule = entry.schedule, error = err }.error("run %d of %s cannot be put back into the queue: %s",
       run.id, entry.schedule, tostring(err))
@@ -114,13 +139,7 @@ local function mark(self, entry, run, state)
   local queue = require "upjob.engine_queue"
   local ticks = followers(self, entry, run, state)
   ticks[#ticks + 1] = { schedule = entry.schedule, key = ends.key(run.id), skipped = "ended" }
-  local results, err = self.store:tick(ticks)
-  self:told_store(err)
-  while not results and not self.drain_over do
-    native.sleep(1)
-    results, err = self.store:tick(ticks)
-    self:told_store(err)
-  end
+  local results = persist(self, "tick", ticks)
   for i, result in ipairs(results or {}) do
     local item = self.items[ticks[i].schedule]
     if result.run and item and not self.stopping then
@@ -187,14 +206,13 @@ function ends.failed(self, entry, run, definition)
   if not try_again(self, entry, run, definition) then ends.settle(self, entry, run, definition, "failed") end
 end
 
--- The run as the store has it, asked until it answers | nil: the daemon ends. What a new journal does not know has failed.
-local function look_up(self, id)
-  local run, err = self.store:run { id = id }
-  while not run and not self.drain_over do
-    if errors.has_code(err, "NotFound") then return { id = id, state = "failed", error = err } end
-    self:told_store(err)
-    native.sleep(1)
-    run, err = self.store:run { id = id }
+-- The run as the store has it | nil, which is told: the daemon ends. What a new journal does not know has failed.
+local function look_up(self, entry)
+  local run, err = persist(self, "run", { id = entry.id })
+  if not run and errors.has_code(err, "NotFound") then return { id = entry.id, state = "failed", error = err } end
+  if not run then
+    log.with { run = entry.id, schedule = entry.schedule, error = err }.error("what became of run %d of %s is not known: %s",
+      entry.id, entry.schedule, tostring(err))
   end
   return run
 end
@@ -202,21 +220,21 @@ end
 -- A child that is gone has left its run open: it was killed before it claimed it, or before its end was written.
 local function close_left_open(self, entry, run, outcome)
   if run.state ~= "queued" and run.state ~= "running" and run.state ~= "lost" then return run end
-  local claimed, err = self.store:claim_run { id = run.id }
+  local claimed, err = persist(self, "claim_run", { id = run.id, to_end = run.state ~= "queued" })
   if claimed then
-    claimed, err = self.store:end_run { id = run.id, fence = claimed.fence, state = "failed", error = outcome.error or
-      errors.new { code = "Crashed", message = "its process ended without a word" } }
+    claimed, err = persist(self, "end_run", { id = run.id, fence = claimed.fence, state = "failed", error = outcome.error or
+      errors.new { code = "Crashed", message = "its process ended without a word" } })
   end
   if not claimed and not errors.has_code(err, "LeaseHeld") then
     log.with { run = run.id, schedule = entry.schedule, error = err }.error("run %d of %s was left open, and cannot be ended: %s",
       run.id, entry.schedule, tostring(err))
   end
-  return look_up(self, run.id) or run
+  return look_up(self, entry)
 end
 
 --- A child has ended: what became of its run is in the store.
 function ends.ended(self, entry, outcome, seconds)
-  local run = look_up(self, entry.id)
+  local run = look_up(self, entry)
   run = run and close_left_open(self, entry, run, outcome)
   if not run then return end
   -- One that was stopped for longer than its lease may be another process's by now, which says what becomes of it.

@@ -61,11 +61,22 @@ local function leave(self, entry)
   self.running[entry.schedule] = self.running[entry.schedule] - 1
 end
 
+-- A hook is no run that waits: it is put first again when its pause is over.
+local function start_hook_again(self, entry)
+  native.spawn(function()
+    native.sleep(START_AGAIN)
+    if self.stopping then return end
+    queue.add(self, entry)
+    queue.pump(self, self.last_now)
+  end)
+end
+
 -- It could not be started: it waits.
 local function start_again(self, entry, err)
   log.with { run = entry.id, schedule = entry.schedule, error = err }.error(
     "run %s of %s cannot be started, tried again in %d s: %s", tostring(entry.id), entry.schedule, START_AGAIN, tostring(err))
   entry.begun = nil
+  if entry.hook then return start_hook_again(self, entry) end
   entry.not_before, entry.first = (self:now() or self.last_now) + START_AGAIN, nil
   if not self.stopping then queue.add(self, entry) end
 end
@@ -79,18 +90,27 @@ local function tell_begin(self, entry)
   end
 end
 
+-- What it returns, or nil and what it raises, unless the task is to end.
+local function guarded(fn, ...)
+  local results = table.pack(pcall(fn, ...))
+  if results[1] then return table.unpack(results, 2, results.n) end
+  if errors.has_code(results[2], "Cancelled") then error(results[2], 0) end
+  return nil, errors.is(results[2]) and results[2] or errors.new { code = "InternalError", message = tostring(results[2]) }
+end
+
 -- The task of a run.
 local function follow(self, entry)
   local definition, began = definition_of(self, entry), native.now()
-  local run = { id = entry.id, schedule = entry.schedule, event = entry.event }
-  local ok, handle, err = pcall(self.start_child, run, definition, entry.hook)
-  if not ok or not handle then
+  local handle, err = guarded(self.start_child, { id = entry.id, schedule = entry.schedule, event = entry.event }, definition,
+    entry.hook)
+  if not handle then
     leave(self, entry)
-    start_again(self, entry, ok and err or handle)
+    start_again(self, entry, err)
   else
     tell_begin(self, entry)
     entry.handle = handle
-    local outcome = handle:wait()
+    local outcome, fault = guarded(handle.wait, handle)
+    outcome = outcome or { state = "failed", error = fault }
     leave(self, entry)
     self.after = self.after + 1
     local dealt, why = pcall(entry.hook and entry.done or ends.ended, self, entry, outcome, native.now() - began)

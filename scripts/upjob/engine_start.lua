@@ -1,6 +1,7 @@
 --- Of the engine: what an earlier daemon has left. Runs that are lost, interrupted or queued go on first; children that outlived
 -- it are waited for; ends that it did not deal with are dealt with.
 local ends = require "upjob.engine_ends"
+local errors = require "upjob.errors"
 local log = require "upjob.log"
 local native = require "upjob.native.task"
 local queue = require "upjob.engine_queue"
@@ -49,15 +50,19 @@ function starting.adopt(self, entry)
   log.with { run = entry.id, schedule = entry.schedule }.info("run %d of %s is under way in a process that is not this daemon's",
     entry.id, entry.schedule)
   native.spawn(function()
-    local run
+    local run, err
     repeat
       native.sleep(LOOK)
-      run = self.store:run { id = entry.id }
-    until self.stopping or (run and run.state ~= "running")
+      run, err = self.store:run { id = entry.id }
+    until self.stopping or errors.has_code(err, "NotFound") or (run and run.state ~= "running")
     self.adopted_count = self.adopted_count - 1
     self.running[entry.schedule] = self.running[entry.schedule] - 1
     if self.stopping then return end
-    deal_with(self, entry, run)
+    if run then
+      deal_with(self, entry, run)
+    else
+      log.error("what became of run %d of %s is not known: %s", entry.id, entry.schedule, tostring(err))
+    end
     queue.pump(self, self.last_now)
   end)
 end
