@@ -121,7 +121,8 @@ local function exit_status(ended)
 end
 
 local function end_for(self, store, run, ended)
-  local claimed, err = store:claim_run { id = run.id, to_end = true }
+  -- Of one that did not come to claim it, this was an attempt all the same.
+  local claimed, err = store:claim_run { id = run.id, to_end = run.state ~= "queued" }
   if not claimed then return nil, err end
   local output = run_log.tail_of(store, run.id)
   local code, message = cause_of(self, ended, output)

@@ -263,6 +263,13 @@ def test_no_secret_on_a_command_line():
     assert " child run " in words and "hunter2" not in words and secret == "hunter2", found
 
 
+def test_it_never_began():
+    """a run whose process ends before it has claimed it has used up a try, and is not tried again for ever"""
+    with Automation('require("upjob.schedule").every("1h", { run = function() end })') as automation:
+        outcome = automation.run(lease=0.05)  # which no child takes
+        assert outcome["state"] == "failed" and outcome["run"]["attempt"] == 1, outcome
+
+
 # -- the end of the daemon, and of a lease
 
 LOOK = """
