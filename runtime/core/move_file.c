@@ -246,16 +246,19 @@ static void sync_directories(const struct move_file *move)
     sync_directory(move->path, (int)(move->name - move->path));
 }
 
+static bool fail_replaced(struct move_file *move, const char *now)
+{
+    err_at(&move->err, move->path, 0, 0, NULL);
+    return err_set(&move->err, ERR_FILE_CHANGED, "it was replaced while it was moved, and what replaced it is now %.400s: it has "
+                                                 "not been taken, move it back", now);
+}
+
 /* A writer may have put another file there between our look and the move: it goes back. */
 static bool check_moved(struct move_file *move)
 {
     if (is_meant(move, move->to))
         return true;
-    if (rename_new(move->to, move->path) == 0)
-        return fail_changed(move);
-    err_at(&move->err, move->path, 0, 0, NULL);
-    return err_set(&move->err, ERR_FILE_CHANGED, "it was replaced while it was moved, and what replaced it is now %.400s: it has "
-                                                 "not been taken, move it back", move->to);
+    return rename_new(move->to, move->path) == 0 ? fail_changed(move) : fail_replaced(move, move->to);
 }
 
 /* ---- to another file system ---- */
@@ -309,6 +312,25 @@ static bool copy_blocks(struct move_file *move, bool *more)
     return (n >= 0 && written >= 0) || fail(move, error, "cannot be copied to");
 }
 
+/* A writer may have put another file there since we looked: what is there is looked at under a name of its own before it is
+ * removed, and goes back when it is another. */
+static bool remove_original(struct move_file *move)
+{
+    char aside[PATH_MAX];
+    int error = EEXIST, len = (int)(move->name - move->path);
+    for (int n = 0; n < NAMES_TRIED && error == EEXIST; n++) {
+        bool fits = snprintf(aside, sizeof aside, "%.*s.upjob-%d-%d", len, move->path, (int)getpid(), n) < (int)sizeof aside;
+        error = fits ? rename_new(move->path, aside) : ENAMETOOLONG;
+    }
+    if (error == ENOENT)
+        return true;
+    if (error)
+        return fail(move, error, "was copied, but cannot be removed, to");
+    if (is_meant(move, aside))
+        return unlink(aside) == 0 || fail(move, errno, "was copied, but cannot be removed, to");
+    return rename_new(aside, move->path) == 0 || fail_replaced(move, aside);
+}
+
 static bool end_copy(struct move_file *move)
 {
     struct stat info;
@@ -326,9 +348,7 @@ static bool end_copy(struct move_file *move)
         return fail(move, error, "cannot be moved to");
     move->copy[0] = '\0';
     sync_directory(move->to, (int)(strrchr(move->to, '/') + 1 - move->to));
-    if (unlink(move->path) != 0)
-        return fail(move, errno, "was copied, but cannot be removed, to");
-    return true;
+    return remove_original(move);
 }
 
 /* ---- the work ---- */

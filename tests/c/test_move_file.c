@@ -41,6 +41,22 @@ static struct file_identity identity_of(const char *path)
     return identity;
 }
 
+/* What is put at this path when a directory is synced, as a writer does it; NULL: nothing. */
+static const char *replaced_at_sync;
+
+int fsync(int fd)
+{
+    struct stat info;
+    if (replaced_at_sync && fstat(fd, &info) == 0 && S_ISDIR(info.st_mode)) {
+        char other[256];
+        snprintf(other, sizeof other, "%s.new", replaced_at_sync);
+        write_file(other, "the next file\n");
+        assert_int_equal(rename(other, replaced_at_sync), 0);
+        replaced_at_sync = NULL;
+    }
+    return 0;
+}
+
 static int set_up(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
@@ -186,6 +202,23 @@ static void a_copy_to_another_file_system_leaves_one_file(void **state)
     assert_int_equal(copy.modified, f->identity.modified);
 }
 
+static void a_file_that_comes_while_its_namesake_is_copied_is_not_removed(void **state)
+{
+    struct fixture *f = *state;
+    struct stat here, there;
+    if (stat("/dev/shm", &there) != 0 || stat(f->root, &here) != 0 || here.st_dev == there.st_dev)
+        skip();
+    snprintf(f->to, sizeof f->to, "/dev/shm/%s", strrchr(f->root, '/') + 1);
+    replaced_at_sync = f->path;
+    bool moved = move(f);
+    struct file_identity copy = moved ? identity_of(f->now) : (struct file_identity){0};
+    nftw(f->to, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    assert_true(moved);
+    assert_int_equal(copy.size, f->identity.size);
+    assert_int_equal(identity_of(f->path).size, strlen("the next file\n"));
+    assert_int_equal(count_in(f->root), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -195,6 +228,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_file_that_was_changed_stays, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_file_where_the_directory_should_be_is_an_error, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_copy_to_another_file_system_leaves_one_file, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_file_that_comes_while_its_namesake_is_copied_is_not_removed, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
