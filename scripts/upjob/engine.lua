@@ -279,6 +279,7 @@ end
 
 --- Ends the children that are under way: what they were doing can be resumed.
 function engine:kill(name)
+  self.given_up = true
   for entry in pairs(self.active) do
     entry.killed = true
     if entry.handle and entry.handle.kill then entry.handle:kill(name) end

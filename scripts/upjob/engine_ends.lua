@@ -24,7 +24,7 @@ local STORE_AGAIN = 1
 
 -- Whether the store has answered, though not with what it was asked for.
 local function is_answer(err)
-  for _, code in ipairs { "NotFound", "LeaseLost", "LeaseHeld", "RunEnded" } do
+  for _, code in ipairs { "NotFound", "LeaseLost", "LeaseHeld", "RunEnded", "UsageError" } do
     if errors.has_code(err, code) then return true end
   end
   return false
@@ -37,8 +37,8 @@ local function persist(self, operation, params)
     self:told_store(err)
     native.sleep(STORE_AGAIN)
     value, err = self.store[operation](self.store, params)
-    if value ~= nil then self:told_store(nil) end
   end
+  if value ~= nil and operation ~= "run" then self:told_store(nil) end -- what can be read need not be writable
   return value, err
 end
 
@@ -197,7 +197,7 @@ function ends.settle(self, entry, run, definition, state)
     or ok and before < 0 and definition.has_on_recovery and "recovery"
   if hook and not call_hook(self, entry, hook) then return end
   if ok and definition.heartbeat then native.spawn(heartbeat.send, self, entry.schedule, definition.heartbeat) end
-  self.store:outcome { schedule = entry.schedule, ok = ok, run = run.id }
+  ask(self, "outcome", { schedule = entry.schedule, ok = ok, run = run.id })
   mark(self, entry, run, state)
 end
 

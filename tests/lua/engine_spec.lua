@@ -431,6 +431,32 @@ describe("the engine", function()
     assert.equals(1, #ticks_of(store, "^fixed"))
   end)
 
+  it("deals with an end once the journal can be written again, and not with one of which the journal knows nothing", function()
+    quietly(function(told)
+      local world = { definitions = { never("a", { retries = 1, backoff = 0.1 }), never("b") } }
+      local e = start(world)
+      e:trigger("a")
+      e:trigger("b")
+      started(world, 2)
+      world.children.list[1].finish("failed", "no luck")
+      local run = world.store.run
+      world.store.run = function(self, given)
+        if given.id == 2 then return nil, errors.new { code = "NotFound", message = "there is no run 2" } end
+        if self.fails then return nil, self.fails end
+        return run(self, given)
+      end
+      world.store.fails = errors.new { code = "SystemError", message = "the disk is full" }
+      world.children.list[2].finish("succeeded")
+      eventually("both being told", function() return table.concat(told):find("run 2 of b is not known") and #told >= 2 end)
+      assert.equals(2, #world.children.list)
+      world.store.fails = nil
+      started(world, 3)
+      world.children.list[3].finish("succeeded")
+      eventually("the end", function() return e:left() == 0 end)
+      assert.is_truthy(world.store.ticks["a\0ended|1"])
+    end)
+  end)
+
   it("keeps ticks due while the journal cannot be written, says so once, and loses none", function()
     quietly(function(told)
       local world = { definitions = { every("a", 1, { misfire = "all", overlap = "allow" }) },
