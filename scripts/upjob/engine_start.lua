@@ -47,7 +47,7 @@ end
 function starting.adopt(self, entry)
   self.adopted_count = self.adopted_count + 1
   self.running[entry.schedule] = (self.running[entry.schedule] or 0) + 1
-  log.with { run = entry.id, schedule = entry.schedule }.info("run %d of %s is under way in a process that is not this daemon's",
+  log.with { run = entry.id, schedule = entry.schedule }.info("run %d of %s is still running, in a process that is not our child",
     entry.id, entry.schedule)
   native.spawn(function()
     local run, err
