@@ -111,7 +111,7 @@ local function check_options(options)
   end
   local problem = options.name and job.problem_of_name(options.name, job.NAME_MAX)
   if problem then return cli.usage("import", "--name " .. problem) end
-  problem = options.run_key and job.problem_of_name(options.run_key, job.RUN_KEY_MAX)
+  problem = options.run_key and job.problem_of_run_key(options.run_key)
   if problem then return cli.usage("import", "--run-key " .. problem) end
   for name, given in pairs { ["--no-wait"] = options.no_wait, ["--report"] = options.report } do
     if given and options.dry_run then

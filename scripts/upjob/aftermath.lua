@@ -93,7 +93,7 @@ local function of_failure(run, err)
       with(refused and ": when the cause is mended, " or ": look with ", command(run, refused and "start" or "get")),
       or_continue(run))
   end
-  return not_started(run)
+  return run.started and goes_on(run) or not_started(run)
 end
 
 --- The error that ended a run, with the step at which it came, and what exists on the service because of it.

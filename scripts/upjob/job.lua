@@ -56,8 +56,12 @@ function job.problem_of_name(value, most)
   if length < 1 or length > most then return ("must have 1 to %d characters"):format(most) end
 end
 
-local function check_name(options, name, most)
-  local problem = options[name] and job.problem_of_name(options[name], most)
+--- The same of a run key. It is the last word of a DisplayName: of two keys one must not end the other.
+function job.problem_of_run_key(value)
+  return job.problem_of_name(value, job.RUN_KEY_MAX) or value:find("%s") and "must be one word, without a space" or nil
+end
+
+local function check_name(name, problem)
   if problem then error(("job.import: option \"%s\" %s"):format(name, problem), 3) end
 end
 
@@ -125,8 +129,8 @@ function job.import(options)
   check_value("job.import", options, "max_failed", max_failed.read, max_failed.takes)
   check_value("job.import", options, "expires", is_whole, "a whole number of days")
   check_value("job.import", options, "stall_timeout", is_stall_timeout, "seconds, more than 0 and up to 1000000")
-  check_name(options, "name", job.NAME_MAX)
-  check_name(options, "run_key", job.RUN_KEY_MAX)
+  check_name("name", options.name and job.problem_of_name(options.name, job.NAME_MAX))
+  check_name("run_key", options.run_key and job.problem_of_run_key(options.run_key))
   local ok, err = check_report(options)
   if not ok then return nil, err end
   local ordinal = not is_dry and recorded.next_ordinal() or nil

@@ -67,7 +67,7 @@ end
 -- Stops the job on the service, unless it turns out that its start was heard.
 local function stop_on_service(self)
   local request, by = { DomainName = self.domain, JobId = self.job_id }, native.now() + STOP_PATIENCE
-  if self.starting then
+  if self.starting or self.found then
     local found, err = replies.get_upload_job(self.client, request, { timeout = STOP_PATIENCE })
     if not found then return err end
     self.started = found.Status ~= "CREATED"

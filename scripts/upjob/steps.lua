@@ -154,7 +154,9 @@ local function find_earlier(self)
   local lost = lookup.is_lost(job)
   local what = lost and "another is made" or job.Status == "CREATED" and "it gets its file" or "nothing is sent"
   lookup.tell("job %s has the run key %s and is %s: %s", job.JobId, self.run_key, job.Status, what)
-  return not lost and adopt(self, job) or nil
+  if lost then return nil end
+  self.found = not (self.known and self.known.creating) -- another program may be at work on it
+  return adopt(self, job)
 end
 
 -- A creation that may have been carried out, which no answer told, is looked for before it is made again: the service would make
@@ -219,11 +221,22 @@ local function put_once(self, attempt)
   return nil, replies.upload_error(err)
 end
 
+-- Whether the job, which was found by the run's key, has been started by another program meanwhile.
+local function is_started_by_another(self)
+  local job = self.found and replies.get_upload_job(self.client, { DomainName = self.domain, JobId = self.job_id })
+  if not job or job.Status == "CREATED" then return false end
+  lookup.tell("job %s was started by another program: nothing more is sent", self.job_id)
+  self.started = true
+  return true
+end
+
 function steps.upload(self)
   if self.started or self.uploaded then return end
   self.step = "upload"
   recorded.step(self, "upload", "begin")
-  self.sent = must(persist(self, put_once))
+  local sent, err = persist(self, put_once)
+  if not sent and is_started_by_another(self) then return end
+  self.sent = must(sent, err)
   recorded.done(self, "upload", { bytes = self.sent.bytes, seconds = self.sent.seconds, attempts = self.sent.attempts })
   events.emit(self, "uploaded", self.sent)
 end

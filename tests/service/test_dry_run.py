@@ -115,9 +115,9 @@ def test_as_it_stands():
     with Recorder() as recorder, tempfile.TemporaryDirectory() as directory:
         write(directory, "c.csv", "Id,Mail\n1,a@b.cc\n2,b@b.cc\n")
         answer, body, _ = compare(recorder, directory, "c.csv", "--key", "Id", "--domain", "acme", "--expires", "30",
-                                  "--run-key", "nightly 7")
+                                  "--run-key", "nightly-7")
         assert answer["requests"][3]["file"] == "c.csv" and body.startswith(b"Id,Mail"), answer
-        assert json.loads(answer["requests"][1]["body"])["DisplayName"] == "c.csv nightly 7"
+        assert json.loads(answer["requests"][1]["body"])["DisplayName"] == "c.csv nightly-7"
 
 
 def test_mended():
