@@ -55,6 +55,7 @@ function engine.new(options)
     active_count = 0, adopted_count = 0, turned_at = native.now(),
     running = {},      -- by schedule: how many
     left_over = {},    -- runs of files that cannot be loaded
+    adopted = {},      -- ids of runs that another process was at work on: their ends are dealt with when that is seen
     losses_seen = options.store.losses,
     after = 0,         -- what follows ends and is not done yet: hooks, heartbeats
     given_up = false,  -- what the store does not take now is left to the next daemon
@@ -210,6 +211,7 @@ local function turn(self)
   if self.store.losses ~= self.losses_seen and not tell_new_store(self) then return SLEEP_MOST end
   local jumped = self.last_now and now < self.last_now - JUMP_LEAST
   if (jumped or self.unsynced) and not go_back(self, now) then return SLEEP_MOST end
+  if jumped then self.queue:clock_was_set(now - self.last_now) end
   self.last_now = now
   if not tick(self, now) then return SLEEP_MOST end
   queue.pump(self, now)

@@ -30,8 +30,8 @@ local function is_answer(err)
   return false
 end
 
--- An operation of the store, asked until it answers: value | nil, err
-local function persist(self, operation, params)
+--- An operation of the store, asked until it answers: value | nil, err
+function ends.persist(self, operation, params)
   local value, err = self.store[operation](self.store, params)
   while value == nil and not is_answer(err) and not self.given_up do
     self:told_store(err)
@@ -56,7 +56,7 @@ local function try_again(self, entry, run, definition)
   local now = self:now() or self.last_now
   local not_before = now + pause_before(definition, attempt)
   local ok, err = run.state == "interrupted", nil
-  if not ok then ok, err = persist(self, "requeue_run", { id = run.id, fence = run.fence, not_before = not_before }) end
+  if not ok then ok, err = ends.persist(self, "requeue_run", { id = run.id, fence = run.fence, not_before = not_before }) end
   if not ok then
     log.with { run = run.id, schedule = entry.schedule, error = err }.error("run %d of %s cannot be put back into the queue: %s",
       run.id, entry.schedule, tostring(err))
@@ -139,7 +139,7 @@ local function mark(self, entry, run, state)
   local queue = require "upjob.engine_queue"
   local ticks = followers(self, entry, run, state)
   ticks[#ticks + 1] = { schedule = entry.schedule, key = ends.key(run.id), skipped = "ended" }
-  local results = persist(self, "tick", ticks)
+  local results = ends.persist(self, "tick", ticks)
   for i, result in ipairs(results or {}) do
     local item = self.items[ticks[i].schedule]
     if result.run and item and not self.stopping then
@@ -208,7 +208,7 @@ end
 
 -- The run as the store has it | nil, which is told: the daemon ends. What a new journal does not know has failed.
 local function look_up(self, entry)
-  local run, err = persist(self, "run", { id = entry.id })
+  local run, err = ends.persist(self, "run", { id = entry.id })
   if not run and errors.has_code(err, "NotFound") then return { id = entry.id, state = "failed", error = err } end
   if not run then
     log.with { run = entry.id, schedule = entry.schedule, error = err }.error("what became of run %d of %s is not known: %s",
@@ -220,9 +220,9 @@ end
 -- A child that is gone has left its run open: it was killed before it claimed it, or before its end was written.
 local function close_left_open(self, entry, run, outcome)
   if run.state ~= "queued" and run.state ~= "running" and run.state ~= "lost" then return run end
-  local claimed, err = persist(self, "claim_run", { id = run.id, to_end = run.state ~= "queued" })
+  local claimed, err = ends.persist(self, "claim_run", { id = run.id, to_end = run.state ~= "queued" })
   if claimed then
-    claimed, err = persist(self, "end_run", { id = run.id, fence = claimed.fence, state = "failed", error = outcome.error or
+    claimed, err = ends.persist(self, "end_run", { id = run.id, fence = claimed.fence, state = "failed", error = outcome.error or
       errors.new { code = "Crashed", message = "its process ended without a word" } })
   end
   if not claimed and not errors.has_code(err, "LeaseHeld") then

@@ -46,6 +46,7 @@ end
 --- Waits for the end of a run that a process holds which is not this daemon's child.
 function starting.adopt(self, entry)
   self.adopted_count = self.adopted_count + 1
+  self.adopted[entry.id] = true
   self.running[entry.schedule] = (self.running[entry.schedule] or 0) + 1
   log.with { run = entry.id, schedule = entry.schedule }.info("run %d of %s is still running, in a process that is not our child",
     entry.id, entry.schedule)
@@ -125,7 +126,7 @@ function starting.take_left_over(self)
   local runs = {}
   for _, run in ipairs(self.left_over) do
     local now, err = self.store:run { id = run.id }
-    if not now then return nil, err end
+    if not now and not errors.has_code(err, "NotFound") then return nil, err end
     runs[#runs + 1] = now
   end
   return take_up(self, runs)
@@ -133,10 +134,10 @@ end
 
 --- Deals with runs that have ended without anybody dealing with it: their daemon was killed at that moment.
 function starting.settle_ended(self)
-  for _, id in ipairs(self.store:unsettled {} or {}) do
-    local run = self.store:run { id = id }
+  for _, id in ipairs(ends.persist(self, "unsettled", {}) or {}) do
+    local run = ends.persist(self, "run", { id = id })
     local item = run and self.items[run.schedule]
-    if item and (run.state == "succeeded" or run.state == "failed") then
+    if item and not self.adopted[id] and (run.state == "succeeded" or run.state == "failed") then
       local deal = run.state == "succeeded" and ends.settle or ends.failed
       deal(self, entry_of(self, run), run, item.definition, run.state)
     end

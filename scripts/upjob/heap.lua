@@ -50,6 +50,11 @@ function heap:set(name, time)
   end
 end
 
+--- All times are so many seconds later.
+function heap:shift(seconds)
+  for i, time in ipairs(self.times) do self.times[i] = time + seconds end
+end
+
 --- The earliest time and its name | nil when it is empty.
 function heap:first()
   return self.times[1], self.names[1]

@@ -49,6 +49,11 @@ function run_queue:push_later(entry, time)
   self.times:set(self.numbers, time)
 end
 
+--- The clock was set by so many seconds: what waits does not wait longer for it.
+function run_queue:clock_was_set(seconds)
+  self.times:shift(seconds)
+end
+
 --- When the next of those is to be taken | nil.
 function run_queue:next_time()
   return (self.times:first())

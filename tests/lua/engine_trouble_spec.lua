@@ -138,6 +138,37 @@ describe("the engine in trouble", function()
     assert.matches("out of everything", told[1])
   end)
 
+  it("tries a run again after its pause, though the clock is set back meanwhile", function()
+    local e = start { definitions = { never("a", { retries = 1, backoff = 1.5 }) } }
+    e:trigger("a")
+    eventually("the child", function() return #world.children.list == 1 end)
+    world.children.list[1].finish("failed", "no luck")
+    eventually("its pause", function() return e:snapshot().queued == 1 end)
+    world.store.offset = world.store.offset - 3600
+    eventually("the second attempt", function() return #world.children.list == 2 end)
+    world.children.list[2].finish("succeeded")
+  end)
+
+  it("deals with the end of a run that it waits for once, though it ends while the daemon starts", function()
+    local store = standins.store()
+    store:sync_schedules { dir = "/automations", list = { { id = "a", file = "a.lua", timing = "" } } }
+    store:tick { { schedule = "a", key = "x", due = 1, run = { kind = "automation" } } }
+    store:claim_run { id = 1 }
+    local ticked = store.ticked
+    function store.ticked(...) -- of the runs that go on; those that have ended are asked for next
+      store.ticked = ticked
+      local found = ticked(...)
+      store:end_run { id = 1, state = "failed", error = { message = "no luck" } }
+      return found
+    end
+    local e = start { store = store, definitions = { never("a", { has_on_failure = true }) },
+                      answer = function() return "succeeded" end }
+    eventually("the hook", function() return #world.children.list > 0 end)
+    native.sleep(1.5)
+    eventually("the end", function() return e:left() == 0 end)
+    assert.same({ "a on_failure" }, world.children.told())
+  end)
+
   it("says so once, and goes on, when the journal has a run no more", function()
     local e = start { definitions = { never("a") } }
     e:trigger("a")
