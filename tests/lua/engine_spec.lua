@@ -431,7 +431,7 @@ describe("the engine", function()
     assert.equals(1, #ticks_of(store, "^fixed"))
   end)
 
-  it("deals with an end once the journal can be written again, and not with one of which the journal knows nothing", function()
+  it("deals with an end once the journal can be written again; a run of which it knows nothing has failed", function()
     quietly(function(told)
       local world = { definitions = { never("a", { retries = 1, backoff = 0.1 }), never("b") } }
       local e = start(world)
@@ -447,7 +447,7 @@ describe("the engine", function()
       end
       world.store.fails = errors.new { code = "SystemError", message = "the disk is full" }
       world.children.list[2].finish("succeeded")
-      eventually("both being told", function() return table.concat(told):find("run 2 of b is not known") and #told >= 2 end)
+      eventually("both being told", function() return table.concat(told):find("run 2 of b failed") and #told >= 2 end)
       assert.equals(2, #world.children.list)
       world.store.fails = nil
       started(world, 3)
