@@ -68,7 +68,7 @@ def test_outlived():
         daemon.kill()
         assert daemon.children()
         daemon.start()
-        daemon.told("process that is not this daemon")
+        daemon.told("still running")
         assert daemon.lines() == ["begun"]
         open(daemon.out + ".go", "w").close()
         daemon.eventually(lambda: daemon.lines("failed"), "on_failure")
