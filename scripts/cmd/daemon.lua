@@ -184,6 +184,14 @@ local function measure(options, engine, store)
                          healthy = function() return alive(engine) end }
 end
 
+-- The engine has begun, and cannot go on.
+local function give_up(engine, err)
+  local status = cli.fail(err)
+  engine:stop()
+  finish(engine, { at_once = true }, 0)
+  return status
+end
+
 local function serve(options, directory, store, here)
   local engine = new_engine(options, directory, store)
   local outcome = {}
@@ -191,7 +199,7 @@ local function serve(options, directory, store, here)
   local ok, err = engine:begin()
   if not ok then return cli.fail(err) end
   ok, err = here:serve(handlers_of(engine))
-  if not ok then return cli.fail(err) end
+  if not ok then return give_up(engine, err) end
   engine.events:on("journal_lost", function()
     local kept, why = here:keep()
     if kept then return end
@@ -200,7 +208,7 @@ local function serve(options, directory, store, here)
     engine:stop()
   end)
   local pages <close>, unserved = measure(options, engine, store) -- luacheck: ignore 211
-  if unserved then return cli.fail(unserved) end
+  if unserved then return give_up(engine, unserved) end
   local obeying = native.spawn(obey, engine, signals, outcome)
   log.info("%d schedules of %s; state in %s, %d at a time", #engine:snapshot().schedules, directory, store.directory, engine.jobs)
   local watch <close> = supervise(engine) -- luacheck: ignore 211

@@ -273,6 +273,12 @@ LUA
     run -3 --separate-stderr setpriv --reuid=65534 --regid=65534 --clear-groups env HOME=/ "$UPJOB" schedule list --state "$STATE"
 }
 
+@test "a daemon that cannot serve metrics says so and ends" {
+    run -3 --separate-stderr timeout -s KILL 20 "$UPJOB" daemon automations --state "$STATE" --metrics 0.0.0.0:9464
+    [[ $stderr == *"metrics at 0.0.0.0:9464 would be open to the network"* ]]
+    start_daemon
+}
+
 @test "status names a file of automations that cannot be loaded" {
     echo 'schedule.cron("61 * * * *", { run = print })' >automations/broken.lua
     start_daemon
