@@ -3,6 +3,7 @@ local cli = require "upjob.cli"
 local errors = require "upjob.errors"
 local json = require "upjob.json"
 local report = require "upjob.report"
+local system = require "upjob.native.system"
 
 local words, parsers = {}, {}
 
@@ -107,6 +108,9 @@ end
 function words.retry(arguments)
   local options, store = open("retry", arguments)
   if not options then return store end
+  if options.file:find("^%d+$") and not system.stat(options.file) then
+    return cli.usage("notify retry", "the file that makes the notifiers comes first, letters behind it: FILE " .. options.file)
+  end
   local notifiers, err = notifiers_of(options.file)
   if not notifiers then return cli.fail(err) end
   local sent, left = require("upjob.notify_letters").send(notifiers,

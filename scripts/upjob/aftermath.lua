@@ -102,7 +102,7 @@ function aftermath.failure(run, err)
   for k, v in pairs(err) do failed[k] = v end
   failed.step, failed.job_id = run.step, run.job_id
   local what = of_failure(run, err)
-  if what then failed.message = ("%s [step \"%s\"]: %s"):format(err.message, run.step, what) end
+  if what then failed.message = ("%s (step %s): %s"):format(err.message:gsub("%.$", ""), run.step, what) end
   return errors.new(failed)
 end
 

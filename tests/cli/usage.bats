@@ -251,3 +251,9 @@ P
     upjob doctor --iam-policy --domain 'a b'
     expect_status 2
 }
+
+@test "notify retry: a number where the file is to stand is told as that" {
+    upjob notify retry 3
+    expect_status 2
+    expect_error "the file that makes the notifiers comes first, letters behind it: FILE 3"
+}
