@@ -94,15 +94,32 @@ local function tell_stop(signal, left)
     left == 1 and "it" or "them")
 end
 
+-- Reloads, in a task of its own: a file that never ends is no reason not to hear of a SIGTERM. What is asked for meanwhile is
+-- done once, after it. An error in it is told.
+local function reload(engine, reloading)
+  reloading.wanted = true
+  if reloading.under_way then return end
+  reloading.under_way = true
+  reloading.task = native.handler(function()
+    local over <close> = setmetatable({}, { __close = function() reloading.under_way = false end }) -- luacheck: ignore 211
+    while reloading.wanted and not engine.stopping do
+      reloading.wanted = false
+      engine:reload()
+    end
+  end)
+end
+
 -- What the signals ask for: the engine is stopped, stopped at once, reloaded.
 local function obey(engine, signals, outcome)
+  local reloading = {}
   for name in function() return signals:next() end do
     if name == "SIGHUP" then
-      if not engine.stopping then native.handler(engine.reload, engine) end -- other signals are heard meanwhile
+      if not engine.stopping then reload(engine, reloading) end
     elseif not engine.stopping then
       tell_stop(name, engine:left())
       outcome.signal = name
       engine:stop()
+      if reloading.task then reloading.task:cancel() end
     else
       outcome.at_once = name
       engine:stop_draining()

@@ -218,6 +218,19 @@ def test_reload():
         daemon.eventually(lambda: daemon.lines("third") and daemon.lines("new"), "the mended and the new one")
 
 
+def test_reload_that_hangs():
+    """schedules tick while files that never end are loaded, and a SIGTERM is obeyed without waiting for them"""
+    with Daemon({"a.lua": EVERY_SECOND}) as daemon:
+        daemon.eventually(lambda: daemon.lines("tick"), "a run")
+        for i in range(9):
+            daemon.write(f"b{i}.lua", "while true do end")
+        daemon.send(signal.SIGHUP)
+        count = len(daemon.lines("tick"))
+        daemon.eventually(lambda: len(daemon.lines("tick")) > count + 1, "runs meanwhile")
+        assert daemon.end() == 0
+        assert "b8.lua" not in daemon.messages(), daemon.messages()
+
+
 def test_broken_at_the_start():
     """a file that cannot be loaded at the start is told and loses nothing that waits: it goes on once it is mended"""
     with Daemon({"a.lua": WAITS, "b.lua": EVERY_SECOND}) as daemon:
