@@ -104,6 +104,10 @@ local function refuse(watch, file, why, again)
   if not again and watch.pending[file.name] == file then watch.pending[file.name] = nil end
 end
 
+local function traced(raised)
+  return errors.is(raised) and raised or debug.traceback(tostring(raised), 2)
+end
+
 -- Asks who watches, and hands the file over.
 local function offer(watch, file)
   local path = watch:path_of(file.name)
@@ -111,9 +115,7 @@ local function offer(watch, file)
   local ok, answer, err = xpcall(function()
     if watch.taken and watch.taken(handed.key) then return true end
     return watch.on(handed)
-  end, function(raised)
-    return errors.is(raised) and raised or debug.traceback(tostring(raised), 2)
-  end)
+  end, traced)
   if errors.has_code(answer, "Cancelled") then error(answer, 0) end
   if not ok then err = answer end
   if not ok or answer == false or err ~= nil then
@@ -143,28 +145,54 @@ local function take_all(watch, list)
       if watch.closed then return end
       take(watch, list[first + i - 1], found)
     end
+    watch.fault = nil
   end
 end
 
+-- A look, what it shows, and the wait for the next one.
+local function turn(watch)
+  local begun = now()
+  local ok, at = look(watch)
+  local pause = math.min(math.max(LEAST_PAUSE, 10 * (now() - begun)), watch.poll)
+  local due = math.huge
+  if ok then
+    local list
+    list, due = settled(watch, at)
+    take_all(watch, list)
+    for _, file in ipairs(list) do
+      if watch.pending[file.name] == file then due = math.min(due, file.again or 0) end
+    end
+  end
+  if watch.closed then return end
+  -- A look at many files is not made again and again because one of them is written to.
+  task.sleep(pause)
+  if watch.closed then return end
+  watch.folder:wait(math.max(0, math.min(watch.poll, due - now())))
+end
+
+-- All files are looked at anew: what was found may be half noted.
+local function begin_anew(watch)
+  local folder, err = native.open(watch.directory, watch.pattern)
+  if not folder then return log.error("%s: %s", report.safe(watch.directory), tostring(err)) end
+  watch.folder:close()
+  watch.folder = folder
+end
+
+-- What goes wrong in a turn, of which nobody would hear, does not end the watch.
 local function run(watch)
   while not watch.closed do
-    local begun = now()
-    local ok, at = look(watch)
-    local pause = math.min(math.max(LEAST_PAUSE, 10 * (now() - begun)), watch.poll)
-    local due = math.huge
-    if ok then
-      local list
-      list, due = settled(watch, at)
-      take_all(watch, list)
-      for _, file in ipairs(list) do
-        if watch.pending[file.name] == file then due = math.min(due, file.again or 0) end
+    local ok, err = xpcall(turn, traced, watch)
+    if not ok then
+      if errors.has_code(err, "Cancelled") then error(err, 0) end
+      local fault = tostring(err)
+      if watch.fault ~= fault then
+        log.error("%s: an error while files are looked for, which goes on every %g s: %s", report.safe(watch.directory),
+          watch.poll, report.safe(fault, true))
       end
+      watch.fault = fault
+      task.sleep(watch.poll)
+      if not watch.closed then begin_anew(watch) end
     end
-    if watch.closed then return end
-    -- A look at many files is not made again and again because one of them is written to.
-    task.sleep(pause)
-    if watch.closed then return end
-    watch.folder:wait(math.max(0, math.min(watch.poll, due - now())))
   end
 end
 
@@ -208,8 +236,9 @@ function drop.watch(options)
   if not directory then return nil, name end
   local folder, err = native.open(directory, name)
   if not folder then return nil, err end
-  local watch = setmetatable({ directory = directory, folder = folder, settle = options.settle or drop.SETTLE,
-                               poll = math.max(options.poll or POLL, LEAST_PAUSE), taken = options.taken, on = options.on,
+  local watch = setmetatable({ directory = directory, pattern = name, folder = folder,
+                               settle = options.settle or drop.SETTLE, poll = math.max(options.poll or POLL, LEAST_PAUSE),
+                               taken = options.taken, on = options.on,
                                tell = options.tell or function(message) log.warn("%s", message) end,
                                pending = {}, taken_keys = {}, told = {} }, watch_class)
   watch.task = task.spawn(run, watch)

@@ -168,6 +168,25 @@ describe("a folder that is watched", function()
     assert.matches("could not be taken, and is offered again: the journal is locked", seen.told[2])
   end)
 
+  it("goes on after an error while files are looked for, tells it once, and misses none", function()
+    local native, log = require "upjob.native.folder", require "upjob.log"
+    local examine, log_error, calls, told = native.examine, log.error, 0, 0
+    log.error = function() told = told + 1 end
+    native.examine = function(paths)
+      calls = calls + 1
+      if calls <= 2 then error("no luck") end
+      return examine(paths)
+    end
+    local seen = watch {}
+    write("a.csv", "k\n1\n")
+    until_so("two errors", function() return calls >= 2 end)
+    write("b.csv", "k\n1\n")
+    local taken = until_taken(seen, 2)
+    native.examine, log.error = examine, log_error
+    assert.same({ "a.csv", "b.csv" }, taken)
+    assert.equals(1, told)
+  end)
+
   it("passes over what is not finished, hidden, a directory, or was written by upjob", function()
     for _, name in ipairs { ".hidden.csv", "a.csv~", "a.csv.tmp", "a.csv.part", "a.csv.PARTIAL", "a.csv.crdownload",
                             "a.csv.filepart", "a.rejects.csv", "a.rejects.csv~" } do write(name, "k\n1\n") end
