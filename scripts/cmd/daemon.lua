@@ -162,10 +162,20 @@ local function new_engine(options, directory, store)
   }
 end
 
+-- Whether the engine goes on: true | false, why not.
+local function alive(engine)
+  local silent = native.now() - engine.turned_at
+  return engine.stopping or silent < SILENT_MOST, ("nothing was ticked for %.0f s"):format(silent)
+end
+
 -- What is asked on the control socket.
 local function handlers_of(engine)
   return {
-    status = function() return engine:snapshot() end,
+    status = function()
+      local status, well, why = engine:snapshot(), alive(engine)
+      status.hangs = not well and why or nil
+      return status
+    end,
     trigger = function(request)
       local id, err = engine:trigger(request.schedule)
       return id and { run = id }, err
@@ -174,12 +184,6 @@ local function handlers_of(engine)
     resume = function(request) return engine:pause(request.schedule, false) end,
     reload = function() return engine:reload() end,
   }
-end
-
--- Whether the engine goes on: true | false, why not.
-local function alive(engine)
-  local silent = native.now() - engine.turned_at
-  return engine.stopping or silent < SILENT_MOST, ("nothing was ticked for %.0f s"):format(silent)
 end
 
 -- The service manager is told of the daemon's life. Returns what pings its watchdog, or nil.

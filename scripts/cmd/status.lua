@@ -13,8 +13,8 @@ local DAY = 86400
 function command.parser()
   return cli.parser("status", "Tells whether the daemon is running, and of each schedule the next and the last run, how many in "
     .. "a row have ended alike, and how long the last " .. RUNS .. " took. The exit status is 0 when all is well, and 1 when the "
-    .. "last run of a schedule has failed, a file of automations cannot be loaded, or no daemon is running although there are "
-    .. "schedules.")
+    .. "last run of a schedule has failed, a file of automations cannot be loaded, the daemon hangs or cannot use its journal, "
+    .. "or none is running although there are schedules.")
 end
 
 -- ---- what is found ----
@@ -27,6 +27,9 @@ local function problems_of(read)
     add("the daemon does not answer: %s", read.trouble.message)
   elseif not read.daemon and #read.schedules > 0 then
     add("no daemon is running")
+  elseif read.daemon then
+    if read.daemon.hangs then add("the daemon hangs: %s", read.daemon.hangs) end
+    if read.daemon.journal then add("nothing is run, as the daemon cannot use its journal: %s", read.daemon.journal) end
   end
   for _, err in ipairs(read.daemon and read.daemon.errors or {}) do
     add("%s%s cannot be loaded: %s", err.file or "?", err.line and ":" .. err.line or "", err.message or "?")

@@ -96,7 +96,7 @@ end
 function engine:told_store(err)
   if err and not self.store_fails then log.error("the journal: %s; tried again every second", tostring(err)) end
   if not err and self.store_fails then log.warn("the journal can be written again") end
-  self.store_fails = err and true or false
+  self.store_fails = err and tostring(err) or nil
 end
 
 -- ---- ticks ----
@@ -290,8 +290,9 @@ end
 
 -- ---- for the control socket, the status and metrics ----
 
---- { now, directory, jobs, running, queued, errors = { { file, message } }, schedules = { { id, kind, expression, tz, next,
--- paused, running, queued, last = { run, state, at }, streak } … } }; next is nil for what no clock fires.
+--- { now, directory, jobs, running, queued, journal (why it cannot be used, or nil), errors = { { file, message } },
+-- schedules = { { id, kind, expression, tz, next, paused, running, queued, last = { run, state, at }, streak } … } }; next is nil
+-- for what no clock fires.
 function engine:snapshot()
   local list = {}
   for id, item in pairs(self.items) do
@@ -303,7 +304,8 @@ function engine:snapshot()
   end
   table.sort(list, function(a, b) return a.id < b.id end)
   return { now = self.last_now, directory = self.directory, jobs = self.jobs, running = self.active_count + self.adopted_count,
-           queued = self.queue.size, stopping = self.stopping or false, errors = self.errors, schedules = list }
+           queued = self.queue.size, stopping = self.stopping or false, journal = self.store_fails, errors = self.errors,
+           schedules = list }
 end
 
 local function unknown(self, id)

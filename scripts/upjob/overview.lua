@@ -69,7 +69,7 @@ end
 -- ---- the whole ----
 
 --- Whether a daemon is running, and what it says of itself: { pid, since, version, directory, jobs, running, queued, stopping,
--- errors, schedules } | nil, err ("NoDaemon" when none is).
+-- hangs (why, or nil), journal (why it cannot be used, or nil), errors, schedules } | nil, err ("NoDaemon" when none is).
 function overview.daemon(state)
   local about, err = control.ask(state, { command = "about" })
   if not about then return nil, err end

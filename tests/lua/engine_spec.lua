@@ -465,11 +465,13 @@ describe("the engine", function()
       started(world, 1)
       world.store.fails = setmetatable({}, { __tostring = function() return "the disk is full" end })
       eventually("it being told", function() return #told > 0 end)
+      assert.equals("the disk is full", world.engine:snapshot().journal)
       native.sleep(2.5)
       local before = #ticks_of(world.store, "^a ")
       world.store.fails = nil
       eventually("the others", function() return #ticks_of(world.store, "^a ") >= before + 3 end)
       assert.equals(1, #told)
+      assert.is_nil(world.engine:snapshot().journal)
       assert.matches("the disk is full", told[1])
       local list = ticks_of(world.store, "^a ")
       for i = 2, #list do

@@ -1,7 +1,7 @@
 """The daemon as a process: ticks and runs over kills, failures, signals, reloads, a full disk and clocks that jump."""
 import collections, datetime, http.server, os, random, re, signal, subprocess, threading, time, zoneinfo
 from daemons import LONG, Clock, Daemon, check_every_tick_has_one_run, epoch, keys
-from kit import run
+from kit import UPJOB, run
 from small_disk import Small, may_mount
 
 EVERY_SECOND = 'schedule.every("1s", { misfire = "all", overlap = "allow", run = function(event) say("tick", event.due, event.run) end })\n'
@@ -377,6 +377,8 @@ def test_full_disk():
         daemon.told("the journal: ")
         time.sleep(2.5)
         assert daemon.messages().count("the journal: ") == 1, daemon.messages()
+        status = subprocess.run([UPJOB, "status", "--state", daemon.state], capture_output=True, text=True, timeout=LONG)
+        assert status.returncode == 1 and "cannot use its journal" in status.stdout, status
         disk.empty()
         daemon.told("the journal can be written again")
         count = len(daemon.runs("a", "succeeded"))
