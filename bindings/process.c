@@ -91,8 +91,9 @@ static void told(lua_State *L, struct posted *posted)
     }
     child_free(process->child);
     process->child = NULL;
+    luaL_unref(L, LUA_REGISTRYINDEX, process->line_ref); /* it may hold the process */
     luaL_unref(L, LUA_REGISTRYINDEX, process->self_ref);
-    process->self_ref = LUA_NOREF;
+    process->line_ref = process->self_ref = LUA_NOREF;
 }
 
 /* ---- options ---- */

@@ -11,7 +11,8 @@
 
 #define SIGNALS_TYPE "upjob.signals"
 #define SIGNALS_MOST 8
-#define PENDING_MOST 16
+#define PENDING_EACH 2 /* of a signal that nobody has heard of yet: the third says nothing more */
+#define PENDING_MOST (SIGNALS_MOST * PENDING_EACH + 1)
 
 static const struct {
     const char *name;
@@ -20,10 +21,12 @@ static const struct {
              {"SIGUSR2", SIGUSR2}};
 
 struct taken;
+struct handle;
 
 struct waiting {
     struct wait wait;
-    struct taken *taken; /* NULL: nothing is waited for */
+    struct taken *taken;   /* NULL: nothing is waited for */
+    struct handle *handle; /* kept by the wait */
     int number;
 };
 
@@ -33,7 +36,7 @@ struct taken {
     int numbers[SIGNALS_MOST];
     struct sigaction before[SIGNALS_MOST];
     int count, open;
-    int pending[PENDING_MOST]; /* in the order in which they came; what is more is lost, as signals are */
+    int pending[PENDING_MOST]; /* in the order in which they came */
     int npending;
     struct waiting *waiting;
 };
@@ -81,7 +84,10 @@ static void deliver(struct taken *taken)
 static void arrived(uv_signal_t *uv, int number)
 {
     struct taken *taken = uv->data;
-    if (taken->npending < PENDING_MOST)
+    int count = 0;
+    for (int i = 0; i < taken->npending; i++)
+        count += taken->pending[i] == number;
+    if (count < PENDING_EACH && taken->npending < PENDING_MOST)
         taken->pending[taken->npending++] = number;
     deliver(taken);
 }
@@ -98,12 +104,24 @@ static int push_signal(lua_State *L, struct wait *w, int index)
     return 1;
 }
 
+/* One that was delivered to a task which was ended before it could hear of it. */
+static void put_back(struct taken *taken, int number)
+{
+    if (!taken || taken->npending == PENDING_MOST)
+        return;
+    memmove(taken->pending + 1, taken->pending, sizeof taken->pending[0] * (size_t)taken->npending++);
+    taken->pending[0] = number;
+}
+
 static void stop_waiting(struct wait *w)
 {
     struct waiting *waiting = (struct waiting *)w;
     if (waiting->taken)
         waiting->taken->waiting = NULL;
     waiting->taken = NULL;
+    if (waiting->number)
+        put_back(waiting->handle->taken, waiting->number);
+    waiting->number = 0;
 }
 
 static const struct wait_class waiting_class = {push_signal, stop_waiting, true};
@@ -119,6 +137,7 @@ static int signals_next(lua_State *L)
     struct waiting *waiting = wait_new(L, sizeof *waiting, &waiting_class);
     lua_pushvalue(L, 1);
     lua_setiuservalue(L, -2, 1);
+    waiting->handle = handle;
     waiting->taken = handle->taken;
     handle->taken->waiting = waiting;
     waiting->wait.started = true;

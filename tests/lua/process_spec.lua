@@ -39,6 +39,21 @@ describe("a process", function()
     assert.same({ status = 0 }, ended)
   end)
 
+  it("leaves nothing behind when the function for its lines knows it", function()
+    local left = setmetatable({}, { __mode = "k" })
+    do
+      local child
+      local mark = {}
+      left[mark] = true
+      child = shell("echo line", { stdout = function() return child, mark end })
+      child:wait()
+    end
+    task.sleep(0)
+    collectgarbage()
+    collectgarbage()
+    assert.is_nil(next(left))
+  end)
+
   it("that prints many lines loses none", function()
     local lines = lines_of("i=0; while [ $i -lt 20000 ]; do echo $i; i=$((i+1)); done")
     assert.equals(20000, #lines)

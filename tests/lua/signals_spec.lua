@@ -49,6 +49,27 @@ describe("signals that are taken", function()
     assert.equals("SIGUSR1", taken:next())
   end)
 
+  it("are not lost when a wait is cancelled that one has just ended", function()
+    local taken <close> = signals.take("SIGUSR1")
+    local waiting = native.spawn(function() taken:next() end)
+    native.sleep(0.02)
+    os.execute("kill -USR1 $PPID")
+    native.sleep(0) -- it comes in this turn, after us
+    waiting:cancel()
+    native.sleep(0)
+    assert.equals("SIGUSR1", require("upjob.task").timeout(5, taken.next, taken))
+  end)
+
+  it("are heard of after many of another kind that nobody has heard of", function()
+    local taken <close> = signals.take("SIGHUP", "SIGTERM")
+    local path, pid, count = os.tmpname(), system.pid(), 0
+    assert(os.execute(("(for i in $(seq 40); do sleep 0.01; kill -HUP %d; done; kill -TERM %d; rm '%s') &"):format(pid, pid,
+      path)))
+    while system.stat(path) do native.sleep(0.02) end
+    while require("upjob.task").timeout(5, taken.next, taken) == "SIGHUP" do count = count + 1 end
+    assert.equals(2, count)
+  end)
+
   it("interrupt it again once they are given back", function()
     local code = 'local s = require("upjob.native.signals") local t <close> = s.take("SIGTERM") t:close() '
       .. 'os.execute("kill $PPID") task.sleep(20)'
