@@ -149,6 +149,14 @@ static bool check_directory(struct move_file *move, const struct stat *directory
                    move->directory);
 }
 
+/* A service may not be allowed to set the bits above those of permissions (systemd's RestrictSUIDSGID). */
+static int set_mode(const char *path, mode_t mode)
+{
+    if (chmod(path, mode & 07777) == 0)
+        return 0;
+    return errno == EPERM ? chmod(path, mode & 0777) : -1;
+}
+
 /* With its parents; as the directory that the file is in. */
 static bool make_directory(struct move_file *move)
 {
@@ -169,7 +177,7 @@ static bool make_directory(struct move_file *move)
             /* Owners other than ours are given where we may. */
             if (chown(path, info.st_uid, info.st_gid) != 0 && errno != EPERM)
                 return fail(move, errno, "cannot be moved to");
-            if (chmod(path, info.st_mode & 07777) != 0)
+            if (set_mode(path, info.st_mode) != 0)
                 return fail(move, errno, "cannot be moved to");
         } else if (errno != EEXIST) {
             return fail(move, errno, "cannot be moved: there is no directory, and none can be made, at");

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
@@ -55,6 +56,15 @@ int fsync(int fd)
         replaced_at_sync = NULL;
     }
     return 0;
+}
+
+/* As under systemd's RestrictSUIDSGID. */
+static bool refuses_setgid;
+
+int chmod(const char *path, mode_t mode)
+{
+    errno = EPERM;
+    return refuses_setgid && (mode & 06000) ? -1 : fchmodat(AT_FDCWD, path, mode, 0);
 }
 
 static int set_up(void **state)
@@ -219,6 +229,19 @@ static void a_file_that_comes_while_its_namesake_is_copied_is_not_removed(void *
     assert_int_equal(count_in(f->root), 1);
 }
 
+static void a_folder_with_the_bit_of_its_group_is_no_obstacle_to_a_service(void **state)
+{
+    struct fixture *f = *state;
+    struct stat info;
+    assert_int_equal(chmod(f->root, 02775), 0);
+    refuses_setgid = true;
+    bool moved = move(f);
+    refuses_setgid = false;
+    assert_true(moved);
+    assert_int_equal(stat(f->to, &info), 0);
+    assert_int_equal(info.st_mode & 0777, 0775);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -229,6 +252,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_file_where_the_directory_should_be_is_an_error, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_copy_to_another_file_system_leaves_one_file, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_file_that_comes_while_its_namesake_is_copied_is_not_removed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_folder_with_the_bit_of_its_group_is_no_obstacle_to_a_service, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
