@@ -197,7 +197,7 @@ function ends.settle(self, entry, run, definition, state)
     or ok and before < 0 and definition.has_on_recovery and "recovery"
   if hook and not call_hook(self, entry, hook) then return end
   if ok and definition.heartbeat then native.spawn(heartbeat.send, self, entry.schedule, definition.heartbeat) end
-  persist(self, "outcome", { schedule = entry.schedule, ok = ok, run = run.id })
+  ends.persist(self, "outcome", { schedule = entry.schedule, ok = ok, run = run.id })
   mark(self, entry, run, state)
 end
 
