@@ -1,5 +1,5 @@
 """The daemon as a process: ticks and runs over kills, failures, signals, reloads, a full disk and clocks that jump."""
-import collections, datetime, http.server, os, random, re, signal, subprocess, threading, time, zoneinfo
+import collections, datetime, http.server, os, random, re, shutil, signal, subprocess, threading, time, zoneinfo
 from daemons import LONG, Clock, Daemon, check_every_tick_has_one_run, epoch, keys
 from kit import UPJOB, run
 from small_disk import Small, may_mount
@@ -76,6 +76,26 @@ def test_outlived():
         daemon.remove("a.lua")
         daemon.send(signal.SIGHUP)
         daemon.told("1 gone")
+
+
+def test_state_directory_removed():
+    """a state directory that is removed while its daemon runs: it goes on in a new one, which others find it by, and ends when told"""
+    with Daemon({"a.lua": 'schedule.every("1s", { name = "short", run = function() end })\n'
+                          'schedule.every("1000d", { name = "long", run = function() say("begun") task.sleep(3) say("over") end })'}
+                ) as daemon:
+        trigger = [UPJOB, "schedule", "trigger", "a/long", "--state", daemon.state]
+        subprocess.run(trigger, check=True, stdout=subprocess.DEVNULL)
+        daemon.eventually(lambda: daemon.lines("begun"), "the run")
+        shutil.rmtree(daemon.state)
+        daemon.told("run 1 of a/long failed.*there is no run 1")
+        daemon.eventually(lambda: "succeeded" in daemon.runs("a/short"), "ticks in the new journal")
+        daemon.eventually(lambda: daemon.query("SELECT last_due FROM schedule WHERE id = 'a/short' AND last_due > 0"), "its schedules")
+        second = subprocess.run(daemon.command(), env=daemon.env, capture_output=True, text=True, timeout=LONG)
+        assert second.returncode == 3 and str(daemon.process.pid) in second.stderr, second
+        subprocess.run(trigger, check=True, stdout=subprocess.DEVNULL)
+        daemon.eventually(lambda: len(daemon.lines("begun")) == 2, "a run that is asked for")
+        assert daemon.messages().count("there is no run 1") == 1, daemon.messages()
+        assert daemon.end() == 0
 
 
 def test_retries():
