@@ -1,4 +1,5 @@
 --- What must be done before the program ends, however it ends. Hooks run last in, first out, and may wait.
+local native = require "upjob.native.task"
 local report = require "upjob.report"
 local system = require "upjob.native.system"
 
@@ -29,6 +30,7 @@ function exit.now(code)
   if not status or status < 0 or status > 255 then
     error(("os.exit: an exit status is a whole number from 0 to 255, not %s"):format(tostring(code)), 2)
   end
+  native.sleep(0) -- handlers of what has just happened begin
   exit.run("done")
   system.exit(status)
 end

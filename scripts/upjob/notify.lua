@@ -6,6 +6,7 @@
 -- error and kept in the journal as a dead letter: upjob notify list. A message may arrive twice, and then has the same id.
 local duration = require "upjob.duration"
 local errors = require "upjob.errors"
+local exit = require "upjob.exit"
 local letters = require "upjob.notify_letters"
 local log = require "upjob.log"
 local native = require "upjob.native.task"
@@ -163,9 +164,23 @@ local function send_letters(self)
   end)
 end
 
+-- While it is left open, a script that calls os.exit does not end: as at any other end, what is under way is waited for.
+local function until_over()
+  local over, signal = false, native.signal()
+  local forget = exit.add(function(reason)
+    while reason == "done" and not over do signal:wait() end
+  end)
+  return setmetatable({}, { __close = function()
+    over = true
+    signal:set()
+    forget()
+  end })
+end
+
 --- Delivers an event: true | nil, err
 function notifier:send(event)
   local message = new_message(notify_text.plain(event))
+  local _ <close> = until_over()
   local called, ok, err = pcall(persist, self, message)
   if not called then ok, err = nil, ok end
   if ok then

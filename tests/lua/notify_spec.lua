@@ -152,6 +152,26 @@ describe("a notifier", function()
   end)
 end)
 
+describe("what is being sent when a script calls os.exit", function()
+  for what, before in pairs { ["has begun"] = "task.sleep(0.05)", ["was just asked for"] = "" } do
+    it("is sent, where it " .. what, function()
+      local path = os.tmpname()
+      local code = ([[local n = notify.exec { command = { "sh", "-c", "sleep 0.5; echo sent >%s" } }
+                      require("upjob.native.task").handler(n.send, n, { message = "m" }) %s os.exit(3)]]):format(path, before)
+      local script = os.tmpname()
+      local file = assert(io.open(script, "w"))
+      file:write(code)
+      file:close()
+      local _, _, status = os.execute(("'%s' run '%s'"):format(os.getenv("UPJOB") or "build/upjob", script))
+      local result <close> = assert(io.open(path))
+      assert.equals("sent", result:read("l"))
+      assert.equals(3, status)
+      os.remove(path)
+      os.remove(script)
+    end)
+  end
+end)
+
 describe("a notifier as a handler", function()
   local function called_with(...)
     local got
