@@ -124,16 +124,26 @@ function journal.plain(value)
   return plain(value)
 end
 
+local ERROR_MOST = 8192 -- bytes of one text of an error
 local ERROR_FIELDS = { "code", "message", "operation", "status", "request_id", "retryable", "outcome", "file", "line", "column",
                        "step", "job_id", "attempts" }
 
---- An error as it is written: without values of cells, which are personal data, and what goes with them.
+-- What a script raises may be of any length; all of it is in the log of its run.
+local function shorten(text)
+  if #text <= ERROR_MOST then return text end
+  local last = ERROR_MOST
+  while last > ERROR_MOST - 4 and text:byte(last + 1) & 0xC0 == 0x80 do last = last - 1 end
+  return text:sub(1, last) .. "…"
+end
+
+--- An error as it is written: without values of cells, which are personal data, and what goes with them. Long texts are cut.
 function journal.error(err)
   if err == nil then return nil end
-  if type(err) ~= "table" then return { code = "InternalError", message = plain(tostring(err)) } end
+  if type(err) ~= "table" then return { code = "InternalError", message = plain(shorten(tostring(err))) } end
   local copy = {}
   for _, name in ipairs(ERROR_FIELDS) do
     local field = err[name]
+    if type(field) == "string" then field = shorten(field) end
     if type(field) ~= "table" and field ~= nil then copy[name] = plain(field) end
   end
   return copy

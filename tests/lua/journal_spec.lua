@@ -65,6 +65,17 @@ describe("the journal", function()
     store:close()
   end)
 
+  it("keeps of an error's text what a person reads, and whole characters", function()
+    local store = new_store()
+    local run = assert(store:begin_run { kind = "automation" })
+    local text = "no luck: " .. ("\u{e4}"):rep(1000000)
+    assert(store:end_run { id = run.id, fence = run.fence, state = "failed", error = { code = "ScriptError", message = text } })
+    local message = store:run({ id = run.id }).error.message
+    assert.is_truthy(utf8.len(message))
+    assert.equal(text:sub(1, 8000), message:sub(1, 8000))
+    assert.is_true(#message < 10000)
+  end)
+
   it("never has a secret in its files", function()
     local store = new_store()
     local url = "https://bucket.s3.amazonaws.com/key?X-Amz-Signature=SECRET1&X-Amz-Credential=SECRET2"
