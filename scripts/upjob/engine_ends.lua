@@ -176,10 +176,11 @@ local function finish_file(self, entry, definition, ok)
     ok and "done" or "failed", definition)
   if done then return end
   local about = log.with { run = entry.id, schedule = entry.schedule, file = entry.event.path, error = err }
+  local path = report.safe(entry.event.path) -- a name may have line ends in it
   if err.code == "FileChanged" then
-    about.warn("%s: %s is not moved: %s", entry.schedule, entry.event.path, err.message)
+    about.warn("%s: %s is not moved: %s", entry.schedule, path, report.safe(err.message))
   else
-    about.error("%s: %s cannot be moved: %s", entry.schedule, entry.event.path, tostring(err))
+    about.error("%s: %s cannot be moved: %s", entry.schedule, path, report.safe(tostring(err)))
   end
 end
 

@@ -39,6 +39,7 @@ local function start(world)
       return { close = function() options.closed = true end }
     end,
     finish = function(file, how)
+      if world.not_moved then return nil, world.not_moved(file) end
       world.finished = (world.finished or "") .. file.path .. " " .. how .. "\n"
       return true
     end,
@@ -581,6 +582,21 @@ describe("the engine", function()
     start { store = store, definitions = world.definitions, answer = world.answer }
     native.sleep(0.1)
     assert.same({}, store.order)
+  end)
+
+  it("tells a file that cannot be moved in one line, whatever its name is", function()
+    quietly(function(told)
+      local world = { definitions = { { id = "drop", file = "drop.lua", kind = "on_file", expression = "/drop/*.csv" } } }
+      world.answer = function() return "succeeded" end
+      world.not_moved = function(file)
+        return require("upjob.errors").new { code = "FileError", file = file.path, message = "no room" }
+      end
+      local e = start(world)
+      native.spawn(world.watches[1].on, { path = "/drop/a\nupjob: all is well.csv", key = "a", size = 1 })
+      eventually("its end", function() return #told > 0 and e:left() == 0 end)
+      assert.equals(1, #told)
+      assert.is_nil(told[1]:find("\n", 1, true))
+    end)
   end)
 
   it("makes one run of each file, and moves it by how its run ended", function()
