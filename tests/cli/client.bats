@@ -75,7 +75,7 @@ EOF
     expect_status 0
     expect_output "nil	ConnectionError	unknown	false	create"
     [ "$(grep -c "^POST" requests.log)" = 1 ]
-    grep -q "^GET /domains/d/upload-jobs HTTP/1.1" requests.log
+    grep -q "^GET /domains/d/upload-jobs?max-results=100 HTTP/1.1" requests.log
 }
 
 @test "the timeout of upload.put ends an upload that stalls" {
