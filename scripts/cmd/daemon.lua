@@ -3,6 +3,7 @@ local cli = require "upjob.cli"
 local errors = require "upjob.errors"
 local log = require "upjob.log"
 local native = require "upjob.native.task"
+local report = require "upjob.report"
 local system = require "upjob.native.system"
 
 local command = { summary = "run the automations of a directory when they are due" }
@@ -11,6 +12,9 @@ local command = { summary = "run the automations of a directory when they are du
 local DRAIN, STOP = 90, 10
 -- A daemon that ticks looks every second; one that has not for so long hangs, or its disk does.
 local SILENT_MOST = 60
+-- Runs that have ended are kept for so many days, unless told; the newest of all, however old.
+local KEPT_DAYS, KEPT_LEAST = 90, 1000
+local DAY = 86400
 
 function command.parser()
   local p = cli.parser("daemon", "Runs the automations in DIR, its *.lua files, when they are due, each run as a child process. "
@@ -22,6 +26,8 @@ function command.parser()
   p:option("--metrics", "Serve metrics for Prometheus there: 127.0.0.1:PORT, or unix:PATH."):argname("ADDRESS")
   cli.number_option(p, "--drain-timeout", "Seconds that running children have to end after a SIGTERM.", "S",
     "a number of seconds", {}):default(tostring(DRAIN))
+  cli.number_option(p, "--keep-runs", "Days for which runs that have ended are kept; the newest 1,000 always are.", "DAYS",
+    "a number of days, 1 or more", { least = 1, most = 36500 }):default(tostring(KEPT_DAYS))
   return p
 end
 
@@ -205,6 +211,21 @@ local function measure(options, engine, store)
                          healthy = function() return alive(engine) end }
 end
 
+-- Once a day, old runs are forgotten: a journal of years stays small.
+local function forget_old_runs(store, days)
+  while true do
+    local now, err = store:now()
+    local count
+    if now then count, err = store:prune { before = now - days * DAY, keep = KEPT_LEAST } end
+    if err then
+      log.warn("old runs are not forgotten today: %s", tostring(err))
+    elseif count > 0 then
+      log.info("%s that ended more than %g days ago %s forgotten", report.plural(count, "run"), days, count == 1 and "is" or "are")
+    end
+    native.sleep(DAY)
+  end
+end
+
 -- The engine has begun, and cannot go on.
 local function give_up(engine, err)
   local status = cli.fail(err)
@@ -231,10 +252,12 @@ local function serve(options, directory, store, here)
   local pages <close>, unserved = measure(options, engine, store) -- luacheck: ignore 211
   if unserved then return give_up(engine, unserved) end
   local obeying = native.spawn(obey, engine, signals, outcome)
+  local forgetting = native.spawn(forget_old_runs, store, options.keep_runs)
   log.info("%d schedules of %s; state in %s, %d at a time", #engine:snapshot().schedules, directory, store.directory, engine.jobs)
   local watch <close> = supervise(engine) -- luacheck: ignore 211
   local imports <close> = require("upjob.left_imports").resume(store) -- luacheck: ignore 211
   engine:run()
+  forgetting:cancel()
   local status = finish(engine, outcome, options.drain_timeout)
   obeying:cancel()
   log.info("ended")

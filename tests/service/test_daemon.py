@@ -1,5 +1,5 @@
 """The daemon as a process: ticks and runs over kills, failures, signals, reloads, a full disk and clocks that jump."""
-import collections, datetime, http.server, os, random, re, shutil, signal, subprocess, threading, time, zoneinfo
+import collections, datetime, http.server, os, random, re, shutil, signal, sqlite3, subprocess, threading, time, zoneinfo
 from daemons import LONG, Clock, Daemon, check_every_tick_has_one_run, epoch, keys
 from kit import UPJOB, run
 from small_disk import Small, may_mount
@@ -415,6 +415,27 @@ def test_full_disk():
 
 def at(text, zone="UTC"):
     return datetime.datetime.fromisoformat(text).replace(tzinfo=zoneinfo.ZoneInfo(zone)).timestamp()
+
+
+def test_old_runs():
+    """runs that ended long ago are forgotten with their logs, but not the newest, nor what can be gone on with"""
+    with Daemon({"a.lua": 'schedule.cron("0 0 1 1 *", { run = function() end })'}) as daemon:
+        daemon.end()
+        old = time.time() - 91 * 86400
+        with sqlite3.connect(os.path.join(daemon.state, "journal.db")) as db:
+            add = "INSERT INTO run (kind, state, queued_at, begun_at, ended_at) VALUES ('import', ?, ?, ?, ?)"
+            db.executemany(add, [("succeeded", old, old, old)] * 5 + [("interrupted", old, old, old)])
+            db.executemany(add, [("succeeded", old, old, old)] * 998 + [("failed", time.time(), time.time(), time.time())] * 2)
+        log = os.path.join(daemon.state, "runs", "1.log")
+        os.makedirs(os.path.dirname(log), exist_ok=True)
+        open(log, "w").close()
+        daemon.start()
+        daemon.told("5 runs that ended more than 90 days ago are forgotten")
+        daemon.end()
+        with sqlite3.connect(os.path.join(daemon.state, "journal.db")) as db:
+            kept = [row[0] for row in db.execute("SELECT id FROM run ORDER BY id")]
+        assert kept == list(range(6, 1007)), kept
+        assert not os.path.exists(log)
 
 
 def test_clock_back():
