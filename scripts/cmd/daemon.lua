@@ -215,12 +215,13 @@ end
 local function forget_old_runs(store, days)
   while true do
     local now, err = store:now()
-    local count
+    local count = 0
     if now then count, err = store:prune { before = now - days * DAY, keep = KEPT_LEAST } end
-    if err then
+    if not count or not now then
       log.warn("old runs are not forgotten today: %s", tostring(err))
     elseif count > 0 then
-      log.info("%s that ended more than %g days ago %s forgotten", report.plural(count, "run"), days, count == 1 and "is" or "are")
+      log.info("%s that ended more than %g days ago %s forgotten", report.plural(count, "run"), days,
+        count == 1 and "is" or "are")
     end
     native.sleep(DAY)
   end
