@@ -1,6 +1,7 @@
 --- upjob runs: list, show, resume, prune: what the journal has of imports and of automations.
 local cli = require "upjob.cli"
 local defaults = require "upjob.defaults"
+local errors = require "upjob.errors"
 local exit_status = require "upjob.exit_status"
 local import = require "upjob.cmd.import"
 local journal = require "upjob.journal"
@@ -137,7 +138,9 @@ end
 -- ---- prune ----
 
 function parsers.prune()
-  local p = cli.parser("runs prune", "Forgets ended runs, with their steps and logs.")
+  local p = cli.parser("runs prune", "Forgets ended runs, with their steps and logs; or gives up those that are named.")
+  cli.argument(p, "ids", "RUN", "The number of a run that is lost, interrupted or queued: nothing goes on with it any more, and "
+    .. "its job is left as it is."):args("*"):convert(id_argument)
   p:option("--older-than", "Only those that ended so long ago: 12h, 90d, 8w (90d)."):argname("TIME"):convert(function(text)
     local number, unit = text:match("^(%d+%.?%d*)([smhdw])$")
     if number then return tonumber(number) * UNITS[unit] end
@@ -147,9 +150,34 @@ function parsers.prune()
   return p
 end
 
+-- Nothing goes on with the run any more: true | nil, err
+local function give_up(store, id)
+  local row, err = store:claim_run { id = id, to_end = true }
+  if not row then return nil, err end
+  local cancelled = errors.new { code = "Cancelled", message = "given up by upjob runs prune" }
+  return store:end_run { id = id, fence = row.fence, state = "cancelled", error = cancelled,
+                         exit_status = exit_status.of_error(cancelled) }
+end
+
+local function give_up_all(store, options)
+  local worst = exit_status.OK
+  for _, id in ipairs(options.ids) do
+    local ok, err = give_up(store, id)
+    if not ok then
+      worst = cli.fail(err)
+    elseif options.json then
+      print(json.encode { given_up = id })
+    elseif not options.quiet then
+      print(("gave up run %d"):format(id))
+    end
+  end
+  return worst
+end
+
 function words.prune(arguments)
   local options, store = open("prune", arguments)
   if not options then return store end
+  if #options.ids > 0 then return give_up_all(store, options) end
   local now, err = store:now()
   if not now then return cli.fail(err) end
   local count

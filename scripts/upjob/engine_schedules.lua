@@ -1,6 +1,7 @@
 --- Of the engine: the schedules of its directory, loaded, made known to the store, followed.
 local due = require "upjob.due"
 local errors = require "upjob.errors"
+local heartbeat = require "upjob.heartbeat"
 local log = require "upjob.log"
 local native = require "upjob.native.task"
 local queue = require "upjob.engine_queue"
@@ -45,6 +46,7 @@ end
 local function stored_form(item)
   local definition = {}
   for name, value in pairs(item.definition) do definition[name] = value end
+  definition.heartbeat = definition.heartbeat and heartbeat.shown(definition.heartbeat)
   definition.pass, definition.times = item.pass, item.times
   return { id = item.id, file = item.definition.file, timing = timing_of(item), definition = definition }
 end

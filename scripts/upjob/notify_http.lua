@@ -36,8 +36,8 @@ local function retry_after(value)
   return math.max(due - os.time(now), 0)
 end
 
--- The path and its parts, and the values of the headers, which a trace must not show: a server may send one of them back.
-local function secrets_of(url, headers)
+--- The path and its parts, and the values of the headers, which a trace must not show: a server may send one of them back.
+function notify_http.secrets_of(url, headers)
   local path = url:gsub("^%a+://[^/?#]+", "")
   local list = { path }
   for part in path:gmatch("[^/?&=#]+") do list[#list + 1] = part end
@@ -54,7 +54,7 @@ function notify_http.post(url, headers, body, timeout, say)
     hidden[name] = sent[name]
   end
   local reply, err = http.request { method = "POST", url = url, headers = sent, body = body, timeout = timeout,
-                                    max_response = 65536, secrets = secrets_of(url, hidden) }
+                                    max_response = 65536, secrets = notify_http.secrets_of(url, hidden) }
   if not reply then return nil, err end
   if reply.status >= 200 and reply.status < 300 then return true end
   local why = say and say(reply)

@@ -458,3 +458,20 @@ SUCCEEDED c.csv" ]
     expect_status 2
     expect_error "--older-than' takes a time such as 12h, 90d or 8w, not 'soon'"
 }
+
+@test "runs prune gives up a run that is named, which nothing goes on with any more" {
+    big b.csv
+    import_killed_in_the_upload b.csv --key id
+    upjob runs prune 1
+    expect_status 0
+    [ "$output" = "gave up run 1" ]
+    upjob runs list --json
+    [[ "$output" = *'"state":"cancelled"'* ]]
+    upjob runs resume
+    expect_status 0
+    expect_error "there is no import to go on with"
+    upjob runs prune 1 7
+    expect_status 1
+    expect_error "run 1 has ended already (cancelled)"
+    expect_error "there is no run 7"
+}
