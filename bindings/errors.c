@@ -55,7 +55,10 @@ static int error_tostring(lua_State *L)
         luaL_addstring(&text, ": ");
     }
     luaL_addstring(&text, message);
-    bool again = attempts[0] && strcmp(attempts, "1") != 0;
+    /* What the message tells already is not told twice. */
+    if (strstr(message, id))
+        id = "";
+    bool again = attempts[0] && strcmp(attempts, "1") != 0 && !strstr(message, " attempts)");
     if (id[0]) {
         luaL_addstring(&text, " (request id ");
         luaL_addstring(&text, id);

@@ -96,13 +96,21 @@ local function of_failure(run, err)
   return run.started and goes_on(run) or not_started(run)
 end
 
+-- Where it came: behind what follows, a command to be copied, nothing else stands then.
+local function place_of(step, err)
+  local words = { "step " .. step }
+  if err.request_id then words[#words + 1] = "request id " .. err.request_id end
+  if (err.attempts or 1) > 1 then words[#words + 1] = ("%d attempts"):format(err.attempts) end
+  return table.concat(words, ", ")
+end
+
 --- The error that ended a run, with the step at which it came, and what exists on the service because of it.
 function aftermath.failure(run, err)
   local failed = {}
   for k, v in pairs(err) do failed[k] = v end
   failed.step, failed.job_id = run.step, run.job_id
   local what = of_failure(run, err)
-  if what then failed.message = ("%s (step %s): %s"):format(err.message:gsub("%.$", ""), run.step, what) end
+  if what then failed.message = ("%s (%s): %s"):format(err.message:gsub("%.$", ""), place_of(run.step, err), what) end
   return errors.new(failed)
 end
 

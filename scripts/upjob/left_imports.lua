@@ -41,7 +41,7 @@ local function go_on(self, id)
   local row = self.store:run { id = id }
   if not row then return end
   local tell = row.state == "succeeded" and log.info or log.error
-  tell("import %d, which was cut short, is %s%s", id, row.state, row.error and ": " .. row.error.message or "")
+  tell("import %d, which was cut short, is %s%s", id, row.state, row.error and ": " .. tostring(row.error.message) or "")
 end
 
 -- What is under way stays in the journal, for the next daemon.

@@ -475,3 +475,20 @@ SUCCEEDED c.csv" ]
     expect_error "run 1 has ended already (cancelled)"
     expect_error "there is no run 7"
 }
+
+@test "runs resume while the service is away ends with a command to copy, and goes on when it is back" {
+    big b.csv
+    import_killed_in_the_upload b.csv --key id
+    stop_local
+    upjob runs resume
+    expect_status 1
+    expect_error "(step look, "
+    expect_error " attempts): nothing was changed"
+    [[ "$errors" = *"runs resume 1" ]]
+    upjob runs list --json
+    [[ "$output" = *'"state":"interrupted"'* ]]
+    start_local --port "${URL##*:}"
+    upjob runs resume
+    expect_status 0
+    expect_output "SUCCEEDED  20,000 created"
+}
