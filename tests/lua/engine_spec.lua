@@ -1,105 +1,17 @@
--- The engine with stand-ins for the journal and the children: what it makes of ticks, ends, failures and changes.
-local engine = require "upjob.engine"
+-- The engine with stand-ins for the journal and the children: what it makes of ticks and of the ends of runs.
+local engine_world = require "engine_world"
 local errors = require "upjob.errors"
 local log = require "upjob.log"
 local native = require "upjob.native.task"
 local standins = require "standins"
 local system = require "upjob.native.system"
 
-local LIMIT = 20 -- seconds for what must come
+local every, never, start, stop = engine_world.every, engine_world.never, engine_world.start, engine_world.stop
+local eventually, started, ticks_of = engine_world.eventually, engine_world.started, engine_world.ticks_of
+local quietly = engine_world.quietly
 
-local level
-local running
-
-local function every(id, seconds, options)
-  local definition = { id = id, file = id .. ".lua", line = 1, kind = "every", expression = seconds .. "s", overlap = "skip",
-                       misfire = "coalesce" }
-  for name, value in pairs(options or {}) do definition[name] = value end
-  return definition
-end
-
-local function never(id, options)
-  local definition = every(id, 86400 * 36500, options)
-  return definition
-end
-
--- An engine on a store, with definitions that can be changed: changes = { definitions =, errors = }.
-local function start(world)
-  world.store = world.store or standins.store()
-  world.children = standins.children(world.store, world.answer)
-  world.watches = {}
-  local e = engine.new {
-    store = world.store, directory = "/automations", jobs = world.jobs or 4,
-    load = function() return { definitions = world.definitions, errors = world.errors or {}, files = {} } end,
-    clock = function(definition, anchor) return require("upjob.native.schedule").clock {
-      kind = definition.kind, expression = definition.expression, tz = definition.tz, anchor = anchor } end,
-    start = world.children.start,
-    watch = function(options)
-      table.insert(world.watches, options)
-      return { close = function() options.closed = true end }
-    end,
-    finish = function(file, how)
-      if world.not_moved then return nil, world.not_moved(file) end
-      world.finished = (world.finished or "") .. file.path .. " " .. how .. "\n"
-      return true
-    end,
-  }
-  assert(e:begin())
-  world.engine = e
-  world.ticking = native.spawn(e.run, e)
-  running[#running + 1] = e
-  return e
-end
-
-local function eventually(what, condition)
-  local began = native.now()
-  while not condition() do
-    assert(native.now() - began < LIMIT, "not seen within " .. LIMIT .. " s: " .. what)
-    native.sleep(0.01)
-  end
-end
-
-local function started(world, n)
-  eventually(n .. " children", function() return #world.children.list >= n end)
-end
-
--- What the store took, without what the engine marks for itself.
-local function ticks_of(store, pattern)
-  local list = {}
-  for _, text in ipairs(store.order) do
-    if not text:find("ended|", 1, true) and text:find(pattern) then list[#list + 1] = text end
-  end
-  return list
-end
-
-local function stop(world)
-  world.engine:stop()
-  world.ticking:wait()
-end
-
-before_each(function()
-  level = log.level()
-  log.level("error")
-  running = {}
-end)
-
-after_each(function()
-  for _, e in ipairs(running) do
-    e:stop()
-    e:kill()
-    e:drain(LIMIT)
-  end
-  log.level(level)
-end)
-
-local function quietly(fn)
-  local write = log.error
-  local told = {}
-  log.error = function(...) told[#told + 1] = string.format(...) end -- luacheck: ignore 122
-  local ok, err = pcall(fn, told)
-  log.error = write -- luacheck: ignore 122
-  assert(ok, err)
-end
+before_each(engine_world.begin)
+after_each(function() engine_world.finish() end)
 
 describe("the engine", function()
   it("commits a tick before its child starts, and each tick once", function()
@@ -274,7 +186,7 @@ describe("the engine", function()
     assert(e:trigger("b"))
     stop(world)
     world.children.list[1].finish("succeeded")
-    e:drain(LIMIT)
+    e:drain(engine_world.LIMIT)
     store.runs_made[1].state = "succeeded"
     store.runs_made[3].state = "lost"
     store.runs_made[4].state = "interrupted"
@@ -367,7 +279,7 @@ describe("the engine", function()
         stop(world)
         assert.is_false(e:drain(0.05))
         e:kill("TERM")
-        assert.is_true(e:drain(LIMIT))
+        assert.is_true(e:drain(engine_world.LIMIT))
         local after = { store = store, definitions = world.definitions, answer = function() return "succeeded" end }
         start(after)
         eventually("the hook", function() return table.concat(after.children.told(), " "):find(id .. " on_failure", 1, true) end)
@@ -430,206 +342,5 @@ describe("the engine", function()
     store.offset = store.offset + 3590
     native.sleep(2.2)
     assert.equals(1, #ticks_of(store, "^fixed"))
-  end)
-
-  it("deals with an end once the journal can be written again; a run of which it knows nothing has failed", function()
-    quietly(function(told)
-      local world = { definitions = { never("a", { retries = 1, backoff = 0.1 }), never("b") } }
-      local e = start(world)
-      e:trigger("a")
-      e:trigger("b")
-      started(world, 2)
-      world.children.list[1].finish("failed", "no luck")
-      local run = world.store.run
-      world.store.run = function(self, given)
-        if given.id == 2 then return nil, errors.new { code = "NotFound", message = "there is no run 2" } end
-        if self.fails then return nil, self.fails end
-        return run(self, given)
-      end
-      world.store.fails = errors.new { code = "SystemError", message = "the disk is full" }
-      world.children.list[2].finish("succeeded")
-      eventually("both being told", function() return table.concat(told):find("run 2 of b failed") and #told >= 2 end)
-      assert.equals(2, #world.children.list)
-      world.store.fails = nil
-      started(world, 3)
-      world.children.list[3].finish("succeeded")
-      eventually("the end", function() return e:left() == 0 end)
-      assert.is_truthy(world.store.ticks["a\0ended|1"])
-    end)
-  end)
-
-  it("keeps ticks due while the journal cannot be written, says so once, and loses none", function()
-    quietly(function(told)
-      local world = { definitions = { every("a", 1, { misfire = "all", overlap = "allow" }) },
-                      answer = function() return "succeeded" end }
-      start(world)
-      started(world, 1)
-      world.store.fails = setmetatable({}, { __tostring = function() return "the disk is full" end })
-      eventually("it being told", function() return #told > 0 end)
-      assert.equals("the disk is full", world.engine:snapshot().journal)
-      native.sleep(2.5)
-      local before = #ticks_of(world.store, "^a ")
-      world.store.fails = nil
-      eventually("the others", function() return #ticks_of(world.store, "^a ") >= before + 3 end)
-      assert.equals(1, #told)
-      assert.is_nil(world.engine:snapshot().journal)
-      assert.matches("the disk is full", told[1])
-      local list = ticks_of(world.store, "^a ")
-      for i = 2, #list do
-        local a, b = list[i - 1]:match("(%d%d)Z"), list[i]:match("(%d%d)Z")
-        assert.equals((a + 1) % 60, tonumber(b))
-      end
-    end)
-  end)
-
-  it("takes a run that the journal no longer knows for failed, and ends all the same", function()
-    quietly(function(told)
-      local world = { definitions = { never("a", { has_on_failure = true, overlap = "allow" }) } }
-      world.answer = function(child) return child.hook and "succeeded" end
-      local e = start(world)
-      local id = assert(e:trigger("a"))
-      started(world, 1)
-      world.store.runs_made[id] = nil
-      world.children.list[1].finish("succeeded")
-      started(world, 2)
-      assert.equals("failure", world.children.list[2].hook)
-      assert.matches("no run 1 in the journal", told[1])
-      stop(world)
-      assert.is_true(e:drain(LIMIT) ~= false)
-    end)
-  end)
-
-  it("tells a journal that was begun anew of its schedules, and which are paused", function()
-    local world = { definitions = { every("a", 1), never("b") }, answer = function() return "succeeded" end }
-    local e = start(world)
-    assert(e:pause("b", true))
-    started(world, 1)
-    world.store.known, world.store.losses = {}, 1
-    eventually("both", function() return world.store.known.a and world.store.known.b and world.store.known.b.paused end)
-    assert.is_false(world.store.known.a.paused)
-    eventually("the last tick", function() return world.store.known.a.last_due ~= nil end)
-    world.store.known = {}
-    native.sleep(1.2)
-    assert.same({}, world.store.known) -- once for each loss
-  end)
-
-  it("records ticks of a paused schedule and runs nothing, until it is resumed", function()
-    local world = { definitions = { every("a", 1) }, answer = function() return "succeeded" end }
-    local e = start(world)
-    assert(e:pause("a", true))
-    native.sleep(0)
-    local before = #world.children.list
-    eventually("two ticks", function() return #ticks_of(world.store, "paused$") >= 2 end)
-    assert.equals(before, #world.children.list)
-    assert.is_true(e:snapshot().schedules[1].paused)
-    assert(e:pause("a", false))
-    started(world, before + 1)
-    local ok, err = e:pause("b", true)
-    assert.is_nil(ok)
-    assert.matches("no schedule \"b\"", tostring(err))
-  end)
-
-  it("takes what has changed when it is told, and cancels what waits for a schedule that is gone", function()
-    local world = { jobs = 1, definitions = { never("a", { overlap = "queue" }), never("b") } }
-    local e = start(world)
-    e:trigger("a")
-    e:trigger("a")
-    e:trigger("b")
-    started(world, 1)
-    world.definitions = { never("b"), every("c", 1) }
-    assert(e:reload())
-    world.children.list[1].finish("succeeded") -- the one that was running ends as any other
-    eventually("c", function()
-      for _, id in ipairs(world.children.told()) do if id == "c" then return true end end
-      if world.children.list[2] and not world.children.list[2].outcome then world.children.list[2].finish("succeeded") end
-    end)
-    assert.equals("succeeded", world.store.runs_made[1].state)
-    assert.equals("cancelled", world.store.runs_made[2].state)
-    assert.equals("succeeded", world.store.runs_made[3].state)
-    assert.is_nil(select(1, e:trigger("a")))
-  end)
-
-  it("ticks while files are loaded, and loads them once more when it is told so meanwhile", function()
-    local world = { definitions = { every("a", 1) }, answer = function() return "succeeded" end }
-    local e = start(world)
-    local load, loads = e.load, 0
-    local go = native.signal()
-    e.load = function(...)
-      loads = loads + 1
-      go:wait()
-      return load(...)
-    end
-    local first, second = native.spawn(e.reload, e), native.spawn(e.reload, e)
-    started(world, 2)
-    assert.equals(1, loads)
-    go:set()
-    eventually("the second time", function() return loads == 2 end)
-    go:set()
-    assert.is_true(first:wait())
-    assert.is_true(second:wait())
-  end)
-
-  it("does not run a schedule for times that it has only had since its file was changed", function()
-    local store = standins.store()
-    store.offset = 12 * 3600 - system.time() % 86400
-    local daily = { id = "a", file = "a.lua", kind = "cron", tz = "UTC", expression = "0 6 * * *" }
-    local world = { store = store, definitions = { daily }, answer = function() return "succeeded" end }
-    local e = start(world)
-    world.definitions = { { id = "a", file = "a.lua", kind = "cron", tz = "UTC", expression = "0 9 * * *" } }
-    e:reload()
-    native.sleep(0.1)
-    stop(world)
-    start { store = store, definitions = world.definitions, answer = world.answer }
-    native.sleep(0.1)
-    assert.same({}, store.order)
-  end)
-
-  it("tells a file that cannot be moved in one line, whatever its name is", function()
-    quietly(function(told)
-      local world = { definitions = { { id = "drop", file = "drop.lua", kind = "on_file", expression = "/drop/*.csv" } } }
-      world.answer = function() return "succeeded" end
-      world.not_moved = function(file)
-        return require("upjob.errors").new { code = "FileError", file = file.path, message = "no room" }
-      end
-      local e = start(world)
-      native.spawn(world.watches[1].on, { path = "/drop/a\nupjob: all is well.csv", key = "a", size = 1 })
-      eventually("its end", function() return #told > 0 and e:left() == 0 end)
-      assert.equals(1, #told)
-      assert.is_nil(told[1]:find("\n", 1, true))
-    end)
-  end)
-
-  it("makes one run of each file, and moves it by how its run ended", function()
-    quietly(function()
-      local world = { definitions = { { id = "drop", file = "drop.lua", kind = "on_file", expression = "/drop/*.csv" } } }
-      world.answer = function(child) return child.id == 2 and "failed" or "succeeded" end
-      local e = start(world)
-      for i, name in ipairs { "one", "two", "one" } do
-        native.spawn(world.watches[1].on, { path = "/drop/" .. name .. ".csv", key = name, size = i })
-      end
-      eventually("their ends", function() return #world.children.list == 2 and e:left() == 0 and e:snapshot().queued == 0 end)
-      assert.equals("/drop/one.csv done\n/drop/two.csv failed\n", world.finished)
-      assert.is_true(world.watches[1].taken("one"))
-      assert(e:pause("drop", true))
-      assert.is_true(world.watches[1].closed)
-    end)
-  end)
-
-  it("waits for what is running when it is told to end, for so long, and starts nothing more", function()
-    local world = { jobs = 1, definitions = { never("a", { overlap = "queue" }) } }
-    local e = start(world)
-    e:trigger("a")
-    e:trigger("a")
-    started(world, 1)
-    stop(world)
-    assert.is_false(e:drain(0.05))
-    native.spawn(function()
-      native.sleep(0.05)
-      world.children.list[1].finish("succeeded")
-    end)
-    assert.is_true(e:drain(LIMIT))
-    assert.equals(1, #world.children.list)
-    assert.equals("queued", world.store.runs_made[2].state)
-    assert.equals("succeeded", world.store.runs_made[1].state)
   end)
 end)

@@ -1,62 +1,31 @@
 -- The engine where something fails that it works with: children that cannot be started, a journal that is not there any more.
-local engine = require "upjob.engine"
+local engine_world = require "engine_world"
 local errors = require "upjob.errors"
 local log = require "upjob.log"
 local native = require "upjob.native.task"
 local standins = require "standins"
 
-local LIMIT = 20 -- seconds for what must come
+local eventually, never = engine_world.eventually, engine_world.never
 
-local level, write, told, world
-
-local function never(id, options)
-  local definition = { id = id, file = id .. ".lua", line = 1, kind = "every", expression = "3000000000s" }
-  for name, value in pairs(options or {}) do definition[name] = value end
-  return definition
-end
+local write, told, world
 
 local function start(options)
   world = options
-  world.store = world.store or standins.store()
-  world.children = standins.children(world.store, world.answer)
-  world.start = world.start or world.children.start
-  world.engine = engine.new {
-    store = world.store, directory = "/automations", jobs = world.jobs or 4,
-    load = function() return { definitions = world.definitions, errors = {}, files = {} } end,
-    clock = function(definition, anchor) return require("upjob.native.schedule").clock {
-      kind = definition.kind, expression = definition.expression, anchor = anchor } end,
-    start = function(...) return world.start(...) end,
-  }
-  assert(world.engine:begin())
-  world.ticking = native.spawn(world.engine.run, world.engine)
-  return world.engine
+  return engine_world.start(world)
 end
 
-local function eventually(what, condition)
-  local began = native.now()
-  while not condition() do
-    assert(native.now() - began < LIMIT, "not seen within " .. LIMIT .. " s: " .. what)
-    native.sleep(0.01)
-  end
-end
-
-local function stop()
-  world.engine:stop()
-  world.ticking:wait()
-end
+local function stop() engine_world.stop(world) end
 
 before_each(function()
-  level, write, told = log.level(), log.error, {}
-  log.level("error")
+  engine_world.begin()
+  write, told = log.error, {}
   log.error = function(...) told[#told + 1] = string.format(...) end -- luacheck: ignore 122
 end)
 
 after_each(function()
   stop()
-  world.engine:kill()
-  world.engine:drain(0.1)
+  engine_world.finish(0.1)
   log.error = write -- luacheck: ignore 122
-  log.level(level)
 end)
 
 describe("the engine in trouble", function()
@@ -101,7 +70,7 @@ describe("the engine in trouble", function()
     eventually("b, and the hook to wait", function() return #world.children.list == 2 and e:snapshot().queued == 1 end)
     stop()
     world.children.list[2].finish("succeeded")
-    assert.is_true(e:drain(LIMIT))
+    assert.is_true(e:drain(engine_world.LIMIT))
     assert.same({ "a", "b" }, world.children.told())
     assert.is_nil(world.store.ticks["a\0ended|1"])
   end)

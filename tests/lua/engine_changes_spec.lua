@@ -1,0 +1,134 @@
+-- The engine while it works: schedules that change or are paused, files that come, the order to end.
+local engine_world = require "engine_world"
+local native = require "upjob.native.task"
+local standins = require "standins"
+local system = require "upjob.native.system"
+
+local every, never, start, stop = engine_world.every, engine_world.never, engine_world.start, engine_world.stop
+local eventually, started = engine_world.eventually, engine_world.started
+local ticks_of, quietly = engine_world.ticks_of, engine_world.quietly
+
+before_each(engine_world.begin)
+after_each(function() engine_world.finish() end)
+
+describe("the engine at work", function()
+  it("records ticks of a paused schedule and runs nothing, until it is resumed", function()
+    local world = { definitions = { every("a", 1) }, answer = function() return "succeeded" end }
+    local e = start(world)
+    assert(e:pause("a", true))
+    native.sleep(0)
+    local before = #world.children.list
+    eventually("two ticks", function() return #ticks_of(world.store, "paused$") >= 2 end)
+    assert.equals(before, #world.children.list)
+    assert.is_true(e:snapshot().schedules[1].paused)
+    assert(e:pause("a", false))
+    started(world, before + 1)
+    local ok, err = e:pause("b", true)
+    assert.is_nil(ok)
+    assert.matches("no schedule \"b\"", tostring(err))
+  end)
+
+  it("takes what has changed when it is told, and cancels what waits for a schedule that is gone", function()
+    local world = { jobs = 1, definitions = { never("a", { overlap = "queue" }), never("b") } }
+    local e = start(world)
+    e:trigger("a")
+    e:trigger("a")
+    e:trigger("b")
+    started(world, 1)
+    world.definitions = { never("b"), every("c", 1) }
+    assert(e:reload())
+    world.children.list[1].finish("succeeded") -- the one that was running ends as any other
+    eventually("c", function()
+      for _, id in ipairs(world.children.told()) do if id == "c" then return true end end
+      if world.children.list[2] and not world.children.list[2].outcome then world.children.list[2].finish("succeeded") end
+    end)
+    assert.equals("succeeded", world.store.runs_made[1].state)
+    assert.equals("cancelled", world.store.runs_made[2].state)
+    assert.equals("succeeded", world.store.runs_made[3].state)
+    assert.is_nil(select(1, e:trigger("a")))
+  end)
+
+  it("ticks while files are loaded, and loads them once more when it is told so meanwhile", function()
+    local world = { definitions = { every("a", 1) }, answer = function() return "succeeded" end }
+    local e = start(world)
+    local load, loads = e.load, 0
+    local go = native.signal()
+    e.load = function(...)
+      loads = loads + 1
+      go:wait()
+      return load(...)
+    end
+    local first, second = native.spawn(e.reload, e), native.spawn(e.reload, e)
+    started(world, 2)
+    assert.equals(1, loads)
+    go:set()
+    eventually("the second time", function() return loads == 2 end)
+    go:set()
+    assert.is_true(first:wait())
+    assert.is_true(second:wait())
+  end)
+
+  it("does not run a schedule for times that it has only had since its file was changed", function()
+    local store = standins.store()
+    store.offset = 12 * 3600 - system.time() % 86400
+    local daily = { id = "a", file = "a.lua", kind = "cron", tz = "UTC", expression = "0 6 * * *" }
+    local world = { store = store, definitions = { daily }, answer = function() return "succeeded" end }
+    local e = start(world)
+    world.definitions = { { id = "a", file = "a.lua", kind = "cron", tz = "UTC", expression = "0 9 * * *" } }
+    e:reload()
+    native.sleep(0.1)
+    stop(world)
+    start { store = store, definitions = world.definitions, answer = world.answer }
+    native.sleep(0.1)
+    assert.same({}, store.order)
+  end)
+
+  it("tells a file that cannot be moved in one line, whatever its name is", function()
+    quietly(function(told)
+      local world = { definitions = { { id = "drop", file = "drop.lua", kind = "on_file", expression = "/drop/*.csv" } } }
+      world.answer = function() return "succeeded" end
+      world.not_moved = function(file)
+        return require("upjob.errors").new { code = "FileError", file = file.path, message = "no room" }
+      end
+      local e = start(world)
+      native.spawn(world.watches[1].on, { path = "/drop/a\nupjob: all is well.csv", key = "a", size = 1 })
+      eventually("its end", function() return #told > 0 and e:left() == 0 end)
+      assert.equals(1, #told)
+      assert.is_nil(told[1]:find("\n", 1, true))
+    end)
+  end)
+
+  it("makes one run of each file, and moves it by how its run ended", function()
+    quietly(function()
+      local world = { definitions = { { id = "drop", file = "drop.lua", kind = "on_file", expression = "/drop/*.csv" } } }
+      world.answer = function(child) return child.id == 2 and "failed" or "succeeded" end
+      local e = start(world)
+      for i, name in ipairs { "one", "two", "one" } do
+        native.spawn(world.watches[1].on, { path = "/drop/" .. name .. ".csv", key = name, size = i })
+      end
+      eventually("their ends", function() return #world.children.list == 2 and e:left() == 0 and e:snapshot().queued == 0 end)
+      assert.equals("/drop/one.csv done\n/drop/two.csv failed\n", world.finished)
+      assert.is_true(world.watches[1].taken("one"))
+      assert(e:pause("drop", true))
+      assert.is_true(world.watches[1].closed)
+    end)
+  end)
+
+  it("waits for what is running when it is told to end, for so long, and starts nothing more", function()
+    local world = { jobs = 1, definitions = { never("a", { overlap = "queue" }) } }
+    local e = start(world)
+    e:trigger("a")
+    e:trigger("a")
+    started(world, 1)
+    stop(world)
+    assert.is_false(e:drain(0.05))
+    native.spawn(function()
+      native.sleep(0.05)
+      world.children.list[1].finish("succeeded")
+    end)
+    assert.is_true(e:drain(engine_world.LIMIT))
+    assert.equals(1, #world.children.list)
+    assert.equals("queued", world.store.runs_made[2].state)
+    assert.equals("succeeded", world.store.runs_made[1].state)
+  end)
+end)
