@@ -359,15 +359,7 @@ static void cancel_waiting(struct wait *w)
     end_waiting((struct waiting *)w);
 }
 
-static int no_results(lua_State *L, struct wait *w, int index)
-{
-    (void)L;
-    (void)w;
-    (void)index;
-    return 0;
-}
-
-static const struct wait_class waiting_class = {no_results, cancel_waiting, false};
+static const struct wait_class waiting_class = {NULL, cancel_waiting, false};
 
 static void time_over(void *arg)
 {

@@ -192,15 +192,7 @@ static void sleep_cancel(struct wait *w)
     sleeping->timer = NULL;
 }
 
-static int sleep_results(lua_State *L, struct wait *w, int index)
-{
-    (void)L;
-    (void)w;
-    (void)index;
-    return 0;
-}
-
-static const struct wait_class sleep_class = {sleep_results, sleep_cancel, false};
+static const struct wait_class sleep_class = {NULL, sleep_cancel, false};
 
 static void sleep_over(void *arg)
 {
@@ -246,7 +238,7 @@ static void signal_cancel(struct wait *w)
     waiting->signal = NULL;
 }
 
-static const struct wait_class signal_class = {sleep_results, signal_cancel, true};
+static const struct wait_class signal_class = {NULL, signal_cancel, true};
 
 static int signal_wait(lua_State *L)
 {

@@ -152,7 +152,7 @@ static int wait_results(lua_State *L, int index)
         return raise_interrupt(L, t);
     }
     w->started = false;
-    return w->class->results(L, w, index);
+    return w->class->results ? w->class->results(L, w, index) : 0;
 }
 
 static int wait_continue(lua_State *L, int status, lua_KContext context)

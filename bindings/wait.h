@@ -20,7 +20,7 @@ struct task;
 struct wait;
 
 struct wait_class {
-    /* Pushes the results of a finished wait; may raise. The userdata is at `index`. */
+    /* Pushes the results of a finished wait; may raise. The userdata is at `index`. NULL: there are none. */
     int (*results)(lua_State *L, struct wait *wait, int index);
     /* Gives up the work that is under way, or results that nobody takes; never calls wait_finish. NULL: nothing to give up. */
     void (*cancel)(struct wait *wait);
