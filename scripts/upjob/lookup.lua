@@ -99,10 +99,14 @@ function lookup.tell(format, ...)
   if log.level() ~= "error" then report.say(format:format(...)) end
 end
 
--- A second job that was made for one run imports nothing: it is not left behind.
+-- A second job that was made for one run imports nothing: it is not left behind. With a key that was given, it may be that of
+-- another program, which is about to start it: that is left alone.
 local function stop_others(run, jobs)
   for i = 2, #jobs do
-    if jobs[i].Status == "CREATED" then
+    if jobs[i].Status == "CREATED" and run.key_given then
+      lookup.tell("job %s has the run key %s as well, and waits: another program may be at work on it", jobs[i].JobId,
+        run.run_key)
+    elseif jobs[i].Status == "CREATED" then
       local stopped, err = run.client:stop_upload_job { DomainName = run.domain, JobId = jobs[i].JobId }
       lookup.tell("job %s has the run key %s as well: %s", jobs[i].JobId, run.run_key, stopped and "it was stopped"
         or "it waits, and could not be stopped: " .. tostring(err))
