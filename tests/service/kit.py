@@ -1,7 +1,7 @@
 """What the tests of the embedded service as a process share: the process, a client of its own (urllib-free, signing by itself),
 and a runner that prints TAP."""
-import base64, datetime, hashlib, hmac, http.client, http.server, json, os, shutil, signal, socket, sqlite3, subprocess, sys, tempfile, threading, time
-import traceback, urllib.parse
+import base64, datetime, faulthandler, hashlib, hmac, http.client, http.server, json, os, shutil, signal, socket, sqlite3, subprocess
+import sys, tempfile, threading, time, traceback, urllib.parse
 
 UPJOB = os.environ.get("UPJOB", os.path.join(os.path.dirname(__file__), "../../build/upjob"))
 SSE = "x-amz-server-side-encryption-customer-"
@@ -271,12 +271,32 @@ class Skip(Exception):
     pass
 
 
+def stop_between_writes(pid, journal):
+    """SIGSTOP for a process, at a moment when it holds no lock of its journal: amid a write it would keep out every other."""
+    def stopped():
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] == "T"
+    while True:
+        os.kill(pid, signal.SIGSTOP)
+        eventually(stopped, 30, "its being stopped")
+        try:
+            database = sqlite3.connect(journal, timeout=0, isolation_level=None)
+            database.execute("BEGIN IMMEDIATE")
+            database.execute("ROLLBACK")
+            return
+        except sqlite3.OperationalError:
+            os.kill(pid, signal.SIGCONT)
+        finally:
+            database.close()
+
+
 def run(namespace):
     """Runs the functions test_… of a module in their order, and prints TAP."""
     tests = [(name, value) for name, value in namespace.items() if name.startswith("test_")]
     failed = 0
     print(f"1..{len(tests)}", flush=True)
     for number, (name, test) in enumerate(tests, 1):
+        faulthandler.dump_traceback_later(300, exit=True)  # a test that hangs says where
         title = (test.__doc__ or name[5:].replace("_", " ")).strip()
         try:
             test()

@@ -1,7 +1,7 @@
 """Runs of automations as processes of their own: what they return, their limits, and what is told of those that cannot say what
 became of them."""
 import json, os, shutil, signal, subprocess, tempfile, time
-from kit import UPJOB, Service, eventually, rows, run
+from kit import UPJOB, Service, eventually, rows, run, stop_between_writes
 
 # Makes a run of the first schedule in a file, and starts it as the daemon does: prints what came of it, and the run.
 DRIVER = """
@@ -334,26 +334,25 @@ def test_a_drain():
             assert len(jobs(service)) == 2, jobs(service)
 
 
-def state_of(pid):
-    with open(f"/proc/{pid}/stat") as file:
-        return file.read().rsplit(")", 1)[1].split()[0]
-
-
 def test_a_lease_that_was_lost():
     """a run that was stopped for longer than its lease, and is another's by now, does not start its job"""
-    stop = '"created", function() local f = io.open(os.getenv("ROOT") .. "/pid", "w") f:write(require("upjob.native.system").pid()) ' \
-           'f:close() os.execute("kill -STOP $PPID") end'
-    with Service(args=["--domain", "acme"]) as service, with_import(service, stop) as automation:
+    wait = """"created", function()
+        local root, system = os.getenv("ROOT"), require "upjob.native.system"
+        local f = io.open(root .. "/pid", "w") f:write(system.pid()) f:close()
+        repeat os.execute("sleep 0.05") until system.stat(root .. "/go")
+      end"""
+    with Service(args=["--domain", "acme"]) as service, with_import(service, wait) as automation:
         path = os.path.join(automation.root, "pid")
         process = automation.begin(lease=1)
         eventually(lambda: os.path.exists(path) and os.path.getsize(path) > 0, 30, "the creation of the job")
         with open(path) as file:
             pid = int(file.read())
-        eventually(lambda: state_of(pid) == "T", 30, "the child's being stopped")
+        stop_between_writes(pid, os.path.join(automation.state, "journal.db"))
         other = subprocess.Popen([UPJOB, "run", "-e", CLAIM, automation.state, "1"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                  text=True)
         try:
             assert other.stdout.readline() == "2\n"
+            open(os.path.join(automation.root, "go"), "w").close()
             os.kill(pid, signal.SIGCONT)
             found = automation.end(process)
         finally:

@@ -1,6 +1,6 @@
 """The journal of runs under several processes, kills, full disks and damage."""
 import glob, os, random, resource, shutil, signal, sqlite3, stat, subprocess, tempfile, time
-from kit import UPJOB, Skip, eventually, run
+from kit import UPJOB, Skip, eventually, run, stop_between_writes
 from small_disk import Small, may_mount
 
 WRITER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "journal_writer.lua")
@@ -252,7 +252,7 @@ def test_hung():
     with State() as state:
         writer = state.start(WRITER, 1, 1, env={**os.environ, "LEASE": "1"})
         assert writer.stdout.readline() == "1\n"
-        writer.send_signal(signal.SIGSTOP)
+        stop_between_writes(writer.pid, state.db)
         try:
             eventually(lambda: state.lua("print(store:run { id = 1 }.state)")[1] == "lost\n", what="the lease being over")
             status, out, messages = state.lua("print(store:claim_run { id = 1 }.fence)")
