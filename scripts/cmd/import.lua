@@ -8,6 +8,7 @@ local log = require "upjob.log"
 local mapping = require "upjob.mapping"
 local max_failed = require "upjob.max_failed"
 local native = require "upjob.native.task"
+local parts = require "upjob.parts"
 local problem_lines = require "upjob.problem_lines"
 local progress_line = require "upjob.progress"
 local rehearsal_report = require "upjob.rehearsal_report"
@@ -18,7 +19,8 @@ local import = { summary = "create, upload, start, watch, report, in one command
 
 function import.parser()
   local p = cli.parser("import", "Loads a CSV file into a domain of Customer Profiles and waits for the outcome.")
-  cli.argument(p, "file", "FILE", 'The CSV file, with a header row, compressed or not; "-" is standard input.')
+  cli.argument(p, "files", "FILE", 'The CSV file, with a header row, compressed or not; "-" is standard input. Several files, '
+    .. "and patterns (*, ?) of their names, are one import."):args("+")
   p:option("--domain", "The domain (or set UPJOB_DOMAIN)."):argname("NAME")
   p:option("--map", "Mapping file: which column goes where."):argname("FILE")
   p:option("--key", "The column that tells profiles apart; without --map, columns that equal a place in a profile go there "
@@ -41,6 +43,23 @@ function import.parser()
     .. "is stopped.", "S", "seconds, 0 or more", {})
   cli.number_option(p, "--stall-timeout", "Seconds without a byte moved after which an upload is begun anew (60).", "S",
     "seconds, 1 or more", { least = 1, most = 1e6 })
+  p:option("--tmp", "Where temporary files go, which have no name and are gone with this program.")
+    :argname("DIR")
+  p:option("--part-size", "A file of so many bytes or more is sent in parts, each a job (1000000000, which is what the service "
+    .. "takes)."):argname("SIZE"):target("part_bytes"):convert(function(text)
+    if parts.read_bytes(text) then return text end
+    return nil, ("option '--part-size' takes %s, not '%s'"):format(parts.takes_bytes, text)
+  end)
+  cli.number_option(p, "--parallel", ("Parts that are in work at once, each a file of its size on the disk (%d)."):format(
+    parts.PARALLEL), "N", ("a whole number from 1 to %d"):format(parts.MOST_PARALLEL),
+    { integer = true, least = 1, most = parts.MOST_PARALLEL })
+  p:flag("--only-changed", "Send only rows that are new or differ since the last successful import of this mapping and domain.")
+  p:flag("--full", "With --only-changed: send all of them, once.")
+  p:option("--gone", "With --only-changed: write the keys that were there last time, and are not now, to this file.")
+    :argname("FILE")
+  p:option("--segment", "Put the imported profiles into a segment of this name, which is made where it is missing.")
+    :argname("NAME")
+  p:flag("--replace-segment", "With --segment: where there is another one of that name, delete it and make this one.")
   p:flag("--dry-run", "Check the file and print the requests that would be sent; nothing is sent.")
   p:flag("--no-wait", "Return as soon as the job was started.")
   return p
@@ -98,11 +117,14 @@ local function start(options, command)
     ready = client
   end
   if not ready then return nil, err end
-  return job.import { client = client, domain = options.domain, file = options.file, mapping = map, key = options.key,
+  return job.import { client = client, domain = options.domain, files = options.files, mapping = map, key = options.key,
                       name = options.name, run_key = options.run_key, expires = options.expires,
                       rejects = options.rejects, report = options.report, command = command, max_failed = options.max_failed,
                       stall_timeout = options.stall_timeout, encoding = options.encoding, strict = options.strict,
-                      no_check = options.no_check, problems = options.problems, dry_run = options.dry_run }
+                      no_check = options.no_check, problems = options.problems, dry_run = options.dry_run, tmp = options.tmp,
+                      part_bytes = options.part_bytes, parallel = options.parallel, only_changed = options.only_changed,
+                      full = options.full, gone = options.gone, segment = options.segment,
+                      replace_segment = options.replace_segment }
 end
 
 local function check_options(options)
@@ -113,6 +135,11 @@ local function check_options(options)
   if problem then return cli.usage("import", "--name " .. problem) end
   problem = options.run_key and job.problem_of_run_key(options.run_key)
   if problem then return cli.usage("import", "--run-key " .. problem) end
+  for _, pair in ipairs { { "full", "only_changed" }, { "gone", "only_changed" }, { "replace_segment", "segment" } } do
+    if options[pair[1]] and not options[pair[2]] then
+      return cli.usage("import", ("--%s needs --%s"):format(pair[1]:gsub("_", "-"), (pair[2]:gsub("_", "-"))))
+    end
+  end
   for name, given in pairs { ["--no-wait"] = options.no_wait, ["--report"] = options.report } do
     if given and options.dry_run then
       return cli.usage("import", ("%s and --dry-run do not go together: a dry run starts no job"):format(name))
@@ -236,7 +263,7 @@ function import.main(arguments)
   local domain
   domain, status = cli.need_domain("import", options)
   if not domain then return status end
-  log.context { file = options.file, domain = domain }
+  log.context { file = options.files[1], domain = domain }
   local run, err = start(options, shell.command({ "import" }, arguments))
   if not run then return cli.fail(err) end
   local progress = announce(run, options)

@@ -5,6 +5,7 @@ local errors = require "upjob.errors"
 local job_request = require "upjob.job_request"
 local mapping = require "upjob.mapping"
 local max_failed = require "upjob.max_failed"
+local parts = require "upjob.parts"
 local recorded = require "upjob.recorded"
 local rejects = require "upjob.rejects"
 local report = require "upjob.report"
@@ -17,11 +18,13 @@ local job = {}
 
 job.NAME_MAX, job.RUN_KEY_MAX = 1000, 200 -- characters; of a name as many are taken as there is room for
 
-local IMPORT_OPTIONS = { client = "any", domain = "string", file = "string", mapping = "table", key = "string",
+local IMPORT_OPTIONS = { client = "any", domain = "string", file = "string", files = "table", mapping = "table", key = "string",
                          name = "string", run_key = "string", expires = "number", rejects = "string",
                          max_failed = "any", stall_timeout = "number", encoding = "string", strict = "boolean",
                          no_check = "boolean", problems = "string", report = "string", command = "string",
-                         dry_run = "boolean" }
+                         dry_run = "boolean", tmp = "string", part_bytes = "any", parallel = "number",
+                         only_changed = "boolean", full = "boolean", gone = "string",
+                         segment = "string", replace_segment = "boolean" }
 
 -- Checks the options of a function of this module, at the line of its caller: those that there are, and those that must be.
 local function check_options(what, options, known, required)
@@ -47,6 +50,7 @@ end
 
 -- NaN is none of these.
 local function is_whole(value) return math.tointeger(value) ~= nil end
+local function is_parallel(value) return is_whole(value) and value >= 1 and value <= parts.MOST_PARALLEL end
 local function is_stall_timeout(value) return value > 0 and value <= 1e6 end
 
 --- What is wrong with a name or a run key, which go into the DisplayName: nil when nothing is.
@@ -66,7 +70,7 @@ local function check_name(name, problem)
 end
 
 -- The mapping made of the header when none was given: map, opened | nil, err; `opened` is the file for the check.
-local function mapping_of(options)
+local function mapping_of(options, file)
   if options.mapping then
     if options.key and options.mapping.key_field.column ~= options.key and options.mapping.unique_key ~= options.key then
       return nil, errors.new { code = "UsageError", message =
@@ -74,10 +78,10 @@ local function mapping_of(options)
     end
     return options.mapping
   end
-  local opened, err = checking.open { file = options.file, encoding = options.encoding, strict = options.strict }
+  local opened, err = checking.open { file = file, encoding = options.encoding, strict = options.strict }
   if not opened then return nil, err end
   local map
-  map, err = mapping.from_header(opened.header, options.key, { file = options.file, line = opened.line })
+  map, err = mapping.from_header(opened.header, options.key, { file = file, line = opened.line })
   return map, map and opened or err
 end
 
@@ -98,14 +102,36 @@ local function display_name(self)
   return run_key.display_name(self.name or report.safe(name_of(self.file)), self.run_key)
 end
 
-local function check_report(options)
-  if not options.report then return true end
-  return rejects.check_report(options.report, { options.file, options.mapping and options.mapping.file, options.rejects,
-                                                options.problems })
+-- The files of an import: a list. `file` is one, `files` are several.
+local function files_of(options)
+  if options.file and options.files then error("job.import: give option \"file\" or \"files\", not both", 3) end
+  if options.file == "" then error("job.import: option \"file\" is empty", 3) end
+  if options.file then return { options.file } end
+  if not options.files or #options.files == 0 then error("job.import: option \"file\" is required", 3) end
+  for i, file in ipairs(options.files) do
+    if type(file) ~= "string" or file == "" then
+      error(("job.import: option \"files\": item %d is no name of a file"):format(i), 3)
+    end
+  end
+  return table.move(options.files, 1, #options.files, 1, {})
 end
 
---- job.import{ client=, domain=, file=, mapping= or key=, name=, run_key=, expires=, rejects=, max_failed=, stall_timeout=,
--- encoding=, strict=, no_check=, problems=, report=, command=, dry_run= } → run | nil, err. The file is CSV, plain, gzip or zstd,
+-- An option that is nothing without another.
+local function check_needs(options, name, needed)
+  if options[name] and not options[needed] then
+    error(("job.import: option \"%s\" needs \"%s\""):format(name, needed), 3)
+  end
+end
+
+local function check_report(options, file)
+  if not options.report then return true end
+  local others = { file, options.mapping and options.mapping.file, options.rejects, options.problems }
+  return rejects.check_report(options.report, others)
+end
+
+--- job.import{ client=, domain=, file= or files=, mapping= or key=, name=, run_key=, expires=, rejects=, max_failed=,
+-- stall_timeout=, encoding=, strict=, no_check=, problems=, report=, command=, dry_run=, tmp=, part_bytes=, parallel=,
+-- only_changed=, full=, gone=, segment=, replace_segment= } → run | nil, err. The file is CSV, plain, gzip or zstd,
 -- a pipe, or "-" for standard input. encoding names its character set, which is recognised otherwise; strict refuses what would
 -- be converted; no_check sends rows as they are, but for what the mapping changes; problems is a file for all that the check
 -- finds; report one for an HTML page about the import, written at its end, whatever that is, with `command` as what runs it
@@ -116,7 +142,8 @@ end
 -- Starts at once; run:wait() gives the result. In the embedded service a missing domain is created.
 function job.import(options)
   local is_dry = type(options) == "table" and options.dry_run
-  check_options("job.import", options, IMPORT_OPTIONS, is_dry and { "domain", "file" } or { "client", "domain", "file" })
+  check_options("job.import", options, IMPORT_OPTIONS, is_dry and { "domain" } or { "client", "domain" })
+  local files = files_of(options)
   if not options.mapping and not options.key then
     error("job.import: option \"mapping\" or \"key\" is required", 2)
   end
@@ -129,26 +156,35 @@ function job.import(options)
   check_value("job.import", options, "max_failed", max_failed.read, max_failed.takes)
   check_value("job.import", options, "expires", is_whole, "a whole number of days")
   check_value("job.import", options, "stall_timeout", is_stall_timeout, "seconds, more than 0 and up to 1000000")
+  check_value("job.import", options, "part_bytes", parts.read_bytes, parts.takes_bytes)
+  check_value("job.import", options, "parallel", is_parallel, ("a whole number from 1 to %d"):format(parts.MOST_PARALLEL))
+  check_needs(options, "full", "only_changed")
+  check_needs(options, "gone", "only_changed")
+  check_needs(options, "replace_segment", "segment")
   check_name("name", options.name and job.problem_of_name(options.name, job.NAME_MAX))
   check_name("run_key", options.run_key and job.problem_of_run_key(options.run_key))
-  local ok, err = check_report(options)
+  local ok, err = check_report(options, files[1])
   if not ok then return nil, err end
   local ordinal = not is_dry and recorded.next_ordinal() or nil
-  local map, opened = mapping_of(options)
+  local map, opened = mapping_of(options, files[1])
   if not map then
-    run.refused({ client = options.client, domain = options.domain, file = options.file, report_file = options.report,
+    run.refused({ client = options.client, domain = options.domain, file = files[1], files = files, report_file = options.report,
                   command = options.command, dry_run = options.dry_run, ordinal = ordinal }, opened)
     return nil, opened
   end
-  local self = { client = options.client, domain = options.domain, file = options.file, mapping = map, opened = opened,
+  local self = { client = options.client, domain = options.domain, file = files[1], files = files, mapping = map, opened = opened,
                  mapping_made = options.mapping == nil, name = options.name, ordinal = ordinal,
                  run_key = options.run_key or is_dry and run_key.SOME or run_key.make(), key_given = options.run_key ~= nil,
                  expires = options.expires and math.tointeger(options.expires),
                  max_failed = options.max_failed and max_failed.read(options.max_failed), stall_timeout = options.stall_timeout,
-                 rejects = options.rejects or (has_place(options.file) and options.file or "upjob") .. ".rejects.csv",
+                 rejects = options.rejects or (has_place(files[1]) and files[1] or "upjob") .. ".rejects.csv",
                  encoding = options.encoding, strict = options.strict, no_check = options.no_check,
                  problems = options.problems, dry_run = options.dry_run, report_file = options.report,
-                 command = options.command, status = "CREATED" }
+                 command = options.command, status = "CREATED", tmp = options.tmp,
+                 part_bytes = options.part_bytes and parts.read_bytes(options.part_bytes) or parts.MOST_BYTES,
+                 parallel = options.parallel and math.tointeger(options.parallel) or parts.PARALLEL,
+                 only_changed = options.only_changed, full = options.full, gone = options.gone, segment = options.segment,
+                 replace_segment = options.replace_segment }
   self.request = job_request(self, display_name(self))
   -- What the service would refuse is told before the file is read, and what would be lost.
   ok, err = rejects.check(self.rejects, { self.file, map.file, self.report_file })

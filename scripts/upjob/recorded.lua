@@ -37,13 +37,23 @@ local function absolute(path)
   return fingerprint.path_text(path and system.absolute(path) or path)
 end
 
+-- The files, where there are several.
+local function several(run)
+  if #(run.files or {}) < 2 then return nil end
+  local files = {}
+  for i, file in ipairs(run.files) do files[i] = absolute(file) end
+  return files
+end
+
 -- What another process needs to go on with the import as it was asked for.
 local function options_of(run)
   return {
     client = run.client.origin, name = run.name, key_given = run.key_given, expires = run.expires,
     rejects = absolute(run.rejects), problems = absolute(run.problems), report = absolute(run.report_file),
     max_failed = run.max_failed and run.max_failed.text, stall_timeout = run.stall_timeout, encoding = run.encoding,
-    strict = run.strict, no_check = run.no_check, mapping_made = run.mapping_made,
+    strict = run.strict, no_check = run.no_check, mapping_made = run.mapping_made, files = several(run), tmp = absolute(run.tmp),
+    part_bytes = run.part_bytes, parallel = run.parallel, only_changed = run.only_changed, full = run.full,
+    gone = absolute(run.gone), segment = run.segment, replace_segment = run.replace_segment,
   }
 end
 

@@ -3,6 +3,7 @@ local errors = require "upjob.errors"
 local exit_status = require "upjob.exit_status"
 local fingerprint = require "upjob.fingerprint"
 local max_failed = require "upjob.max_failed"
+local parts = require "upjob.parts"
 local profiles = require "upjob.profiles"
 local recorded = require "upjob.recorded"
 local run = require "upjob.run"
@@ -51,6 +52,12 @@ local function bury(store, row)
   return nil, ok and gone or err
 end
 
+local function files_of(row)
+  local files = {}
+  for i, file in ipairs(row.options and row.options.files or { row.file }) do files[i] = fingerprint.path_of(file) end
+  return files
+end
+
 --- Goes on with a run of the journal: run | nil, err. It is claimed, so that no other process does. `instead`: region,
 --- endpoint_url and profile where they are other ones by now.
 function resumed.open(store, id, instead)
@@ -69,11 +76,15 @@ function resumed.open(store, id, instead)
   if not client then return nil, err end
   local path = fingerprint.path_of
   local self = {
-    client = client, domain = row.domain, file = path(row.file), name = options.name, key_given = options.key_given,
+    client = client, domain = row.domain, file = path(row.file), files = files_of(row), name = options.name,
+    key_given = options.key_given,
     expires = options.expires, rejects = path(options.rejects), problems = path(options.problems),
     report_file = path(options.report), max_failed = options.max_failed and max_failed.read(options.max_failed),
     stall_timeout = options.stall_timeout, encoding = options.encoding, strict = options.strict, no_check = options.no_check,
-    mapping_made = options.mapping_made, status = "CREATED",
+    mapping_made = options.mapping_made, status = "CREATED", tmp = path(options.tmp),
+    part_bytes = options.part_bytes or parts.MOST_BYTES, parallel = options.parallel or parts.PARALLEL,
+    only_changed = options.only_changed, full = options.full, gone = path(options.gone), segment = options.segment,
+    replace_segment = options.replace_segment,
   }
   local ok, fault = pcall(recorded.take, self, store, row)
   if not ok then

@@ -147,7 +147,8 @@ local function fail(self, err, traceback)
   if fault then error(traceback, 0) end
 end
 
--- Starts a run that takes these steps: functions of the run; what the last one returns is the job as the service tells it.
+-- Starts a run that takes these steps: functions of the run; what the last of them returns that
+-- returns something is the job as the service tells it.
 local function begin(self, steps)
   self.handlers, self.queues, self.ended_signal = {}, {}, native.signal()
   self.began = system.time()
@@ -158,7 +159,7 @@ local function begin(self, steps)
     local reply, traceback
     local ok, err = xpcall(function()
       for _, step in ipairs(steps) do
-        reply = step(self)
+        reply = step(self) or reply
         if self.answer then break end
       end
       self.ending = true

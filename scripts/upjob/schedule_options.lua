@@ -2,6 +2,7 @@
 local declaring = require "upjob.declaring"
 local errors = require "upjob.errors"
 local native = require "upjob.native.schedule"
+local size = require "upjob.size"
 local system = require "upjob.native.system"
 
 local schedule_options = {}
@@ -75,25 +76,23 @@ local function whole(what, name, value, least, most)
   return number
 end
 
-local UNITS = { [""] = 1, K = 2 ^ 10, M = 2 ^ 20, G = 2 ^ 30 }
 local MEMORY_LEAST = 16 * 2 ^ 20 -- with less, the library itself hardly loads
 
 -- Bytes, of "512M" or a number.
-local function size(what, name, value)
+local function memory_size(what, name, value)
   if value == nil then return nil end
-  local digits, unit = tostring(value):match("^(%d+)([KMG]?)$")
-  local bytes = digits and tonumber(digits) * UNITS[unit]
+  local bytes = size.read(value)
   if not bytes or bytes < MEMORY_LEAST or bytes > 2 ^ 50 then
     refuse(what, "option \"%s\" is a size as \"512M\" or \"2G\" (of K, M and G, \"16M\" at least), or a number of bytes, not %s",
       name, shown(value))
   end
-  return math.tointeger(bytes)
+  return bytes
 end
 
 local function limits(what, given)
   if given == nil then return {} end
   errors.check_options(what .. ": limits", given, { memory = "any", cpu = "any", files = "number" })
-  return { memory = size(what, "limits.memory", given.memory), cpu = duration(what, "limits.cpu", given.cpu, 1),
+  return { memory = memory_size(what, "limits.memory", given.memory), cpu = duration(what, "limits.cpu", given.cpu, 1),
            files = whole(what, "limits.files", given.files, 16, 1048576) }
 end
 

@@ -1,4 +1,5 @@
 --- The steps of an import: check, create, upload, start, watch. Each is a function of the run; it raises the run's error.
+local changes = require "upjob.changes"
 local checking = require "upjob.checking"
 local errors = require "upjob.errors"
 local events = require "upjob.events"
@@ -6,12 +7,14 @@ local fingerprint = require "upjob.fingerprint"
 local max_failed = require "upjob.max_failed"
 local lookup = require "upjob.lookup"
 local native = require "upjob.native.task"
+local parts = require "upjob.parts"
 local recorded = require "upjob.recorded"
 local rehearsal = require "upjob.rehearsal"
 local rejects = require "upjob.rejects"
 local replies = require "upjob.replies"
 local report = require "upjob.report"
 local resuming = require "upjob.resuming"
+local segment = require "upjob.segment"
 local system = require "upjob.native.system"
 local waiter = require "upjob.waiter"
 
@@ -185,7 +188,7 @@ local function may_be_there(self)
 end
 
 function steps.create(self)
-  if self.job_id then return end
+  if self.job_id or self.parts then return end
   self.step = "create"
   must(ensure_domain(self))
   recorded.step(self, "create", "begin")
@@ -231,7 +234,7 @@ local function is_started_by_another(self)
 end
 
 function steps.upload(self)
-  if self.started or self.uploaded then return end
+  if self.started or self.uploaded or self.parts then return end
   self.step = "upload"
   recorded.step(self, "upload", "begin")
   local sent, err = persist(self, put_once)
@@ -255,7 +258,7 @@ end
 
 -- That this run is still this process's is written, and so checked, just before.
 function steps.start(self)
-  if self.started then return end
+  if self.started or self.parts then return end
   self.step = "start"
   recorded.check_parent(self)
   recorded.step(self, "start", "begin")
@@ -293,6 +296,7 @@ end
 
 -- Looks until the job has ended.
 function steps.watch(self)
+  if self.parts then return nil end
   self.step = "watch"
   recorded.step(self, "watch", "begin")
   local reply = watch(self)
@@ -301,6 +305,7 @@ function steps.watch(self)
 end
 
 --- All that an import takes, in its order.
-steps.of_import = { recorded.begin, resuming.locate, steps.check, steps.create, steps.upload, steps.start, steps.watch }
+steps.of_import = { recorded.begin, resuming.locate, segment.look, steps.check, segment.define, steps.create, steps.upload,
+                    steps.start, steps.watch, parts.send, segment.measure, changes.promote }
 
 return steps
