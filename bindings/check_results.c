@@ -1,5 +1,8 @@
 #include "bindings/check.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 static void set_integer(lua_State *L, const char *name, uint64_t value)
 {
     lua_pushinteger(L, (lua_Integer)value);
@@ -202,6 +205,39 @@ static void set_outgoing(lua_State *L, struct check *check)
     set_text(L, "identity", identity);
 }
 
+static const char *hash_text(uint64_t hash, char out[17])
+{
+    snprintf(out, 17, "%016" PRIx64, hash);
+    return out;
+}
+
+/* The parts, when it is split. */
+static void set_parts(lua_State *L, struct check *check)
+{
+    const struct check_result *result = check_result(check);
+    uint64_t bytes = 0;
+    char hash[17];
+    lua_createtable(L, 0, 2);
+    lua_createtable(L, (int)result->part_count, 0);
+    for (size_t i = 0; i < result->part_count; i++) {
+        const struct check_part *part = &result->parts[i];
+        bytes += part->plan.bytes;
+        lua_createtable(L, 0, 6);
+        set_text(L, "low", hash_text(part->plan.range.low, hash));
+        set_text(L, "high", hash_text(part->plan.range.high, hash));
+        set_integer(L, "bytes", part->plan.bytes);
+        set_integer(L, "rows", part->plan.rows);
+        if (part->fd >= 0) {
+            set_text(L, "md5", part->md5);
+            set_integer(L, "fd", (uint64_t)check_take_part(check, i));
+        }
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    lua_setfield(L, -2, "parts");
+    set_integer(L, "bytes", bytes);
+    lua_setfield(L, -2, "split");
+}
+
 static int push_failure(lua_State *L, const struct check_result *result, const char *file)
 {
     fail_with(L, &result->err);
@@ -239,6 +275,10 @@ int push_check_result(lua_State *L, struct check *check, const struct mapping *m
     lua_setfield(L, -2, "facts");
     set_shown(L, check);
     set_flag(L, "in_part", result->in_part);
-    set_outgoing(L, check);
+    set_integer(L, "passed_over", result->passed_over);
+    if (result->parts)
+        set_parts(L, check);
+    else
+        set_outgoing(L, check);
     return 1;
 }

@@ -55,7 +55,7 @@ static void free_names(char **names, size_t count)
 
 static void free_sent(struct check *check)
 {
-    outgoing_free(check->outgoing);
+    check_sent_free(check);
     rejects_free(check->rejects);
     check_list_free(check->list);
     check_keys_free(check->keys);
@@ -123,11 +123,10 @@ int check_waits_for(const struct check *check)
 static bool finish_files(struct check *check, struct err *err)
 {
     struct check_result *result = &check->result;
-    if (!outgoing_finish(check->outgoing, err) || !check_list_finish(check, err))
+    if (!check_sent_finish(check, err) || !check_list_finish(check, err))
         return false;
     if (check->rejects && !rejects_finish(check->rejects, &result->rejects_written, err))
         return false;
-    result->outgoing_fd = outgoing_take(check->outgoing, &result->outgoing_bytes, result->md5);
     return true;
 }
 
@@ -148,7 +147,7 @@ static bool finish(struct check *check, struct err *err)
 {
     if (!check_input_end(check, err))
         return false;
-    bool untouched = !outgoing_begun(check->outgoing);
+    bool untouched = check_sent_may_be_input(check);
     if (untouched && !check->plan.no_digest && !digest_thread_text(check->digest, check->result.md5, err))
         return false;
     if (!finish_files(check, err))
@@ -162,8 +161,8 @@ static bool finish(struct check *check, struct err *err)
 
 static bool copy_rest(struct check *check, struct err *err)
 {
-    if (outgoing_pending(check->outgoing))
-        return outgoing_copy(check->outgoing, err);
+    if (check_sent_pending(check))
+        return check_sent_copy(check, err);
     check->phase = KEYS;
     if (check->keys)
         check_keys_end(check->keys);
@@ -189,8 +188,7 @@ static bool step(struct check *check, struct err *err)
     case OPENED:
         return check_begin_rows(check, err);
     case ROWS:
-        return outgoing_pending(check->outgoing) ? outgoing_copy(check->outgoing, err)
-                                                 : check_read_rows(check, until_ns, err);
+        return check_sent_pending(check) ? check_sent_copy(check, err) : check_read_rows(check, until_ns, err);
     case COPYING:
         return copy_rest(check, err);
     case KEYS:

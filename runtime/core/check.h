@@ -22,6 +22,7 @@
 #include "core/file_identity.h"
 #include "core/input_examine.h"
 #include "core/mapping.h"
+#include "core/split.h"
 
 /* Limits of the service (inferred: "under 1 GB"; characters of a profile's values). */
 #define CHECK_MAX_BYTES                  1000000000u
@@ -76,6 +77,23 @@ struct check_dates {
     const char *const *formats; /* NULL-terminated */
 };
 
+/* How what is sent is split where it is too large: core/split.h. */
+struct check_split_plan {
+    const char *salt;    /* NULL: it is not, and what is too large is refused */
+    uint64_t part_bytes; /* a part has fewer */
+    size_t slots;        /* parts whose files may be there at once */
+    const struct split_range *ranges; /* of the parts to be written, in order; NULL: it is to be found out whether it must be
+                                       * split, and how */
+    size_t range_count;
+};
+
+/* A part of what is to be sent. */
+struct check_part {
+    struct split_part plan; /* without a file, and not below part_bytes: it is to be split again */
+    int fd;                 /* nameless, at its start; -1: it was not written */
+    char md5[DIGEST_TEXT];  /* of a part that was written */
+};
+
 /* What the rows are looked at for. Everything is borrowed, but texts are copied. */
 struct check_plan {
     struct mapping *mapping; /* bound by the check; NULL: only what can be said of the file alone */
@@ -94,6 +112,7 @@ struct check_plan {
     /* Whether a row is wanted at all; false with *err when that cannot be told. NULL: all are. */
     bool (*wants)(void *arg, const struct csv_row *row, bool *wanted, struct err *err);
     void *arg;
+    struct check_split_plan split;
 };
 
 struct check_options {
@@ -162,6 +181,10 @@ struct check_result {
      * otherwise. */
     int outgoing_fd; /* owned by the check until check_take_outgoing */
     uint64_t outgoing_bytes;
+    /* The parts of what is to be sent, when it is split; their descriptors are the check's until check_take_part. */
+    const struct check_part *parts; /* NULL: it is not */
+    size_t part_count;
+    uint64_t passed_over; /* rows that are not of these parts */
     bool mended;           /* it is not the input byte by byte, also apart from rows that are left out */
     bool rejects_written;  /* rejects_path was created or replaced, */
     bool problems_written; /* and problems_path */
@@ -197,6 +220,8 @@ struct csv_reader *check_reader(struct check *check);
 size_t check_shown_rows(const struct check *check, enum check_fate fate, const struct check_shown_row **rows);
 /* Hands the outgoing descriptor to the caller, who closes it; -1 when there is none. */
 int check_take_outgoing(struct check *check);
+/* The same of a part. */
+int check_take_part(struct check *check, size_t part);
 /* Frees; files that are not complete are removed. NULL is allowed. */
 void check_free(struct check *check);
 

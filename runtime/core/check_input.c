@@ -23,7 +23,7 @@ uint64_t check_now_ns(void)
 /* What is read goes to the digest, and to those who look at it before it becomes rows. */
 static bool pass_on(struct check *check, const char *text, size_t len, struct err *err)
 {
-    bool in_vain = check->plan.no_digest || (check->outgoing && outgoing_begun(check->outgoing));
+    bool in_vain = check->plan.no_digest || (check->phase >= ROWS && !check_sent_may_be_input(check));
     if (check->digest && !in_vain && !digest_thread_add(check->digest, text, len, err))
         return false;
     if (check->phase < ROWS)

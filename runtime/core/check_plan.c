@@ -54,9 +54,22 @@ void check_free_plan(struct check_plan *plan)
 {
     free((char *)(uintptr_t)plan->rejects_path);
     free((char *)(uintptr_t)plan->problems_path);
+    free((char *)(uintptr_t)plan->split.salt);
+    free((void *)(uintptr_t)plan->split.ranges);
     free_texts(plan->skipped);
     free_dates(plan);
     *plan = (struct check_plan){0};
+}
+
+static void copy_split(struct check_split_plan *split, bool *failed)
+{
+    size_t size = split->range_count * sizeof *split->ranges;
+    struct split_range *ranges = split->ranges ? malloc(size) : NULL;
+    *failed = *failed || (split->ranges && !ranges);
+    if (ranges)
+        memcpy(ranges, split->ranges, size);
+    split->salt = check_copy_text(split->salt, failed);
+    split->ranges = ranges;
 }
 
 bool check_set_plan(struct check *check, const struct check_plan *given, struct err *err)
@@ -68,5 +81,6 @@ bool check_set_plan(struct check *check, const struct check_plan *given, struct 
     check->plan.problems_path = check_copy_text(given->problems_path, &failed);
     check->plan.skipped = copy_texts(given->skipped, &failed);
     copy_dates(&check->plan, given, &failed);
+    copy_split(&check->plan.split, &failed);
     return !failed || err_set(err, ERR_MEMORY, "no memory for a check");
 }

@@ -6,6 +6,7 @@
  *   check_input      the file: what it is, its text, its header
  *   check_header     the columns: those that the mapping reads, those that nobody does, those of what is sent
  *   check_rows       the pass over the rows
+ *   check_sent       what is sent: one outgoing file, or parts
  *   check_row        the problems of one row, and its cells as they are sent
  *   check_dates      dates that can be read in two ways
  *   check_ahead      phone numbers, on several threads before the rows that have them
@@ -23,6 +24,7 @@
 #include "core/rejects.h"
 
 struct check_ahead;
+struct check_sent;
 struct check_keys;
 struct check_dates_look;
 struct check_list;
@@ -59,7 +61,8 @@ struct check {
     const struct csv_row *header;
     char **names; /* of the header's cells, NULL-terminated */
     /* What is sent. */
-    struct outgoing *outgoing;
+    struct outgoing *outgoing;  /* NULL: it is only written in parts */
+    struct check_sent *sent;    /* NULL: it is not split */
     struct rejects *rejects;
     struct place *places; /* of each field */
     const char **sources; /* of each field */
@@ -109,6 +112,26 @@ bool check_tell_cut_off(struct check *check, struct err *err) MUST_CHECK;
 bool check_begin_rows(struct check *check, struct err *err) MUST_CHECK;
 /* Some of them; the phase is another when there are no more, or something is to be copied before. */
 bool check_read_rows(struct check *check, uint64_t until_ns, struct err *err) MUST_CHECK;
+
+/* ---- check_sent.c ---- */
+
+/* With the header known. */
+bool check_sent_begin(struct check *check, struct err *err) MUST_CHECK;
+/* Every row, as outgoing.h says. */
+bool check_sent_keep(struct check *check, const struct csv_row *row, struct err *err) MUST_CHECK;
+bool check_sent_drop(struct check *check, const struct csv_row *row, struct err *err) MUST_CHECK;
+bool check_sent_replace(struct check *check, const struct csv_row *row, const struct csv_slice *cells, size_t count,
+                        struct err *err) MUST_CHECK;
+/* Whether the row is of a part that is not written now. */
+bool check_sent_elsewhere(struct check *check, const struct csv_row *row, bool *elsewhere, struct err *err) MUST_CHECK;
+bool check_sent_pending(const struct check *check);
+bool check_sent_copy(struct check *check, struct err *err) MUST_CHECK;
+void check_sent_end(struct check *check, uint64_t size);
+bool check_sent_finish(struct check *check, struct err *err) MUST_CHECK;
+/* Whether the input itself may still be what is sent. */
+bool check_sent_may_be_input(const struct check *check);
+bool check_sent_is_later_pass(const struct check *check);
+void check_sent_free(struct check *check);
 
 /* ---- check_header.c ---- */
 

@@ -143,6 +143,8 @@ bool csv_writer_record(struct csv_writer *writer, const struct csv_row *row, str
 /* Bytes as they are, for a record copied whole; the caller sees to the line end. */
 bool csv_writer_raw(struct csv_writer *writer, const char *bytes, size_t len, struct err *err) MUST_CHECK;
 bool csv_writer_flush(struct csv_writer *writer, struct err *err) MUST_CHECK;
+/* Bytes that were written so far, given out or not. */
+uint64_t csv_writer_bytes(const struct csv_writer *writer);
 /* Flushes and closes: what could not be written is the error, now and when called again. The writer is still to be freed. */
 bool csv_writer_close(struct csv_writer *writer, struct err *err) MUST_CHECK;
 void csv_writer_free(struct csv_writer *writer);

@@ -17,6 +17,7 @@ struct csv_writer {
     char delimiter, quote;
     bool begun; /* something has been written */
     size_t len;
+    uint64_t given; /* out, before what the buffer has */
     struct csv_output output;
     /* A piece that is all quotes, those around it and a delimiter. */
     char buffer[FULL + 2 * PIECE + 3];
@@ -37,6 +38,7 @@ static struct csv_writer *make(const struct csv_options *options, struct err *er
     writer->special.quote = csv_block_of((unsigned char)writer->quote);
     writer->begun = false;
     writer->len = 0;
+    writer->given = 0;
     return writer;
 }
 
@@ -62,9 +64,15 @@ bool csv_writer_flush(struct csv_writer *writer, struct err *err)
 {
     size_t len = writer->len;
     writer->len = 0;
+    writer->given += len;
     if (len == 0)
         return csv_output_usable(&writer->output, err);
     return csv_output_write(&writer->output, writer->buffer, len, err);
+}
+
+uint64_t csv_writer_bytes(const struct csv_writer *writer)
+{
+    return writer->given + writer->len;
 }
 
 static bool make_room(struct csv_writer *writer, struct err *err)

@@ -66,6 +66,13 @@ bool outgoing_begun(const struct outgoing *outgoing)
     return outgoing->fd >= 0;
 }
 
+uint64_t outgoing_bytes(const struct outgoing *outgoing)
+{
+    if (outgoing->fd < 0)
+        return 0;
+    return outgoing->options.input < 0 ? csv_writer_bytes(outgoing->writer) : outgoing->bytes + outgoing->len;
+}
+
 /* ---- writing ---- */
 
 static bool flush(struct outgoing *outgoing, struct err *err)

@@ -38,6 +38,8 @@ bool outgoing_replace(struct outgoing *outgoing, const struct csv_row *row, cons
 bool outgoing_pending(const struct outgoing *outgoing);
 /* Copies some of it: about a megabyte. */
 bool outgoing_copy(struct outgoing *outgoing, struct err *err) MUST_CHECK;
+/* Bytes of the outgoing file so far; 0 while there is none. */
+uint64_t outgoing_bytes(const struct outgoing *outgoing);
 /* True once there is an outgoing file. */
 bool outgoing_begun(const struct outgoing *outgoing);
 /* The input ends at `size`: what is left is to be copied, then outgoing_finish to be called. */

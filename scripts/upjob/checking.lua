@@ -12,7 +12,7 @@ local MOST_FIELDS, LONG_EXPIRY = 25, 90 -- see the warnings
 local RUN_OPTIONS = { file = "string", opened = "table", mapping = "table", encoding = "string", strict = "boolean",
                       no_check = "boolean", reject = "boolean", rejects = "string", problems = "string",
                       max_problems = "number", expires = "number", progress = "function", shown = "number",
-                      max_rows = "number", digest = "boolean" }
+                      max_rows = "number", digest = "boolean", split = "table" }
 
 local function warning(file, class, reason, hint)
   local text = ("%s: %s"):format(file, reason)
@@ -77,6 +77,9 @@ end
 ---   shown      rows of each fate that are kept to be shown
 ---   max_rows   look at so many at most; then nothing is sent
 ---   digest     false: nothing will be sent, so there is no md5 in the result, and the check takes a fifth less
+---   split      { salt = text, part_bytes =, slots =, parts = }: what is sent may be split into parts that have fewer bytes each,
+---              by the hash of the unique key. Without `parts` it is found out whether and how, and some parts may be written
+---              at once, `slots` at most; with them, those are written: { { low =, high = }, … }, in their order
 ---   progress   is called with bytes, total, rows
 --- The result:
 ---   rows, unwanted (left out by mapping.rows), bad_rows (in error), blanked (values), changed_rows
@@ -86,6 +89,10 @@ end
 ---   mended     what is sent is not the file as it stands, apart from rows that are left out
 ---   sources    by field key, the column of what is sent
 ---   outgoing_fd, outgoing_bytes, md5, identity: what is sent; close it with checking.close(result)
+---   split      in place of what is to be sent, when it is split: { bytes =, parts = { { low =, high = (hashes), bytes =, rows =,
+---              fd =, md5 = }, … } }. A part without fd was not written; one that has part_bytes or more, or that was asked for
+---              and came back as several, is too large as it is and is asked for again
+---   passed_over rows of other parts
 ---   rejects_written, problems_written
 ---   shown      { rejected =, changed =, sent = lists of rows }; a row is { line =, reasons = all that is wrong with it, values =
 ---              by field of the mapping { cells =, kind = "same", "changed" or "invalid", value =, blanked =, reason = } }
@@ -123,6 +130,10 @@ end
 
 --- Closes what a result holds open.
 function checking.close(result)
+  for _, part in ipairs(result.split and result.split.parts or {}) do
+    if part.fd then native.close_fd(part.fd) end
+    part.fd = nil
+  end
   if result.outgoing_fd then native.close_fd(result.outgoing_fd) end
   result.outgoing_fd = nil
 end
