@@ -19,6 +19,10 @@ double api_rate_default(const char *operation)
     } rates[] = {
         {"CreateUploadJob", API_RATE_WRITE}, {"StartUploadJob", API_RATE_WRITE}, {"StopUploadJob", API_RATE_WRITE},
         {"GetUploadJob", API_RATE_READ},     {"ListUploadJobs", API_RATE_READ},  {"GetUploadJobPath", API_RATE_READ},
+        {"CreateSegmentDefinition", API_RATE_WRITE}, {"DeleteSegmentDefinition", API_RATE_WRITE},
+        {"CreateSegmentEstimate", API_RATE_WRITE},   {"GetSegmentDefinition", API_RATE_READ},
+        {"ListSegmentDefinitions", API_RATE_READ},   {"GetSegmentEstimate", API_RATE_READ},
+        {"GetSegmentMembership", API_RATE_READ},
     };
     for (size_t i = 0; i < sizeof rates / sizeof *rates; i++)
         if (strcmp(rates[i].operation, operation) == 0)

@@ -1,5 +1,6 @@
 --- The least policy of IAM with which upjob's commands work on one domain. Resources: "Actions, resources, and condition keys for
--- Amazon Connect Customer Profiles", Service Authorization Reference; that an upload job is a resource of its domain is inferred.
+-- Amazon Connect Customer Profiles", Service Authorization Reference; that upload jobs and segments are resources of their
+-- domain is inferred.
 local json = require "upjob.json"
 local native = require "upjob.native.profiles"
 
@@ -8,6 +9,9 @@ local iam = {}
 -- Of import, its watch and stop, and of a look at what came of it.
 local ON_DOMAIN = { "CreateUploadJob", "GetDomain", "GetUploadJob", "GetUploadJobPath", "ListUploadJobs", "SearchProfiles",
                     "StartUploadJob", "StopUploadJob" }
+-- Of import --segment.
+local ON_SEGMENTS = { "CreateSegmentDefinition", "CreateSegmentEstimate", "DeleteSegmentDefinition", "GetSegmentDefinition",
+                      "GetSegmentEstimate" }
 local ON_ACCOUNT = { "ListDomains" } -- of `upjob domain list` and doctor
 
 local function actions(operations)
@@ -23,6 +27,7 @@ function iam.policy(domain, region)
     Version = "2012-10-17",
     Statement = json.array {
       { Sid = "UpjobDomain", Effect = "Allow", Action = actions(ON_DOMAIN), Resource = json.array { arn, arn .. "/*" } },
+      { Sid = "UpjobSegments", Effect = "Allow", Action = actions(ON_SEGMENTS), Resource = json.array { arn, arn .. "/*" } },
       { Sid = "UpjobAccount", Effect = "Allow", Action = actions(ON_ACCOUNT), Resource = "*" },
     },
   }

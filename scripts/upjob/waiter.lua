@@ -47,6 +47,11 @@ end
 local WAITERS = {
   upload_job_done = { look = replies.get_upload_job, ended = function(job) return ENDED[job.Status] end,
                       is = function(job) return ("upload job %s is %s"):format(tostring(job.JobId), job.Status) end },
+  segment_estimate_done = { look = function(client, params, call) return client:get_segment_estimate(params, call) end,
+                            ended = function(estimate) return estimate.Status ~= "RUNNING" end,
+                            is = function(estimate)
+                              return ("segment estimate %s is %s"):format(tostring(estimate.EstimateId), estimate.Status)
+                            end },
 }
 
 --- True for a Status from which a job does not go on.
@@ -56,7 +61,8 @@ end
 
 --- client:wait_until("upload_job_done", { DomainName=, JobId= }, { timeout=, first=, last= }) → what GetUploadJob says of a job
 -- that has ended, in whatever way | nil, err. It looks again after 0.2 s (`first`), then less often, up to every 15 s (`last`).
--- TimeoutError after `timeout` seconds; without one it waits as long as the job takes.
+-- TimeoutError after `timeout` seconds; without one it waits as long as the job takes. "segment_estimate_done", { DomainName=,
+-- EstimateId= } likewise gives what GetSegmentEstimate says at last, SUCCEEDED with its Estimate (a text) or FAILED.
 function waiter.wait_until(client, name, params, options)
   local what = WAITERS[name]
   if not what then

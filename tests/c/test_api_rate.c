@@ -134,7 +134,7 @@ static void a_limit_is_regained_and_not_exceeded(void **state)
     expect(pace.rate, 5);
 }
 
-static void only_operations_of_upload_jobs_have_a_rate_of_their_own(void **state)
+static void only_operations_of_upload_jobs_and_segments_have_a_rate_of_their_own(void **state)
 {
     (void)state;
     expect(api_rate_default("CreateUploadJob"), 1);
@@ -142,6 +142,12 @@ static void only_operations_of_upload_jobs_have_a_rate_of_their_own(void **state
     expect(api_rate_default("GetUploadJobPath"), 5);
     expect(api_rate_default("ListUploadJobs"), 5);
     expect(api_rate_default("SearchProfiles"), 0);
+    static const char *const written[] = {"CreateSegmentDefinition", "DeleteSegmentDefinition", "CreateSegmentEstimate"};
+    static const char *const read[] = {"GetSegmentDefinition", "ListSegmentDefinitions", "GetSegmentEstimate", "GetSegmentMembership"};
+    for (size_t i = 0; i < sizeof written / sizeof *written; i++)
+        expect(api_rate_default(written[i]), 1);
+    for (size_t i = 0; i < sizeof read / sizeof *read; i++)
+        expect(api_rate_default(read[i]), 5);
 }
 
 int main(void)
@@ -154,7 +160,7 @@ int main(void)
         cmocka_unit_test(a_throttled_rate_never_falls_below_one_call_in_two_seconds),
         cmocka_unit_test(a_client_settles_at_what_the_service_takes),
         cmocka_unit_test(a_limit_is_regained_and_not_exceeded),
-        cmocka_unit_test(only_operations_of_upload_jobs_have_a_rate_of_their_own),
+        cmocka_unit_test(only_operations_of_upload_jobs_and_segments_have_a_rate_of_their_own),
     };
     return cmocka_run_group_tests_name("api_rate", tests, NULL, NULL);
 }

@@ -242,7 +242,7 @@ P
     AWS_REGION=cn-north-1 upjob doctor --iam-policy --domain acme
     expect_status 0
     grep -qF '["arn:aws-cn:profile:cn-north-1:*:domains/acme", "arn:aws-cn:profile:cn-north-1:*:domains/acme/*"]' <<<"$output"
-    [ "$(grep -o '"profile:[A-Z][A-Za-z]*"' <<<"$output" | wc -l)" = 9 ]
+    [ "$(grep -o '"profile:[A-Z][A-Za-z]*"' <<<"$output" | wc -l)" = 14 ]
     upjob doctor --iam-policy --domain acme --region us-gov-west-1 -q
     [ "$errors" = "" ]
     grep -qF '"arn:aws-us-gov:profile:us-gov-west-1:*:domains/acme"' <<<"$output"
