@@ -39,7 +39,7 @@ MODULES      := client local journal metrics prompt charset compression $(if $(P
 CORE_LIBS := -luv -lcjson -lcsv $(CLIENT_LIBS) $(JOURNAL_LIBS) $(METRICS_LIBS) $(CHARSET_LIBS) $(COMPRESSION_LIBS) -lm -lpthread
 
 CORE    := $(wildcard runtime/core/*.c)
-SQL     := runtime/core/sql.c
+SQL     := runtime/core/sql.c runtime/core/sql_version.c
 HTTPD   := $(foreach unit,httpd connections listening,runtime/core/$(unit).c)
 LOCAL   := $(wildcard runtime/local/*.c)
 JOURNAL := $(wildcard runtime/core/journal*.c) runtime/core/state_directory.c bindings/journal.c

@@ -11,6 +11,7 @@
 #include "core/buf.h"
 #include "core/journal.h"
 #include "core/sql.h"
+#include "core/sql_version.h"
 
 #define HOLDER_SIZE 256
 #define STAMP_SIZE 32
@@ -71,10 +72,6 @@ bool journal_make(const char *path, int64_t highest_id, struct err *err) MUST_CH
 /* Whether it has all tables and columns of this version. */
 bool journal_has_all(sqlite3 *db);
 
-struct migration {
-    int from;         /* to the version after it */
-    const char *text; /* SQL; NULL: the end of the list */
-};
 struct version {
     int number;
     const struct migration *migrations; /* in order */

@@ -1,6 +1,5 @@
 /* The tables of the store, and how one of an older version becomes one of this. */
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -42,23 +41,6 @@ const struct sql_store journal_store = {VERSION, schema, 4096, 2048};
 /* Each takes a store to the next version; none yet. */
 const struct migration journal_migrations[] = {{0, NULL}};
 
-static bool sync_path(const char *path, int flags)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC | flags);
-    bool ok = fd >= 0 && fsync(fd) == 0;
-    if (fd >= 0)
-        close(fd);
-    return ok;
-}
-
-static bool sync_directory_of(const char *path, struct err *err)
-{
-    char directory[PATH_MAX];
-    snprintf(directory, sizeof directory, "%.*s", (int)(strrchr(path, '/') - path), path);
-    return sync_path(directory, O_DIRECTORY) ||
-           err_errno(err, ERR_SYSTEM, errno, "cannot write the directory of %s to the disk", path);
-}
-
 static void remove_database(const char *path)
 {
     static const char *const beside[] = {"", "-wal", "-shm", "-journal"};
@@ -92,7 +74,7 @@ bool journal_make(const char *path, int64_t highest_id, struct err *err)
         ok = err_errno(err, ERR_SYSTEM, errno, "cannot make the journal %s", path);
     if (!ok)
         remove_database(new);
-    return ok && sync_directory_of(path, err);
+    return ok && sql_sync_directory_of(path, err);
 }
 
 /* Whether a statement of this form can be made of the table: it is not run. */
@@ -146,64 +128,11 @@ bool journal_has_all(sqlite3 *db)
 
 /* ---- versions ---- */
 
-static bool read_number(sqlite3 *db, const char *pragma, int64_t *number, struct err *err)
-{
-    sqlite3_stmt *statement = sql_prepare(db, pragma, err);
-    bool ok = statement && (sqlite3_step(statement) == SQLITE_ROW || sql_fail(db, err));
-    *number = ok ? sqlite3_column_int64(statement, 0) : 0;
-    sqlite3_finalize(statement);
-    return ok;
-}
-
-static bool make_copy(sqlite3 *db, const char *to, struct err *err)
-{
-    /* SQLite would make it for others to read, too. */
-    int fd = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return err_errno(err, ERR_SYSTEM, errno, "cannot copy the journal to %s, as it must be before it is changed", to);
-    close(fd);
-    sqlite3_stmt *statement = sql_prepare(db, "VACUUM INTO ?", err);
-    if (statement)
-        sqlite3_bind_text(statement, 1, to, -1, SQLITE_STATIC);
-    bool ok = statement && sql_run(statement, err);
-    sqlite3_finalize(statement);
-    if (ok && !sync_path(to, 0))
-        ok = err_errno(err, ERR_SYSTEM, errno, "cannot write %s to the disk", to);
-    if (!ok)
-        unlink(to);
-    return ok && sync_directory_of(to, err);
-}
-
-static bool change(sqlite3 *db, int64_t from, int version, const struct migration *migrations, struct err *err)
-{
-    char pragma[64];
-    struct err ignored;
-    snprintf(pragma, sizeof pragma, "PRAGMA user_version = %d", version);
-    bool ok = sql_exec(db, "BEGIN EXCLUSIVE", err);
-    for (const struct migration *m = migrations; ok && m->text; m++)
-        if (m->from >= from && m->from < version)
-            ok = sql_exec(db, m->text, err);
-    if (ok && sql_exec(db, pragma, err) && sql_exec(db, "COMMIT", err))
-        return true;
-    err_clear(&ignored);
-    if (!sqlite3_get_autocommit(db))
-        (void)!sql_exec(db, "ROLLBACK", &ignored);
-    return false;
-}
-
-static bool knows_the_way(const struct migration *migrations, int64_t from)
-{
-    for (const struct migration *m = migrations; m->text; m++)
-        if (m->from == from)
-            return true;
-    return false;
-}
-
 static bool migrate(sqlite3 *db, const char *path, int64_t found, const struct version *to, bool alone, char *copy, size_t size,
                     struct err *err)
 {
     char stamp[STAMP_SIZE];
-    if (!knows_the_way(to->migrations, found))
+    if (!sql_knows_way(to->migrations, found))
         return err_set(err, ERR_CONFIG,
                        "%s is of version %lld, which this upjob no longer knows (it makes version %d): choose another "
                        "directory with --state DIR",
@@ -215,7 +144,7 @@ static bool migrate(sqlite3 *db, const char *path, int64_t found, const struct v
                        path, (long long)found, to->number);
     journal_stamp(stamp);
     snprintf(copy, size, "%s.version-%lld-%s", path, (long long)found, stamp);
-    return make_copy(db, copy, err) && change(db, found, to->number, to->migrations, err);
+    return sql_migrate(db, path, found, to->number, to->migrations, copy, err);
 }
 
 bool journal_check_version(const char *path, const struct version *to, bool alone, char *copy, size_t size, struct err *err)
@@ -225,7 +154,7 @@ bool journal_check_version(const char *path, const struct version *to, bool alon
     sqlite3 *db = sql_open_any(path, err);
     if (!db)
         return false;
-    bool ok = read_number(db, "PRAGMA user_version", &found, err) && read_number(db, "PRAGMA application_id", &application, err);
+    bool ok = sql_read_number(db, "PRAGMA user_version", &found, err) && sql_read_number(db, "PRAGMA application_id", &application, err);
     if (ok && application != strtoll(JOURNAL_APPLICATION, NULL, 10))
         ok = err_set(err, ERR_CONFIG, "%s is a database, but no journal of upjob: choose another directory with --state DIR",
                      path);
