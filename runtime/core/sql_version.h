@@ -2,11 +2,10 @@
 #ifndef UPJOB_CORE_SQL_VERSION_H
 #define UPJOB_CORE_SQL_VERSION_H
 
-#include <sqlite3.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/err.h"
+#include "core/sql.h"
 
 struct migration {
     int from;         /* to the version after it */

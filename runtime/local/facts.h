@@ -18,6 +18,9 @@
 #define FACT_DEFAULT_SEARCH_PAGE 20
 /* The most fields that the console maps (documented). */
 #define FACT_CONSOLE_FIELDS 25
+/* A group whose Type, SourceType or Include is not given, and a profile whose ProfileType is not (inferred). */
+#define FACT_DEFAULT_INCLUDE "ALL"
+#define FACT_DEFAULT_PROFILE_TYPE "PROFILE"
 
 struct facts {
 #define CHOICE(member, name, inferred, other) bool member;

@@ -33,6 +33,9 @@ uint64_t profile_key_hash(const char *key, size_t len);
 /* Reads the targets of a database. */
 bool targets_load(sqlite3 *db, struct targets *targets, struct err *err) MUST_CHECK;
 void targets_free(struct targets *targets);
+/* When the profile of a key expires; 0 when it has no entry. The statement selects id and expires of the profile_key of a hash. */
+double profile_expiry(sqlite3_stmt *find_key, const char *key, size_t len, int64_t id);
+#define PROFILE_EXPIRY_SQL "SELECT id, expires FROM profile_key WHERE hash = ?"
 /* For a search: the domain's database, or NULL without an error when nothing was ever imported into it. */
 sqlite3 *profiles_reader(const char *data_dir, int64_t domain_id, struct err *err) MUST_CHECK;
 void profiles_path(const char *data_dir, int64_t domain_id, const char *suffix, char *out, size_t size);

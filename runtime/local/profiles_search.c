@@ -156,8 +156,7 @@ struct page {
     sqlite3_int64 last; /* the number of its last profile */
 };
 
-/* When the profile of a key expires; 0 when it has no entry. */
-static double expiry_of(sqlite3_stmt *find_key, const char *key, size_t len, sqlite3_int64 id)
+double profile_expiry(sqlite3_stmt *find_key, const char *key, size_t len, int64_t id)
 {
     double expires = 0;
     bool more = true;
@@ -185,8 +184,9 @@ static bool try_profile(sqlite3_stmt *q, sqlite3_stmt *find_key, struct search *
         return sql_fail(sqlite3_db_handle(q), err);
     struct csv_slice doc = {sqlite3_column_blob(q, 3), (size_t)sqlite3_column_bytes(q, 3)};
     const unsigned char *uid = sqlite3_column_blob(q, 1);
+    struct csv_slice key = {sqlite3_column_blob(q, 2), (size_t)sqlite3_column_bytes(q, 2)};
     if (sqlite3_column_bytes(q, 1) != 16 || !matches(search, &doc, targets, uid) ||
-        expiry_of(find_key, sqlite3_column_blob(q, 2), (size_t)sqlite3_column_bytes(q, 2), sqlite3_column_int64(q, 0)) <= page->now)
+        profile_expiry(find_key, key.data, key.len, sqlite3_column_int64(q, 0)) <= page->now)
         return true;
     *full = page->count == page->limit;
     if (*full)
@@ -270,7 +270,7 @@ static bool fill_page(sqlite3 *db, struct search *search, const struct targets *
     double until = clock_steady() + PAGE_SECONDS;
     bool full = false, more = true;
     sqlite3_stmt *q = sql_prepare(db, "SELECT id, uid, key, doc FROM profile WHERE id = ?", err);
-    sqlite3_stmt *find_key = sql_prepare(db, "SELECT id, expires FROM profile_key WHERE hash = ?", err);
+    sqlite3_stmt *find_key = sql_prepare(db, PROFILE_EXPIRY_SQL, err);
     struct candidates *each = calloc(MAX_PAIRS, sizeof *each);
     bool ok = each ? q && find_key : err_set(err, ERR_MEMORY, "out of memory");
     while (ok && !full && more) {

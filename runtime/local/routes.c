@@ -11,18 +11,18 @@
 #define FAILURES_PREFIX "/_local/domains/"
 #define MAX_FAILURES_PAGE 1000
 
-static const char *text_of(const struct exchange *ex, const char *name)
+const char *routes_text(const struct exchange *ex, const char *name)
 {
     return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(ex->params, name));
 }
 
-static long number_of(const struct exchange *ex, const char *name)
+long routes_number(const struct exchange *ex, const char *name)
 {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(ex->params, name);
     return item ? (long)item->valuedouble : 0;
 }
 
-static double now_of(const struct exchange *ex)
+double routes_now(const struct exchange *ex)
 {
     return clock_now(&ex->service->clock);
 }
@@ -31,38 +31,38 @@ static double now_of(const struct exchange *ex)
 
 static void create_domain(struct exchange *ex)
 {
-    (void)!state_create_domain(ex->service->state, ex->params, now_of(ex), &ex->reply, &ex->err);
+    (void)!state_create_domain(ex->service->state, ex->params, routes_now(ex), &ex->reply, &ex->err);
 }
 
 static void get_domain(struct exchange *ex)
 {
-    (void)!state_get_domain(ex->service->state, text_of(ex, "DomainName"), &ex->domain_id, &ex->reply, &ex->err);
+    (void)!state_get_domain(ex->service->state, routes_text(ex, "DomainName"), &ex->domain_id, &ex->reply, &ex->err);
 }
 
 static void list_domains(struct exchange *ex)
 {
-    (void)!state_list_domains(ex->service->state, number_of(ex, "MaxResults"), text_of(ex, "NextToken"), &ex->reply, &ex->err);
+    (void)!state_list_domains(ex->service->state, routes_number(ex, "MaxResults"), routes_text(ex, "NextToken"), &ex->reply, &ex->err);
 }
 
 static void delete_domain(struct exchange *ex)
 {
-    (void)!state_delete_domain(ex->service->state, text_of(ex, "DomainName"), &ex->domain_id, &ex->objects, &ex->reply, &ex->err);
+    (void)!state_delete_domain(ex->service->state, routes_text(ex, "DomainName"), &ex->domain_id, &ex->objects, &ex->reply, &ex->err);
 }
 
 static void create_job(struct exchange *ex)
 {
-    (void)!state_create_job(ex->service->state, ex->params, now_of(ex), &ex->reply, &ex->err);
+    (void)!state_create_job(ex->service->state, ex->params, routes_now(ex), &ex->reply, &ex->err);
 }
 
 static void list_jobs(struct exchange *ex)
 {
-    (void)!state_list_jobs(ex->service->state, text_of(ex, "DomainName"), number_of(ex, "MaxResults"),
-                           text_of(ex, "NextToken"), &ex->reply, &ex->err);
+    (void)!state_list_jobs(ex->service->state, routes_text(ex, "DomainName"), routes_number(ex, "MaxResults"),
+                           routes_text(ex, "NextToken"), &ex->reply, &ex->err);
 }
 
 static void get_job(struct exchange *ex)
 {
-    (void)!state_get_job(ex->service->state, text_of(ex, "DomainName"), text_of(ex, "JobId"), &ex->reply, &ex->err);
+    (void)!state_get_job(ex->service->state, routes_text(ex, "DomainName"), routes_text(ex, "JobId"), &ex->reply, &ex->err);
 }
 
 /* Another path, and another key, than the job was given before, unless it is rehearsed that they are the same: a path is while it
@@ -73,7 +73,7 @@ static bool new_path(struct exchange *ex, unsigned char key[DATA_KEY_SIZE])
     struct objects *objects = ex->service->objects;
     struct upload_path *path = &ex->upload_path, last;
     bool again = (!inferred->url_is_new || !inferred->key_is_new) && state_last_path(ex->service->state, path->job_id, &last);
-    if (again && !inferred->url_is_new && last.expires > now_of(ex)) {
+    if (again && !inferred->url_is_new && last.expires > routes_now(ex)) {
         *path = last;
         return true;
     }
@@ -88,9 +88,9 @@ static void get_path(struct exchange *ex)
 {
     struct upload_path *path = &ex->upload_path;
     unsigned char key[DATA_KEY_SIZE];
-    snprintf(path->domain, sizeof path->domain, "%s", text_of(ex, "DomainName"));
-    snprintf(path->job_id, sizeof path->job_id, "%s", text_of(ex, "JobId"));
-    path->expires = now_of(ex) + ex->service->facts.path_lifetime;
+    snprintf(path->domain, sizeof path->domain, "%s", routes_text(ex, "DomainName"));
+    snprintf(path->job_id, sizeof path->job_id, "%s", routes_text(ex, "JobId"));
+    path->expires = routes_now(ex) + ex->service->facts.path_lifetime;
     if (new_path(ex, key) && state_add_path(ex->service->state, path, &ex->err))
         ex->reply = cJSON_CreateObject();
     secret_cleanse(key, sizeof key);
@@ -99,9 +99,9 @@ static void get_path(struct exchange *ex)
 static void start_job(struct exchange *ex)
 {
     struct job_plan plan = {0};
-    const char *job_id = text_of(ex, "JobId");
+    const char *job_id = routes_text(ex, "JobId");
     bool is_new;
-    if (state_start_job(ex->service->state, text_of(ex, "DomainName"), job_id, now_of(ex), &is_new, &ex->err) &&
+    if (state_start_job(ex->service->state, routes_text(ex, "DomainName"), job_id, routes_now(ex), &is_new, &ex->err) &&
         (!is_new || (state_job_plan(ex->service->state, job_id, &plan, &ex->err) &&
                      ingest_start(ex->service->ingest, &plan, &ex->err))))
         ex->reply = cJSON_CreateObject();
@@ -111,8 +111,8 @@ static void start_job(struct exchange *ex)
 static void stop_job(struct exchange *ex)
 {
     char *object = NULL;
-    const char *job_id = text_of(ex, "JobId");
-    if (!state_stop_job(ex->service->state, text_of(ex, "DomainName"), job_id, now_of(ex), &ex->stops_ingestion, &object, &ex->err))
+    const char *job_id = routes_text(ex, "JobId");
+    if (!state_stop_job(ex->service->state, routes_text(ex, "DomainName"), job_id, routes_now(ex), &ex->stops_ingestion, &object, &ex->err))
         return;
     if (ex->stops_ingestion)
         ingest_stop_job(ex->service->ingest, job_id);
@@ -124,7 +124,7 @@ static void stop_job(struct exchange *ex)
 /* Finds the domain; the search itself is the search worker's. */
 static void find_domain(struct exchange *ex)
 {
-    (void)!state_get_domain(ex->service->state, text_of(ex, "DomainName"), &ex->domain_id, NULL, &ex->err);
+    (void)!state_get_domain(ex->service->state, routes_text(ex, "DomainName"), &ex->domain_id, NULL, &ex->err);
 }
 
 static void find_job(struct exchange *ex)
@@ -132,7 +132,7 @@ static void find_job(struct exchange *ex)
     cJSON *job = NULL;
     find_domain(ex);
     if (!ex->err.code[0])
-        (void)!state_get_job(ex->service->state, text_of(ex, "DomainName"), text_of(ex, "JobId"), &job, &ex->err);
+        (void)!state_get_job(ex->service->state, routes_text(ex, "DomainName"), routes_text(ex, "JobId"), &job, &ex->err);
     cJSON_Delete(job);
 }
 
@@ -155,7 +155,7 @@ static void remove_domain(struct exchange *ex)
 static void domain_stats(struct exchange *ex)
 {
     cJSON *stats = NULL;
-    if (profiles_stats(ex->service->data_dir, ex->domain_id, now_of(ex), &stats, &ex->err))
+    if (profiles_stats(ex->service->data_dir, ex->domain_id, routes_now(ex), &stats, &ex->err))
         cJSON_AddItemToObject(ex->reply, "Stats", stats);
 }
 
@@ -179,14 +179,14 @@ static void search(struct exchange *ex)
         cJSON_ArrayForEach(pair, cJSON_GetObjectItemCaseSensitive(ex->params, "AdditionalSearchKeys"))
             read_prefixed(pair);
     }
-    (void)!profiles_search(ex->service->data_dir, ex->domain_id, ex->service->objects, ex->params, now_of(ex), &ex->reply,
+    (void)!profiles_search(ex->service->data_dir, ex->domain_id, ex->service->objects, ex->params, routes_now(ex), &ex->reply,
                            &ex->err);
 }
 
 static void failures(struct exchange *ex)
 {
-    (void)!profiles_failures(ex->service->data_dir, ex->domain_id, ex->service->objects, text_of(ex, "JobId"),
-                             number_of(ex, "MaxResults"), text_of(ex, "NextToken"), &ex->reply, &ex->err);
+    (void)!profiles_failures(ex->service->data_dir, ex->domain_id, ex->service->objects, routes_text(ex, "JobId"),
+                             routes_number(ex, "MaxResults"), routes_text(ex, "NextToken"), &ex->reply, &ex->err);
 }
 
 enum second_worker { SEARCH, DOMAINS };
@@ -204,6 +204,13 @@ static const struct route {
     {"GetUploadJob", get_job, NULL, 0},       {"GetUploadJobPath", get_path, NULL, 0},
     {"StartUploadJob", start_job, NULL, 0},   {"StopUploadJob", stop_job, NULL, 0},
     {"SearchProfiles", find_domain, search, SEARCH},
+    {"CreateSegmentDefinition", segments_create, NULL, 0},
+    {"GetSegmentDefinition", segments_get, NULL, 0},
+    {"ListSegmentDefinitions", segments_list, NULL, 0},
+    {"DeleteSegmentDefinition", segments_delete, NULL, 0},
+    {"CreateSegmentEstimate", segments_create_estimate, NULL, 0},
+    {"GetSegmentEstimate", segments_get_estimate, NULL, 0},
+    {"GetSegmentMembership", segments_find, segments_membership, SEARCH},
     {NULL, find_job, failures, SEARCH}, /* the service's own list of failed records */
 };
 

@@ -244,6 +244,17 @@ static bool resume_jobs(struct local *service, struct err *err)
     return ok;
 }
 
+/* So do estimates, from their beginning. */
+static bool resume_estimates(struct local *service, struct err *err)
+{
+    struct estimate_task task;
+    int64_t number = 0;
+    while (state_next_estimate(service->state, &number, &task, err))
+        if (!estimates_start(service->estimates, &task, err))
+            return false;
+    return !err->code[0];
+}
+
 static bool open_parts(struct local *service, const struct local_options *options, struct err *err)
 {
     struct ingest_events events = {take_report, service};
@@ -275,6 +286,9 @@ static bool open_parts(struct local *service, const struct local_options *option
         return false;
     service->ingest = ingest_new(service->data_dir, service->objects, options->ephemeral, &service->clock, &events, err);
     if (!service->ingest || !resume_jobs(service, err))
+        return false;
+    service->estimates = estimates_new(service->loop, service->data_dir, &service->clock, service->state, service->state_worker, err);
+    if (!service->estimates || !resume_estimates(service, err))
         return false;
     service->listener = listener_new(service, options, err);
     return service->listener != NULL;
@@ -317,6 +331,7 @@ void local_stop(struct local *local)
     if (!local)
         return;
     ingest_halt(local->ingest);
+    estimates_halt(local->estimates);
     worker_halt(local->domains_worker);
     worker_halt(local->objects_worker);
     worker_halt(local->state_worker);
@@ -329,6 +344,7 @@ void local_stop(struct local *local)
         free(report);
     }
     ingest_free(local->ingest);
+    estimates_free(local->estimates);
     listener_free(local->listener);
     worker_free(local->domains_worker);
     worker_free(local->objects_worker);

@@ -12,6 +12,7 @@
 #include "core/operations.h"
 #include "core/sigv4.h"
 #include "local/clock.h"
+#include "local/estimates.h"
 #include "local/facts.h"
 #include "local/faults.h"
 #include "local/ingest.h"
@@ -40,6 +41,7 @@ struct local {
     struct worker *search_worker; /* searches, which may take long */
     struct worker *objects_worker; /* syncs and removes files, which may take seconds */
     struct worker *domains_worker; /* removes domains, once the turn of an ingestion into one has ended */
+    struct estimates *estimates;
     struct ingest *ingest;
     struct sigv4_cache *keys;     /* loop's thread only */
     struct listener *listener;
@@ -84,6 +86,7 @@ struct exchange {
     void (*finish)(void *ex);
     bool fault_after;  /* once carried out, the call is answered with a fault */
     cJSON *objects;    /* DeleteDomain: names to remove */
+    struct segment_plan *plan; /* GetSegmentMembership: the segment's */
     /* an upload */
     struct upload_path upload_path;
     char object[NAME_SIZE]; /* that it is stored as */
@@ -142,7 +145,22 @@ bool auth_check_upload(struct exchange *ex) MUST_CHECK;
 /* A pre-signed upload URL on the host that the client addressed, good for facts.path_lifetime from `signed_at` on. */
 bool auth_presign_upload(struct exchange *ex, const unsigned char key[DATA_KEY_SIZE], double signed_at, struct buf *url) MUST_CHECK;
 
-/* routes.c: the API. The body is there; ends in PHASE_READY or suspends. */
+/* routes_segments.c: the operations of segments, on the state worker's thread; membership then on the search worker's. */
+void segments_create(struct exchange *ex);
+void segments_get(struct exchange *ex);
+void segments_list(struct exchange *ex);
+void segments_delete(struct exchange *ex);
+void segments_create_estimate(struct exchange *ex);
+void segments_get_estimate(struct exchange *ex);
+void segments_find(struct exchange *ex);
+void segments_membership(struct exchange *ex);
+
+/* routes.c: the API. */
+/* A text member of the request, a whole number (0: not given), and the service's time. */
+const char *routes_text(const struct exchange *ex, const char *name);
+long routes_number(const struct exchange *ex, const char *name);
+double routes_now(const struct exchange *ex);
+/* The body is there; ends in PHASE_READY or suspends. */
 void routes_handle(struct exchange *ex);
 
 /* uploads.c: the S3 face. */

@@ -1,4 +1,4 @@
-/* state: opening, and the domains. Jobs are in state_jobs.c. */
+/* state: opening, and the domains. Jobs are in state_jobs.c, segments in state_segments.c. */
 #include "local/state.h"
 
 #include <limits.h>
@@ -8,21 +8,7 @@
 
 #include "local/facts.h"
 #include "local/state_private.h"
-
-#define VERSION 1
-
-static const char schema[] =
-    "CREATE TABLE domain (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, created REAL NOT NULL,"
-    "  updated REAL NOT NULL, params TEXT NOT NULL);"
-    "CREATE TABLE job (number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,"
-    "  domain INTEGER NOT NULL REFERENCES domain(id) ON DELETE CASCADE, name TEXT NOT NULL, status TEXT NOT NULL,"
-    "  reason TEXT, created REAL NOT NULL, started REAL, completed REAL, fields TEXT NOT NULL, unique_key TEXT NOT NULL,"
-    "  expiry INTEGER, object TEXT, size INTEGER, utf8 INTEGER, utf8_error_at INTEGER,"
-    "  n_created INTEGER NOT NULL DEFAULT 0, n_updated INTEGER NOT NULL DEFAULT 0, n_failed INTEGER NOT NULL DEFAULT 0);"
-    "CREATE INDEX job_of_domain ON job(domain, number);"
-    "CREATE TABLE path (id TEXT PRIMARY KEY, job TEXT NOT NULL REFERENCES job(id) ON DELETE CASCADE,"
-    "  wrapped BLOB NOT NULL, expires REAL NOT NULL);"
-    "CREATE INDEX path_of_job ON path(job);";
+#include "local/state_version.h"
 
 struct state *state_open(const char *data_dir, const struct objects *objects, bool ephemeral, const struct facts *inferred,
                          struct err *err)
@@ -36,8 +22,8 @@ struct state *state_open(const char *data_dir, const struct objects *objects, bo
     s->objects = objects;
     s->inferred = inferred;
     snprintf(path, sizeof path, "%s/jobs.db", data_dir);
-    const struct sql_store store = {VERSION, schema, 4096, 2048};
-    s->db = sql_open(path, &store, ephemeral, err);
+    if (state_bring_up(path, err))
+        s->db = sql_open(path, &state_store, ephemeral, err);
     if (s->db)
         return s;
     free(s);

@@ -55,7 +55,11 @@ local facts = { list = {}, sentence = {} }
 for i, row in ipairs(list) do
   facts.list[i], facts.sentence[row[1]] = row[1], row[2]
 end
--- For rehearsals only: no two runs of the real service agree on it.
+-- For rehearsals only: what the probe does not look at.
+facts.sentence["segment-case"] = "Values of a segment's conditions are compared as they are written."
+facts.sentence["segment-exclusive"] = "EXCLUSIVE holds for a profile that has no value."
+facts.sentence["segment-attributes"] = "Several attributes in one dimension of a segment must all hold."
+facts.sentence["segment-name-taken"] = "A segment definition whose name is taken is a BadRequestException (400)."
 facts.sentence["queue-seconds"] = "A started job waits that long before its first record is looked at."
 
 --- What the embedded service can be told with --fact, a line each: "name=inferred|other  sentence".
