@@ -79,6 +79,7 @@ int native_sweep_temporary(lua_State *L);
 /* ---- directories (bindings/directory.c), for the Lua half ---- */
 
 int native_list_files(lua_State *L);
+int native_glob(lua_State *L);
 int native_absolute(lua_State *L);
 
 /* ---- the end (bindings/system.c) ---- */

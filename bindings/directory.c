@@ -2,6 +2,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -88,6 +89,57 @@ int native_list_files(lua_State *L)
     closedir(*directory);
     *directory = NULL;
     return errnum ? fail_errno(L, errnum, "cannot read the directory", path) : 1;
+}
+
+static int close_glob(lua_State *L)
+{
+    globfree(lua_touserdata(L, 1));
+    return 0;
+}
+
+/* Leaves on the stack what frees it, also when memory for the list runs out. */
+static glob_t *push_glob(lua_State *L)
+{
+    glob_t *found = lua_newuserdatauv(L, sizeof *found, 0);
+    *found = (glob_t){0};
+    if (luaL_newmetatable(L, "upjob.glob")) {
+        lua_pushcfunction(L, close_glob);
+        lua_setfield(L, -2, "__gc");
+    }
+    lua_setmetatable(L, -2);
+    return found;
+}
+
+/* A directory that cannot be read hides what is in it: that is told. */
+static int glob_failed(const char *path, int errnum)
+{
+    (void)path;
+    return errnum != ENOENT && errnum != ENOTDIR;
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* glob(pattern) → what there is of the names that it stands for, in the order of their bytes; directories too | nil, err. A
+ * backslash is one. */
+int native_glob(lua_State *L)
+{
+    const char *pattern = luaL_checkstring(L, 1);
+    lua_settop(L, 1);
+    glob_t *found = push_glob(L);
+    int status = glob(pattern, GLOB_NOSORT | GLOB_NOESCAPE, glob_failed, found);
+    if (status != 0 && status != GLOB_NOMATCH)
+        return fail_errno(L, status == GLOB_NOSPACE ? ENOMEM : errno ? errno : EIO, "cannot look for names", pattern);
+    if (found->gl_pathc > 0)
+        qsort(found->gl_pathv, found->gl_pathc, sizeof *found->gl_pathv, by_bytes);
+    lua_createtable(L, (int)found->gl_pathc, 0);
+    for (size_t i = 0; i < found->gl_pathc; i++) {
+        lua_pushstring(L, found->gl_pathv[i]);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    return 1;
 }
 
 /* absolute(path) → the same from the root on, without a "/" at its end; links stay as they are | nil, err */

@@ -222,6 +222,7 @@ int open_native_system(lua_State *L)
                                          {"sweep_temporary", native_sweep_temporary},
                                          {"make_directory", native_make_directory},
                                          {"list_files", native_list_files},
+                                         {"glob", native_glob},
                                          {"absolute", native_absolute},
                                          {"stat", native_stat},
                                          {"write_private", native_write_private},

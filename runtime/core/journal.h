@@ -54,7 +54,8 @@ typedef bool journal_operation(struct journal *journal, const cJSON *params, cJS
  *   end_run { id, fence, state, result?, error?, exit_status?, output?, job_status?, job_id?, first? } → true
  *   requeue_run { id, fence, not_before?, error? } → true    of one that runs, or has failed
  *   run { id } → run with steps · find_run { parent, ordinal } or { run_key, domain? } → run
- *   runs { schedule?, kind?, state? (one or a list), parent?, before_id?, limit? } → [ run ], newest first
+ *   runs { schedule?, kind?, state? (one or a list), parent?, before_id?, limit? } → [ run ], newest first; those of
+ *                                         kind "part" only where a kind or a parent is asked for
  *   prune { before?, keep? } → { gone: [ { id } ], more }   of runs that have ended, the oldest with all that they had begun, and
  *                                         when there are no more of them, of ticks; to be called again while there are
  *   sync_schedules { dir, list: [ { id, file, timing, definition } ] } → { id: schedule }

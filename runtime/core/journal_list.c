@@ -133,7 +133,8 @@ static const struct {
                {"before_id", false, " AND id < ?%d"}};
 #define FILTERS (sizeof filters / sizeof filters[0])
 
-/* Only what is asked for stands in the query, so that there is an index for it. */
+/* Only what is asked for stands in the query, so that there is an index for it. Parts of imports are seen where they, or what an
+ * import has begun, are asked for. */
 static bool runs_query(const cJSON *params, const struct wanted *w, struct buf *query, struct err *err)
 {
     (void)buf_addf(query, "SELECT %s FROM run WHERE 1", run_selection);
@@ -142,6 +143,8 @@ static bool runs_query(const cJSON *params, const struct wanted *w, struct buf *
     for (size_t i = 0; i < FILTERS; i++)
         if (cJSON_HasObjectItem(params, filters[i].name))
             (void)buf_addf(query, filters[i].condition, FIRST_FILTER + (int)i);
+    if (!cJSON_HasObjectItem(params, "kind") && !cJSON_HasObjectItem(params, "parent"))
+        (void)buf_adds(query, " AND kind <> 'part'");
     if (w->states.len)
         (void)buf_adds(query, " AND instr(?2, ',' || state_now || ',') > 0");
     (void)buf_adds(query, " ORDER BY id DESC LIMIT ?1");

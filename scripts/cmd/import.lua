@@ -9,6 +9,7 @@ local mapping = require "upjob.mapping"
 local max_failed = require "upjob.max_failed"
 local native = require "upjob.native.task"
 local parts = require "upjob.parts"
+local parts_result = require "upjob.parts_result"
 local problem_lines = require "upjob.problem_lines"
 local progress_line = require "upjob.progress"
 local rehearsal_report = require "upjob.rehearsal_report"
@@ -69,9 +70,31 @@ local function print_problems(options, found)
   for _, line in ipairs(problem_lines.of(found, { shown = cli.show_values(options) })) do report.lines(line, nil, "warn") end
 end
 
-local function print_rejected(rows, file)
+-- files: of an import of several, what was found in each.
+local function print_rejected(rows, file, files)
   if rows == 0 then return end
-  print(("  rejected  %s before sending%s"):format(report.plural(rows, "row"), file and ": see " .. report.safe(file) or ""))
+  if not files then
+    print(("  rejected  %s before sending%s"):format(report.plural(rows, "row"), file and ": see " .. report.safe(file) or ""))
+    return
+  end
+  print(("  rejected  %s before sending:"):format(report.plural(rows, "row")))
+  for _, one in ipairs(files) do
+    if one.rejects then print(("            %s of %s: see %s"):format(report.count(one.rejected), report.safe(one.file),
+      report.safe(one.rejects))) end
+  end
+end
+
+-- What an import was of, and the job or jobs that it was sent as.
+local function print_sent(result)
+  local what = result.files and report.plural(#result.files, "file")
+    or result.file == "-" and "standard input" or report.safe(result.file)
+  print(("  %s %s (%s%s)"):format(result.files and "files    " or "file     ", what, report.plural(result.rows or 0, "row"),
+    result.bytes and (", %s sent"):format(report.bytes(result.bytes)) or ""))
+  if not result.jobs then
+    print(("  job       %s in domain %s"):format(report.safe(result.JobId), result.DomainName))
+    return
+  end
+  print(("  jobs      %s in domain %s"):format(report.count(#result.jobs), result.DomainName))
 end
 
 local function print_result(options, result)
@@ -79,12 +102,10 @@ local function print_result(options, result)
   local good = result.Status == "SUCCEEDED" and result.rejected == 0
   local color = good and "green" or (result.Status == "FAILED" or result.Status == "STOPPED") and "red" or "yellow"
   print(("%s  %s"):format(paint(color, report.safe(result.Status)), report.summary(result.ResultsSummary)))
-  print(("  file      %s (%s%s)"):format(result.file == "-" and "standard input" or report.safe(result.file),
-    report.plural(result.rows or 0, "row"), result.bytes and (", %s sent"):format(report.bytes(result.bytes)) or ""))
-  print(("  job       %s in domain %s"):format(report.safe(result.JobId), result.DomainName))
+  print_sent(result)
   print(("  took      %s%s"):format(report.seconds(result.seconds), result.upload_seconds
     and (", of it %s uploading"):format(report.seconds(result.upload_seconds)) or ""))
-  print_rejected(result.rejected, result.rejects)
+  print_rejected(result.rejected, result.rejects, result.files)
   if (result.blanked or 0) > 0 then print("  blanked   " .. report.plural(result.blanked, "invalid value")) end
   if (result.unwanted or 0) > 0 then print(("  left out  %s, by the mapping"):format(report.plural(result.unwanted, "row"))) end
   if result.report then print("  report    " .. report.safe(result.report)) end
@@ -92,12 +113,15 @@ local function print_result(options, result)
   if (result.ResultsSummary.FailedRecords or 0) > 0 and options.embedded and not options.data then
     print("  The embedded service's list of failed records is gone with it: keep it with --data DIR.")
   end
+  if result.jobs then print(table.concat(parts_result.lines(result.jobs, "  "), "\n")) end
   if result.Status == "SUCCEEDED" or result.Status == "PARTIALLY_SUCCEEDED" then print("  " .. report.expiry(result)) end
 end
 
 -- Only what the contract names, in a stable shape. A path need not be text, which JSON is.
 local function json_result(result)
-  return { JobId = result.JobId, DomainName = result.DomainName, DisplayName = result.DisplayName, Status = result.Status,
+  local jobs = result.jobs and parts_result.plain(result.jobs)
+  local files = result.files and parts_result.plain(result.files)
+  return { jobs = jobs, files = files, JobId = result.JobId, DomainName = result.DomainName, DisplayName = result.DisplayName, Status = result.Status,
            StatusReason = result.StatusReason, ResultsSummary = result.ResultsSummary, rejected = result.rejected,
            rejects = result.rejects and report.safe(result.rejects), rows = result.rows, bytes = result.bytes,
            seconds = result.seconds, DataExpiry = result.DataExpiry }
@@ -167,13 +191,17 @@ end
 local function announce(run, options)
   local progress = progress_line.new(options)
   progress:follow(run)
-  run:on("created", function(created) log.context { job = created.JobId } end)
+  run:on("created", function(created)
+    if not created.part then log.context { job = created.JobId } end
+  end)
   run:on("checked", function(checked)
     if options.quiet then return end
     progress:clear()
-    if checked.rejects_kept then
-      report.say(("the rejected rows of an earlier run are in %s now%s"):format(checked.rejects_kept,
-        checked.rejects_written and "" or "; this run rejected none"))
+    for _, one in ipairs(checked.files or { checked }) do
+      if one.rejects_kept then
+        report.say(("the rejected rows of an earlier run are in %s now%s"):format(one.rejects_kept,
+          (one.rejects_written or one.rejects) and "" or "; this run rejected none"))
+      end
     end
     print_problems(options, checked)
   end)
@@ -210,14 +238,15 @@ local function leave_running(run, progress, options)
     return status
   end
   run:interrupt()
-  local left = { JobId = run.job_id, DomainName = run.domain, Status = "IN_PROGRESS", rejected = run.rejected,
+  local jobs = run.parts and parts_result.jobs(run)
+  local left = { jobs = jobs and parts_result.plain(jobs), JobId = run.job_id, DomainName = run.domain, Status = "IN_PROGRESS", rejected = run.rejected,
                  rejects = run.checked and run.checked.rejects_written and report.safe(run.rejects) or nil,
                  DataExpiry = run.request.DataExpiry or report.DEFAULT_EXPIRY }
   if options.json then
     print(json.encode(left))
   else
-    print(("started  job %s in domain %s"):format(report.safe(run.job_id), run.domain))
-    print_rejected(left.rejected, left.rejects)
+    print(("started  %s in domain %s"):format(jobs and report.plural(#jobs, "job") or "job " .. report.safe(run.job_id), run.domain))
+    print_rejected(left.rejected, left.rejects, run.checked and run.checked.files)
     print("  " .. report.expiry(left))
   end
   if not options.quiet then report.say("to watch it: " .. run:resume_command()) end

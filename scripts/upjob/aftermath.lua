@@ -1,7 +1,9 @@
 --- What a run that failed or was given up leaves behind, said for a person, with the commands to look or to go on.
 local errors = require "upjob.errors"
 local max_failed = require "upjob.max_failed"
+local parts = require "upjob.parts"
 local recorded = require "upjob.recorded"
+local report = require "upjob.report"
 local shell = require "upjob.shell"
 
 local aftermath = {}
@@ -15,6 +17,7 @@ end
 --- The command that goes on with the job, nil when there will be nothing to ask. Its exit status is the run's: of the rows that
 -- may fail those are taken off that were rejected, of which the service knows nothing.
 function aftermath.watch_command(run)
+  if run.parts then return recorded.resume_command(run) end
   local limit, rejected = run.max_failed, run.rejected or 0
   if not limit then return command(run, "watch") end
   local left = rejected > 0 and ("%d"):format(max_failed.of(limit, run.checked.rows) - rejected) or limit.text
@@ -70,11 +73,26 @@ local function goes_on(run)
     with("; to watch it again: ", aftermath.watch_command(run)), or_continue(run))
 end
 
+-- A sentence about an import that was given up or has failed.
+local function left_of_parts(run)
+  local n = parts.standing(run)
+  local words = { ("of %s %d %s imported"):format(report.plural(n.total, "part"), n.ended, n.ended == 1 and "was" or "were") }
+  local function add(count, one, many)
+    if count > 0 then words[#words + 1] = count == 1 and one or many:format(count) end
+  end
+  add(n.started, "1 was started and goes on", "%d were started and go on")
+  add(n.stopped, "1 job was stopped before its start", "%d jobs were stopped before their start")
+  add(n.waiting, "1 job waits for its file", "%d jobs wait for their files")
+  local command = recorded.resume_command(run)
+  return table.concat(words, ", ") .. (command and "; to go on with the import: " .. command or "")
+end
+
 -- What an error at the run's step means for the job: what exists on the service, and how to find out or go on; nil when there
 -- is nothing to say.
 local function of_failure(run, err)
   if run.step == "check" or run.step == "record" then return nil end
   if errors.has_code(err, "LeaseLost") or run.refused then return nil end
+  if run.parts then return left_of_parts(run) end
   if run.is_gone then return "the job is gone, and what became of it is not known" end
   if run.step == "look" then return "nothing was changed" .. or_continue(run) end
   if not run.job_id then
@@ -116,6 +134,7 @@ end
 
 --- What is left of a run that was given up: a sentence, nil when it is nothing.
 function aftermath.left(run)
+  if run.parts then return parts.is_begun(run) and left_of_parts(run) or nil end
   if not run.job_id then
     return run.creating and run.client.command_options and creation_unknown(run) or nil
   end

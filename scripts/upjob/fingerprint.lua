@@ -21,6 +21,16 @@ function fingerprint.look(file)
   return ("%d %.9f %d %d"):format(info.size, info.mtime, info.device, info.inode)
 end
 
+--- The same of several files; nil when one of them cannot be read twice.
+function fingerprint.look_all(files)
+  local looks = {}
+  for i, file in ipairs(files) do
+    looks[i] = fingerprint.look(file)
+    if not looks[i] then return nil end
+  end
+  return table.concat(looks, ", ")
+end
+
 --- The fingerprint of a file: what a look told, and the digest of what is sent of it, once a check has made that.
 function fingerprint.of_file(look, digest)
   return look and digest and look .. " md5:" .. digest or look

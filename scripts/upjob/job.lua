@@ -11,8 +11,8 @@ local rejects = require "upjob.rejects"
 local report = require "upjob.report"
 local run = require "upjob.run"
 local run_key = require "upjob.run_key"
+local sources = require "upjob.sources"
 local steps = require "upjob.steps"
-local system = require "upjob.native.system"
 
 local job = {}
 
@@ -85,21 +85,9 @@ local function mapping_of(options, file)
   return map, map and opened or err
 end
 
--- Whether the file can be opened again by its name, and another can stand beside it.
-local function has_place(file)
-  if file == "-" then return false end
-  local info = system.stat(file)
-  return not info or info.type == "file" or info.type == "directory"
-end
-
--- What it is called: in the DisplayName, in messages.
-local function name_of(file)
-  return file == "-" and "standard input" or file:match("[^/]+$") or file
-end
-
 -- The name given (or the file's), then the run key. The bytes of a file's name need not be text.
 local function display_name(self)
-  return run_key.display_name(self.name or report.safe(name_of(self.file)), self.run_key)
+  return run_key.display_name(self.name or report.safe(sources.name_of(self.file)), self.run_key)
 end
 
 -- The files of an import: a list. `file` is one, `files` are several.
@@ -123,16 +111,21 @@ local function check_needs(options, name, needed)
   end
 end
 
-local function check_report(options, file)
+local function check_report(options, files)
   if not options.report then return true end
-  local others = { file, options.mapping and options.mapping.file, options.rejects, options.problems }
+  local others = table.move(files, 1, #files, 1, {})
+  for _, other in pairs { options.mapping and options.mapping.file or nil, options.rejects or nil, options.problems or nil } do
+    others[#others + 1] = other
+  end
   return rejects.check_report(options.report, others)
 end
 
 --- job.import{ client=, domain=, file= or files=, mapping= or key=, name=, run_key=, expires=, rejects=, max_failed=,
 -- stall_timeout=, encoding=, strict=, no_check=, problems=, report=, command=, dry_run=, tmp=, part_bytes=, parallel=,
 -- only_changed=, full=, gone=, segment=, replace_segment= } → run | nil, err. The file is CSV, plain, gzip or zstd,
--- a pipe, or "-" for standard input. encoding names its character set, which is recognised otherwise; strict refuses what would
+-- a pipe, or "-" for standard input. `files` are names and patterns of them (* ? [ ]): of several, and of one of `part_bytes` (a
+-- number, or "500M") or more, each part is a job; up to `parallel` are in work at once, and the result has `jobs`. For several
+-- files, rejects and problems name a directory. encoding names its character set, which is recognised otherwise; strict refuses what would
 -- be converted; no_check sends rows as they are, but for what the mapping changes; problems is a file for all that the check
 -- finds; report one for an HTML page about the import, written at its end, whatever that is, with `command` as what runs it
 -- again. dry_run sends nothing, needs no client and writes no rejects file: its result has rows, rejected, bytes and requests
@@ -163,7 +156,12 @@ function job.import(options)
   check_needs(options, "replace_segment", "segment")
   check_name("name", options.name and job.problem_of_name(options.name, job.NAME_MAX))
   check_name("run_key", options.run_key and job.problem_of_run_key(options.run_key))
-  local ok, err = check_report(options, files[1])
+  local list, ok, err
+  files, err = sources.expand(files)
+  if not files then return nil, err end
+  list, err = sources.of(files, options)
+  if not list then return nil, err end
+  ok, err = check_report(options, files)
   if not ok then return nil, err end
   local ordinal = not is_dry and recorded.next_ordinal() or nil
   local map, opened = mapping_of(options, files[1])
@@ -172,12 +170,13 @@ function job.import(options)
                   command = options.command, dry_run = options.dry_run, ordinal = ordinal }, opened)
     return nil, opened
   end
-  local self = { client = options.client, domain = options.domain, file = files[1], files = files, mapping = map, opened = opened,
+  local self = { client = options.client, domain = options.domain, file = files[1], files = files, sources = list, mapping = map,
+                 opened = opened,
                  mapping_made = options.mapping == nil, name = options.name, ordinal = ordinal,
                  run_key = options.run_key or is_dry and run_key.SOME or run_key.make(), key_given = options.run_key ~= nil,
                  expires = options.expires and math.tointeger(options.expires),
                  max_failed = options.max_failed and max_failed.read(options.max_failed), stall_timeout = options.stall_timeout,
-                 rejects = options.rejects or (has_place(files[1]) and files[1] or "upjob") .. ".rejects.csv",
+                 rejects = #files > 1 and options.rejects or list[1].rejects,
                  encoding = options.encoding, strict = options.strict, no_check = options.no_check,
                  problems = options.problems, dry_run = options.dry_run, report_file = options.report,
                  command = options.command, status = "CREATED", tmp = options.tmp,
@@ -187,12 +186,8 @@ function job.import(options)
                  replace_segment = options.replace_segment }
   self.request = job_request(self, display_name(self))
   -- What the service would refuse is told before the file is read, and what would be lost.
-  ok, err = rejects.check(self.rejects, { self.file, map.file, self.report_file })
+  ok, err = sources.check_places(list, { map.file, self.report_file })
   if not ok then return nil, err end
-  if self.problems then
-    ok, err = rejects.check_problems(self.problems, { self.file, map.file, self.rejects, self.report_file })
-    if not ok then return nil, err end
-  end
   ok, err = require("upjob.native.profiles").validate("CreateUploadJob", self.request)
   if not ok then return nil, err end
   if options.expires and options.expires > 90 then

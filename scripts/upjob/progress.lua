@@ -71,19 +71,35 @@ local function tell_retry(retry)
     { step = retry.step, attempt = retry.attempt, delay = retry.delay, error = retry.error }, "warn")
 end
 
+-- Of an import in parts.
+local function words_of_parts(p, rows)
+  local words = ("sending %s"):format(report.plural(p.parts, "part"))
+  if p.done < p.total then return ("%s, %s done"):format(words, report.count(p.ended)), p.done, p.total end
+  return ("ingesting %s, %s done: %s%s"):format(report.plural(p.parts, "part"), report.count(p.ended), report.count(p.rows),
+    rows and " of " .. report.plural(rows, "row") or "")
+end
+
+local DOING = { check = function(p) return ("checking, %s"):format(report.plural(p.rows, "row")), p.done, p.total end,
+                mend = function(p) return ("making parts, %s"):format(report.plural(p.rows, "row")), p.done, p.total end,
+                upload = function(p) return "uploading", p.done, p.total end, parts = words_of_parts }
+
 --- Shows a run's events until it ends.
 function progress:follow(run)
   local rows -- that are ingested, once it is known
   run:on("progress", function(p)
-    self:show(p.step == "check" and ("checking, %s"):format(report.plural(p.rows, "row")) or "uploading", p.done, p.total)
+    self:show(DOING[p.step](p, rows))
   end)
   run:on("checked", function(checked) rows = checked.rows - checked.bad_rows end)
   run:on("retrying", function(retry)
     self:clear()
     if not self.quiet then tell_retry(retry) end
   end)
-  run:on("status", function(change) self:show(change.to == "IN_PROGRESS" and "ingesting" or change.to) end)
+  run:on("status", function(change)
+    if change.part then return end
+    self:show(change.to == "IN_PROGRESS" and "ingesting" or change.to)
+  end)
   run:on("counts", function(s)
+    if s.part then return end
     local done = (s.CreatedRecords or 0) + (s.UpdatedRecords or 0) + (s.FailedRecords or 0)
     self:show(("ingesting: %s%s, %s"):format(report.count(done), rows and " of " .. report.plural(rows, "row") or "",
       report.summary(s)))

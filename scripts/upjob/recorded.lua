@@ -8,6 +8,7 @@ local journal = require "upjob.journal"
 local log = require "upjob.log"
 local lookup = require "upjob.lookup"
 local native = require "upjob.native.task"
+local parts = require "upjob.parts"
 local shell = require "upjob.shell"
 local system = require "upjob.native.system"
 
@@ -72,7 +73,7 @@ local function row_of(run)
   return {
     kind = "import", parent = parent and parent.id, parent_fence = parent and parent.fence, ordinal = run.ordinal,
     run_key = run.run_key, script = shell.script and absolute(shell.script), arguments = arguments_of(),
-    directory = absolute("."), file = file_text(run.file), file_fingerprint = fingerprint.look(run.file),
+    directory = absolute("."), file = file_text(run.file), file_fingerprint = fingerprint.look_all(run.files or { run.file }),
     mapping_file = map and map.file and absolute(map.file),
     mapping = map and not map.file and fingerprint.is_plain(map) and map:to_lua() or nil,
     mapping_fingerprint = map and run.mapping_fingerprint, domain = run.domain,
@@ -82,13 +83,16 @@ end
 
 -- ---- a run that is there already ----
 
---- What the steps of a run in the journal say of its job: { checked=, uploaded= (details), creating=, starting=, stopping= }.
+--- What the steps of a run in the journal say of its job: { checked=, uploaded=, split= (details), creating=, starting=,
+--- stopping= }.
 function recorded.known(row)
   local known = { job_id = row.job_id, row = row }
   for _, entry in ipairs(row.steps or {}) do
     local done = entry.state == "done"
     if entry.step == "check" and done then
       known.checked, known.checked_at = entry.detail, entry.at
+    elseif entry.step == "split" and done then
+      known.split = entry.detail
     elseif entry.step == "create" then
       known.creating = true
       known.uploaded, known.starting, known.stopping = nil, nil, nil
@@ -109,6 +113,14 @@ local function find(store, params)
   return row
 end
 
+local function same_files(run, row)
+  local now, before = several(run) or {}, row.options and row.options.files or {}
+  for i = 1, math.max(#now, #before) do
+    if now[i] ~= before[i] then return false end
+  end
+  return true
+end
+
 -- What the import of an earlier run has otherwise than this one: a text, nil when nothing.
 local function difference(run, row)
   local file = file_text(run.file)
@@ -116,13 +128,14 @@ local function difference(run, row)
   if row.file ~= file then
     return ("it was of %s, not %s"):format(fingerprint.path_of(row.file or "?"), fingerprint.path_of(file))
   end
+  if not same_files(run, row) then return "it was of other files" end
   if row.mapping_fingerprint ~= run.mapping_fingerprint then
     return ("its mapping%s was another than that of this import%s"):format(
       row.mapping_file and " " .. fingerprint.path_of(row.mapping_file) or "", run.mapping.file and " " .. run.mapping.file or "")
   end
   local digest, look = fingerprint.parts(row.file_fingerprint)
-  if (row.state == "succeeded" or not digest) and look ~= fingerprint.look(run.file) then
-    return ("%s has been changed since"):format(run.file)
+  if (row.state == "succeeded" or not digest) and look ~= fingerprint.look_all(run.files) then
+    return ("%s has been changed since"):format(table.concat(run.files, " or "))
   end
 end
 
@@ -269,12 +282,12 @@ end
 -- ---- steps ----
 
 --- Writes a step of the run: before it is taken (state "begin"), or that there was one. Raises LeaseLost when the run is
---- another's by now, and what the disk says; but what was started is watched all the same.
-function recorded.step(run, step, state)
+--- another's by now, and what the disk says; but what was started is watched all the same. `detail`: what there is to be said.
+function recorded.step(run, step, state, detail)
   local record = run.record
   if not record or record.lost then return end
-  local ok, err = record.store:step { id = record.id, fence = record.fence, step = step, state = state, first = record.done,
-                                      set = record.set }
+  local ok, err = record.store:step { id = record.id, fence = record.fence, step = step, state = state, detail = detail,
+                                      first = record.done, set = record.set }
   if ok then
     record.done, record.set = nil, nil
     return
@@ -294,8 +307,19 @@ function recorded.done(run, step, detail, set)
   if run.record then run.record.done, run.record.set = { step = step, state = "done", detail = detail }, set end
 end
 
+-- Of a part, before it is started: raises when its import is another's by now.
+local function check_import(run)
+  local import = run.import
+  if import.record and import.record.lost then
+    error(errors.new { code = "LeaseLost", message = ("run %d was taken over: nothing more is done here"):format(import.record.id) }, 0)
+  end
+  recorded.step(import, "part", "begin", { run = run.record and run.record.id, number = run.item.number, job_id = run.job_id })
+  recorded.check_parent(import)
+end
+
 --- Of an automation's run, before its import is started: raises when that run is another's by now.
 function recorded.check_parent(run)
+  if run.import then return check_import(run) end
   local parent = defaults.parent_run
   if not run.record or not parent then return end
   local ok, err = run.record.store:step { id = parent.id, fence = parent.fence, step = "import", state = "begin",
@@ -310,6 +334,7 @@ end
 -- Whether there may be a job that another process can go on with.
 local function may_go_on(run, err)
   if not run.client.command_options then return false end -- its service ends with this program
+  if run.parts then return parts.is_begun(run) end
   if run.stopped or run.is_gone then return false end
   if run.step == "watch" and err.status == 404 then return false end
   if run.job_id then return true end
@@ -356,6 +381,7 @@ end
 --- The command that goes on with the run; nil when none does.
 function recorded.resume_command(run)
   local record = run.record
+  if run.import then return nil end -- that goes on with all its parts
   if not record or record.lost or not run.client.command_options then return nil end
   if record.state and record.state ~= "interrupted" then return nil end
   return shell.command({ "runs", "resume", ("%d"):format(record.id) }, defaults.state and { "--state", defaults.state } or {})

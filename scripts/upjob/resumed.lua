@@ -6,6 +6,7 @@ local max_failed = require "upjob.max_failed"
 local parts = require "upjob.parts"
 local profiles = require "upjob.profiles"
 local recorded = require "upjob.recorded"
+local sources = require "upjob.sources"
 local run = require "upjob.run"
 local steps = require "upjob.steps"
 
@@ -63,6 +64,10 @@ end
 function resumed.open(store, id, instead)
   local row, err = store:run { id = id }
   if not row then return nil, err end
+  if row.kind == "part" then
+    return refuse("UsageError", "run %d is part %d of run %d, which goes on with all its parts: upjob runs resume %d", id,
+      row.ordinal, row.parent, row.parent)
+  end
   if row.kind ~= "import" then
     local text = row.ended_at and "run %d is one of an automation and has ended; upjob schedule trigger runs %s again"
       or "run %d is one of an automation: the daemon goes on with it"
@@ -86,6 +91,8 @@ function resumed.open(store, id, instead)
     only_changed = options.only_changed, full = options.full, gone = path(options.gone), segment = options.segment,
     replace_segment = options.replace_segment,
   }
+  self.sources, err = sources.of(self.files, self)
+  if not self.sources then return nil, err end
   local ok, fault = pcall(recorded.take, self, store, row)
   if not ok then
     if not errors.is(fault) then error(fault, 0) end

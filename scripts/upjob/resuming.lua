@@ -75,7 +75,9 @@ local function prepare(run)
   if run.file == "-" then return refuse(run, "standard input cannot be read a second time") end
   local digest, look = fingerprint.parts(row.file_fingerprint)
   if not look then return refuse(run, "%s cannot be read a second time", run.file) end
-  if not digest and look ~= fingerprint.look(run.file) then refuse(run, "%s is not what it was", run.file) end
+  if not digest and look ~= fingerprint.look_all(run.files) then
+    refuse(run, "%s is not what it was", table.concat(run.files, " or "))
+  end
 end
 
 --- Before a check is made once more: the rejected rows that the run's first check wrote give way to those of this one, so that
@@ -106,9 +108,10 @@ end
 local function tell_of_change(run)
   local row = run.known.row
   local _, before = fingerprint.parts(row.file_fingerprint)
-  local now = fingerprint.look(run.file)
+  local now = fingerprint.look_all(run.files)
   if before and now and now ~= before then
-    log.warn("%s has been changed since run %d sent it: what is told is of what was sent", run.file, row.id)
+    log.warn("%s has been changed since run %d sent it: what is told is of what was sent", table.concat(run.files, " or "),
+      row.id)
   end
 end
 
@@ -134,11 +137,18 @@ local function job_of(run)
   error(err, 0)
 end
 
+-- Of an import that has parts: each is looked at.
+local function restore_parts(run)
+  take_checked(run)
+  require("upjob.parts_earlier").restore(run, function() prepare(run) end)
+end
+
 --- The step of an import that was begun by another process: looks where its job stands.
 function resuming.locate(run)
   local known = run.known
   if not known then return end
   run.step = "look"
+  if known.split then return restore_parts(run) end
   if run.job_id then
     local job = job_of(run)
     if is_being_stopped(known, job) then finish_stop(run, job) end

@@ -5,6 +5,8 @@ local events = require "upjob.events"
 local exit = require "upjob.exit"
 local log = require "upjob.log"
 local native = require "upjob.native.task"
+local parts = require "upjob.parts"
+local parts_result = require "upjob.parts_result"
 local recorded = require "upjob.recorded"
 local replies = require "upjob.replies"
 local report = require "upjob.report"
@@ -22,6 +24,7 @@ local function close_outgoing(self)
     require("upjob.native.check").close_fd(self.outgoing_fd)
     self.outgoing_fd = nil
   end
+  parts.close(self)
 end
 
 -- To a millisecond: more is noise.
@@ -42,6 +45,7 @@ end
 local function result_of(self, reply)
   if self.dry_run then return dry_result_of(self) end
   if self.answer then return self.answer end
+  if self.parts then return parts_result.of(self, rounded(system.time() - self.began)) end
   local sent = self.sent or {}
   return {
     JobId = self.job_id, DomainName = self.domain, DisplayName = reply.DisplayName, Status = reply.Status,
@@ -89,7 +93,8 @@ end
 -- Before the start the job is stopped on the service; after it, or when it is another's, the job is left as it is. Until there
 -- is an answer, none is what is told: the program may end before it.
 local function give_up_job(self)
-  if self.attached or self.started or self.stopped or not self.job_id or not record_stop(self, "begin") then return end
+  if self.parts then return parts.give_up(self) end
+  if self.let_go or self.attached or self.started or self.stopped or not self.job_id or not record_stop(self, "begin") then return end
   self.stop_error = errors.new { code = "TimeoutError", message = "the service has not answered", retryable = true }
   local told = tell_stopping(self)
   local _, err = pcall(stop_on_service, self)
@@ -154,7 +159,8 @@ local function begin(self, steps)
   self.began = system.time()
   self.timeline = timeline.new(self.attached and "watch begun" or "check begun")
   setmetatable(self, run)
-  self.unhook = exit.add(function(reason) end_with_program(self, reason) end)
+  -- A part ends with its import.
+  self.unhook = self.import and function() end or exit.add(function(reason) end_with_program(self, reason) end)
   self.task = native.spawn(function()
     local reply, traceback
     local ok, err = xpcall(function()
@@ -208,6 +214,7 @@ end
 
 --- Gives the import up: a job that was not started is stopped on the service; one that was started, too.
 function run:stop()
+  if self.parts then return parts.stop(self) end
   if (self.started or self.attached) and not self.ended then
     return self.client:stop_upload_job { DomainName = self.domain, JobId = self.job_id }
   end

@@ -8,6 +8,7 @@ local max_failed = require "upjob.max_failed"
 local lookup = require "upjob.lookup"
 local native = require "upjob.native.task"
 local parts = require "upjob.parts"
+local parts_plan = require "upjob.parts_plan"
 local recorded = require "upjob.recorded"
 local rehearsal = require "upjob.rehearsal"
 local rejects = require "upjob.rejects"
@@ -48,7 +49,7 @@ local function judge(self, result)
   local why = map.on_invalid == "stop" and "the mapping says on_invalid = \"stop\""
     or result.bad_rows == result.rows and "none is left to import" or ("at most %d may fail"):format(limit)
   local first = first_error(result.problems)
-  must(nil, errors.new { code = "InvalidFile", file = self.file, line = first.line,
+  must(nil, errors.new { code = "InvalidFile", file = first.file or self.file, line = first.line,
     column = first.column ~= 0 and first.column or nil, problems = result.problems, rows = result.rows,
     rejected = result.bad_rows, message = ("%d of %d rows would be refused, and %s: nothing was sent"):format(
       result.bad_rows, result.rows, why) })
@@ -56,14 +57,15 @@ end
 
 -- What is sent may have other columns than the file.
 local function take_sources(self, sources)
-  self.request.Fields = self.mapping:api_fields(sources)
+  self.fields = self.mapping:api_fields(sources)
+  self.request.Fields = self.fields
   local ok, err = require("upjob.native.profiles").validate("CreateUploadJob", self.request)
   must(ok, err)
 end
 
 -- What is kept of a check: no values of cells.
 local KEPT = { "rows", "bad_rows", "blanked", "unwanted", "changed_rows", "bytes", "outgoing_bytes", "md5", "counts", "classes",
-               "rejects_written", "problems_written" }
+               "rejects_written", "problems_written", "files" }
 
 local function kept_of(checked)
   local kept = {}
@@ -71,41 +73,55 @@ local function kept_of(checked)
   return kept
 end
 
-local function check_file(self)
+-- Looks through a file. `self`: the run, or a source of one that has several. slots: parts that may be written at once.
+local function look_through(self, slots)
   if self.known then resuming.clear_rejects(self) end
   local earlier = not self.dry_run and rejects.is_there(self.rejects)
   local result, err = checking.run {
     file = not self.opened and self.file or nil, opened = self.opened, mapping = self.mapping, encoding = self.encoding,
     strict = self.strict, no_check = self.no_check, problems = self.problems,
     reject = self.mapping.on_invalid ~= "stop", rejects = not self.dry_run and self.rejects or nil,
-    progress = function(done, total, rows)
-      events.emit(self, "progress", { step = "check", done = done, total = total, rows = rows })
-    end,
+    tmp = self.tmp, split = parts.split(self, slots),
+    progress = function(done, total, rows) parts_plan.progress(self, done, total, rows) end,
   }
   self.opened = nil
   self.checked = must(result, err)
-  self.outgoing_fd = result.outgoing_fd
   self.rejected = result.bad_rows
-  events.emit(self, "progress", { step = "check", done = result.bytes, total = result.bytes, rows = result.rows })
+  parts_plan.progress(self, result.bytes, result.bytes, result.rows)
   if earlier and result.rejects_written then
     result.rejects_kept = self.rejects .. "~"
   elseif earlier then
     result.rejects_kept = must(rejects.keep_earlier(self.rejects))
   end
-  events.emit(self, "checked", result)
-  judge(self, result)
-  take_sources(self, result.sources)
+  return result
+end
+
+-- Looks through all files, and makes the parts, if there are to be any.
+local function check_files(self, look)
+  if #self.sources > 1 then return parts_plan.check(self, look_through) end
+  self.outgoing_fd = look_through(self, self.parallel).outgoing_fd
+  parts_plan.of_one(self, look)
+end
+
+local function take_all_sources(self)
+  if #self.sources == 1 then return take_sources(self, self.checked.sources) end
+  for _, source in ipairs(self.sources) do take_sources(source, source.checked.sources) end
 end
 
 function steps.check(self)
-  if resuming.has_all(self) then return end
+  if resuming.has_all(self) or self.parts then return end
   self.step = "check"
   recorded.step(self, "check", "begin")
-  local look = fingerprint.look(self.file)
-  check_file(self)
-  resuming.compare(self, self.checked.md5)
+  local look = fingerprint.look_all(self.files)
+  check_files(self, look)
+  events.emit(self, "checked", self.checked)
+  judge(self, self.checked)
+  take_all_sources(self)
+  local digest = self.parts and parts_plan.digest(self) or self.checked.md5
+  if not self.parts then resuming.compare(self, digest) end
   recorded.done(self, "check", kept_of(self.checked),
-    { file_fingerprint = fingerprint.of_file(look, self.checked.md5), display_name = self.request.DisplayName })
+    { file_fingerprint = fingerprint.of_file(look, digest), display_name = self.request.DisplayName })
+  if self.parts then parts_plan.record(self) end
 end
 
 --- In place of all that sends something.

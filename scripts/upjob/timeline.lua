@@ -46,7 +46,7 @@ end
 
 -- Whether a call was made again for the reason that the last line tells.
 local function is_same(last, name, event)
-  return name == "retrying" and last.name == name and last.event.step == event.step
+  return name == "retrying" and last.name == name and last.event.step == event.step and last.event.part == event.part
     and tostring(last.event.error) == tostring(event.error)
 end
 
@@ -71,7 +71,9 @@ end
 function timeline.lines(list)
   local lines = {}
   for i, entry in ipairs(list) do
-    lines[i] = { time = entry.time, text = entry.text or SAID[entry.name](entry.event, entry.times) }
+    local part = entry.event and entry.event.part
+    local text = entry.text or SAID[entry.name](entry.event, entry.times)
+    lines[i] = { time = entry.time, text = part and ("part %d: %s"):format(part, text) or text }
   end
   return lines
 end

@@ -1,0 +1,214 @@
+--- What an import is sent as, when that is not one job: the check of all its files, and the parts that come of it.
+local checking = require "upjob.checking"
+local errors = require "upjob.errors"
+local events = require "upjob.events"
+local fingerprint = require "upjob.fingerprint"
+local json = require "upjob.json"
+local native = require "upjob.native.check"
+local recorded = require "upjob.recorded"
+local system = require "upjob.native.system"
+
+local parts_plan = {}
+
+local MOST_PROBLEMS = 20 -- that are told, of all files; as many as a check keeps (core/check.h)
+
+-- A file as a run has it: what is not its own is the import's.
+local function inherit(run, source)
+  return setmetatable(source, { __index = run })
+end
+
+-- ---- the check of several files ----
+
+local SUMS = { "rows", "bad_rows", "blanked", "unwanted", "changed_rows", "bytes" }
+
+local function add_classes(all, classes)
+  for _, class in ipairs(classes or {}) do
+    local same
+    for _, other in ipairs(all) do same = other.class == class.class and other or same end
+    if same then
+      same.count = same.count + class.count
+    else
+      all[#all + 1] = { class = class.class, severity = class.severity, count = class.count }
+    end
+  end
+end
+
+local function add_problems(all, problems, file)
+  for _, problem in ipairs(problems) do
+    if #all == MOST_PROBLEMS then return end
+    problem.file = file
+    all[#all + 1] = problem
+  end
+end
+
+-- What was found in all files, as a check tells it of one.
+local function add_all(list)
+  local all = { problems = {}, counts = {}, classes = {}, files = json.array {} }
+  for _, name in ipairs(SUMS) do all[name] = 0 end
+  for i, source in ipairs(list) do
+    local found = source.checked
+    for _, name in ipairs(SUMS) do all[name] = all[name] + (found[name] or 0) end
+    for class, count in pairs(found.counts) do all.counts[class] = (all.counts[class] or 0) + count end
+    add_classes(all.classes, found.classes)
+    add_problems(all.problems, found.problems, source.file)
+    all.rejects_written = all.rejects_written or found.rejects_written
+    all.problems_written = all.problems_written or found.problems_written
+    all.files[i] = { file = source.file, rows = found.rows, rejected = found.bad_rows, unwanted = found.unwanted,
+                     blanked = found.blanked, bytes = found.bytes, rejects_kept = found.rejects_kept,
+                     rejects = found.rejects_written and source.rejects or nil }
+  end
+  table.sort(all.classes, function(a, b)
+    if a.severity ~= b.severity then return a.severity == "error" end
+    return a.class < b.class
+  end)
+  return all
+end
+
+-- ---- parts ----
+
+local function new_item(run, source, fields)
+  fields.source, fields.state = source, "planned"
+  fields.number = #run.parts + 1
+  run.parts[fields.number] = fields
+  return fields
+end
+
+-- What is there already of a part to be sent takes a slot.
+local function take_file(run, item, fd)
+  if run.keeps_none then
+    native.close_fd(fd)
+    return
+  end
+  item.fd, item.state = fd, "ready"
+  run.kept = run.kept + 1
+end
+
+-- The parts of a file that is to be sent in several.
+local function add_split(run, source, split)
+  for _, range in ipairs(split.parts) do
+    local item = new_item(run, source, { low = range.low, high = range.high, bytes = range.bytes, rows = range.rows,
+                                         md5 = range.md5 })
+    if range.fd then take_file(run, item, range.fd) end
+  end
+end
+
+-- A file that is sent whole: itself, or what was made of it.
+local function add_whole(run, source, found)
+  local fd = found.outgoing_fd
+  if found.rows == found.bad_rows then
+    checking.close(found)
+    return
+  end
+  found.outgoing_fd = nil
+  local item = new_item(run, source, { rows = found.rows - found.bad_rows, md5 = found.md5, identity = found.identity,
+                                       bytes = fd and found.outgoing_bytes or found.bytes, whole = true,
+                                       as_it_stands = fd == nil })
+  if fd then take_file(run, item, fd) else item.state = "ready" end
+end
+
+-- Of what the checks have made, only as much is kept as can be worked on at once, and no later part where an earlier one was not.
+local function add_source(run, source)
+  local before = #run.parts
+  if source.checked.split then
+    add_split(run, source, source.checked.split)
+  else
+    add_whole(run, source, source.checked)
+  end
+  for i = before + 1, #run.parts do run.keeps_none = run.keeps_none or run.parts[i].state == "planned" end
+end
+
+--- Checks the files of a run that has several: its `checked` is what was found in all of them, its `parts` are what is to be sent.
+--- look_through(source, slots) checks one, and raises its error.
+function parts_plan.check(run, look_through)
+  run.parts, run.kept = {}, 0
+  local sizes, total = {}, 0
+  for i, source in ipairs(run.sources) do
+    local info = system.stat(source.file)
+    sizes[i] = info and info.size or 0
+    total = total + sizes[i]
+  end
+  run.sources[1].opened, run.opened = run.opened, nil
+  local before = { bytes = 0, rows = 0, total = total }
+  for i, source in ipairs(run.sources) do
+    source.look, source.before = fingerprint.look(source.file), before
+    local found = look_through(inherit(run, source), math.max(run.parallel - run.kept, 1))
+    -- The next check makes a file too.
+    if i < #run.sources and run.kept + (found.outgoing_fd and 1 or 0) >= run.parallel then run.keeps_none = true end
+    add_source(run, source)
+    before = { bytes = before.bytes + sizes[i], rows = before.rows + found.rows, total = total }
+  end
+  run.checked, run.rejected = add_all(run.sources), 0
+  run.rejected = run.checked.bad_rows
+end
+
+--- The parts of a run whose one file has too many bytes for one job; none otherwise.
+function parts_plan.of_one(run, look)
+  local found = run.checked
+  if not found.split then return end
+  run.parts, run.kept = {}, 0
+  local source = run.sources[1]
+  source.look, source.checked = look, found
+  add_source(run, inherit(run, source))
+end
+
+--- A step of a check, of a run or of a file of it.
+function parts_plan.progress(self, done, total, rows)
+  local before = rawget(self, "before") or { bytes = 0, rows = 0 }
+  events.emit(self, "progress", { step = "check", done = before.bytes + done, total = before.total or total,
+                                  rows = before.rows + rows })
+end
+
+-- ---- in the journal ----
+
+local function path(file)
+  return fingerprint.path_text(file ~= "-" and system.absolute(file) or file)
+end
+
+local function detail_of(run)
+  local detail = { total = #run.parts, parts = json.array {}, files = json.array {} }
+  for i, item in ipairs(run.parts) do
+    detail.parts[i] = { number = item.number, file = path(item.source.file), low = item.low, high = item.high, bytes = item.bytes,
+                        rows = item.rows, whole = item.whole }
+  end
+  for i, source in ipairs(run.sources) do detail.files[i] = { file = path(source.file), look = source.look } end
+  return detail
+end
+
+--- Writes what is to be sent: another process goes on by it.
+function parts_plan.record(run)
+  recorded.step(run, "split", "done", detail_of(run))
+end
+
+--- Takes the parts from what was written: those that the journal has of a run.
+function parts_plan.restore(run, detail)
+  local by_file = {}
+  for i, file in ipairs(detail.files) do
+    local source = run.sources[i]
+    source.look = file.look
+    by_file[file.file] = inherit(run, source)
+  end
+  run.parts, run.kept = {}, 0
+  for _, one in ipairs(detail.parts) do
+    local source = by_file[one.file]
+    if not source then
+      error(errors.new { code = "InternalError", message = ("part %d is of no file of the import"):format(one.number) }, 0)
+    end
+    new_item(run, source, { low = one.low, high = one.high, bytes = one.bytes, rows = one.rows, whole = one.whole })
+  end
+end
+
+--- Puts ranges in the place of a part that came out too large: the first has its number, the others come behind all.
+function parts_plan.divide(run, item, ranges)
+  for i, range in ipairs(ranges) do
+    local part = i == 1 and item or new_item(run, item.source, {})
+    part.low, part.high, part.bytes, part.rows, part.state = range.low, range.high, range.bytes, range.rows, "planned"
+  end
+  parts_plan.record(run)
+end
+
+--- A digest that says what files' content an import with parts was made of; its parts have their own.
+function parts_plan.digest(run)
+  return require("upjob.native.upload").digest(json.encode(detail_of(run)))
+end
+
+return parts_plan
