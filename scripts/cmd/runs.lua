@@ -6,6 +6,7 @@ local exit_status = require "upjob.exit_status"
 local import = require "upjob.cmd.import"
 local journal = require "upjob.journal"
 local json = require "upjob.json"
+local parts_earlier = require "upjob.parts_earlier"
 local report = require "upjob.report"
 local resumed = require "upjob.resumed"
 local run_view = require "upjob.run_view"
@@ -45,7 +46,8 @@ function parsers.list()
   local p = cli.parser("runs list", "Lists runs, newest first.")
   p:option("--state-is", "Only those in this state; several times for several."):argname("STATE"):count("*"):choices(STATES)
     :target("states")
-  p:option("--kind", "Only imports, or only automations."):choices({ "import", "automation" })
+  p:option("--kind", "Only imports, only automations, or the parts of imports, which are not listed otherwise.")
+    :choices({ "import", "automation", "part" })
   p:option("--schedule", "Only those of this schedule."):argname("ID")
   cli.number_option(p, "--max", "At most that many (20).", "N", "a whole number, 1 or more", { integer = true, least = 1 })
   return p
@@ -81,12 +83,18 @@ function words.show(arguments)
   if not options then return store end
   local row, err = store:run { id = options.id }
   if not row then return cli.fail(err) end
+  local parts
+  if row.kind == "import" then
+    parts, err = parts_earlier.rows(store, row)
+    if not parts then return cli.fail(err) end
+  end
   if options.json then
+    row.parts = parts
     print(json.encode(run_view.plain(row)))
     return cli.OK
   end
   local continue = resumed.can(row) and shell.command({ "runs", "resume", ("%d"):format(row.id) }, state_options()) or nil
-  print(table.concat(run_view.lines(row, store:now(), continue), "\n"))
+  print(table.concat(run_view.lines(row, store:now(), continue, parts), "\n"))
   return cli.OK
 end
 
@@ -150,10 +158,32 @@ function parsers.prune()
   return p
 end
 
--- Nothing goes on with the run any more: true | nil, err
+local function give_up_part(store, part, fence)
+  local row = store:claim_run { id = part.id, to_end = true, parent_fence = fence }
+  if row then
+    store:end_run { id = row.id, fence = row.fence, state = "cancelled",
+                    error = errors.new { code = "Cancelled", message = "given up with its import" } }
+  end
+end
+
+-- Nothing goes on with the run any more, nor with its parts: true | nil, err
 local function give_up(store, id)
-  local row, err = store:claim_run { id = id, to_end = true }
+  local row, err = store:run { id = id }
   if not row then return nil, err end
+  if row.kind == "part" then
+    return nil, errors.new { code = "UsageError", message = ("run %d is part %d of run %d: give up that"):format(id, row.ordinal,
+      row.parent) }
+  end
+  row, err = store:claim_run { id = id, to_end = true }
+  if not row then return nil, err end
+  if row.kind == "import" then
+    local parts
+    parts, err = parts_earlier.rows(store, row)
+    for _, part in ipairs(parts or {}) do
+      if parts_earlier.is_open(part) then give_up_part(store, part, row.fence) end
+    end
+    if not parts then return nil, err end
+  end
   local cancelled = errors.new { code = "Cancelled", message = "given up by upjob runs prune" }
   return store:end_run { id = id, fence = row.fence, state = "cancelled", error = cancelled,
                          exit_status = exit_status.of_error(cancelled) }

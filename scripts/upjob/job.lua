@@ -176,7 +176,7 @@ function job.import(options)
                  run_key = options.run_key or is_dry and run_key.SOME or run_key.make(), key_given = options.run_key ~= nil,
                  expires = options.expires and math.tointeger(options.expires),
                  max_failed = options.max_failed and max_failed.read(options.max_failed), stall_timeout = options.stall_timeout,
-                 rejects = #files > 1 and options.rejects or list[1].rejects,
+                 rejects = options.rejects or #files == 1 and list[1].rejects or nil,
                  encoding = options.encoding, strict = options.strict, no_check = options.no_check,
                  problems = options.problems, dry_run = options.dry_run, report_file = options.report,
                  command = options.command, status = "CREATED", tmp = options.tmp,

@@ -2,6 +2,7 @@
 --- service tells.
 local errors = require "upjob.errors"
 local fingerprint = require "upjob.fingerprint"
+local json = require "upjob.json"
 local lookup = require "upjob.lookup"
 local native = require "upjob.native.task"
 local part = require "upjob.part"
@@ -35,6 +36,22 @@ local function rows_of(store, id)
 end
 
 local OPEN = { queued = true, running = true, lost = true, interrupted = true }
+
+--- Whether a run in the journal has not ended for good.
+function parts_earlier.is_open(row)
+  return OPEN[row.state] or false
+end
+
+--- The parts that an import in the journal has, each as its last run: a list in the order of their numbers | nil, err
+function parts_earlier.rows(store, import)
+  local ok, rows = pcall(rows_of, store, import.id)
+  if not ok then return nil, rows end
+  local numbers, list_of = {}, json.array {}
+  for number in pairs(rows) do numbers[#numbers + 1] = number end
+  table.sort(numbers)
+  for i, number in ipairs(numbers) do list_of[i] = rows[number] end
+  return list_of
+end
 
 local function digits_of(row)
   local digest = fingerprint.parts(row.file_fingerprint)

@@ -13,12 +13,15 @@ end
 
 -- The file that a run is about, without its directory.
 local function file_of(row)
+  local files = row.options and row.options.files
+  if files then return report.plural(#files, "file") end
   local path = fingerprint.path_of(row.file)
   return path == "-" and "standard input" or path and path:match("[^/]+$") or ""
 end
 
 -- Which schedule made it run, or the run that an import is part of.
 local function schedule_of(row)
+  if row.kind == "part" then return ("part %d of %d"):format(row.ordinal, row.parent) end
   return row.schedule or row.parent and ("in run %d"):format(row.parent) or ""
 end
 
@@ -97,6 +100,8 @@ local function detail_text(detail)
     if condition then parts[#parts + 1] = format:format(...) end
   end
   add(detail.rows, "%s, %s rejected", report.plural(detail.rows or 0, "row"), report.count(detail.bad_rows or 0))
+  add(detail.parts, "%s", report.plural(detail.total or 0, "part"))
+  add(detail.number, "part %d", detail.number)
   add(detail.bytes and not detail.rows, "%s", report.bytes(detail.bytes or 0))
   add(detail.Status, "%s", tostring(detail.Status))
   add(detail.run, "run %s", tostring(detail.run))
@@ -138,14 +143,42 @@ local function add_steps(lines, row)
   table.move(report.table(STEP_COLUMNS, cells), 1, #cells + 2, #lines + 1, lines)
 end
 
+local function files_of(texts)
+  local files = {}
+  for i, text in ipairs(texts) do files[i] = fingerprint.path_of(text) end
+  return files
+end
+
 local function words_of(row)
   local words = {}
   for i, word in ipairs(row.arguments or {}) do words[i] = shell.quote(fingerprint.path_of(word)) end
   return #words > 0 and table.concat(words, " ") or nil
 end
 
---- All that is known of a run, as lines. `continue`: the command that goes on with it, or nil.
-function run_view.lines(row, now, continue)
+local PART_COLUMNS = { { title = "Part", right = true, whole = true }, { title = "Run", right = true, whole = true },
+                       { title = "State", whole = true }, { title = "Took", right = true, whole = true },
+                       { title = "Job", whole = true }, { title = "Outcome", max = 200 }, { title = "File" } }
+
+-- What an import is sent as, when that is not one job: those of its parts that were begun, of how many.
+local function add_parts(lines, row, parts, now)
+  local total
+  for _, entry in ipairs(row.steps or {}) do
+    if entry.step == "split" and type(entry.detail) == "table" then total = entry.detail.total end
+  end
+  if not total then return end
+  lines[#lines + 1] = ""
+  lines[#lines + 1] = ("%d of %s begun:"):format(#parts, report.plural(total, "part") .. (#parts == 1 and " was" or " were"))
+  if #parts == 0 then return end
+  local cells = {}
+  for i, part in ipairs(parts) do
+    cells[i] = { ("%d"):format(part.ordinal), ("%d"):format(part.id), part.state, took(part, now), part.job_id or "",
+                 outcome(part), file_of(part) }
+  end
+  table.move(report.table(PART_COLUMNS, cells), 1, #cells + 2, #lines + 1, lines)
+end
+
+--- All that is known of a run, as lines. `continue`: the command that goes on with it, or nil. `parts`: those of an import.
+function run_view.lines(row, now, continue, parts)
   local lines, path = {}, fingerprint.path_of
   local function add(name, value)
     if value ~= nil and value ~= "" then lines[#lines + 1] = ("%-12s %s"):format(name, report.safe(value)) end
@@ -156,8 +189,11 @@ function run_view.lines(row, now, continue)
   add("Ended", report.time(row.ended_at))
   add("Took", took(row, now))
   add("Automation", row.schedule)
-  add("Part of", row.parent and ("run %d, as its import %d"):format(row.parent, row.ordinal or 1))
-  add("File", row.file == "-" and "standard input" or path(row.file))
+  add("Part of", row.parent and ("run %d, as its %s %d"):format(row.parent, row.kind == "part" and "part" or "import",
+    row.ordinal or 1))
+  local files = row.options and row.options.files
+  add("File", files and report.plural(#files, "file") .. ": " .. table.concat(files_of(files), ", ")
+    or row.file == "-" and "standard input" or path(row.file))
   add("Mapping", path(row.mapping_file) or row.mapping and "made by the program" or nil)
   add("Script", path(row.script))
   if not row.parent then
@@ -175,6 +211,7 @@ function run_view.lines(row, now, continue)
   add("Error", row.error and row.error.message)
   add("Exit status", row.exit_status and ("%d"):format(row.exit_status))
   add_steps(lines, row)
+  if parts then add_parts(lines, row, parts, now) end
   if row.output then
     lines[#lines + 1] = ""
     for line in row.output:gmatch("[^\n]+") do lines[#lines + 1] = report.safe(line, true) end
