@@ -14,6 +14,7 @@ local problem_lines = require "upjob.problem_lines"
 local progress_line = require "upjob.progress"
 local rehearsal_report = require "upjob.rehearsal_report"
 local report = require "upjob.report"
+local segment = require "upjob.segment"
 local shell = require "upjob.shell"
 
 local import = { summary = "create, upload, start, watch, report, in one command" }
@@ -108,6 +109,11 @@ local function print_result(options, result)
   print_rejected(result.rejected, result.rejects, result.files)
   if (result.blanked or 0) > 0 then print("  blanked   " .. report.plural(result.blanked, "invalid value")) end
   if (result.unwanted or 0) > 0 then print(("  left out  %s, by the mapping"):format(report.plural(result.unwanted, "row"))) end
+  if result.segment then
+    local line, more = table.unpack(segment.lines(result.segment, result.DataExpiry))
+    print("  segment   " .. line)
+    if result.segment.size then print("            " .. more) end
+  end
   if result.report then print("  report    " .. report.safe(result.report)) end
   if result.StatusReason then print("  reason    " .. report.safe(result.StatusReason)) end
   if (result.ResultsSummary.FailedRecords or 0) > 0 and options.embedded and not options.data then
@@ -124,7 +130,7 @@ local function json_result(result)
   return { jobs = jobs, files = files, JobId = result.JobId, DomainName = result.DomainName, DisplayName = result.DisplayName, Status = result.Status,
            StatusReason = result.StatusReason, ResultsSummary = result.ResultsSummary, rejected = result.rejected,
            rejects = result.rejects and report.safe(result.rejects), rows = result.rows, bytes = result.bytes,
-           seconds = result.seconds, DataExpiry = result.DataExpiry }
+           seconds = result.seconds, DataExpiry = result.DataExpiry, segment = result.segment }
 end
 
 local function start(options, command)
@@ -159,6 +165,8 @@ local function check_options(options)
   if problem then return cli.usage("import", "--name " .. problem) end
   problem = options.run_key and job.problem_of_run_key(options.run_key)
   if problem then return cli.usage("import", "--run-key " .. problem) end
+  problem = options.segment and segment.problem_of_name(options.segment)
+  if problem then return cli.usage("import", "--segment " .. problem) end
   for _, pair in ipairs { { "full", "only_changed" }, { "gone", "only_changed" }, { "replace_segment", "segment" } } do
     if options[pair[1]] and not options[pair[2]] then
       return cli.usage("import", ("--%s needs --%s"):format(pair[1]:gsub("_", "-"), (pair[2]:gsub("_", "-"))))

@@ -50,7 +50,8 @@ local function text_of(map)
 end
 
 function fingerprint.of_mapping(map)
-  return "md5:" .. require("upjob.native.upload").digest(text_of(map))
+  local segment = map.segment and "\n-- segment: " .. map.segment or ""
+  return "md5:" .. require("upjob.native.upload").digest(text_of(map.base or map) .. segment)
 end
 
 --- Whether the text of a mapping (map:to_lua()) is all of it: nothing in it is a function of a script, or a file beside one.

@@ -7,6 +7,7 @@ local outcome_of = require "upjob.outcome"
 local recorded = require "upjob.recorded"
 local rejects = require "upjob.rejects"
 local report = require "upjob.report"
+local segment = require "upjob.segment"
 local system = require "upjob.native.system"
 local timeline = require "upjob.timeline"
 
@@ -96,6 +97,10 @@ local function notes(run)
     list[#list + 1] = ("%s emptied, as the mapping says of what is invalid."):format(report.plural(checked.blanked, "value"))
   end
   local result = run.result
+  if result and result.segment then
+    local size, why = table.unpack(segment.lines(result.segment, result.DataExpiry))
+    list[#list + 1], list[#list + 2] = "Segment " .. size .. ".", why
+  end
   if result and (result.Status == "SUCCEEDED" or result.Status == "PARTIALLY_SUCCEEDED") then
     list[#list + 1] = report.expiry(result)
   end

@@ -11,6 +11,7 @@ local rejects = require "upjob.rejects"
 local report = require "upjob.report"
 local run = require "upjob.run"
 local run_key = require "upjob.run_key"
+local segment = require "upjob.segment"
 local sources = require "upjob.sources"
 local steps = require "upjob.steps"
 
@@ -156,6 +157,7 @@ function job.import(options)
   check_needs(options, "replace_segment", "segment")
   check_name("name", options.name and job.problem_of_name(options.name, job.NAME_MAX))
   check_name("run_key", options.run_key and job.problem_of_run_key(options.run_key))
+  check_name("segment", options.segment and segment.problem_of_name(options.segment))
   local list, ok, err
   files, err = sources.expand(files)
   if not files then return nil, err end
@@ -169,6 +171,10 @@ function job.import(options)
     run.refused({ client = options.client, domain = options.domain, file = files[1], files = files, report_file = options.report,
                   command = options.command, dry_run = options.dry_run, ordinal = ordinal }, opened)
     return nil, opened
+  end
+  if options.segment then
+    map, err = segment.apply(map, options.segment)
+    if not map then return nil, err end
   end
   local self = { client = options.client, domain = options.domain, file = files[1], files = files, sources = list, mapping = map,
                  opened = opened,

@@ -180,6 +180,22 @@ function mapping.is(value)
   return getmetatable(value) == map
 end
 
+--- A copy of the mapping that gives every profile this value as well: map | nil, the field that goes there already with another.
+function map:with_constant(target, value)
+  local fields, used = table.move(self.fields, 1, #self.fields, 1, {}), {}
+  for _, f in ipairs(fields) do
+    if f.target == target and not (#f.columns == 0 and f.constant == value) then return nil, f end
+    if f.target == target then return self end
+    used[f.key] = true
+  end
+  local added = mapping_field.new { columns = {}, constant = value, content_type = "STRING", target = target }
+  added.key = give_key(added, used)
+  fields[#fields + 1] = added
+  local copy = { base = self, fields = fields }
+  for name, of_self in pairs(self) do copy[name] = copy[name] or of_self end
+  return setmetatable(copy, map)
+end
+
 --- Fields as CreateUploadJob takes them. `sources` has the column of the file that is sent by field key, where it is not the
 --- field's own.
 function map:api_fields(sources)

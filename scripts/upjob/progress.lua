@@ -81,7 +81,8 @@ end
 
 local DOING = { check = function(p) return ("checking, %s"):format(report.plural(p.rows, "row")), p.done, p.total end,
                 mend = function(p) return ("making parts, %s"):format(report.plural(p.rows, "row")), p.done, p.total end,
-                upload = function(p) return "uploading", p.done, p.total end, parts = words_of_parts }
+                upload = function(p) return "uploading", p.done, p.total end, parts = words_of_parts,
+                measure = function() return "counting the segment's profiles" end }
 
 --- Shows a run's events until it ends.
 function progress:follow(run)

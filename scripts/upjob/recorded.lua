@@ -75,7 +75,7 @@ local function row_of(run)
     run_key = run.run_key, script = shell.script and absolute(shell.script), arguments = arguments_of(),
     directory = absolute("."), file = file_text(run.file), file_fingerprint = fingerprint.look_all(run.files or { run.file }),
     mapping_file = map and map.file and absolute(map.file),
-    mapping = map and not map.file and fingerprint.is_plain(map) and map:to_lua() or nil,
+    mapping = map and not map.file and fingerprint.is_plain(map) and (map.base or map):to_lua() or nil,
     mapping_fingerprint = map and run.mapping_fingerprint, domain = run.domain,
     display_name = run.request and run.request.DisplayName, options = options_of(run),
   }

@@ -36,6 +36,23 @@ local function put(run, result)
            note = "to the URL and under the key that GetUploadJobPath gives" }
 end
 
+-- Before the first job.
+local function add_segment(add, run)
+  local segment = require "upjob.segment"
+  local request = segment.request(run.domain, run.segment)
+  local named = { DomainName = run.domain, SegmentDefinitionName = request.SegmentDefinitionName }
+  add("GetSegmentDefinition", named)
+  if run.replace_segment then add("DeleteSegmentDefinition", named, "when there is another one of that name") end
+  add("CreateSegmentDefinition", request, "when there is none")
+end
+
+-- After the end.
+local function add_estimate(add, run)
+  local groups = require("upjob.segment").request(run.domain, run.segment).SegmentGroups
+  add("CreateSegmentEstimate", { DomainName = run.domain, SegmentQuery = groups }, "of how many profiles the segment has")
+  add("GetSegmentEstimate", { DomainName = run.domain, EstimateId = SOME_JOB }, "again and again, until it is known")
+end
+
 --- The requests of a run whose check is done, in their order: a list | nil, err. Each has operation ("upload" is the PUT of the
 --- file), method, path, and where there are any query, body (JSON as it is sent), headers (a list of names and values), note,
 --- bytes, file (when it is sent as it stands). `embedded`: a domain that is not there would be made.
@@ -51,6 +68,7 @@ function rehearsal.requests(run, embedded)
     add("GetDomain", of_domain)
     add("CreateDomain", rehearsal.domain_request(run), "when there is no such domain")
   end
+  if run.segment then add_segment(add, run) end
   if run.key_given then
     add("ListUploadJobs", lookup.request(run), "for a job that has the run key already"
       .. (embedded and "" or "; again after 5 seconds, when there is none"))
@@ -60,6 +78,7 @@ function rehearsal.requests(run, embedded)
   list[#list + 1] = put(run, run.checked)
   add("StartUploadJob", of_job)
   add("GetUploadJob", of_job, "again and again, until the job has ended")
+  if run.segment then add_estimate(add, run) end
   if err then return nil, err end
   return list
 end

@@ -7,6 +7,7 @@ local lookup = require "upjob.lookup"
 local mapping = require "upjob.mapping"
 local recorded = require "upjob.recorded"
 local replies = require "upjob.replies"
+local segment = require "upjob.segment"
 local system = require "upjob.native.system"
 
 local resuming = {}
@@ -65,6 +66,7 @@ local function prepare(run)
   local row = run.known.row
   if not run.mapping then
     local map, err = mapping_of(row)
+    if map and run.segment then map, err = segment.apply(map, run.segment) end
     if not map then return refuse(run, "%s", tostring(err)) end
     run.mapping = map
     run.request = job_request(run, row.display_name)

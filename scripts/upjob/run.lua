@@ -58,6 +58,11 @@ local function result_of(self, reply)
   }
 end
 
+local function with_segment(self, result)
+  result.segment = result.segment or self.segment_told
+  return result
+end
+
 -- Says, when the service takes its time, that the program is still there: a function that ends it.
 local function tell_stopping(self)
   if log.level() == "error" then return function() end end
@@ -173,7 +178,7 @@ local function begin(self, steps)
       traceback = not errors.is(err) and debug.traceback(tostring(err), 2)
       return err
     end)
-    if ok then finish(self, result_of(self, reply)) else fail(self, err, traceback) end
+    if ok then finish(self, with_segment(self, result_of(self, reply))) else fail(self, err, traceback) end
   end)
   return self
 end

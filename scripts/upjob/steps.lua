@@ -7,13 +7,13 @@ local fingerprint = require "upjob.fingerprint"
 local max_failed = require "upjob.max_failed"
 local lookup = require "upjob.lookup"
 local native = require "upjob.native.task"
+local own_domain = require "upjob.own_domain"
 local parts = require "upjob.parts"
 local parts_plan = require "upjob.parts_plan"
 local recorded = require "upjob.recorded"
 local rehearsal = require "upjob.rehearsal"
 local rejects = require "upjob.rejects"
 local replies = require "upjob.replies"
-local report = require "upjob.report"
 local resuming = require "upjob.resuming"
 local segment = require "upjob.segment"
 local system = require "upjob.native.system"
@@ -145,21 +145,6 @@ local function persist(self, step)
   end
 end
 
--- In the embedded service a domain that is not there is made; elsewhere that is for the service to say.
-local function ensure_domain(self)
-  if not self.client.embedded then return true end
-  local domain, err = self.client:get_domain { DomainName = self.domain }
-  if domain or err.status ~= 404 then return domain, err end
-  local made
-  made, err = self.client:create_domain(rehearsal.domain_request(self))
-  -- Another import may have made it meanwhile.
-  if not made and err.status == 400 then return self.client:get_domain { DomainName = self.domain } end
-  if made and require("upjob.log").level() ~= "error" then
-    report.say(("domain %s did not exist in the embedded service: created"):format(self.domain))
-  end
-  return made, err
-end
-
 -- Takes a job that was made for this run, by another process or by a call whose answer was lost.
 local function adopt(self, job)
   self.job_id, self.started = job.JobId, job.Status ~= "CREATED"
@@ -206,7 +191,7 @@ end
 function steps.create(self)
   if self.job_id or self.parts then return end
   self.step = "create"
-  must(ensure_domain(self))
+  own_domain.ensure(self)
   recorded.step(self, "create", "begin")
   self.job_id = may_be_there(self) and find_earlier(self) or must(persist(self, create_once))
   self.created_at = system.time()
