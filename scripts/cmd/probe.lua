@@ -10,10 +10,10 @@ local function what_is_made(options, between)
   local large = options.large and 2 or 0
   return table.concat({
     ("It makes up to %d upload jobs (%d when all is as inferred), some 20 profiles (AccountNumber upjob-probe-…)"):format(
-      probe.MOST_JOBS + large, probe.JOBS + large) .. " and a segment definition.",
+      probe.MOST_JOBS + large, probe.JOBS + large) .. " and four segment definitions.",
     options.large and ("Two of the files have some %s, the others less than 10 kB."):format(report.bytes(options.large))
       or "No file has more than 10 kB.",
-    "At the end the profiles and the segment are deleted; profiles that cannot be deleted vanish after a day.",
+    "At the end the profiles and the segments are deleted; profiles that cannot be deleted vanish after a day.",
     "The upload jobs stay in the domain's list, because the API deletes none. No other profile or job is touched.",
   }, between)
 end
@@ -57,7 +57,10 @@ local function left_text(left)
     text = text .. (left.profiles and " and " .. report.plural(left.profiles, "profile") or " and its profiles")
       .. ", which vanish after a day"
   end
-  if left.segment then text = text .. " and the segment definition " .. left.segment end
+  if #left.segments > 0 then
+    text = ("%s and %s %s"):format(text, #left.segments == 1 and "the segment definition" or "the segment definitions",
+      table.concat(left.segments, ", "))
+  end
   return text .. (left.why and (" (%s)"):format(left.why) or "")
 end
 

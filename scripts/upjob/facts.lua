@@ -48,6 +48,10 @@ local list = {
   { "same-key-later", "A record updates the profile that an earlier job made under its key." },
   { "empty-cell", "An empty cell leaves the stored value as it is." },
   { "segment", "A segment can select on a custom attribute that an import has set." },
+  { "segment-name-taken", "Creating a segment definition whose name is taken is a BadRequestException (400)." },
+  { "segment-case", "Values of a segment's conditions are compared as they are written, case and all." },
+  { "segment-exclusive", "EXCLUSIVE holds for a profile that has no value at all." },
+  { "segment-attributes", "Several attributes in one dimension of a segment must all hold." },
 }
 
 local facts = { list = {}, sentence = {} }
@@ -55,11 +59,7 @@ local facts = { list = {}, sentence = {} }
 for i, row in ipairs(list) do
   facts.list[i], facts.sentence[row[1]] = row[1], row[2]
 end
--- For rehearsals only: what the probe does not look at.
-facts.sentence["segment-case"] = "Values of a segment's conditions are compared as they are written."
-facts.sentence["segment-exclusive"] = "EXCLUSIVE holds for a profile that has no value."
-facts.sentence["segment-attributes"] = "Several attributes in one dimension of a segment must all hold."
-facts.sentence["segment-name-taken"] = "A segment definition whose name is taken is a BadRequestException (400)."
+-- For rehearsals only: no two runs of the real service agree on it.
 facts.sentence["queue-seconds"] = "A started job waits that long before its first record is looked at."
 
 --- What the embedded service can be told with --fact, a line each: "name=inferred|other  sentence".

@@ -1,6 +1,6 @@
 --- upjob.probe: checks what is inferred of the real service on a domain: a handful of tiny jobs, and a verdict a fact.
 -- This file has the probe itself: its calls, its jobs, its verdicts, what it leaves. What is checked, and how, is in
--- probe_jobs.lua, probe_records.lua, probe_mapping.lua and probe_limits.lua.
+-- probe_jobs.lua, probe_records.lua, probe_mapping.lua, probe_segments.lua and probe_limits.lua.
 local errors = require "upjob.errors"
 local exit = require "upjob.exit"
 local facts = require "upjob.facts"
@@ -294,21 +294,27 @@ function probe:stop_jobs()
 end
 
 -- nil, or the error that it is left for.
-local function delete_segment(self)
-  if not self.segment then return nil end
-  local _, err = self:try("delete_segment_definition", { SegmentDefinitionName = self.segment })
-  self.segment = err and self.segment
-  return err
+local function delete_segments(self)
+  local left, why = {}, nil
+  for _, name in ipairs(self.segments) do
+    local _, err = self:try("delete_segment_definition", { SegmentDefinitionName = name })
+    if err then
+      table.insert(left, name)
+      why = why or err
+    end
+  end
+  self.segments = left
+  return why
 end
 
 --- Cleans up as far as the API allows: what is left behind.
 function probe:clean_up()
   local left = self:stop_jobs()
-  local segment_error = delete_segment(self)
+  local segment_error = delete_segments(self)
   local ok, profiles, refusal = pcall(delete_profiles, self)
   if not ok and (not errors.is(profiles) or profiles.code == "Interrupted") then error(profiles, 0) end
   left.profiles = ok and profiles or nil
-  left.segment = self.segment
+  left.segments = self.segments
   local why = not ok and profiles or refusal or segment_error
   left.why = why and tostring(why)
   return left
@@ -322,7 +328,7 @@ function probe.new(options)
     client = options.client, domain = options.domain, settle = options.settle, timeout = options.timeout,
     large = options.large, rates = options.rates, say = options.say, on_interrupt = options.interrupted,
     prefix = ("upjob-probe-%04x%04x%04x"):format(math.random(0, 65535), math.random(0, 65535), os.time() & 65535),
-    verdicts = {}, jobs = {}, keys = {}, files = 0,
+    verdicts = {}, segments = {}, jobs = {}, keys = {}, files = 0,
   }, probe)
 end
 
@@ -382,7 +388,7 @@ end
 function probe:interrupted()
   self:on_interrupt()
   local left = self:stop_jobs()
-  delete_segment(self)
+  delete_segments(self)
   if #left.jobs == 0 then return end
   local word = #left.running == 0 and "are stopped" or "are stopped, but for those named here"
   self.say(("interrupted: the probe's %d jobs %s; profiles that they made vanish after a day (AccountNumber %s-…)"):format(

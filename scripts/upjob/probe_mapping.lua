@@ -1,9 +1,13 @@
 --- What the probe checks of mappings, and of the attributes that they fill. All is tried in one job; where that fails, each
 -- thing in a job of its own, so that one tells which it was.
 local probe = require "upjob.probe"
+local segments = require "upjob.probe_segments"
+
+-- What needs a profile with a custom attribute.
+local OF_ATTRIBUTE = table.move(segments.facts, 1, #segments.facts, 2, { "attribute-search" })
 
 local mapping = {
-  facts = { "source-macro", "attribute-target", "unique-key", "many-fields", "attribute-search", "segment" },
+  facts = table.move(OF_ATTRIBUTE, 1, #OF_ATTRIBUTE, 5, { "source-macro", "attribute-target", "unique-key", "many-fields" }),
 }
 
 local ATTRIBUTE = "upjob_probe"
@@ -107,41 +111,12 @@ local function judge_search(self, profile)
   self:judge("attribute-search", is_found, ("not found within %g s"):format(self.settle))
 end
 
-local function has_operation(err)
-  return err.status ~= 501 and err.status ~= 403
-end
-
-local function judge_segment(self, profile)
-  local dimension = { ProfileAttributes = { Attributes = {
-    [ATTRIBUTE] = { DimensionType = "INCLUSIVE", Values = { self.prefix } } } } }
-  local made, err = self:try("create_segment_definition", {
-    SegmentDefinitionName = self.prefix, DisplayName = self.prefix,
-    SegmentGroups = { Include = "ALL", Groups = { { Type = "ALL", Dimensions = { dimension } } } },
-  })
-  if not made then
-    if has_operation(err) then
-      self:judge("segment", false, "refused: " .. tostring(err))
-    else
-      self:skip("segment", tostring(err))
-    end
-    return
-  end
-  self.segment = self.prefix
-  local function look()
-    local reply = self:call("get_segment_membership", { SegmentDefinitionName = self.prefix, ProfileIds = { profile.ProfileId } })
-    return reply.Profiles and reply.Profiles[1] and reply.Profiles[1].QueryResult
-  end
-  local result = probe.until_true(self.settle, look, function(seen) return seen == "PRESENT" end)
-  self:judge("segment", result == "PRESENT", ("the profile is %s in the segment after %g s"):format(result or "not told of",
-    self.settle))
-end
-
 local function judge_attribute(self, profile)
   if not profile or self.verdicts["attribute-target"].verdict ~= "held" then
     probe.give_up("there is no profile with a custom attribute")
   end
   self:scenario({ "attribute-search" }, judge_search, profile)
-  self:scenario({ "segment" }, judge_segment, profile)
+  self:scenario(segments.facts, segments.judge, profile, ATTRIBUTE)
 end
 
 -- ---- the whole ----
@@ -162,7 +137,7 @@ function mapping.judge(self)
       end)
     end
   end
-  self:scenario({ "attribute-search", "segment" }, judge_attribute, with_attribute)
+  self:scenario(OF_ATTRIBUTE, judge_attribute, with_attribute)
 end
 
 return mapping
