@@ -162,6 +162,62 @@ async function searches(call) {
   });
 }
 
+async function segments(call) {
+  const SegmentGroups = { Include: "ALL", Groups: [{ Type: "ANY", Dimensions: [{ ProfileAttributes: {
+    Attributes: { id: { DimensionType: "INCLUSIVE", Values: ["k3", "k4"] } } } }] }] };
+  const named = { DomainName: "acme", SegmentDefinitionName: "two" };
+  const segment = { ...named, DisplayName: "Two – Zoë", Description: "two of them", SegmentGroups, Tags: { team: "crm" } };
+  let EstimateId;
+  await check("CreateSegmentDefinition", async () => {
+    const { CreatedAt, DisplayName, Tags } = await call("CreateSegmentDefinition", segment);
+    same("reply", [CreatedAt instanceof Date, DisplayName, Tags], [true, segment.DisplayName, segment.Tags]);
+  });
+  await check("CreateSegmentDefinition of a name that is taken: BadRequestException", async () => {
+    isError(call, await refusal(call("CreateSegmentDefinition", segment)), "BadRequestException", 400);
+  });
+  await check("GetSegmentDefinition gives back what was created", async () => {
+    const reply = await call("GetSegmentDefinition", named);
+    same("reply", [reply.SegmentGroups, reply.SegmentType, reply.Description], [SegmentGroups, "CLASSIC", segment.Description]);
+  });
+  await check("CreateSegmentEstimate", async () => {
+    const reply = await call("CreateSegmentEstimate", { DomainName: "acme", SegmentQuery: SegmentGroups });
+    same("status", reply.StatusCode, 200);
+    ({ EstimateId } = reply);
+  });
+  await check("GetSegmentEstimate, and the estimate ends", async () => {
+    let reply;
+    for (const until = Date.now() + 60000; Date.now() < until;) {
+      reply = await call("GetSegmentEstimate", { DomainName: "acme", EstimateId });
+      if (reply.Status !== "RUNNING") break;
+      await new Promise(resolve => setTimeout(resolve, 20));
+    }
+    same("estimate", [reply.Status, reply.Estimate, reply.EstimateId], ["SUCCEEDED", "2", EstimateId]);
+  });
+  await check("GetSegmentMembership", async () => {
+    const missing = "0123456789abcdef0123456789abcdef", ids = [];
+    for (const id of ["k3", "k5"])
+      ids.push((await call("SearchProfiles", { DomainName: "acme", KeyName: "id", Values: [id] })).Items[0].ProfileId);
+    const reply = await call("GetSegmentMembership", { ...named, ProfileIds: [...ids, missing] });
+    same("results", reply.Profiles.map(item => item.QueryResult), ["PRESENT", "ABSENT"]);
+    same("profile", reply.Profiles[0].Profile.EmailAddress, "user3@example.com");
+    same("failures", reply.Failures.map(item => item.ProfileId), [missing]);
+    same("LastComputedAt is a Date", reply.LastComputedAt instanceof Date, true);
+  });
+  await check("ListSegmentDefinitions, in pages of the SDK's paginator", async () => {
+    for (const name of ["a", "b"]) await call("CreateSegmentDefinition", { ...segment, SegmentDefinitionName: name });
+    const pages = await pagesOf(sdk.paginateListSegmentDefinitions, call, { DomainName: "acme" }, 2);
+    same("names", pages.map(page => page.map(item => item.SegmentDefinitionName)), [["a", "b"], ["two"]]);
+  });
+  await check("DeleteSegmentDefinition", async () => {
+    await call("DeleteSegmentDefinition", named);
+    isError(call, await refusal(call("GetSegmentDefinition", named)), "ResourceNotFoundException", 404);
+  });
+  await check("a SegmentSqlQuery: 501 NotImplementedException", async () => {
+    const error = await refusal(call("CreateSegmentEstimate", { DomainName: "acme", SegmentSqlQuery: "SELECT 1" }));
+    isError(call, error, "NotImplementedException", 501);
+  });
+}
+
 async function errors(call, url) {
   const missing = "0123456789abcdef0123456789abcdef";
   for (const [operation, params] of [["GetDomain", {}], ["DeleteDomain", {}], ["ListUploadJobs", {}], ["CreateUploadJob", job],
@@ -180,9 +236,9 @@ async function errors(call, url) {
     isError(call, await refusal(call("CreateUploadJob", { ...job, DataExpiry: 1099 })), "BadRequestException", 400);
   });
   await check("an operation that is not built in: 501 NotImplementedException, named", async () => {
-    const error = await refusal(call("ListSegmentDefinitions", { DomainName: "acme" }));
+    const error = await refusal(call("ListEventTriggers", { DomainName: "acme" }));
     isError(call, error, "NotImplementedException", 501);
-    same("named", error.message.includes("ListSegmentDefinitions"), true);
+    same("named", error.message.includes("ListEventTriggers"), true);
   });
   for (const [accessKeyId, secretAccessKey, name] of [["other", "local", "UnrecognizedClientException"],
     ["local", "other", "InvalidSignatureException"]])
@@ -212,6 +268,7 @@ await withService([], async url => {
   await domains(call);
   await imports(call);
   await searches(call);
+  await segments(call);
   await errors(call, url);
 });
 await badDays();

@@ -118,6 +118,41 @@ def test_searches():
     assert [len(page["Items"]) for page in pages] == [4, 4, 1]
 
 
+GROUPS = {"Include": "ALL", "Groups": [{"Type": "ANY", "Dimensions": [{"ProfileAttributes": {
+    "Attributes": {"id": {"DimensionType": "INCLUSIVE", "Values": ["k0", "k1"]}}}}]}]}
+SEGMENT = {"DomainName": "acme", "SegmentDefinitionName": "two", "DisplayName": "Two – Zoë", "SegmentGroups": GROUPS}
+
+
+def test_segments():
+    """the seven operations of segments: a definition, its estimate and its members, and the end of it"""
+    made = client.create_segment_definition(**SEGMENT, Description="two of them", Tags={"team": "crm"})
+    assert is_now(made["CreatedAt"]) and made["Tags"] == {"team": "crm"}, made
+    got = client.get_segment_definition(DomainName="acme", SegmentDefinitionName="two")
+    assert (got["SegmentGroups"], got["SegmentType"], got["DisplayName"]) == (GROUPS, "CLASSIC", "Two – Zoë"), got
+    assert got["SegmentDefinitionArn"] == made["SegmentDefinitionArn"] and got["CreatedAt"] == made["CreatedAt"]
+    refused("BadRequestException", 400, client.create_segment_definition, **SEGMENT)
+    asked = client.create_segment_estimate(DomainName="acme", SegmentQuery=GROUPS)
+    assert asked["StatusCode"] == 200, asked
+    until = time.monotonic() + 60
+    while (estimate := client.get_segment_estimate(DomainName="acme", EstimateId=asked["EstimateId"]))["Status"] == "RUNNING":
+        assert time.monotonic() < until, estimate
+        time.sleep(0.02)
+    assert (estimate["Status"], estimate["Estimate"]) == ("SUCCEEDED", "2"), estimate
+    ids = [client.search_profiles(DomainName="acme", KeyName="id", Values=[key])["Items"][0]["ProfileId"] for key in ("k0", "k2")]
+    reply = client.get_segment_membership(DomainName="acme", SegmentDefinitionName="two", ProfileIds=[*ids, MISSING])
+    assert [item["QueryResult"] for item in reply["Profiles"]] == ["PRESENT", "ABSENT"] and is_now(reply["LastComputedAt"]), reply
+    assert reply["Profiles"][0]["Profile"]["Attributes"] == {"id": "k0"}, reply
+    assert [item["ProfileId"] for item in reply["Failures"]] == [MISSING], reply
+    for name in ("a", "b"):
+        client.create_segment_definition(**{**SEGMENT, "SegmentDefinitionName": name})
+    pages = list(client.get_paginator("list_segment_definitions").paginate(DomainName="acme", PaginationConfig={"PageSize": 2}))
+    assert [[item["SegmentDefinitionName"] for item in page["Items"]] for page in pages] == [["a", "b"], ["two"]], pages
+    client.delete_segment_definition(DomainName="acme", SegmentDefinitionName="two")
+    refused("ResourceNotFoundException", 404, client.get_segment_definition, DomainName="acme", SegmentDefinitionName="two")
+    refused("ResourceNotFoundException", 404, client.get_segment_estimate, DomainName="acme", EstimateId=MISSING)
+    refused("NotImplementedException", 501, client.create_segment_estimate, DomainName="acme", SegmentSqlQuery="SELECT 1")
+
+
 def test_resource_not_found():
     """what is missing is a ResourceNotFoundException, in every operation"""
     of_job = [client.get_upload_job, client.get_upload_job_path, client.start_upload_job, client.stop_upload_job]
@@ -146,7 +181,7 @@ def test_other_errors():
             refused(name, status, client_of(service).get_domain, DomainName="acme")
     refused("UnrecognizedClientException", 403, client_of(local, key="other").list_domains)
     refused("InvalidSignatureException", 403, client_of(local, secret="other").list_domains)
-    refused("NotImplementedException", 501, client.list_segment_definitions, DomainName="acme")
+    refused("NotImplementedException", 501, client.list_event_triggers, DomainName="acme")
 
 
 def test_retries():
