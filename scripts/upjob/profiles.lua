@@ -60,8 +60,9 @@ end
 -- first call. mfa_token is the code for a profile with mfa_serial (or UPJOB_MFA_TOKEN). embedded=true uses the service inside
 -- this process.
 -- rates = { create_upload_job = 2 } is in calls a second, by operation: a call beyond it waits for its turn. Creating, starting
--- and stopping upload jobs, creating and deleting segments, begins with 1, reading either with 5, any other operation (and a server
--- on this machine) without a limit; a service that throttles lowers the rate for a while. rates = false: no limit to begin with.
+-- and stopping upload jobs, creating and deleting segments, begins with 1, reading either with 5, any other operation (and a
+-- server on this machine) without a limit; a service that throttles lowers the rate for a while. rates = false: no limit to
+-- begin with.
 function profiles.client(options)
   if options ~= nil and type(options) ~= "table" then
     error(("profiles.client: a table of options is needed, not a %s"):format(type(options)), 2)
