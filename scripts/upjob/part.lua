@@ -35,7 +35,8 @@ end
 
 --- What ends the DisplayName of a part: the key of its import, its number, and what its bytes are.
 function part.key(import, item)
-  return ("%s-%d-%s"):format(import.run_key, item.number, item.md5 and part.digits(item.md5) or "<digest>")
+  local is_known = item.md5 and import.run_key ~= run_key.SOME
+  return ("%s-%d-%s"):format(import.run_key, item.number, is_known and part.digits(item.md5) or "<digest>")
 end
 
 --- The request that makes the job of a part.

@@ -20,6 +20,13 @@ end
 
 parts.takes_bytes = ("a size from %d to %d bytes, such as 500M"):format(parts.LEAST_BYTES, parts.MOST_BYTES)
 
+--- Bytes of all parts.
+function parts.bytes(run)
+  local bytes = 0
+  for _, item in ipairs(run.parts) do bytes = bytes + (item.bytes or 0) end
+  return bytes
+end
+
 --- How a check splits what it makes of a file: as checking.run takes it. `slots`: parts that are written at once.
 function parts.split(run, slots)
   return { salt = run.run_key, part_bytes = run.part_bytes, slots = run.dry_run and 1 or slots }

@@ -48,7 +48,8 @@ end
 function parts_result.reply(run)
   local status = status_of(run)
   return { Status = status, StatusReason = reason_of(run, status), ResultsSummary = summary_of(run),
-           DisplayName = run.request and run.request.DisplayName, DataExpiry = extreme(run, "DataExpiry", math.max),
+           DisplayName = run.request and run.request.DisplayName or run.known and run.known.row.display_name,
+           DataExpiry = extreme(run, "DataExpiry", math.max),
            CreatedAt = extreme(run, "CreatedAt", math.min), CompletedAt = extreme(run, "CompletedAt", math.max) }
 end
 

@@ -25,14 +25,13 @@ local function call(name, params, note)
   return request
 end
 
--- What is sent to the URL that the service signs, which may ask for a Content-Type too.
-local function put(run, result)
-  local bytes = result.outgoing_fd and result.outgoing_bytes or result.bytes
-  local headers = { { "Content-Length", ("%d"):format(bytes) }, { "Content-MD5", result.md5 },
+-- What is sent to the URL that the service signs, which may ask for a Content-Type too. `file`: when it is sent as it stands.
+local function put(bytes, md5, file)
+  local headers = { { "Content-Length", ("%d"):format(bytes) }, { "Content-MD5", md5 or "<digest>" },
                     { SSE .. "algorithm", "AES256" }, { SSE .. "key", SECRET }, { SSE .. "key-MD5", SECRET } }
   if bytes >= EXPECT_FROM then headers[#headers + 1] = { "Expect", "100-continue" } end
   return { operation = "upload", method = "PUT", path = "<Url>", headers = headers, bytes = bytes,
-           file = file_facts.as_it_stands(result) and run.file or nil,
+           file = file,
            note = "to the URL and under the key that GetUploadJobPath gives" }
 end
 
@@ -53,8 +52,22 @@ local function add_estimate(add, run)
   add("GetSegmentEstimate", { DomainName = run.domain, EstimateId = SOME_JOB }, "again and again, until it is known")
 end
 
---- The requests of a run whose check is done, in their order: a list | nil, err. Each has operation ("upload" is the PUT of the
---- file), method, path, and where there are any query, body (JSON as it is sent), headers (a list of names and values), note,
+-- What is sent of a run that has no parts, or of each part: { { request =, put =, part = number or nil }, … }
+local function sendings(run)
+  local checked, list = run.checked, {}
+  if not run.parts then
+    local bytes = checked.outgoing_fd and checked.outgoing_bytes or checked.bytes
+    return { { request = run.request, put = put(bytes, checked.md5, file_facts.as_it_stands(checked) and run.file or nil) } }
+  end
+  for i, item in ipairs(run.parts) do
+    list[i] = { request = require("upjob.part").request(run, item), part = item.number,
+                put = put(item.bytes, (item.whole or run.key_given) and item.md5, item.as_it_stands and item.source.file or nil) }
+  end
+  return list
+end
+
+--- The requests of a run whose check is done, in their order: a list | nil, err. Each has part where it is that of one, operation
+--- ("upload" is the PUT of the file), method, path, and where there are any query, body (JSON as it is sent), headers (a list of names and values), note,
 --- bytes, file (when it is sent as it stands). `embedded`: a domain that is not there would be made.
 function rehearsal.requests(run, embedded)
   local of_domain, of_job = { DomainName = run.domain }, { DomainName = run.domain, JobId = SOME_JOB }
@@ -73,11 +86,15 @@ function rehearsal.requests(run, embedded)
     add("ListUploadJobs", lookup.request(run), "for a job that has the run key already"
       .. (embedded and "" or "; again after 5 seconds, when there is none"))
   end
-  add("CreateUploadJob", run.request)
-  add("GetUploadJobPath", of_job)
-  list[#list + 1] = put(run, run.checked)
-  add("StartUploadJob", of_job)
-  add("GetUploadJob", of_job, "again and again, until the job has ended")
+  for _, sending in ipairs(sendings(run)) do
+    local before = #list
+    add("CreateUploadJob", sending.request)
+    add("GetUploadJobPath", of_job)
+    list[#list + 1] = sending.put
+    add("StartUploadJob", of_job)
+    add("GetUploadJob", of_job, "again and again, until the job has ended")
+    for i = before + 1, #list do list[i].part = sending.part end
+  end
   if run.segment then add_estimate(add, run) end
   if err then return nil, err end
   return list

@@ -40,20 +40,49 @@ local function add_request(lines, number, request, paint)
   end
 end
 
+-- Parts differ from the first in little more than their names.
+local function add_part(lines, requests, first, paint)
+  local words, bytes, name = {}, 0, nil
+  for i = first, #requests do
+    local request = requests[i]
+    if request.part ~= requests[first].part then break end
+    words[#words + 1] = request.operation
+    bytes = request.bytes or bytes
+    name = name or request.body and json.decode(request.body).DisplayName
+  end
+  lines[#lines + 1] = paint("bold", ("Part %d: %s"):format(requests[first].part, report.safe(name or "")))
+  add_indented(lines, ("%s, %s"):format(report.bytes(bytes), table.concat(words, ", ")))
+end
+
+-- Of how many files and parts it is.
+local function file_line(result)
+  local what = result.files and report.plural(#result.files, "file")
+    or report.safe(result.file == "-" and "standard input" or result.file)
+  local parts = result.parts and (", in %s"):format(report.plural(result.parts, "part")) or ""
+  return ("  %s %s: %s of %s, %s%s"):format(result.files and "files    " or "file     ", what,
+    report.count(result.rows - result.rejected), report.plural(result.rows, "row"), report.bytes(result.bytes), parts)
+end
+
 --- Lines for a person.
 function rehearsal_report.lines(result, paint)
   local url, why = endpoint()
   local lines = { paint("bold", "Dry run: nothing was sent."),
-                  ("  file      %s: %s of %s, %s"):format(report.safe(result.file == "-" and "standard input" or result.file),
-                    report.count(result.rows - result.rejected), report.plural(result.rows, "row"), report.bytes(result.bytes)),
+                  file_line(result),
                   ("  domain    %s"):format(report.safe(result.DomainName)) }
   table.move(report.wrap("  endpoint  " .. report.safe(url or why), report.room(), (" "):rep(12)), 1, 9, #lines + 1, lines)
   if result.rejected > 0 then
     table.insert(lines, 3, ("  rejected  %s before sending"):format(report.plural(result.rejected, "row")))
   end
+  local part
   for i, request in ipairs(result.requests) do
-    lines[#lines + 1] = ""
-    add_request(lines, i, request, paint)
+    local later = (request.part or 1) > 1
+    if not later or request.part ~= part then lines[#lines + 1] = "" end
+    if not later then
+      add_request(lines, i, request, paint)
+    elseif request.part ~= part then
+      add_part(lines, result.requests, i, paint)
+    end
+    part = request.part
   end
   return lines
 end
@@ -67,11 +96,11 @@ function rehearsal_report.plain(result)
       headers = headers or {}
       headers[header[1]] = header[2]
     end
-    requests[i] = { operation = request.operation, method = request.method, path = request.path, query = request.query,
+    requests[i] = { part = request.part, operation = request.operation, method = request.method, path = request.path, query = request.query,
                     body = request.body, headers = headers, note = request.note, bytes = request.bytes,
                     file = request.file and report.safe(request.file) }
   end
-  return { dry_run = true, DomainName = result.DomainName, DisplayName = result.DisplayName, rows = result.rows,
+  return { dry_run = true, parts = result.parts, DomainName = result.DomainName, DisplayName = result.DisplayName, rows = result.rows,
            rejected = result.rejected, bytes = result.bytes, endpoint = (endpoint()), requests = requests }
 end
 

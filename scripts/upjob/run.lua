@@ -35,9 +35,11 @@ end
 -- Of a run that has sent nothing.
 local function dry_result_of(self)
   local checked = self.checked
+  local bytes = self.outgoing_fd and checked.outgoing_bytes or checked.bytes
+  if self.parts then bytes = parts.bytes(self) end
   return {
-    dry_run = true, DomainName = self.domain, DisplayName = self.request.DisplayName, file = self.file, rows = checked.rows,
-    rejected = self.rejected, bytes = self.outgoing_fd and checked.outgoing_bytes or checked.bytes, requests = self.requests,
+    dry_run = true, parts = self.parts and #self.parts, files = checked.files, DomainName = self.domain,
+    DisplayName = self.request.DisplayName, file = self.file, rows = checked.rows, rejected = self.rejected, bytes = bytes, requests = self.requests,
     DataExpiry = self.request.DataExpiry or report.DEFAULT_EXPIRY, seconds = rounded(system.time() - self.began),
   }
 end
