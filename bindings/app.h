@@ -87,8 +87,8 @@ int native_absolute(lua_State *L);
 /* The exit status: not 0 when what was printed could not be written. Where the reader has gone (head), nobody asks for it. */
 int end_output(int status);
 
-/* Each opens one native module: pushes its table. Those of http, credentials, profiles, upload, check, survey and notify are in
- * client.so, the journal's is in journal.so, that of metrics in metrics.so (modules.h). */
+/* Each opens one native module: pushes its table. Those of http, credentials, profiles, upload, check, changes, survey and notify
+ * are in client.so, the journal's is in journal.so, that of metrics in metrics.so (modules.h). */
 int open_native_task(lua_State *L);
 int open_native_json(lua_State *L);
 int open_native_http(lua_State *L);
@@ -99,6 +99,7 @@ int open_native_profiles(lua_State *L);
 int open_native_upload(lua_State *L);
 int open_native_csv(lua_State *L);
 int open_native_check(lua_State *L);
+int open_native_changes(lua_State *L);
 int open_native_survey(lua_State *L);
 int open_native_notify(lua_State *L);
 int open_native_local(lua_State *L);

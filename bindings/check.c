@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bindings/changes.h"
 #include "bindings/mapping.h"
 #include "bindings/wait.h"
 #include "core/loop_watch.h"
@@ -403,16 +404,36 @@ static void read_split(lua_State *L, struct check_split_plan *plan)
     read_ranges(L, split, plan);
 }
 
+/* The option "changes" of a run, in *options; false when it is absent. Its texts stay for as long as the table does. */
+static bool read_changes(lua_State *L, const char *what, struct changes_options *options)
+{
+    static const char *const known[] = {"before", "staged", "due_before", "expires", NULL};
+    lua_getfield(L, 1, "changes");
+    bool given = !lua_isnil(L, -1);
+    int index = lua_gettop(L);
+    if (given) {
+        check_options(L, index, what, known);
+        options->before = option_string(L, index, what, "before", NULL);
+        options->staged = option_string(L, index, what, "staged", NULL);
+        options->due_before = option_integer(L, index, what, "due_before", LONG_MIN, LONG_MAX, LONG_MIN);
+        options->expires = option_integer(L, index, what, "expires", LONG_MIN, LONG_MAX, KEYSET_NO_EXPIRY);
+    }
+    lua_pop(L, 1);
+    return given;
+}
+
 /* run{file or opened, mapping, encoding, strict, no_check, reject, rejects, problems, max_problems,
- *     shown, max_rows, digest, split, progress = function(bytes, total, rows) end} → result | nil, err: the tables of
+ *     shown, max_rows, digest, split, changes, select, progress = function(bytes, total, rows) end} → result | nil, err: the tables of
  *     check_results.c */
 static int native_run(lua_State *L)
 {
     static const char *const known[] = {"file",     "opened",       "mapping",  "encoding",
                                         "strict",   "no_check",     "reject",   "rejects",
-                                        "problems", "max_problems", "progress", "shown",  "max_rows", "digest", "split", NULL};
+                                        "problems", "max_problems", "progress", "shown",  "max_rows", "digest",
+                                        "split",    "changes",  "select",       NULL};
     const char *what = "check";
     struct err e;
+    struct changes_options changes = {0};
     err_clear(&e);
     lua_settop(L, 1);
     check_options(L, 1, what, known);
@@ -422,7 +443,9 @@ static int native_run(lua_State *L)
                               .max_rows = (uint64_t)option_integer(L, 1, what, "max_rows", 0, LONG_MAX, 0),
                               .reject = option_boolean(L, 1, what, "reject", false),
                               .no_check = option_boolean(L, 1, what, "no_check", false),
-                              .no_digest = !option_boolean(L, 1, what, "digest", true)};
+                              .no_digest = !option_boolean(L, 1, what, "digest", true),
+                              .changes = read_changes(L, what, &changes) ? &changes : NULL,
+                              .select = option_rows(L, 1, what, "select")};
     read_split(L, &plan.split);
     int mapping = read_mapping(L, &plan);
     struct holder *holder = take_holder(L, what, &e);

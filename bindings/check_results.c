@@ -3,6 +3,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "bindings/changes.h"
+
 static void set_integer(lua_State *L, const char *name, uint64_t value)
 {
     lua_pushinteger(L, (lua_Integer)value);
@@ -189,6 +191,26 @@ static void set_sources(lua_State *L, const struct check_result *result, const s
     lua_setfield(L, -2, "sources");
 }
 
+/* What has changed since the last import, and the lines of the rows that are to be sent. */
+static void set_changes(lua_State *L, struct check *check)
+{
+    const struct changes_counts *counts = check_result(check)->changes;
+    if (!counts)
+        return;
+    lua_createtable(L, 0, 9);
+    set_integer(L, "new", counts->new);
+    set_integer(L, "changed", counts->changed);
+    set_integer(L, "due", counts->due);
+    set_integer(L, "same", counts->same);
+    set_integer(L, "held", counts->held);
+    set_integer(L, "gone", counts->gone);
+    set_integer(L, "sent", counts->new + counts->changed + counts->due);
+    set_integer(L, "rows", counts->rows);
+    *push_rows(L) = check_take_rows(check);
+    lua_setfield(L, -2, "lines");
+    lua_setfield(L, -2, "changes");
+}
+
 /* What is to be sent: the file as it was, or a descriptor. */
 static void set_outgoing(lua_State *L, struct check *check)
 {
@@ -257,9 +279,10 @@ int push_check_result(lua_State *L, struct check *check, const struct mapping *m
     const struct check_result *result = check_result(check);
     if (result->fatal)
         return push_failure(L, result, file);
-    lua_createtable(L, 0, 20);
+    lua_createtable(L, 0, 22);
     set_integer(L, "rows", result->rows);
     set_integer(L, "unwanted", result->unwanted);
+    set_integer(L, "passed_over", result->passed_over);
     set_integer(L, "bad_rows", result->bad_rows);
     set_integer(L, "blanked", result->blanked);
     set_integer(L, "changed_rows", result->changed_rows);
@@ -275,7 +298,7 @@ int push_check_result(lua_State *L, struct check *check, const struct mapping *m
     lua_setfield(L, -2, "facts");
     set_shown(L, check);
     set_flag(L, "in_part", result->in_part);
-    set_integer(L, "passed_over", result->passed_over);
+    set_changes(L, check);
     if (result->parts)
         set_parts(L, check);
     else

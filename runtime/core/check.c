@@ -59,6 +59,7 @@ static void free_sent(struct check *check)
     rejects_free(check->rejects);
     check_list_free(check->list);
     check_keys_free(check->keys);
+    check_changes_free(check->changes);
     check_dates_free(check->dates);
     check_ahead_free(check->ahead);
     free_names(check->sent_names, check->sent_count);
@@ -156,7 +157,7 @@ static bool finish(struct check *check, struct err *err)
     check_keys_free(check->keys);
     check->keys = NULL;
     check->phase = FINISHED;
-    return !untouched || hand_spool_over(check, err);
+    return (!untouched || hand_spool_over(check, err)) && check_changes_finish(check, err);
 }
 
 static bool copy_rest(struct check *check, struct err *err)
@@ -166,15 +167,22 @@ static bool copy_rest(struct check *check, struct err *err)
     check->phase = KEYS;
     if (check->keys)
         check_keys_end(check->keys);
-    return true;
+    return check_changes_end(check, err);
 }
 
 static bool tell_keys(struct check *check, uint64_t until_ns, struct err *err)
 {
-    bool more = check->keys;
-    while (more && check_now_ns() < until_ns)
-        if (!check_keys_step(check, &more, err))
+    bool more = true;
+    while (more && check_now_ns() < until_ns) {
+        if (check_changes_busy(check)) {
+            if (!check_changes_step(check, err))
+                return false;
+            continue;
+        }
+        more = check->keys;
+        if (more && !check_keys_step(check, &more, err))
             return false;
+    }
     return more || finish(check, err);
 }
 
@@ -209,6 +217,8 @@ static void end_fatally(struct check *check, struct err *err)
     check->result.fatal = true;
     rejects_free(check->rejects);
     check->rejects = NULL;
+    check_changes_free(check->changes);
+    check->changes = NULL;
     if (check->list && check->phase != FINISHED && !check_list_finish(check, &ignored))
         check->result.problems_written = false;
     check->phase = FINISHED;

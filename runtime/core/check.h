@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/changes.h"
 #include "core/csv.h"
 #include "core/digest.h"
 #include "core/err.h"
@@ -113,6 +114,9 @@ struct check_plan {
     bool (*wants)(void *arg, const struct csv_row *row, bool *wanted, struct err *err);
     void *arg;
     struct check_split_plan split;
+    /* What has changed since the last import: found out in a pass of its own, which makes nothing to be sent. */
+    const struct changes_options *changes; /* NULL: that is not asked for */
+    struct rowset *select; /* only these rows, of the same file, are looked at; NULL: all */
 };
 
 struct check_options {
@@ -165,6 +169,7 @@ struct check_result {
     uint64_t rows; /* records after the header, those in error too, but not those that were not wanted,
                     * and not empty ones */
     uint64_t unwanted;
+    uint64_t passed_over;           /* rows that are not for this pass: they count in nothing else */
     uint64_t bad_rows;              /* in error: a row counts once, whatever is wrong with it */
     uint64_t blanked;               /* values that were invalid and were emptied */
     uint64_t changed_rows;          /* that are sent otherwise than they stand: by steps and blanks */
@@ -178,13 +183,12 @@ struct check_result {
     /* For each field of the mapping the column of what is sent that has its value; owned by the check. */
     const char *const *sources;
     /* What is to be sent, when it is not the file itself: a nameless file, mode 0600, at its start. -1
-     * otherwise. */
+     * otherwise. With plan.changes, the input where it cannot be opened again. */
     int outgoing_fd; /* owned by the check until check_take_outgoing */
     uint64_t outgoing_bytes;
     /* The parts of what is to be sent, when it is split; their descriptors are the check's until check_take_part. */
     const struct check_part *parts; /* NULL: it is not */
     size_t part_count;
-    uint64_t passed_over; /* rows that are not of these parts */
     bool mended;           /* it is not the input byte by byte, also apart from rows that are left out */
     bool rejects_written;  /* rejects_path was created or replaced, */
     bool problems_written; /* and problems_path */
@@ -192,6 +196,7 @@ struct check_result {
      * was, to be compared when it is sent. */
     char md5[DIGEST_TEXT];
     struct file_identity identity;
+    const struct changes_counts *changes; /* NULL: not asked for, or not known */
 };
 
 struct check;
@@ -218,6 +223,8 @@ const struct check_result *check_result(const struct check *check);
 struct csv_reader *check_reader(struct check *check);
 /* The first rows of that fate, in order; owned by the check. */
 size_t check_shown_rows(const struct check *check, enum check_fate fate, const struct check_shown_row **rows);
+/* Hands the rows to the caller that are to be sent because of what has changed; NULL when that was not asked for. */
+struct rowset *check_take_rows(struct check *check);
 /* Hands the outgoing descriptor to the caller, who closes it; -1 when there is none. */
 int check_take_outgoing(struct check *check);
 /* The same of a part. */

@@ -67,6 +67,14 @@ static bool add_group(struct check_keys *keys, uint64_t last, struct err *err)
     return keysort_add(keys->groups, &group, err);
 }
 
+bool check_keys_group(struct check_keys *keys, const struct changes_repeated *rows, struct err *err)
+{
+    keys->count = rows->count;
+    keys->first = rows->first;
+    keys->before_last = rows->before_last;
+    return add_group(keys, rows->last, err);
+}
+
 static bool take_entry(struct check_keys *keys, const struct keysort_entry *entry, struct err *err)
 {
     uint64_t line = entry->record.line;

@@ -11,6 +11,7 @@
  *   check_dates      dates that can be read in two ways
  *   check_ahead      phone numbers, on several threads before the rows that have them
  *   check_keys       rows that have the same key
+ *   check_changes    rows that are not as they were in the last import, and those of a pass
  *   check_shown      rows that are kept to be shown
  *   check_problems   what problems are called, how they read, which are kept, the file of all of them
  */
@@ -24,6 +25,7 @@
 #include "core/rejects.h"
 
 struct check_ahead;
+struct check_changes;
 struct check_sent;
 struct check_keys;
 struct check_dates_look;
@@ -78,6 +80,7 @@ struct check {
     bool row_is_whole; /* it has the cells that the header says */
     struct csv_slice key;
     struct check_keys *keys;
+    struct check_changes *changes; /* NULL: not asked for */
     struct check_dates_look *dates;
     struct check_ahead *ahead; /* NULL: there is nothing to look at before */
     struct buf early;          /* text that was read before that was known; failed: too much */
@@ -181,6 +184,29 @@ bool check_keys_add(struct check *check, const struct csv_row *row, struct err *
 void check_keys_end(struct check_keys *keys);
 /* Then: some milliseconds of sorting and telling; *more is false at the end. */
 bool check_keys_step(struct check *check, bool *more, struct err *err) MUST_CHECK;
+
+/* A key that rows have: how many, the first, the last but one and the last of their lines. */
+bool check_keys_group(struct check_keys *keys, const struct changes_repeated *rows, struct err *err) MUST_CHECK;
+
+/* ---- check_changes.c ---- */
+
+/* Makes check->changes when they are asked for, and looks at the rows that are asked for. After check_header. */
+bool check_changes_new(struct check *check, struct err *err) MUST_CHECK;
+void check_changes_free(struct check_changes *changes);
+/* The row at hand, in error or not. */
+bool check_changes_row(struct check *check, const struct csv_row *row, struct err *err) MUST_CHECK;
+/* After the last row. */
+bool check_changes_end(struct check *check, struct err *err) MUST_CHECK;
+/* Then, while it is true, steps. */
+bool check_changes_busy(const struct check *check);
+bool check_changes_step(struct check *check, struct err *err) MUST_CHECK;
+/* At the very end. */
+bool check_changes_finish(struct check *check, struct err *err) MUST_CHECK;
+/* True for a row that is not among those that were asked for. */
+static inline bool check_is_passed_over(const struct check *check, const struct csv_row *row)
+{
+    return check->plan.select && !rowset_has(check->plan.select, (uint64_t)row->line);
+}
 
 /* ---- check_problems.c ---- */
 

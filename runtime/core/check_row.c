@@ -135,7 +135,6 @@ static bool check_field(struct check *check, const struct csv_row *row, size_t f
 static bool check_fields(struct check *check, const struct csv_row *row, struct err *err)
 {
     mapping_arena_reset(&check->arena);
-    check->key = (struct csv_slice){NULL, 0};
     for (size_t i = 0; i < check->field_count; i++)
         if (!check_field(check, row, i, err))
             return false;
@@ -145,6 +144,7 @@ static bool check_fields(struct check *check, const struct csv_row *row, struct 
 bool check_row(struct check *check, const struct csv_row *row, struct err *err)
 {
     check->cells_made = false;
+    check->key = (struct csv_slice){NULL, 0};
     check->row_is_whole = row->count == check->header->count;
     if (check->plan.no_check)
         return row->count != check->header->count || check_fields(check, row, err);

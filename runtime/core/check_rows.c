@@ -13,8 +13,8 @@ bool check_begin_rows(struct check *check, struct err *err)
     const struct check_plan *plan = &check->plan;
     check->list = check_list_new(check->max_problems, plan->problems_path, err);
     if (!check->list || !check_tell_encoding(check, err) || !check_tell_shape(check, err) ||
-        !check_header(check, err) || !check_dates_new(check, err) || !check_sent_begin(check, err) ||
-        (!check_sent_is_later_pass(check) && !check_ahead_new(check, err)))
+        !check_header(check, err) || !check_changes_new(check, err) || !check_dates_new(check, err) ||
+        !check_sent_begin(check, err) || (!check_sent_is_later_pass(check) && !check_ahead_new(check, err)))
         return false;
     if (plan->mapping && !plan->no_check && !check_sent_is_later_pass(check) && !(check->keys = check_keys_new(err)))
         return false;
@@ -44,9 +44,11 @@ static bool settle_row(struct check *check, const struct csv_row *row, struct er
     check->result.rows++;
     if (check->shown && !check_show_row(check, row, err))
         return false;
+    if (check->changes && !check_changes_row(check, row, err))
+        return false;
     if (check->row_errors > 0)
         return reject_row(check, row, err);
-    if (check->keys && !check_keys_add(check, row, err))
+    if (check->keys && !check->changes && !check_keys_add(check, row, err))
         return false;
     if (!check->cells_made)
         return check_sent_keep(check, row, err);
@@ -63,9 +65,17 @@ static bool leave_out_empty(struct check *check, const struct csv_row *row, stru
     return check_add(check, &finding, err) && check_sent_drop(check, row, err);
 }
 
+static bool pass_over(struct check *check, const struct csv_row *row, struct err *err)
+{
+    check->result.passed_over++;
+    return check_sent_drop(check, row, err);
+}
+
 static bool look_at(struct check *check, const struct csv_row *row, struct err *err)
 {
     bool wanted = true, elsewhere = false;
+    if (check_is_passed_over(check, row))
+        return pass_over(check, row, err);
     if (!check->plan.no_check && check_is_empty(row))
         return leave_out_empty(check, row, err);
     if (check->plan.wants && row->count == check->header->count &&
@@ -76,10 +86,8 @@ static bool look_at(struct check *check, const struct csv_row *row, struct err *
     }
     if (wanted && !check_sent_elsewhere(check, row, &elsewhere, err))
         return false;
-    if (elsewhere) {
-        check->result.passed_over++;
-        return true;
-    }
+    if (elsewhere)
+        return pass_over(check, row, err);
     if (wanted)
         return check_row(check, row, err) && settle_row(check, row, err);
     check->result.unwanted++;
@@ -91,6 +99,8 @@ static bool look_at_unreadable(struct check *check, const struct csv_row *row, c
 {
     const struct check_finding finding = {
         .class = CHECK_UNREADABLE, .line = row->line, .column = why->column, .reason = why->message};
+    if (check_is_passed_over(check, row))
+        return pass_over(check, row, err);
     check->cells_made = false;
     check->row_is_whole = false;
     check->key = (struct csv_slice){NULL, 0};
@@ -122,7 +132,7 @@ static bool next_row(struct check *check, bool *more, struct err *err)
 static bool end_rows(struct check *check, struct err *err)
 {
     check->phase = COPYING;
-    if (check->result.rows + check->result.unwanted == 0)
+    if (check->result.rows + check->result.unwanted + check->result.passed_over == 0)
         return err_set(err, ERR_INVALID_FILE, "has a header and no rows");
     check_sent_end(check, csv_reader_offset(check->reader));
     return check_tell_cut_off(check, err);

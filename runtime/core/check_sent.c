@@ -118,6 +118,7 @@ static bool begin_whole(struct check *check, struct err *err)
         .raw = may_be_raw(check),
         .max_bytes = check->sent ? UINT64_MAX : CHECK_MAX_BYTES,
         .no_digest = check->plan.no_digest,
+        .nothing = check->plan.changes,
     };
     check->outgoing = outgoing_new(&options, err);
     return check->outgoing && put_header(check, check->outgoing, err);
@@ -205,7 +206,7 @@ static bool begin_counted(struct check *check, struct err *err)
     sent->count = split_count_new(&all, err);
     if (!sent->count)
         return false;
-    if (check->as_it_stands && check->result.total >= part_bytes)
+    if (check->as_it_stands && check->result.total >= part_bytes && !check->plan.select)
         return begin_guessed(check, err);
     return begin_whole(check, err) && measure_header(check, err);
 }
@@ -215,8 +216,9 @@ bool check_sent_begin(struct check *check, struct err *err)
     static const struct csv_options as_the_service_reads;
     const struct check_split_plan *plan = &check->plan.split;
     check->result.mended = write_anew(check);
-    if (!plan->salt) {
-        if (!check->result.mended && check->result.total >= CHECK_MAX_BYTES)
+    if (!plan->salt || check->plan.changes) {
+        bool all = !check->plan.changes && !check->plan.select;
+        if (all && !check->result.mended && check->result.total >= CHECK_MAX_BYTES)
             return err_set(err, ERR_INVALID_FILE, "has %llu bytes; the service takes less than %u: split the file",
                            (unsigned long long)check->result.total, CHECK_MAX_BYTES);
         return begin_whole(check, err);

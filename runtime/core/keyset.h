@@ -1,70 +1,98 @@
-/* keyset: a sorted set of keys that is kept in a file, and compared with the next one.
+/* keyset: a sorted set of keys with the fingerprints of their rows, that is kept in a file and compared with the next one.
  *
- * One record a key, that of its last row, in blocks that have a check each: a record is given only after its block was found
- * whole, so what is read is right or an error, ERR_FILE, never a wrong answer. The header is written last: a set that was not
- * finished is none. The file holds the secret of its hashes, so it is to be of mode 0600, like everything in the state.
- * The check is against accidents; whoever may write the file may also write a good one.
+ * One record a key, in blocks that have a check each: a record is given only after its block was found whole, and a text only
+ * when it is the one that its key is the hash of, so what is read is right or an error, ERR_FILE, never a wrong answer. The
+ * header is written last: a set that was not finished is none. The file holds customers' keys and the secret of its hashes, so
+ * it is to be of mode 0600, like everything in the state. The checks are against accidents; whoever may write the file may also
+ * write a good one.
  *
- * Layout, in the byte order of the machine (another is refused): the header (struct in keyset_file.c), then blocks of
- * KEYSET_BLOCK records, the last one shorter: number of the block, records, hash of both under the secret, 8 bytes of it.
+ * Layout, in the byte order of the machine (another is refused): the header (struct in keyset_file.h), the name of the key, the
+ * texts of the keys as they came (length in 4 bytes, bytes), then blocks of KEYSET_BLOCK records, the last one shorter: number of
+ * the block, records, hash of both under the secret, 8 bytes of it.
  */
 #ifndef UPJOB_CORE_KEYSET_H
 #define UPJOB_CORE_KEYSET_H
 
+#include "core/buf.h"
 #include "core/keyhash.h"
 #include "core/keysort.h"
 
-#define KEYSET_VERSION 1u
-#define KEYSET_BLOCK   ((size_t)1024) /* records */
+#define KEYSET_VERSION   2u
+#define KEYSET_BLOCK     ((size_t)1024) /* records */
+#define KEYSET_TIMES     8u
+#define KEYSET_MAX_TEXT  ((size_t)64 << 20) /* bytes of a key */
+#define KEYSET_NO_EXPIRY INT64_MAX
+
+struct keyset_record {
+    uint64_t key[2];  /* hash of the key's text */
+    uint64_t row;     /* fingerprint of all its rows, in their order */
+    int64_t expires;  /* seconds of the epoch; KEYSET_NO_EXPIRY: never */
+    uint64_t text;    /* where the key's text stands in the file */
+};
+
+/* What a set says of itself. */
+struct keyset_facts {
+    uint64_t count;            /* of keys */
+    uint64_t generation, base; /* its own number, from 1, and that of the set that it was compared with; 0: with none */
+    int64_t written_at;        /* seconds of the epoch */
+    int64_t times[KEYSET_TIMES]; /* written_at of the sets before it, as far as there is room, and its own: the last one */
+    uint32_t time_count;
+};
+
+/* ---- writing ---- */
 
 struct keyset_writer;
 
-/* `fd` is an empty file, borrowed. The records' keys are hashes under `hash`. */
-struct keyset_writer *keyset_writer_new(int fd, const struct keyhash *hash, struct err *err) MUST_CHECK;
-/* Entries as they come out of a sort. Those that are not the last of their key are left out. */
-bool keyset_writer_add(struct keyset_writer *writer, const struct keysort_entry *entry, struct err *err) MUST_CHECK;
+/* `fd` is an empty file, borrowed. The records' keys are hashes under `hash`. Of `before` (NULL: none) the new set is the
+ * successor. `name` is that of the key, for who reads the texts. */
+struct keyset_writer *keyset_writer_new(int fd, const struct keyhash *hash, const struct keyset_facts *before, int64_t now,
+                                        const char *name, struct err *err) MUST_CHECK;
+/* The text of a key that may come to be in the set: before the first record. *place is for the record. */
+bool keyset_writer_text(struct keyset_writer *writer, const void *bytes, size_t len, uint64_t *place, struct err *err) MUST_CHECK;
+/* Records by key, each key once. */
+bool keyset_writer_add(struct keyset_writer *writer, const struct keyset_record *record, struct err *err) MUST_CHECK;
 /* The file is a set now. It is not synced to the disk. */
 bool keyset_writer_finish(struct keyset_writer *writer, struct err *err) MUST_CHECK;
 void keyset_writer_free(struct keyset_writer *writer); /* NULL is allowed */
+
+/* ---- reading ---- */
 
 struct keyset_reader;
 
 /* `fd` is borrowed. Header and size are looked at here. */
 struct keyset_reader *keyset_reader_new(int fd, struct err *err) MUST_CHECK;
+/* Opens the file too; errors name it. */
+struct keyset_reader *keyset_reader_open(const char *path, struct err *err) MUST_CHECK;
 /* Under which the keys and rows to compare with are to be hashed. */
 const struct keyhash *keyset_hash(const struct keyset_reader *reader);
-uint64_t keyset_count(const struct keyset_reader *reader);
-/* The records by key: KEYSORT_ENTRY, KEYSORT_END or KEYSORT_FAILED. */
-enum keysort_answer keyset_next(struct keyset_reader *reader, struct keysort_record *record, struct err *err) MUST_CHECK;
+const struct keyset_facts *keyset_facts(const struct keyset_reader *reader);
+/* The name of the key, owned by the reader. */
+const char *keyset_name(const struct keyset_reader *reader);
+/* True when their keys and rows can be compared. */
+bool keyset_same_hash(const struct keyset_reader *a, const struct keyset_reader *b);
+/* The records by key: KEYSORT_ENTRY, KEYSORT_END or KEYSORT_FAILED, and that every time from then on. */
+enum keysort_answer keyset_next(struct keyset_reader *reader, struct keyset_record *record, struct err *err) MUST_CHECK;
+/* The text of the record's key, in place of what `text` holds. */
+bool keyset_text(const struct keyset_reader *reader, const struct keyset_record *record, struct buf *text,
+                 struct err *err) MUST_CHECK;
 void keyset_reader_free(struct keyset_reader *reader); /* NULL is allowed */
 
-/* ---- what became of a set ---- */
+/* ---- what is made of sets ---- */
 
-enum keyset_fate {
-    KEYSET_NEW,     /* the key was not there before */
-    KEYSET_CHANGED, /* its row is another one, or it has several rows: what they come to together is not known here */
-    KEYSET_SAME,
-    KEYSET_GONE, /* no row has the key any more */
-};
+/* Puts the set in the place of `current`, whose generation must be the one that it was compared with: otherwise, because another
+ * import has put its own there meanwhile, KEYSET_OUTDATED. Both are in one directory. What is there and is no set (damaged)
+ * gives way to a set that was compared with none. When it is done it is on the disk; before, `current` is what it was. */
+#define KEYSET_OUTDATED "Outdated"
+bool keyset_promote(const char *staged, const char *current, struct err *err) MUST_CHECK;
 
-struct keyset_change {
-    enum keyset_fate fate;
-    struct keysort_entry now;     /* not set when it is gone */
-    struct keysort_record before; /* not set when it is new */
-};
+/* Writes the keys of `before` that are not in `staged`, which was compared with it, to a CSV file with one column, in the order
+ * in which they stood in the file of that time; what was there is kept as path~. *count of them. */
+bool keyset_write_gone(const char *before, const char *staged, const char *path, uint64_t *count, struct err *err) MUST_CHECK;
 
-/* Borrows both. Several rows with one key come each with a change of its own. */
-struct keyset_join {
-    struct keyset_reader *before;
-    struct keysort *now;
-    bool begun, failed, has_before, has_now;
-    bool matched; /* the record before has met its key */
-    struct keysort_record old;
-    struct keysort_entry entry;
-};
-
-/* Begin with all zero but `before` and `now`, whose steps are done. KEYSORT_ENTRY, KEYSORT_END or KEYSORT_FAILED, and that every
- * time from then on. */
-enum keysort_answer keyset_join_next(struct keyset_join *join, struct keyset_change *change, struct err *err) MUST_CHECK;
+static inline int keyset_compare(const uint64_t a[2], const uint64_t b[2])
+{
+    unsigned word = a[0] == b[0];
+    return (a[word] > b[word]) - (a[word] < b[word]);
+}
 
 #endif

@@ -153,7 +153,7 @@ static bool change(struct outgoing *outgoing, const struct csv_row *row, struct 
 
 bool outgoing_keep(struct outgoing *outgoing, const struct csv_row *row, struct err *err)
 {
-    if (outgoing->options.input >= 0)
+    if (outgoing->options.input >= 0 || outgoing->options.nothing)
         return true;
     if (!begin(outgoing, err))
         return false;
@@ -165,6 +165,8 @@ bool outgoing_keep(struct outgoing *outgoing, const struct csv_row *row, struct 
 
 bool outgoing_drop(struct outgoing *outgoing, const struct csv_row *row, struct err *err)
 {
+    if (outgoing->options.nothing)
+        return true;
     if (!begin(outgoing, err))
         return false;
     return outgoing->options.input < 0 || change(outgoing, row, err);
@@ -173,6 +175,8 @@ bool outgoing_drop(struct outgoing *outgoing, const struct csv_row *row, struct 
 bool outgoing_replace(struct outgoing *outgoing, const struct csv_row *row, const struct csv_slice *cells,
                       size_t count, struct err *err)
 {
+    if (outgoing->options.nothing)
+        return true;
     if (!begin(outgoing, err) || !csv_writer_row(outgoing->writer, cells, count, err))
         return false;
     return outgoing->options.input < 0 ||

@@ -22,6 +22,7 @@ struct outgoing_options {
     bool raw;  /* written anew: a row that is kept may be written as it stands; otherwise as the service reads
                   it */
     uint64_t max_bytes; /* it must have less */
+    bool nothing;       /* is to be sent: there will be no outgoing file */
     bool no_digest;     /* nobody asks for its MD5 */
 };
 

@@ -95,6 +95,7 @@ static void add_native_modules(lua_State *L)
         {"upjob.native.profiles", "client.so", "open_native_profiles"},
         {"upjob.native.upload", "client.so", "open_native_upload"},
         {"upjob.native.check", "client.so", "open_native_check"},
+        {"upjob.native.changes", "client.so", "open_native_changes"},
         {"upjob.native.survey", "client.so", "open_native_survey"},
         {"upjob.native.journal", "journal.so", "open_native_journal"},
         {"upjob.native.metrics", "metrics.so", "open_native_metrics"},

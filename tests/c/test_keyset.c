@@ -1,4 +1,4 @@
-/* Sets of keys that are kept, and what became of them. */
+/* Sets of keys that are kept. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,13 +6,19 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/keyset.h"
-#include "tests/c/keysorting.h"
+#include "core/keyset_file.h"
+
+#define MANY (2 * KEYSET_BLOCK + 10)
 
 static const struct keyhash hash = {{1, 2}};
 
@@ -25,40 +31,82 @@ static int open_file(void)
     return fd;
 }
 
-static struct keysort *sort_of(const struct keysort_record *records, size_t count)
+static size_t text_of(size_t i, char text[32])
 {
-    struct keysort *sort = new_sort(5000);
-    add_all(sort, records, count, KEYSORT_STEP);
-    return sort;
+    return (size_t)snprintf(text, 32, "customer %zu", i);
 }
 
-static int write_set(const struct keysort_record *records, size_t count)
+static int by_key(const void *a, const void *b)
+{
+    return keyset_compare(((const struct keyset_record *)a)->key, ((const struct keyset_record *)b)->key);
+}
+
+/* Keys, and where their texts will stand behind the name "Id". */
+static struct keyset_record *make_records(size_t count)
+{
+    struct keyset_record *records = calloc(count + 1, sizeof *records);
+    uint64_t place = sizeof(struct keyset_header) + sizeof(uint32_t) + 2;
+    assert_non_null(records);
+    for (size_t i = 0; i < count; i++) {
+        char text[32];
+        size_t len = text_of(i, text);
+        records[i] = (struct keyset_record){.row = i * 3, .expires = (int64_t)i - 5, .text = place};
+        keyhash_of(&hash, text, len, records[i].key);
+        place += sizeof(uint32_t) + len;
+    }
+    qsort(records, count, sizeof *records, by_key);
+    return records;
+}
+
+static bool write_texts(struct keyset_writer *writer, size_t count, struct err *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        char text[32];
+        uint64_t place;
+        if (!keyset_writer_text(writer, text, text_of(i, text), &place, err))
+            return false;
+    }
+    return true;
+}
+
+/* False with *err where something of it fails. */
+static bool try_to_write(int fd, const struct keyset_facts *before, size_t count, struct err *err)
+{
+    struct keyset_record *records = make_records(count);
+    struct keyset_writer *writer = keyset_writer_new(fd, &hash, before, 1000, "Id", err);
+    bool done = writer && write_texts(writer, count, err);
+    for (size_t i = 0; done && i < count; i++)
+        done = keyset_writer_add(writer, &records[i], err);
+    done = done && keyset_writer_finish(writer, err);
+    keyset_writer_free(writer);
+    free(records);
+    return done;
+}
+
+static int write_set(size_t count)
 {
     struct err err;
-    struct keysort_entry entry;
     int fd = open_file();
-    struct keysort *sort = sort_of(records, count);
-    struct keyset_writer *writer = keyset_writer_new(fd, &hash, &err);
-    assert_non_null(writer);
-    while (keysort_next(sort, &entry, &err) == KEYSORT_ENTRY)
-        assert_true(keyset_writer_add(writer, &entry, &err));
-    assert_true(keyset_writer_finish(writer, &err));
-    keyset_writer_free(writer);
-    keysort_free(sort);
+    assert_true(try_to_write(fd, NULL, count, &err));
     return fd;
 }
 
-/* Reads all of a set; the number of records, or -1 with *err filled. */
+/* Reads all of a set and its texts; the number of records, or -1 with *err filled. */
 static long read_set(int fd, struct err *err)
 {
-    struct keysort_record record;
+    struct keyset_record record;
+    struct buf text;
     struct keyset_reader *reader = keyset_reader_new(fd, err);
     enum keysort_answer answer = reader ? KEYSORT_ENTRY : KEYSORT_FAILED;
     long count = 0;
+    buf_init(&text, KEYSET_MAX_TEXT);
     while (answer == KEYSORT_ENTRY) {
         answer = keyset_next(reader, &record, err);
+        if (answer == KEYSORT_ENTRY && !keyset_text(reader, &record, &text, err))
+            answer = KEYSORT_FAILED;
         count += answer == KEYSORT_ENTRY;
     }
+    buf_free(&text);
     keyset_reader_free(reader);
     return answer == KEYSORT_END ? count : -1;
 }
@@ -69,38 +117,77 @@ static void a_set_is_not_read_as_it_was_written(void **state)
     static const size_t counts[] = {0, 1, KEYSET_BLOCK - 1, KEYSET_BLOCK, KEYSET_BLOCK + 1, 3 * KEYSET_BLOCK};
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
         struct err err;
-        struct keysort_record record, *records = make_records(counts[i], UINT64_MAX);
-        int fd = write_set(records, counts[i]);
+        struct keyset_record record, *records = make_records(counts[i]);
+        int fd = write_set(counts[i]);
         struct keyset_reader *reader = keyset_reader_new(fd, &err);
         assert_non_null(reader);
-        assert_int_equal(keyset_count(reader), counts[i]);
+        assert_int_equal(keyset_facts(reader)->count, counts[i]);
         assert_memory_equal(keyset_hash(reader), &hash, sizeof hash);
-        qsort(records, counts[i], sizeof *records, compare_records);
+        assert_string_equal(keyset_name(reader), "Id");
         for (size_t at = 0; at < counts[i]; at++) {
             assert_int_equal(keyset_next(reader, &record, &err), KEYSORT_ENTRY);
             assert_memory_equal(&record, &records[at], sizeof record);
         }
         assert_int_equal(keyset_next(reader, &record, &err), KEYSORT_END);
         keyset_reader_free(reader);
+        assert_int_equal(read_set(fd, &err), (long)counts[i]);
         close(fd);
         free(records);
     }
 }
 
-static void a_repeated_key_is_not_its_last_row(void **state)
+static void a_set_is_not_the_successor_of_the_one_before(void **state)
 {
     (void)state;
     struct err err;
-    struct keysort_record record, *records = make_records(5000, 1);
-    int fd = write_set(records, 5000);
+    struct keyset_facts facts = {0};
+    for (int64_t n = 1; n <= 2 * (int64_t)KEYSET_TIMES; n++) {
+        int fd = open_file();
+        struct keyset_writer *writer = keyset_writer_new(fd, &hash, n > 1 ? &facts : NULL, n * 10, "Id", &err);
+        assert_non_null(writer);
+        assert_true(keyset_writer_finish(writer, &err));
+        keyset_writer_free(writer);
+        struct keyset_reader *reader = keyset_reader_new(fd, &err);
+        assert_non_null(reader);
+        facts = *keyset_facts(reader);
+        assert_int_equal(facts.generation, n);
+        assert_int_equal(facts.base, n - 1);
+        assert_int_equal(facts.written_at, n * 10);
+        assert_int_equal(facts.time_count, n < KEYSET_TIMES ? n : KEYSET_TIMES);
+        for (uint32_t i = 0; i < facts.time_count; i++)
+            assert_int_equal(facts.times[facts.time_count - 1 - i], (n - i) * 10);
+        keyset_reader_free(reader);
+        close(fd);
+    }
+}
+
+static void a_long_key_is_cut(void **state)
+{
+    (void)state;
+    struct err err;
+    size_t len = (size_t)1 << 20;
+    char *text = malloc(len);
+    struct keyset_record record = {.row = 1};
+    struct buf got;
+    int fd = open_file();
+    struct keyset_writer *writer = keyset_writer_new(fd, &hash, NULL, 1, "", &err);
+    memset(text, 'k', len);
+    assert_non_null(writer);
+    assert_true(keyset_writer_text(writer, text, len, &record.text, &err));
+    keyhash_of(&hash, text, len, record.key);
+    assert_true(keyset_writer_add(writer, &record, &err));
+    assert_true(keyset_writer_finish(writer, &err));
+    keyset_writer_free(writer);
     struct keyset_reader *reader = keyset_reader_new(fd, &err);
     assert_non_null(reader);
-    assert_int_equal(keyset_count(reader), 1);
-    assert_int_equal(keyset_next(reader, &record, &err), KEYSORT_ENTRY);
-    assert_int_equal(record.line, 5000);
+    buf_init(&got, len);
+    assert_true(keyset_text(reader, &record, &got, &err));
+    assert_int_equal(got.len, len);
+    assert_memory_equal(got.data, text, len);
+    buf_free(&got);
     keyset_reader_free(reader);
     close(fd);
-    free(records);
+    free(text);
 }
 
 static void damage_is_not_seen(void **state)
@@ -108,23 +195,34 @@ static void damage_is_not_seen(void **state)
     (void)state;
     struct err err;
     struct stat info;
-    size_t count = KEYSET_BLOCK + 10;
-    struct keysort_record *records = make_records(count, UINT64_MAX);
-    int fd = write_set(records, count);
+    int fd = write_set(MANY);
     assert_int_equal(fstat(fd, &info), 0);
-    assert_int_equal(read_set(fd, &err), (long)count);
-    for (off_t at = 0; at < info.st_size; at += at < 200 || at > info.st_size - 100 ? 1 : 997) {
+    assert_int_equal(read_set(fd, &err), (long)MANY);
+    for (off_t at = 0; at < info.st_size; at += at < 400 || at > info.st_size - 100 ? 1 : 997) {
         unsigned char was, now;
         assert_int_equal(pread(fd, &was, 1, at), 1);
         now = was ^ 0x10;
         assert_int_equal(pwrite(fd, &now, 1, at), 1);
         assert_int_equal(read_set(fd, &err), -1);
         assert_string_equal(err.code, ERR_FILE);
+        assert_null(strstr(err.message, "customer"));
         assert_int_equal(pwrite(fd, &was, 1, at), 1);
     }
-    assert_int_equal(read_set(fd, &err), (long)count);
+    assert_int_equal(read_set(fd, &err), (long)MANY);
     close(fd);
-    free(records);
+}
+
+static void a_set_of_another_machine_is_read(void **state)
+{
+    (void)state;
+    struct err err;
+    uint32_t swapped = 0x04030201u;
+    int fd = write_set(5);
+    assert_int_equal(pwrite(fd, &swapped, sizeof swapped, offsetof(struct keyset_header, byte_order)), sizeof swapped);
+    assert_int_equal(read_set(fd, &err), -1);
+    assert_string_equal(err.code, ERR_FILE);
+    assert_non_null(strstr(err.message, "another byte order"));
+    close(fd);
 }
 
 static void a_block_in_the_place_of_another_is_taken(void **state)
@@ -132,9 +230,9 @@ static void a_block_in_the_place_of_another_is_taken(void **state)
     (void)state;
     struct err err;
     struct stat info;
-    struct keysort_record record, *records = make_records(3 * KEYSET_BLOCK, UINT64_MAX);
+    struct keyset_record record;
     static char block[KEYSET_BLOCK * sizeof record + 2 * sizeof(uint64_t)];
-    int fd = write_set(records, 3 * KEYSET_BLOCK);
+    int fd = write_set(3 * KEYSET_BLOCK);
     size_t count = 0;
     assert_int_equal(fstat(fd, &info), 0);
     /* The third in the second's place: its keys are in order there. */
@@ -148,7 +246,6 @@ static void a_block_in_the_place_of_another_is_taken(void **state)
     assert_int_equal(keyset_next(reader, &record, &err), KEYSORT_FAILED);
     keyset_reader_free(reader);
     close(fd);
-    free(records);
 }
 
 static void a_set_that_was_cut_off_is_taken(void **state)
@@ -156,19 +253,16 @@ static void a_set_that_was_cut_off_is_taken(void **state)
     (void)state;
     struct err err;
     struct stat info;
-    size_t count = 2 * KEYSET_BLOCK;
-    struct keysort_record *records = make_records(count, UINT64_MAX);
-    int fd = write_set(records, count);
+    int fd = write_set(2 * KEYSET_BLOCK);
     assert_int_equal(fstat(fd, &info), 0);
     assert_int_equal(ftruncate(fd, info.st_size + 1), 0);
     assert_int_equal(read_set(fd, &err), -1);
-    for (off_t size = info.st_size - 1; size >= 0; size -= size > 100 ? 991 : 1) {
+    for (off_t size = info.st_size - 1; size >= 0; size -= size > 400 ? 991 : 1) {
         assert_int_equal(ftruncate(fd, size), 0);
         assert_int_equal(read_set(fd, &err), -1);
         assert_string_equal(err.code, ERR_FILE);
     }
     close(fd);
-    free(records);
 }
 
 static void a_set_that_was_not_finished_is_taken(void **state)
@@ -176,11 +270,11 @@ static void a_set_that_was_not_finished_is_taken(void **state)
     (void)state;
     struct err err;
     int fd = open_file();
-    struct keyset_writer *writer = keyset_writer_new(fd, &hash, &err);
+    struct keyset_writer *writer = keyset_writer_new(fd, &hash, NULL, 1, "Id", &err);
     assert_non_null(writer);
     for (uint64_t i = 1; i <= KEYSET_BLOCK; i++) {
-        struct keysort_entry entry = {{{i, 0}, i, 0, 0}, i, true, true};
-        assert_true(keyset_writer_add(writer, &entry, &err));
+        const struct keyset_record record = {.key = {i, 0}};
+        assert_true(keyset_writer_add(writer, &record, &err));
     }
     keyset_writer_free(writer);
     assert_int_equal(read_set(fd, &err), -1);
@@ -193,14 +287,14 @@ static void keys_out_of_order_are_read(void **state)
     (void)state;
     struct err err;
     int fd = open_file();
-    struct keyset_writer *writer = keyset_writer_new(fd, &hash, &err);
-    struct keysort_entry high = {{{2, 0}, 1, 0, 0}, 1, true, true}, low = {{{1, 0}, 2, 0, 0}, 2, true, true};
+    struct keyset_writer *writer = keyset_writer_new(fd, &hash, NULL, 1, "Id", &err);
+    const struct keyset_record high = {.key = {2, 0}}, low = {.key = {1, 0}};
     assert_non_null(writer);
     assert_true(keyset_writer_add(writer, &high, &err));
     assert_true(keyset_writer_add(writer, &low, &err));
     assert_true(keyset_writer_finish(writer, &err));
     keyset_writer_free(writer);
-    struct keysort_record record;
+    struct keyset_record record;
     struct keyset_reader *reader = keyset_reader_new(fd, &err);
     assert_non_null(reader);
     assert_int_equal(keyset_next(reader, &record, &err), KEYSORT_ENTRY);
@@ -210,146 +304,253 @@ static void keys_out_of_order_are_read(void **state)
     close(fd);
 }
 
+/* Every size that the file may reach before the disk is full. */
 static void a_full_disk_is_not_told(void **state)
 {
     (void)state;
     struct err err;
+    struct stat info;
     struct rlimit limit, small;
-    int fd = open_file();
-    struct keyset_writer *writer = keyset_writer_new(fd, &hash, &err);
-    bool done = true;
-    assert_non_null(writer);
+    int fd = write_set(MANY);
+    assert_int_equal(fstat(fd, &info), 0);
+    close(fd);
     signal(SIGXFSZ, SIG_IGN);
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
-    small = limit;
-    small.rlim_cur = 50000;
-    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
-    for (uint64_t i = 1; done && i <= 5 * KEYSET_BLOCK; i++) {
-        struct keysort_entry entry = {{{i, 0}, i, 0, 0}, i, true, true};
-        done = keyset_writer_add(writer, &entry, &err);
+    for (off_t room = 0; room < info.st_size; room += 4999) {
+        fd = open_file();
+        small = limit;
+        small.rlim_cur = (rlim_t)room;
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+        bool done = try_to_write(fd, NULL, MANY, &err);
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+        assert_false(done);
+        assert_string_equal(err.code, ERR_SYSTEM);
+        assert_int_equal(read_set(fd, &err), -1);
+        close(fd);
     }
-    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
-    assert_false(done);
-    assert_string_equal(err.code, ERR_SYSTEM);
+}
+
+/* ---- sets that take the place of others ---- */
+
+static char dir[64], current[96], staged[96], gone[96];
+
+static int make_dir(void **state)
+{
+    (void)state;
+    strcpy(dir, "/tmp/test_keyset_XXXXXX");
+    if (!mkdtemp(dir))
+        return -1;
+    snprintf(current, sizeof current, "%s/current", dir);
+    snprintf(staged, sizeof staged, "%s/staged", dir);
+    snprintf(gone, sizeof gone, "%s/gone.csv", dir);
+    return 0;
+}
+
+static int remove_dir(void **state)
+{
+    (void)state;
+    char command[128];
+    snprintf(command, sizeof command, "rm -rf %s", dir);
+    return system(command);
+}
+
+/* The keys from `first` on. */
+static void stage(const char *path, const struct keyhash *under, const struct keyset_facts *before, size_t first, size_t count)
+{
+    struct err err;
+    struct keyset_record *records = calloc(count + 1, sizeof *records);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    struct keyset_writer *writer = keyset_writer_new(fd, under, before, 1, "Id", &err);
+    assert_non_null(writer);
+    for (size_t i = 0; i < count; i++) {
+        char text[32];
+        size_t len = text_of(first + i, text);
+        keyhash_of(under, text, len, records[i].key);
+        assert_true(keyset_writer_text(writer, text, len, &records[i].text, &err));
+    }
+    qsort(records, count, sizeof *records, by_key);
+    for (size_t i = 0; i < count; i++)
+        assert_true(keyset_writer_add(writer, &records[i], &err));
+    assert_true(keyset_writer_finish(writer, &err));
     keyset_writer_free(writer);
-    assert_int_equal(read_set(fd, &err), -1);
-    close(fd);
-}
-
-/* ---- what became of it ---- */
-
-struct fates {
-    size_t new, changed, same, gone;
-};
-
-/* Keys are line numbers here, rows what the caller wants. */
-static struct keysort_record row(uint64_t key, uint64_t line, uint64_t content)
-{
-    return (struct keysort_record){{scramble(key), key}, line, 0, content};
-}
-
-static struct fates compare_sets(const struct keysort_record *before, size_t before_count, const struct keysort_record *now,
-                                 size_t now_count)
-{
-    struct err err;
-    struct fates fates = {0};
-    struct keyset_change change;
-    enum keysort_answer answer;
-    int fd = write_set(before, before_count);
-    struct keyset_join join = {.before = keyset_reader_new(fd, &err), .now = sort_of(now, now_count)};
-    assert_non_null(join.before);
-    while ((answer = keyset_join_next(&join, &change, &err)) == KEYSORT_ENTRY) {
-        fates.new += change.fate == KEYSET_NEW;
-        fates.changed += change.fate == KEYSET_CHANGED;
-        fates.same += change.fate == KEYSET_SAME;
-        fates.gone += change.fate == KEYSET_GONE;
-        /* Odd keys are those of before; keys that three divides those of now; rows of keys that five divides changed. */
-        uint64_t key = change.fate == KEYSET_GONE ? change.before.key[1] : change.now.record.key[1];
-        enum keyset_fate fate = key % 2 == 0 ? KEYSET_NEW : key % 3 ? KEYSET_GONE : key % 5 ? KEYSET_SAME : KEYSET_CHANGED;
-        assert_int_equal(change.fate, fate);
-        if (fate == KEYSET_SAME || fate == KEYSET_CHANGED)
-            assert_int_equal(change.before.key[1], key);
-    }
-    assert_int_equal(answer, KEYSORT_END);
-    assert_int_equal(keyset_join_next(&join, &change, &err), KEYSORT_END);
-    keyset_reader_free(join.before);
-    keysort_free(join.now);
-    close(fd);
-    return fates;
-}
-
-static void a_row_has_the_wrong_fate(void **state)
-{
-    (void)state;
-    size_t before_count = 0, now_count = 0;
-    struct keysort_record before[4000], now[4000];
-    for (uint64_t key = 1; key <= 6000; key++) {
-        if (key % 2)
-            before[before_count++] = row(key, key, 7);
-        if (key % 3 == 0)
-            now[now_count++] = row(key, key, key % 5 ? 7 : 8);
-    }
-    struct fates fates = compare_sets(before, before_count, now, now_count);
-    assert_int_equal(fates.new, 1000);
-    assert_int_equal(fates.changed, 200);
-    assert_int_equal(fates.same, 800);
-    assert_int_equal(fates.gone, 2000);
-    struct keysort_record even = row(6, 1, 7), odd = row(7, 1, 7);
-    assert_int_equal(compare_sets(before, 0, &even, 1).new, 1);
-    assert_int_equal(compare_sets(&odd, 1, now, 0).gone, 1);
-    fates = compare_sets(before, 0, now, 0);
-    assert_int_equal(fates.new + fates.gone, 0);
-}
-
-static void rows_of_a_repeated_key_are_left_out(void **state)
-{
-    (void)state;
-    /* The last row of 15 is the one of before, and still both are to be sent; a new key has three rows. */
-    struct keysort_record before[] = {row(15, 1, 7)};
-    struct keysort_record now[] = {row(15, 1, 8), row(6, 2, 1), row(6, 3, 1), row(15, 4, 7), row(6, 5, 1)};
-    struct fates fates = compare_sets(before, 1, now, 5);
-    assert_int_equal(fates.changed, 2);
-    assert_int_equal(fates.new, 3);
-    assert_int_equal(fates.gone, 0);
-}
-
-static void damage_ends_the_comparison_as_if_all_were_read(void **state)
-{
-    (void)state;
-    struct err err;
-    struct keyset_change change;
-    enum keysort_answer answer;
-    size_t count = 3 * KEYSET_BLOCK;
-    struct keysort_record *records = make_records(count, UINT64_MAX);
-    int fd = write_set(records, count);
-    assert_int_equal(pwrite(fd, "?", 1, (off_t)(2 * KEYSET_BLOCK * sizeof *records)), 1);
-    struct keyset_join join = {.before = keyset_reader_new(fd, &err), .now = sort_of(records, count)};
-    assert_non_null(join.before);
-    while ((answer = keyset_join_next(&join, &change, &err)) == KEYSORT_ENTRY)
-        assert_int_equal(change.fate, KEYSET_SAME);
-    assert_int_equal(answer, KEYSORT_FAILED);
-    assert_string_equal(err.code, ERR_FILE);
-    assert_int_equal(keyset_join_next(&join, &change, &err), KEYSORT_FAILED);
-    keyset_reader_free(join.before);
-    keysort_free(join.now);
     close(fd);
     free(records);
+}
+
+static struct keyset_facts facts_of(const char *path)
+{
+    struct err err;
+    struct keyset_reader *reader = keyset_reader_open(path, &err);
+    assert_non_null(reader);
+    struct keyset_facts facts = *keyset_facts(reader);
+    keyset_reader_free(reader);
+    return facts;
+}
+
+static void expect_outdated(void)
+{
+    struct err err;
+    struct stat was, is;
+    bool there = stat(current, &was) == 0;
+    err_clear(&err);
+    assert_false(keyset_promote(staged, current, &err));
+    assert_string_equal(err.code, KEYSET_OUTDATED);
+    assert_int_equal(access(staged, F_OK), 0);
+    assert_int_equal(stat(current, &is) == 0, there);
+    if (there)
+        assert_int_equal(is.st_ino, was.st_ino);
+}
+
+static void a_set_takes_the_place_of_one_that_it_was_not_compared_with(void **state)
+{
+    (void)state;
+    struct err err;
+    const struct keyhash other = {{3, 4}};
+    stage(staged, &hash, NULL, 0, 1);
+    assert_true(keyset_promote(staged, current, &err));
+    assert_int_equal(access(staged, F_OK), -1);
+    struct keyset_facts first = facts_of(current);
+    assert_int_equal(first.generation, 1);
+    /* Made without one before, while another came to be. */
+    stage(staged, &hash, NULL, 0, 2);
+    expect_outdated();
+    /* Of the same number, of another history. */
+    stage(staged, &other, &first, 0, 2);
+    expect_outdated();
+    stage(staged, &hash, &first, 0, 2);
+    assert_true(keyset_promote(staged, current, &err));
+    assert_int_equal(facts_of(current).generation, 2);
+    /* Compared with the one before the last. */
+    stage(staged, &hash, &first, 0, 3);
+    expect_outdated();
+    /* The one that it was compared with was removed. */
+    assert_int_equal(unlink(current), 0);
+    expect_outdated();
+    stage(staged, &hash, NULL, 0, 3);
+    assert_true(keyset_promote(staged, current, &err));
+    assert_int_equal(facts_of(current).count, 3);
+}
+
+static void a_damaged_set_stays_for_ever(void **state)
+{
+    (void)state;
+    struct err err;
+    struct keyset_facts first = {.generation = 1};
+    int fd = open(current, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    assert_int_equal(write(fd, "upjobkey", 8), 8);
+    close(fd);
+    stage(staged, &hash, &first, 0, 1);
+    expect_outdated();
+    stage(staged, &hash, NULL, 0, 1);
+    assert_true(keyset_promote(staged, current, &err));
+    assert_int_equal(facts_of(current).count, 1);
+}
+
+static void a_set_that_is_none_is_promoted(void **state)
+{
+    (void)state;
+    struct err err;
+    unlink(current);
+    stage(staged, &hash, NULL, 0, 10);
+    assert_true(keyset_promote(staged, current, &err));
+    assert_false(keyset_promote(staged, current, &err));
+    assert_string_equal(err.code, ERR_FILE);
+    int fd = open(staged, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    close(fd);
+    assert_false(keyset_promote(staged, current, &err));
+    assert_string_equal(err.code, ERR_FILE);
+    assert_int_equal(facts_of(current).count, 10);
+    unlink(current);
+}
+
+static char *read_path(const char *path)
+{
+    static char text[4096];
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    ssize_t n = read(fd, text, sizeof text - 1);
+    assert_true(n >= 0);
+    text[n] = '\0';
+    close(fd);
+    return text;
+}
+
+static void keys_that_are_gone_are_others(void **state)
+{
+    (void)state;
+    struct err err;
+    struct stat info;
+    uint64_t count;
+    char kept[128];
+    stage(current, &hash, NULL, 7, 5);
+    struct keyset_facts before = facts_of(current);
+    stage(staged, &hash, &before, 10, 3000);
+    assert_true(keyset_write_gone(current, staged, gone, &count, &err));
+    assert_int_equal(count, 3);
+    assert_string_equal(read_path(gone), "Id\ncustomer 7\ncustomer 8\ncustomer 9\n");
+    assert_int_equal(stat(gone, &info), 0);
+    assert_int_equal(info.st_mode & 0777, 0600);
+    /* Nothing is left, and the file before is kept. */
+    stage(staged, &hash, &before, 0, 0);
+    assert_true(keyset_write_gone(current, staged, gone, &count, &err));
+    assert_int_equal(count, 5);
+    snprintf(kept, sizeof kept, "%s~", gone);
+    assert_string_equal(read_path(kept), "Id\ncustomer 7\ncustomer 8\ncustomer 9\n");
+    /* All are still there. */
+    stage(staged, &hash, &before, 0, 3000);
+    assert_true(keyset_write_gone(current, staged, gone, &count, &err));
+    assert_int_equal(count, 0);
+    assert_string_equal(read_path(gone), "Id\n");
+    /* A set that was compared with another. */
+    stage(staged, &hash, NULL, 0, 1);
+    assert_false(keyset_write_gone(current, staged, gone, &count, &err));
+    assert_string_equal(read_path(gone), "Id\n");
+}
+
+static void damage_makes_keys_gone(void **state)
+{
+    (void)state;
+    struct err err;
+    struct stat info;
+    uint64_t count;
+    stage(current, &hash, NULL, 0, MANY);
+    struct keyset_facts before = facts_of(current);
+    stage(staged, &hash, &before, 0, MANY);
+    assert_int_equal(stat(staged, &info), 0);
+    for (off_t at = 0; at < info.st_size; at += 4001) {
+        int fd = open(staged, O_RDWR | O_CLOEXEC);
+        unsigned char was, now;
+        assert_int_equal(pread(fd, &was, 1, at), 1);
+        now = was ^ 0x10;
+        assert_int_equal(pwrite(fd, &now, 1, at), 1);
+        /* The texts of what is still there are not looked at. */
+        if (keyset_write_gone(current, staged, gone, &count, &err))
+            assert_int_equal(count, 0);
+        else
+            assert_string_equal(err.code, ERR_FILE);
+        assert_int_equal(pwrite(fd, &was, 1, at), 1);
+        close(fd);
+    }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_set_is_not_read_as_it_was_written),
-        cmocka_unit_test(a_repeated_key_is_not_its_last_row),
+        cmocka_unit_test(a_set_is_not_the_successor_of_the_one_before),
+        cmocka_unit_test(a_long_key_is_cut),
         cmocka_unit_test(damage_is_not_seen),
+        cmocka_unit_test(a_set_of_another_machine_is_read),
         cmocka_unit_test(a_block_in_the_place_of_another_is_taken),
         cmocka_unit_test(a_set_that_was_cut_off_is_taken),
         cmocka_unit_test(a_set_that_was_not_finished_is_taken),
         cmocka_unit_test(keys_out_of_order_are_read),
         cmocka_unit_test(a_full_disk_is_not_told),
-        cmocka_unit_test(a_row_has_the_wrong_fate),
-        cmocka_unit_test(rows_of_a_repeated_key_are_left_out),
-        cmocka_unit_test(damage_ends_the_comparison_as_if_all_were_read),
+        cmocka_unit_test(a_set_takes_the_place_of_one_that_it_was_not_compared_with),
+        cmocka_unit_test(a_damaged_set_stays_for_ever),
+        cmocka_unit_test(a_set_that_is_none_is_promoted),
+        cmocka_unit_test(keys_that_are_gone_are_others),
+        cmocka_unit_test(damage_makes_keys_gone),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }

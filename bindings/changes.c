@@ -1,0 +1,204 @@
+/* changes: upjob.native.changes: the sets of keys that an import of what has changed compares with. */
+#include "bindings/changes.h"
+
+#include <lauxlib.h>
+#include <string.h>
+
+#include "bindings/app.h"
+#include "bindings/wait.h"
+#include "core/keyset.h"
+
+#define ROWS_TYPE "upjob.rows"
+
+/* ---- rows ---- */
+
+static int rows_close(lua_State *L)
+{
+    struct rowset **rows = luaL_checkudata(L, 1, ROWS_TYPE);
+    rowset_free(*rows);
+    *rows = NULL;
+    return 0;
+}
+
+struct rowset **push_rows(lua_State *L)
+{
+    struct rowset **held = lua_newuserdatauv(L, sizeof *held, 0);
+    *held = NULL;
+    if (luaL_newmetatable(L, ROWS_TYPE)) {
+        lua_pushcfunction(L, rows_close);
+        lua_setfield(L, -2, "__gc");
+        lua_pushcfunction(L, rows_close);
+        lua_setfield(L, -2, "__close");
+        lua_createtable(L, 0, 1);
+        lua_pushcfunction(L, rows_close);
+        lua_setfield(L, -2, "close");
+        lua_setfield(L, -2, "__index");
+    }
+    lua_setmetatable(L, -2);
+    return held;
+}
+
+struct rowset *option_rows(lua_State *L, int index, const char *what, const char *name)
+{
+    lua_getfield(L, index, name);
+    struct rowset **rows = luaL_testudata(L, -1, ROWS_TYPE);
+    bool absent = lua_isnil(L, -1);
+    lua_pop(L, 1);
+    if (!absent && !rows)
+        luaL_error(L, "%s: %s must be the lines of a result", what, name);
+    if (rows && !*rows)
+        luaL_error(L, "%s: %s was closed", what, name);
+    return rows ? *rows : NULL;
+}
+
+/* ---- what takes its time ---- */
+
+struct working {
+    struct wait wait;
+    struct loop_work *work;
+    char *before, *staged, *path; /* within the userdata */
+    bool done;
+    uint64_t count;
+    struct err err;
+    int self_ref; /* until the work has ended: it cannot be cut short */
+};
+
+static bool promote(void *arg)
+{
+    struct working *working = arg;
+    working->done = keyset_promote(working->staged, working->path, &working->err);
+    return false;
+}
+
+static bool write_gone(void *arg)
+{
+    struct working *working = arg;
+    working->done = keyset_write_gone(working->before, working->staged, working->path, &working->count, &working->err);
+    return false;
+}
+
+static void unref(struct working *working)
+{
+    luaL_unref(working->wait.app->L, LUA_REGISTRYINDEX, working->self_ref);
+    working->self_ref = LUA_NOREF;
+}
+
+static void work_done(void *arg)
+{
+    struct working *working = arg;
+    working->work = NULL;
+    wait_finish(&working->wait);
+    unref(working);
+}
+
+static int results(lua_State *L, struct wait *wait, int index)
+{
+    struct working *working = (struct working *)wait;
+    (void)index;
+    if (!working->done)
+        return fail_with(L, &working->err);
+    if (working->before)
+        lua_pushinteger(L, (lua_Integer)working->count);
+    else
+        lua_pushboolean(L, true);
+    return 1;
+}
+
+static void cancel(struct wait *wait)
+{
+    struct working *working = (struct working *)wait;
+    if (working->work)
+        loop_work_cancel(working->work);
+}
+
+static const struct wait_class working_class = {results, cancel, false};
+
+static char *put(char **at, const char *text)
+{
+    char *begin = *at;
+    if (!text)
+        return NULL;
+    *at = stpcpy(begin, text) + 1;
+    return begin;
+}
+
+static int start(lua_State *L, bool (*work)(void *), const char *before, const char *staged, const char *path)
+{
+    size_t size = (before ? strlen(before) : 0) + strlen(staged) + strlen(path) + 3;
+    struct working *working = wait_new(L, sizeof *working + size, &working_class);
+    char *at = (char *)(working + 1);
+    int self = lua_gettop(L);
+    working->before = put(&at, before);
+    working->staged = put(&at, staged);
+    working->path = put(&at, path);
+    err_clear(&working->err);
+    lua_pushvalue(L, self);
+    working->self_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+    working->work = loop_work_start(app_of(L)->loop, work, work_done, working);
+    if (!working->work) {
+        unref(working);
+        return luaL_error(L, "out of memory");
+    }
+    working->wait.started = true;
+    return wait_for(L, self);
+}
+
+/* promote(staged, current) → true | nil, err: as keyset_promote of core/keyset.h. Code "Outdated" when another import was faster. */
+static int native_promote(lua_State *L)
+{
+    return start(L, promote, NULL, luaL_checkstring(L, 1), luaL_checkstring(L, 2));
+}
+
+/* write_gone{ before =, staged =, file = } → number of keys | nil, err: as keyset_write_gone */
+static int native_write_gone(lua_State *L)
+{
+    static const char *const known[] = {"before", "staged", "file", NULL};
+    check_options(L, 1, "write_gone", known);
+    return start(L, write_gone, need_string(L, 1, "write_gone", "before"), need_string(L, 1, "write_gone", "staged"),
+                 need_string(L, 1, "write_gone", "file"));
+}
+
+static void set_integer(lua_State *L, const char *name, int64_t value)
+{
+    lua_pushinteger(L, (lua_Integer)value);
+    lua_setfield(L, -2, name);
+}
+
+/* info(path) → { generation =, base =, written_at =, times = of the last sets, its own last, count = of keys, name = of the key }
+ * | nil, err */
+static int native_info(lua_State *L)
+{
+    struct err err;
+    err_clear(&err);
+    lua_settop(L, 1);
+    const char *path = luaL_checkstring(L, 1);
+    lua_createtable(L, 0, 6);
+    struct keyset_reader *reader = keyset_reader_open(path, &err);
+    if (!reader)
+        return fail_with(L, &err);
+    const struct keyset_facts facts = *keyset_facts(reader);
+    char name[256];
+    snprintf(name, sizeof name, "%s", keyset_name(reader));
+    keyset_reader_free(reader);
+    set_integer(L, "generation", (int64_t)facts.generation);
+    set_integer(L, "base", (int64_t)facts.base);
+    set_integer(L, "written_at", facts.written_at);
+    set_integer(L, "count", (int64_t)facts.count);
+    lua_createtable(L, (int)facts.time_count, 0);
+    for (uint32_t i = 0; i < facts.time_count; i++) {
+        lua_pushinteger(L, facts.times[i]);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    lua_setfield(L, -2, "times");
+    lua_pushstring(L, name);
+    lua_setfield(L, -2, "name");
+    return 1;
+}
+
+int open_native_changes(lua_State *L)
+{
+    static const luaL_Reg functions[] = {
+        {"info", native_info}, {"promote", native_promote}, {"write_gone", native_write_gone}, {NULL, NULL}};
+    luaL_newlib(L, functions);
+    return 1;
+}

@@ -1,0 +1,173 @@
+/* What has changed since the last import: the hashes of rows as they are sent, their keys, and the rows of another pass. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "core/check_private.h"
+
+#define MEMORY ((size_t)20 << 20) /* of the sort */
+
+struct check_changes {
+    struct changes *changes;
+    struct keysort *rows; /* NULL: it was joined */
+    struct buf row;       /* what of the row at hand is hashed */
+};
+
+static const struct mapping_field *key_field(const struct check *check)
+{
+    for (size_t i = 0; i < check->field_count; i++)
+        if (mapping_field_at(check->plan.mapping, i)->is_key)
+            return mapping_field_at(check->plan.mapping, i);
+    return NULL;
+}
+
+/* The one that the lines were found in: read with its options, they are the same rows. */
+static bool is_the_selected_file(const struct check *check, struct err *err)
+{
+    uint64_t start;
+    return !check->plan.select ||
+           file_identity_check(&check->plan.select->identity, input_descriptor(check->input, &start), NULL, err);
+}
+
+bool check_changes_new(struct check *check, struct err *err)
+{
+    const struct changes_options *options = check->plan.changes;
+    const struct keysort_options sort = {.memory = MEMORY, .directory = options ? options->directory : NULL};
+    const struct mapping_field *key = key_field(check);
+    if (!options)
+        return is_the_selected_file(check, err);
+    if (!key)
+        return err_set(err, ERR_USAGE, "what has changed can be told only with a mapping that has a key");
+    struct check_changes *changes = calloc(1, sizeof *changes);
+    check->changes = changes;
+    if (!changes)
+        return err_set(err, ERR_MEMORY, "no memory to compare rows");
+    buf_init(&changes->row, CSV_MAX_RECORD_MOST);
+    return (changes->changes = changes_new(options, key->key, err)) && (changes->rows = keysort_new(&sort, err));
+}
+
+void check_changes_free(struct check_changes *changes)
+{
+    if (!changes)
+        return;
+    changes_free(changes->changes);
+    keysort_free(changes->rows);
+    buf_free(&changes->row);
+    free(changes);
+}
+
+/* ---- rows ---- */
+
+static struct csv_slice value_sent(const struct check *check, const struct csv_row *row, size_t field)
+{
+    size_t cell = (size_t)check->places[field].cell;
+    if (check->cells_made)
+        return check->cells[cell];
+    return cell < row->count ? csv_cell(row, cell) : (struct csv_slice){"", 0};
+}
+
+/* The values of the mapped fields, each behind its length: other columns are not imported. */
+static bool hash_row(struct check *check, const struct csv_row *row, uint64_t *out, struct err *err)
+{
+    struct buf *bytes = &check->changes->row;
+    uint64_t hash[2];
+    buf_reset(bytes);
+    for (size_t i = 0; i < check->field_count; i++) {
+        struct csv_slice value = value_sent(check, row, i);
+        uint32_t len = (uint32_t)value.len;
+        char *at = buf_reserve(bytes, sizeof len + value.len);
+        if (!at)
+            return err_set(err, ERR_MEMORY, "no memory to compare rows");
+        memcpy(at, &len, sizeof len);
+        if (value.len > 0)
+            memcpy(at + sizeof len, value.data, value.len);
+        bytes->len += sizeof len + value.len;
+    }
+    keyhash_of(changes_hash(check->changes->changes), bytes->data, bytes->len, hash);
+    *out = hash[0];
+    return true;
+}
+
+bool check_changes_row(struct check *check, const struct csv_row *row, struct err *err)
+{
+    struct check_changes *changes = check->changes;
+    struct keysort_record record = {.line = (uint64_t)row->line};
+    bool sent = check->row_errors == 0;
+    if (!sent && !check->key.data)
+        return true;
+    if (sent && check->key.data && !hash_row(check, row, &record.row, err))
+        return false;
+    return changes_row(changes->changes, check->key.data, check->key.len, sent, &record, err) &&
+           keysort_add(changes->rows, &record, err);
+}
+
+/* ---- the end ---- */
+
+/* Rows that were chosen are all there are: then the file itself would be sent. */
+static bool is_small_enough(const struct check *check, struct err *err)
+{
+    return !check->plan.select || outgoing_begun(check->outgoing) || check->result.total < CHECK_MAX_BYTES ||
+           err_set(err, ERR_INVALID_FILE, "has %llu bytes; the service takes less than %u: split the file",
+                   (unsigned long long)check->result.total, CHECK_MAX_BYTES);
+}
+
+bool check_changes_end(struct check *check, struct err *err)
+{
+    struct check_changes *changes = check->changes;
+    struct stat info;
+    uint64_t start;
+    if (!changes)
+        return is_small_enough(check, err);
+    if (fstat(input_descriptor(check->input, &start), &info) != 0)
+        return err_errno(err, ERR_FILE, errno, "cannot be read");
+    file_identity_of(&info, &check->result.identity);
+    keysort_end(changes->rows);
+    return changes_begin(changes->changes, (uint64_t)csv_reader_line(check->reader) + 1, &check->result.identity, err);
+}
+
+bool check_changes_busy(const struct check *check)
+{
+    return check->changes && check->changes->rows;
+}
+
+bool check_changes_step(struct check *check, struct err *err)
+{
+    struct check_changes *changes = check->changes;
+    struct changes_repeated repeated;
+    size_t work = KEYSORT_STEP;
+    if (keysort_busy(changes->rows))
+        return keysort_step(changes->rows, KEYSORT_STEP, err);
+    while (work > 0) {
+        switch (changes_join(changes->changes, changes->rows, &work, &repeated, err)) {
+        case KEYSORT_ENTRY:
+            if (check->keys && !check_keys_group(check->keys, &repeated, err))
+                return false;
+            break;
+        case KEYSORT_MORE:
+            return true;
+        case KEYSORT_END:
+            keysort_free(changes->rows);
+            changes->rows = NULL;
+            return true;
+        default:
+            return false;
+        }
+    }
+    return true;
+}
+
+bool check_changes_finish(struct check *check, struct err *err)
+{
+    if (!check->changes)
+        return true;
+    if (!changes_finish(check->changes->changes, err))
+        return false;
+    check->result.changes = changes_counts(check->changes->changes);
+    return true;
+}
+
+struct rowset *check_take_rows(struct check *check)
+{
+    return check->changes ? changes_take_rows(check->changes->changes) : NULL;
+}

@@ -1,0 +1,43 @@
+/* keyset_file: how a set of keys stands in its file (core/keyset.h): shared by what writes and what reads it. */
+#ifndef UPJOB_CORE_KEYSET_FILE_H
+#define UPJOB_CORE_KEYSET_FILE_H
+
+#include "core/keyset.h"
+
+#define KEYSET_MAGIC      "upjobkey"
+#define KEYSET_BYTE_ORDER 0x01020304u
+
+struct keyset_header {
+    char magic[8];
+    uint32_t byte_order, version, record_size, block_records;
+    struct keyset_facts facts;
+    uint64_t texts_end; /* where the blocks begin */
+    struct keyhash hash;
+    uint64_t name_check, check; /* of the name, and of what stands before it, under `hash` */
+};
+
+struct keyset_block {
+    uint64_t number;
+    struct keyset_record records[KEYSET_BLOCK];
+    uint64_t check; /* after the last record of a shorter block */
+};
+
+static inline uint64_t keyset_check_of(const struct keyhash *hash, const void *bytes, size_t len)
+{
+    uint64_t result[2];
+    keyhash_of(hash, bytes, len, result);
+    return result[0];
+}
+
+static inline uint64_t keyset_header_check(const struct keyset_header *header)
+{
+    return keyset_check_of(&header->hash, header, offsetof(struct keyset_header, check));
+}
+
+/* Bytes of a block that are checked. */
+static inline size_t keyset_block_size(size_t records)
+{
+    return offsetof(struct keyset_block, records) + records * sizeof(struct keyset_record);
+}
+
+#endif
