@@ -104,21 +104,13 @@ bool check_changes_row(struct check *check, const struct csv_row *row, struct er
 
 /* ---- the end ---- */
 
-/* Rows that were chosen are all there are: then the file itself would be sent. */
-static bool is_small_enough(const struct check *check, struct err *err)
-{
-    return !check->plan.select || outgoing_begun(check->outgoing) || check->result.total < CHECK_MAX_BYTES ||
-           err_set(err, ERR_INVALID_FILE, "has %llu bytes; the service takes less than %u: split the file",
-                   (unsigned long long)check->result.total, CHECK_MAX_BYTES);
-}
-
 bool check_changes_end(struct check *check, struct err *err)
 {
     struct check_changes *changes = check->changes;
     struct stat info;
     uint64_t start;
     if (!changes)
-        return is_small_enough(check, err);
+        return true;
     if (fstat(input_descriptor(check->input, &start), &info) != 0)
         return err_errno(err, ERR_FILE, errno, "cannot be read");
     file_identity_of(&info, &check->result.identity);

@@ -4,6 +4,7 @@
  * large. Where the size of the file says so before, parts are written from the first row on, as many as there are slots: they
  * are equal ranges of hashes, and hold as long as none of them comes out too large. A later pass writes the parts that it is
  * told, and counts each by buckets of its own. */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -211,6 +212,12 @@ static bool begin_counted(struct check *check, struct err *err)
     return begin_whole(check, err) && measure_header(check, err);
 }
 
+static bool refuse_size(const struct check *check, struct err *err)
+{
+    return err_set(err, ERR_INVALID_FILE, "has %" PRIu64 " bytes; the service takes less than %u: split the file",
+                   check->result.total, CHECK_MAX_BYTES);
+}
+
 bool check_sent_begin(struct check *check, struct err *err)
 {
     static const struct csv_options as_the_service_reads;
@@ -219,8 +226,7 @@ bool check_sent_begin(struct check *check, struct err *err)
     if (!plan->salt || check->plan.changes) {
         bool all = !check->plan.changes && !check->plan.select;
         if (all && !check->result.mended && check->result.total >= CHECK_MAX_BYTES)
-            return err_set(err, ERR_INVALID_FILE, "has %llu bytes; the service takes less than %u: split the file",
-                           (unsigned long long)check->result.total, CHECK_MAX_BYTES);
+            return refuse_size(check, err);
         return begin_whole(check, err);
     }
     struct check_sent *sent = check->sent = calloc(1, sizeof *sent);
@@ -469,6 +475,12 @@ static bool finish_first(struct check_sent *sent, struct err *err)
     return true;
 }
 
+/* Of the one outgoing file, or of the input where that is what is sent: all rows may have been chosen. */
+static uint64_t whole_size(const struct check *check)
+{
+    return outgoing_begun(check->outgoing) ? outgoing_bytes(check->outgoing) : check->result.total;
+}
+
 bool check_sent_finish(struct check *check, struct err *err)
 {
     struct check_sent *sent = check->sent;
@@ -476,11 +488,12 @@ bool check_sent_finish(struct check *check, struct err *err)
     if (!sent || !sent->is_split) {
         if (!outgoing_finish(check->outgoing, err))
             return false;
-        /* What was held back may be what makes it too large. */
-        if (!sent || outgoing_bytes(check->outgoing) < sent->plan.part_bytes) {
+        if (check->plan.changes || whole_size(check) < (sent ? sent->plan.part_bytes : CHECK_MAX_BYTES)) {
             result->outgoing_fd = outgoing_take(check->outgoing, &result->outgoing_bytes, result->md5);
             return true;
         }
+        if (!sent)
+            return refuse_size(check, err);
         give_up_whole(check);
     }
     if (sent->later ? !finish_later(sent, err) : !finish_first(sent, err))

@@ -1,4 +1,5 @@
 --- upjob import: create, upload, start, watch, report, in one command.
+local changes = require "upjob.changes"
 local cli = require "upjob.cli"
 local errors = require "upjob.errors"
 local exit_status = require "upjob.exit_status"
@@ -91,11 +92,20 @@ local function print_sent(result)
     or result.file == "-" and "standard input" or report.safe(result.file)
   print(("  %s %s (%s%s)"):format(result.files and "files    " or "file     ", what, report.plural(result.rows or 0, "row"),
     result.bytes and (", %s sent"):format(report.bytes(result.bytes)) or ""))
-  if not result.jobs then
+  if result.jobs and #result.jobs == 0 then
+    print("  job       none: nothing was to be sent")
+  elseif not result.jobs then
     print(("  job       %s in domain %s"):format(report.safe(result.JobId), result.DomainName))
-    return
+  else
+    print(("  jobs      %s in domain %s"):format(report.count(#result.jobs), result.DomainName))
   end
-  print(("  jobs      %s in domain %s"):format(report.count(#result.jobs), result.DomainName))
+end
+
+-- Of an import of what has changed.
+local function print_changes(told)
+  local line, more = table.unpack(changes.lines_of(told))
+  print("  changed   " .. line)
+  if more then print("            " .. more) end
 end
 
 local function print_result(options, result)
@@ -104,6 +114,7 @@ local function print_result(options, result)
   local color = good and "green" or (result.Status == "FAILED" or result.Status == "STOPPED") and "red" or "yellow"
   print(("%s  %s"):format(paint(color, report.safe(result.Status)), report.summary(result.ResultsSummary)))
   print_sent(result)
+  if result.changes then print_changes(result.changes) end
   print(("  took      %s%s"):format(report.seconds(result.seconds), result.upload_seconds
     and (", of it %s uploading"):format(report.seconds(result.upload_seconds)) or ""))
   print_rejected(result.rejected, result.rejects, result.files)
@@ -119,8 +130,11 @@ local function print_result(options, result)
   if (result.ResultsSummary.FailedRecords or 0) > 0 and options.embedded and not options.data then
     print("  The embedded service's list of failed records is gone with it: keep it with --data DIR.")
   end
-  if result.jobs then print(table.concat(parts_result.lines(result.jobs, "  "), "\n")) end
-  if result.Status == "SUCCEEDED" or result.Status == "PARTIALLY_SUCCEEDED" then print("  " .. report.expiry(result)) end
+  if result.jobs and #result.jobs > 0 then print(table.concat(parts_result.lines(result.jobs, "  "), "\n")) end
+  local was_sent = not result.jobs or #result.jobs > 0
+  if was_sent and (result.Status == "SUCCEEDED" or result.Status == "PARTIALLY_SUCCEEDED") then
+    print("  " .. report.expiry(result))
+  end
 end
 
 -- Only what the contract names, in a stable shape. A path need not be text, which JSON is.
@@ -130,7 +144,8 @@ local function json_result(result)
   return { jobs = jobs, files = files, JobId = result.JobId, DomainName = result.DomainName, DisplayName = result.DisplayName, Status = result.Status,
            StatusReason = result.StatusReason, ResultsSummary = result.ResultsSummary, rejected = result.rejected,
            rejects = result.rejects and report.safe(result.rejects), rows = result.rows, bytes = result.bytes,
-           seconds = result.seconds, DataExpiry = result.DataExpiry, segment = result.segment }
+           seconds = result.seconds, DataExpiry = result.DataExpiry, segment = result.segment,
+           changes = result.changes }
 end
 
 local function start(options, command)

@@ -1,4 +1,5 @@
 --- upjob.job: one import from file to profiles: check, create, path, upload, start, watch; with events on the way.
+local changes = require "upjob.changes"
 local checking = require "upjob.checking"
 local duration = require "upjob.duration"
 local errors = require "upjob.errors"
@@ -193,6 +194,8 @@ function job.import(options)
   self.request = job_request(self, display_name(self))
   -- What the service would refuse is told before the file is read, and what would be lost.
   ok, err = sources.check_places(list, { map.file, self.report_file })
+  if not ok then return nil, err end
+  ok, err = changes.check_options(options, files, { files[1], map.file or nil, self.rejects, self.problems, self.report_file })
   if not ok then return nil, err end
   ok, err = require("upjob.native.profiles").validate("CreateUploadJob", self.request)
   if not ok then return nil, err end

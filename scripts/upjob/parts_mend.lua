@@ -1,4 +1,5 @@
 --- Makes what is sent of parts once more, where the check has not kept it: another pass over the file.
+local changes = require "upjob.changes"
 local checking = require "upjob.checking"
 local errors = require "upjob.errors"
 local events = require "upjob.events"
@@ -48,6 +49,7 @@ local function pass(run, source, split)
   local result, err = checking.run {
     file = source.file, mapping = map, encoding = run.encoding, strict = run.strict, no_check = run.no_check,
     reject = map.on_invalid ~= "stop", tmp = run.tmp, split = split,
+    select = changes.lines(run),
     progress = function(done, total, rows) events.emit(run, "progress", { step = "mend", done = done, total = total, rows = rows }) end,
   }
   if not result then error(err, 0) end

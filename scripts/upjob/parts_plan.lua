@@ -1,4 +1,5 @@
 --- What an import is sent as, when that is not one job: the check of all its files, and the parts that come of it.
+local changes = require "upjob.changes"
 local checking = require "upjob.checking"
 local errors = require "upjob.errors"
 local events = require "upjob.events"
@@ -141,9 +142,10 @@ function parts_plan.check(run, look_through)
   run.rejected = run.checked.bad_rows
 end
 
---- The parts of a run whose one file has too many bytes for one job; none otherwise.
+--- The parts of a run whose one file has too many bytes for one job, or of which nothing is to be sent; nil otherwise.
 function parts_plan.of_one(run, look)
   local found = run.checked
+  if changes.is_none(run) then run.parts, run.kept = {}, 0 end
   if not found.split then return end
   run.parts, run.kept = {}, 0
   local source = run.sources[1]

@@ -1,5 +1,5 @@
---- Where the files of an import may go, rejected rows, problems, the report: nothing is overwritten that upjob did not write,
---- and what an earlier run left is kept aside.
+--- Where the files of an import may go, rejected rows, problems, keys that are gone, the report: nothing is overwritten that
+--- upjob did not write, and what an earlier run left is kept aside.
 local errors = require "upjob.errors"
 local system = require "upjob.native.system"
 
@@ -40,6 +40,8 @@ local PROBLEMS = { what = "problems", option = "--problems",
                      return table.concat(header, ",") == "line,column,name,value,class,severity,reason,hint"
                    end) }
 local REPORT = { what = "the report", option = "--report", is_ours = is_report }
+
+local GONE = { what = "keys that are gone", option = "--gone", is_ours = has_header(function(header) return #header == 1 end) }
 
 local function refuse(kind, path, what)
   return nil, errors.new { code = "UsageError", message = ("%s cannot go to %s: %s"):format(kind.what, path, what) }
@@ -106,6 +108,11 @@ end
 --- Whether all problems can be written to `path`: true | nil, err. Those of an earlier run give way.
 function rejects.check_problems(path, others)
   return check(PROBLEMS, path, others)
+end
+
+--- Whether the keys that are gone can be written to `path`: true | nil, err. An earlier list there will be kept as `path`~.
+function rejects.check_gone(path, others)
+  return check_kept(GONE, path, others)
 end
 
 --- Whether an earlier run left something there.

@@ -60,8 +60,10 @@ local function result_of(self, reply)
   }
 end
 
-local function with_segment(self, result)
+-- What is told of all results.
+local function with_more(self, result)
   result.segment = result.segment or self.segment_told
+  result.changes = result.changes or self.checked and self.checked.changes
   return result
 end
 
@@ -180,7 +182,7 @@ local function begin(self, steps)
       traceback = not errors.is(err) and debug.traceback(tostring(err), 2)
       return err
     end)
-    if ok then finish(self, with_segment(self, result_of(self, reply))) else fail(self, err, traceback) end
+    if ok then finish(self, with_more(self, result_of(self, reply))) else fail(self, err, traceback) end
   end)
   return self
 end

@@ -1,6 +1,5 @@
 --- The steps of an import: check, create, upload, start, watch. Each is a function of the run; it raises the run's error.
 local changes = require "upjob.changes"
-local checking = require "upjob.checking"
 local errors = require "upjob.errors"
 local events = require "upjob.events"
 local fingerprint = require "upjob.fingerprint"
@@ -65,7 +64,7 @@ end
 
 -- What is kept of a check: no values of cells.
 local KEPT = { "rows", "bad_rows", "blanked", "unwanted", "changed_rows", "bytes", "outgoing_bytes", "md5", "counts", "classes",
-               "rejects_written", "problems_written", "files" }
+               "rejects_written", "problems_written", "files", "changes" }
 
 local function kept_of(checked)
   local kept = {}
@@ -77,13 +76,13 @@ end
 local function look_through(self, slots)
   if self.known then resuming.clear_rejects(self) end
   local earlier = not self.dry_run and rejects.is_there(self.rejects)
-  local result, err = checking.run {
+  local result, err = changes.check(self, {
     file = not self.opened and self.file or nil, opened = self.opened, mapping = self.mapping, encoding = self.encoding,
     strict = self.strict, no_check = self.no_check, problems = self.problems,
     reject = self.mapping.on_invalid ~= "stop", rejects = not self.dry_run and self.rejects or nil,
     tmp = self.tmp, split = parts.split(self, slots),
     progress = function(done, total, rows) parts_plan.progress(self, done, total, rows) end,
-  }
+  })
   self.opened = nil
   self.checked = must(result, err)
   self.rejected = result.bad_rows

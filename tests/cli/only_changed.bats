@@ -1,0 +1,183 @@
+#!/usr/bin/env bats
+# upjob import --only-changed: only what is new or differs since the last import that succeeded is sent.
+setup() {
+    load helper
+    cd "$BATS_TEST_TMPDIR"
+    export XDG_STATE_HOME=$BATS_TEST_TMPDIR/state
+    { echo CustomerId,FirstName,Tier; seq -f '%g,Name,gold' 100; } >c.csv
+}
+teardown() { stop_local; }
+
+import() { upjob import c.csv --domain acme --key CustomerId --only-changed "$@"; }
+# Numbers of the changes of a result in JSON: new changed due same held gone rows.
+counts() { python3 -c 'import json, sys; c = json.loads(sys.argv[1])["changes"]; print(*(c[n] for n in sys.argv[2:]))' "$output" "$@"; }
+jobs() { upjob run -e 'for j in require("upjob.profiles").client {}:pages("list_upload_jobs", { DomainName = "acme" }) do print(j.Status) end'; }
+
+@test "the first import sends all, the second nothing, and the third what is new or differs" {
+    start_local --domain acme
+    import
+    expect_status 0
+    expect_output "all 100 keys, as nothing was sent with this mapping before"
+    import
+    expect_status 0
+    expect_output "none: nothing was to be sent"
+    expect_output "0 of 100 keys since"
+    sed -i '5s/gold/silver/' c.csv
+    echo 101,New,gold >>c.csv
+    import
+    expect_output "2 of 101 keys since"
+    expect_output "1 new, 1 changed, 0 gone"
+    expect_output "1 created, 1 updated, 0 failed"
+    jobs
+    [ "$(wc -l <<<"$output")" = 2 ]
+}
+
+@test "rows in another order, and columns that are not imported, are no changes" {
+    start_local --domain acme
+    printf 'return mapping.define { unique_key = "id",\n  mapping.string "CustomerId" : to "Attributes.id" : as "id",\n  mapping.name "FirstName" : to "FirstName" }\n' >m.lua
+    upjob import c.csv --domain acme --map m.lua --only-changed
+    expect_status 0
+    { head -1 c.csv; tail -n +2 c.csv | tac | sed 's/gold/silver/'; } >d.csv
+    mv d.csv c.csv
+    upjob import c.csv --domain acme --map m.lua --only-changed --json
+    [ "$(counts new changed same)" = "0 0 100" ]
+}
+
+@test "keys that were there and are not any more are written for erasure, and an earlier list is kept" {
+    start_local --domain acme
+    import
+    sed -i '10d;20d' c.csv
+    import --gone gone.csv
+    expect_status 0
+    expect_output "The keys that are gone are in gone.csv"
+    [ "$(tail -n +2 gone.csv | tr '\n' ' ')" = "9 19 " ]
+    [ "$(stat -c %a gone.csv)" = 600 ]
+    sed -i '2d' c.csv
+    import --gone gone.csv
+    [ "$(tail -n +2 gone.csv)" = 1 ]
+    [ "$(tail -n +2 gone.csv~ | wc -l)" = 2 ]
+}
+
+@test "after a job that only partly succeeded the next import sends the same again" {
+    start_local --domain acme
+    import
+    python3 - <<'P'
+rows = open("c.csv").read().splitlines()
+rows[7] = "7," + "x" * 300 + ",gold"
+rows[8] = "8,Other,gold"
+open("c.csv", "w").write("\n".join(rows) + "\n")
+P
+    import --no-check --json
+    expect_output PARTIALLY_SUCCEEDED
+    expect_error "the next import with --only-changed sends these rows again"
+    import --no-check --json
+    [ "$(counts new changed same)" = "0 2 98" ]
+}
+
+@test "a row that is rejected is neither sent nor gone, and is sent when it is right again" {
+    start_local --domain acme
+    printf 'return mapping.define { unique_key = "id",\n  mapping.string "CustomerId" : to "Attributes.id" : as "id",\n  mapping.number "Tier" : to "Attributes.tier" }\n' >m.lua
+    sed -i 's/gold/1/' c.csv
+    import() { upjob import c.csv --domain acme --map m.lua --only-changed "$@"; }
+    import
+    sed -i '5s/1$/many/' c.csv
+    import --json
+    expect_status 6
+    [ "$(counts new changed same held gone)" = "0 0 99 1 0" ]
+    sed -i '5s/many/2/' c.csv
+    import --json
+    [ "$(counts new changed same held gone)" = "0 1 99 0 0" ]
+}
+
+@test "--full sends all, once" {
+    start_local --domain acme
+    import
+    import --full --json
+    [ "$(counts rows due)" = "100 100" ]
+    import --json
+    [ "$(counts rows)" = 0 ]
+}
+
+@test "a domain that was made again, and another mapping, have all sent" {
+    start_local --domain acme
+    import
+    import --segment spring --json
+    [ "$(counts new rows)" = "100 100" ]
+    upjob run -e 'local c = require("upjob.profiles").client {} assert(c:delete_domain { DomainName = "acme" }) assert(c:create_domain { DomainName = "acme", DefaultExpirationDays = 30 })'
+    expect_status 0
+    import --json
+    [ "$(counts new rows)" = "100 100" ]
+}
+
+@test "an import that was left running is what the next one compares with, once it has succeeded" {
+    start_local --domain acme
+    import --no-wait
+    expect_status 0
+    upjob run -e 'local c = require("upjob.profiles").client {} for j in c:pages("list_upload_jobs", { DomainName = "acme" }) do assert(c:wait_until("upload_job_done", { DomainName = "acme", JobId = j.JobId })) end'
+    import --json
+    [ "$(counts rows same)" = "0 100" ]
+}
+
+@test "parts of what has changed are parts of nothing else" {
+    { echo CustomerId,FirstName,Tier; seq -f '%g,Name,gold' 3000; } >c.csv
+    start_local --domain acme
+    import --part-size 10K --json
+    sed -i 's/gold/silver/' c.csv
+    echo 9999,New,gold >>c.csv
+    import --part-size 10K --json
+    expect_status 0
+    [ "$(counts new changed same)" = "1 3000 0" ]
+    expect_output '"CreatedRecords":1,"FailedRecords":0,"UpdatedRecords":3000'
+    import --part-size 10K --json
+    [ "$(counts rows)" = 0 ]
+}
+
+@test "standard input, compressed files and other character sets are compared too" {
+    start_local --domain acme
+    upjob_in() { status=0; "$UPJOB" "${@:2}" <"$1" >out 2>err || status=$?; output=$(cat out) errors=$(cat err); }
+    upjob_in c.csv import - --domain acme --key CustomerId --only-changed --json
+    expect_status 0
+    sed -i '5s/gold/silver/' c.csv
+    gzip -k c.csv
+    upjob import c.csv.gz --domain acme --key CustomerId --only-changed --json
+    [ "$(counts new changed same)" = "0 1 99" ]
+    sed -i '6s/gold/silver/' c.csv
+    upjob_in <(iconv -t UTF-16 c.csv) import - --domain acme --key CustomerId --only-changed --json
+    expect_status 0
+    [ "$(counts new changed same)" = "0 1 99" ]
+    expect_output '"UpdatedRecords":1'
+}
+
+@test "a set that was damaged is told and kept aside, and all is sent" {
+    start_local --domain acme
+    import
+    local keys
+    keys=$(echo state/upjob/changes/*/keys)
+    [ "$(stat -c %a "$keys")" = 600 ]
+    printf 'x' | dd of="$keys" bs=1 seek=100 conv=notrunc status=none
+    import --json
+    expect_status 0
+    expect_error "is kept as"
+    [ "$(counts rows)" = 100 ]
+    ls "$keys".damaged-*
+}
+
+@test "a dry run tells what would be sent, and keeps nothing" {
+    start_local --domain acme
+    import --dry-run
+    expect_status 0
+    [ ! -e state/upjob/changes ] || [ -z "$(find state/upjob/changes -type f)" ]
+}
+
+@test "what cannot be is refused" {
+    cp c.csv d.csv
+    upjob import c.csv d.csv --domain acme --key CustomerId --only-changed --local
+    expect_status 2
+    expect_error "--only-changed compares one file with the last one"
+    upjob import c.csv --domain acme --key CustomerId --full --local
+    expect_status 2
+    expect_error "--full needs --only-changed"
+    upjob import c.csv --domain acme --key CustomerId --only-changed --gone c.csv --local
+    expect_status 2
+    expect_error "keys that are gone cannot go to c.csv"
+}
