@@ -4,13 +4,16 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "core/log.h"
+#include "core/utf8.h"
 #include "local/profiles_segments.h"
 
 #define MOST_AT_ONCE 100
 #define SLICE_SECONDS 0.1
+#define MOST_OF_MESSAGE 255 /* characters: the service model */
 #define WRITE_AGAIN_NS 200000000 /* until an end that could not be written down is tried again */
 
 struct estimates {
@@ -46,8 +49,9 @@ static void write_end(void *arg)
     bool failed = estimate->err.code[0] != '\0';
     struct err err;
     err_clear(&err);
-    char message[256];
-    snprintf(message, sizeof message, "%.240s", estimate->err.message);
+    char message[4 * MOST_OF_MESSAGE + 1];
+    const char *text = estimate->err.message;
+    snprintf(message, sizeof message, "%.*s", (int)utf8_prefix(text, strlen(text), MOST_OF_MESSAGE), text);
     estimate->written = state_end_estimate(estimate->all->state, estimate->task.id, estimate->count.members,
                                            failed ? message : NULL, &err);
     if (!estimate->written && !estimate->tried)

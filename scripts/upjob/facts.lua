@@ -48,7 +48,7 @@ local list = {
   { "same-key-later", "A record updates the profile that an earlier job made under its key." },
   { "empty-cell", "An empty cell leaves the stored value as it is." },
   { "segment", "A segment can select on a custom attribute that an import has set." },
-  { "segment-name-taken", "Creating a segment definition whose name is taken is a BadRequestException (400)." },
+  { "segment-taken", "Creating a segment definition whose name is taken is a BadRequestException (400)." },
   { "segment-case", "Values of a segment's conditions are compared as they are written, case and all." },
   { "segment-exclusive", "EXCLUSIVE holds for a profile that has no value at all." },
   { "segment-attributes", "Several attributes in one dimension of a segment must all hold." },

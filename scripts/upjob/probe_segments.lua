@@ -1,7 +1,7 @@
 --- What the probe checks of segments, on the profile that its job of mappings has made: a definition a fact.
 local probe = require "upjob.probe"
 
-local segments = { facts = { "segment", "segment-name-taken", "segment-case", "segment-exclusive", "segment-attributes" } }
+local segments = { facts = { "segment", "segment-taken", "segment-case", "segment-exclusive", "segment-attributes" } }
 
 local function condition(kind, ...)
   return { DimensionType = kind, Values = { ... } }
@@ -54,7 +54,7 @@ end
 
 local function judge_taken_name(self, attribute)
   local again, err = define(self, "segment", attribute)
-  self:judge("segment-name-taken", not again and err.status == 400 and err.code == "BadRequestException",
+  self:judge("segment-taken", not again and err.status == 400 and err.code == "BadRequestException",
     again and "it is taken again" or "refused: " .. tostring(err))
 end
 

@@ -78,7 +78,8 @@ describe("the segments of a domain", function()
   end)
 
   it("are made, told, and deleted", function()
-    local made = assert(client:create_segment_definition(segment(attribute("INCLUSIVE", "gold"), { Description = "all of gold" })))
+    local request = segment(attribute("INCLUSIVE", "gold"), { Description = "all of gold" })
+    local made = assert(client:create_segment_definition(request))
     assert.equals("Very important", made.DisplayName)
     local named = { DomainName = "acme", SegmentDefinitionName = "vip" }
     local told = assert(client:get_segment_definition(named))

@@ -11,7 +11,7 @@ REHEARSED_ONLY, PROBED_ONLY = {"queue-seconds"}, {"segment"}
 NEED_QUEUE, QUEUE, SHORT_QUEUE = {"", "stop-running", "after-start"}, "queue-seconds=1.5", "queue-seconds=0.1"
 # What cannot be checked of the embedded service as it is, and what cannot once a fact is bent.
 NEVER = ASKED_FOR | {"list-page"}
-OF_SEGMENTS = {"segment", "segment-name-taken", "segment-case", "segment-exclusive", "segment-attributes"}
+OF_SEGMENTS = {"segment", "segment-taken", "segment-case", "segment-exclusive", "segment-attributes"}
 NOT_ALSO = {"new-url": {"new-key"}, "attribute-target": {"attribute-search"} | OF_SEGMENTS, "same-key-later": {"empty-cell"}}
 NEEDS_NO_FILE = {"timestamps", "display-name", "max-expiry", "wrong-state", "after-start", "second-start", "late-path",
                  "stop-created", "stop-ended", "missing-file", "client-token"}

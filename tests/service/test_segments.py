@@ -319,6 +319,34 @@ def test_many():
         assert len(reply["Profiles"]) == 100 and all(name.endswith("7") for name in present), reply["Failures"]
 
 
+def test_failed_estimate():
+    """an estimate whose store cannot be read is FAILED, and says why"""
+    with Segments() as service:
+        service.people()
+        service.restart(signal.SIGTERM)
+        with open(os.path.join(service.data, "profiles/1.db"), "r+b") as file:
+            file.write(b"no database" * 100)
+        estimate = service.ask(groups(GOLD))
+        eventually(lambda: service.look(estimate)["Status"] != "RUNNING", 10, "the estimate's end")
+        got = service.look(estimate)
+        assert got["Status"] == "FAILED" and "1.db" in got["Message"] and "Estimate" not in got, got
+
+
+def test_deleted_meanwhile():
+    """a domain can be deleted while its store is gone through"""
+    with Segments() as service:
+        for _ in range(3):
+            service.create_domain("acme")
+            service.wait("acme", service.begin("acme", rows(30000, fail=0)))
+            asked = [service.ask(groups(COM)) for _ in range(10)]
+            service.call("DELETE", "/domains/acme")
+            refused(404, "ResourceNotFoundException", "acme", service.look, asked[0])
+        service.create_domain("acme")
+        assert service.answer(service.ask(groups(COM))) == 0
+        eventually(lambda: not os.listdir(os.path.join(service.data, "profiles")), 10, "the end of the stores")
+        assert service.kill(signal.SIGTERM) == 143 and "estimate" not in service.messages(), service.messages()
+
+
 def test_bounded_estimates():
     """of a domain's estimates the latest hundred are kept"""
     with Segments() as service:
@@ -353,7 +381,7 @@ def test_older_store():
 
 def test_facts():
     """what is inferred of segments can be bent"""
-    args = ["--fact", "segment-case=folded,segment-exclusive=present-only,segment-attributes=any,segment-name-taken=ConflictException"]
+    args = ["--fact", "segment-case=folded,segment-exclusive=present-only,segment-attributes=any,segment-taken=ConflictException"]
     with Segments(args=args) as service:
         ids = service.people()
         assert who(service, ids, groups(on(c_tier=condition("INCLUSIVE", "gOLD")))) == "ace"
