@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "local/segments_private.h"
+#include "local/state_segments_private.h"
 #include "local/state_segments.h"
 
 #define KEPT 100 /* estimates of a domain */

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "local/segments_private.h"
+#include "local/state_segments_private.h"
 
 /* Any region is served, and none is told apart. */
 #define ARN_FORMAT "arn:aws:profile:us-east-1:000000000000:domains/%s/segment-definitions/%s"

@@ -1,6 +1,6 @@
-/* segments_private: what state_segments.c and state_estimates.c share. */
-#ifndef UPJOB_LOCAL_SEGMENTS_PRIVATE_H
-#define UPJOB_LOCAL_SEGMENTS_PRIVATE_H
+/* state_segments_private: what state_segments.c and state_estimates.c share. */
+#ifndef UPJOB_LOCAL_STATE_SEGMENTS_PRIVATE_H
+#define UPJOB_LOCAL_STATE_SEGMENTS_PRIVATE_H
 
 #include "local/segment.h"
 #include "local/state_private.h"
