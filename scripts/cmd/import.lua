@@ -141,7 +141,8 @@ end
 local function json_result(result)
   local jobs = result.jobs and parts_result.plain(result.jobs)
   local files = result.files and parts_result.plain(result.files)
-  return { jobs = jobs, files = files, JobId = result.JobId, DomainName = result.DomainName, DisplayName = result.DisplayName, Status = result.Status,
+  return { jobs = jobs, files = files, JobId = result.JobId, DomainName = result.DomainName, DisplayName = result.DisplayName,
+           Status = result.Status,
            StatusReason = result.StatusReason, ResultsSummary = result.ResultsSummary, rejected = result.rejected,
            rejects = result.rejects and report.safe(result.rejects), rows = result.rows, bytes = result.bytes,
            seconds = result.seconds, DataExpiry = result.DataExpiry, segment = result.segment,
@@ -261,15 +262,18 @@ local function leave_running(run, progress, options)
     return status
   end
   run:interrupt()
-  local jobs = run.parts and parts_result.jobs(run)
-  local left = { jobs = jobs and parts_result.plain(jobs), JobId = run.job_id, DomainName = run.domain, Status = "IN_PROGRESS", rejected = run.rejected,
-                 rejects = run.checked and run.checked.rejects_written and report.safe(run.rejects) or nil,
+  local jobs, files = run.parts and parts_result.jobs(run), run.checked and run.checked.files
+  local has_rejects = run.checked and run.checked.rejects_written and run.rejects
+  local left = { jobs = jobs and parts_result.plain(jobs), files = files and parts_result.plain(files), JobId = run.job_id,
+                 DomainName = run.domain, Status = "IN_PROGRESS", rejected = run.rejected,
+                 rejects = has_rejects and report.safe(run.rejects) or nil,
                  DataExpiry = run.request.DataExpiry or report.DEFAULT_EXPIRY }
   if options.json then
     print(json.encode(left))
   else
-    print(("started  %s in domain %s"):format(jobs and report.plural(#jobs, "job") or "job " .. report.safe(run.job_id), run.domain))
-    print_rejected(left.rejected, left.rejects, run.checked and run.checked.files)
+    local what = jobs and report.plural(#jobs, "job") or "job " .. report.safe(run.job_id)
+    print(("started  %s in domain %s"):format(what, run.domain))
+    print_rejected(left.rejected, left.rejects, files)
     print("  " .. report.expiry(left))
   end
   if not options.quiet then report.say("to watch it: " .. run:resume_command()) end

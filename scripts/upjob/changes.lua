@@ -193,8 +193,12 @@ local function pass(run, options, found, lines)
     encoding = options.encoding, no_check = options.no_check, reject = options.reject, tmp = options.tmp,
     split = options.split, select = lines,
   }
-  if spool then require("upjob.native.check").close_fd(spool) end
   found.outgoing_fd = nil
+  if spool and result and not result.outgoing_fd and not result.split then
+    result.outgoing_fd, result.outgoing_bytes = spool, result.bytes -- all of it is sent, as it stands
+  elseif spool then
+    require("upjob.native.check").close_fd(spool)
+  end
   return result, err
 end
 

@@ -44,6 +44,19 @@ local function section(title, ...)
   return element("section", nil, element("h2", nil, text(title)), "\n", ...) .. "\n"
 end
 
+-- The jobs that an import in parts was sent as.
+local function jobs(facts)
+  if not facts.part_table then return "" end
+  local columns, cells = facts.part_table[1], facts.part_table[2]
+  local heads, rows = {}, {}
+  for i, column in ipairs(columns) do heads[i] = { title = column.title, class = column.right and "number" or nil } end
+  for i, row in ipairs(cells) do
+    rows[i] = {}
+    for k, cell in ipairs(row) do rows[i][k] = value(cell, VALUE_MOST) end
+  end
+  return section("Parts", html.table(("%s, each a job of its own"):format(report.plural(#rows, "part")), heads, rows, "small"))
+end
+
 -- ---- problems ----
 
 local function classes(facts)
@@ -124,6 +137,7 @@ end
 ---   outcome = { kind = "good" | "warning" | "bad" | "open", words=, detail= or nil }
 ---   counts = { { label=, count= or nil }, … }, parts = those of the bar (html_bar), notes = { text, … } below it
 ---   checked = whether the check came to its end; classes, problems as a check returns them; problem_count = of all
+---   part_table = { columns, rows } as parts_result.cells gives them, or nil
 ---   problem_files = { { text before, name of a file, text after }, … }
 ---   mapping = about the whole, fields = { { from=, target=, kind=, steps=, is_key= }, … } or nil
 ---   began = epoch, timeline = { { time = epoch, text= }, … }
@@ -139,7 +153,8 @@ function page.text(facts)
     style, "</style>\n</head>\n<body>\n<main>\n",
     element("p", { class = "kicker" }, "Import into domain ", value(facts.domain, VALUE_MOST)), "\n",
     element("h1", nil, html.name(facts.title, VALUE_MOST)), "\n", outcome(facts), counts(facts), bar.draw(facts.parts),
-    table.concat(notes, "\n"), pairs_list(facts.about), problems(facts), happened(facts), mapping(facts), commands(facts),
+    table.concat(notes, "\n"), pairs_list(facts.about), jobs(facts), problems(facts), happened(facts), mapping(facts),
+    commands(facts),
     element("footer", nil, ("Written by upjob %s on %s. "):format(text(facts.version), text(report.time(facts.written))),
       "It holds values of the file: personal data."),
     "\n</main>\n</body>\n</html>\n",

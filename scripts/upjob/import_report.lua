@@ -4,6 +4,7 @@ local errors = require "upjob.errors"
 local html_report = require "upjob.html_report"
 local mapping_text = require "upjob.mapping_text"
 local outcome_of = require "upjob.outcome"
+local parts_result = require "upjob.parts_result"
 local recorded = require "upjob.recorded"
 local rejects = require "upjob.rejects"
 local report = require "upjob.report"
@@ -34,17 +35,23 @@ local function about(run)
   local function add(name, text)
     if text and text ~= "" then list[#list + 1] = { name, text } end
   end
-  if run.file then add("File", run.file == "-" and "standard input" or run.file) end
+  local several = #(run.files or {}) > 1
+  if several then
+    add("Files", table.concat(run.files, "\n"))
+  elseif run.file then
+    add("File", run.file == "-" and "standard input" or run.file)
+  end
   local facts = found.facts
   if facts then
     add("Size", ("%s, %s"):format(report.bytes(facts.file_bytes), report.plural(facts.lines, "line")))
     add("Text", text_of_file(facts))
   end
-  add("Job", run.job_id or "none was created")
+  if run.parts then add("Jobs", report.count(#run.parts)) else add("Job", run.job_id or "none was created") end
   add("Name of the job", run.request and run.request.DisplayName or result.DisplayName)
   add("Status", result.Status or run.job_id and (run.stopped and "STOPPED" or run.started and run.status) or nil)
   add("Reason", result.StatusReason)
-  add("Sent", run.sent and report.bytes(run.sent.bytes) or "nothing")
+  local sent = run.parts and result.bytes or run.sent and run.sent.bytes
+  add("Sent", sent and report.bytes(sent) or not run.parts and "nothing" or nil)
   add("Took", timeline.seconds((run.ended_at or system.time()) - run.began))
   return list
 end
@@ -52,7 +59,8 @@ end
 -- ---- the numbers ----
 
 local function numbers(run)
-  local summary = run.result and run.result.ResultsSummary or run.counted or {}
+  local summary = run.result and run.result.ResultsSummary or run.parts and parts_result.reply(run).ResultsSummary
+    or run.counted or {}
   local created, updated, failed = summary.CreatedRecords or 0, summary.UpdatedRecords or 0, summary.FailedRecords or 0
   local rejected = run.checked and run.checked.bad_rows or 0
   local rows = run.checked and run.checked.rows or created + updated + failed
@@ -132,7 +140,12 @@ end
 
 local function problem_files(run, found)
   local list = {}
-  if run.checked and run.checked.rejects_written then
+  for _, file in ipairs(run.checked and run.checked.files or {}) do
+    if file.rejects then
+      list[#list + 1] = { ("The rejected rows of %s, each with its reason, are in"):format(file.file), file.rejects, "." }
+    end
+  end
+  if run.checked and run.checked.rejects_written and not run.checked.files then
     list[#list + 1] = { "The rejected rows, each with its reason, are in", run.rejects,
                         run.job_id and ": correct them there and import that file." or "." }
   end
@@ -188,19 +201,25 @@ local function commands(run, n)
   end
   if not run.result and (run.started or run.attached) then add("To watch the job:", aftermath.watch_command(run)) end
   if run.ended_at and not run.result then add("To go on with the run:", recorded.resume_command(run)) end
-  if run.result then add("To look at the job:", aftermath.get_command(run)) end
-  if n.failed > 0 then add("To list what failed on the service:", aftermath.failures_command(run)) end
+  if run.result and not run.parts then add("To look at the job:", aftermath.get_command(run)) end
+  if n.failed > 0 and not run.parts then add("To list what failed on the service:", aftermath.failures_command(run)) end
   add("To run this import again:", run.command)
   return list
+end
+
+local function title(run)
+  if #(run.files or {}) > 1 then return report.plural(#run.files, "file") end
+  return run.file and (run.file == "-" and "standard input" or run.file:match("[^/]+$") or run.file) or "job " .. run.job_id
 end
 
 --- What is known of a run by now, as html_report.text takes it.
 function import_report.facts(run)
   local found, n = findings(run), numbers(run)
   return {
-    title = run.file and (run.file == "-" and "standard input" or run.file:match("[^/]+$") or run.file) or "job " .. run.job_id,
+    title = title(run),
     domain = run.domain, outcome = outcome_of(run, n), about = about(run), counts = counts(run, n), parts = parts(run, n),
     notes = notes(run), checked = run.checked ~= nil, classes = classes(found), problems = found.problems or {},
+    part_table = run.parts and { parts_result.cells(parts_result.jobs(run)) } or nil,
     problem_count = problem_count(found), problem_files = problem_files(run, found), mapping = about_mapping(run),
     fields = fields(run.mapping), began = run.began, timeline = happened(run), commands = commands(run, n),
     version = system.version, written = system.time(),

@@ -127,9 +127,9 @@ end
 -- only_changed=, full=, gone=, segment=, replace_segment= } → run | nil, err. The file is CSV, plain, gzip or zstd,
 -- a pipe, or "-" for standard input. `files` are names and patterns of them (* ? [ ]): of several, and of one of `part_bytes` (a
 -- number, or "500M") or more, each part is a job; up to `parallel` are in work at once, and the result has `jobs`. For several
--- files, rejects and problems name a directory. encoding names its character set, which is recognised otherwise; strict refuses what would
--- be converted; no_check sends rows as they are, but for what the mapping changes; problems is a file for all that the check
--- finds; report one for an HTML page about the import, written at its end, whatever that is, with `command` as what runs it
+-- files, rejects and problems name a directory. encoding names its character set, which is recognised otherwise; strict refuses
+-- what would be converted; no_check sends rows as they are, but for what the mapping changes; problems is a file for all that the
+-- check finds; report one for an HTML page about the import, written at its end, whatever that is, with `command` as what runs it
 -- again. dry_run sends nothing, needs no client and writes no rejects file: its result has rows, rejected, bytes and requests
 -- (upjob.rehearsal).
 -- What it does is recorded in the journal, so that another process can go on with it (upjob.recorded); run_key ends the

@@ -1,6 +1,7 @@
 --- What became of a run, in words for a person.
 local aftermath = require "upjob.aftermath"
 local errors = require "upjob.errors"
+local parts = require "upjob.parts"
 local report = require "upjob.report"
 
 -- "3 rows were rejected before sending and 1 record failed on the service", nil when there are none.
@@ -23,9 +24,25 @@ local function of_success(n)
     report.plural(n.rows, "row") .. (done == 1 and " was" or " were")), detail = ("%s."):format(lost) }
 end
 
+-- How many jobs of an import in parts ended as the whole did.
+local function count_of(jobs, status)
+  local count = 0
+  for _, job in ipairs(jobs) do
+    if job.Status == status then count = count + 1 end
+  end
+  return count
+end
+
+local function of_bad_parts(result, reason)
+  local verb = result.Status == "FAILED" and "failed" or "ended before all of their rows were imported"
+  return { kind = "bad", detail = reason, words = ("Of %s %d %s."):format(report.plural(#result.jobs, "job"),
+    count_of(result.jobs, result.Status), verb) }
+end
+
 local function of_result(result, n)
   if result.Status == "SUCCEEDED" or result.Status == "PARTIALLY_SUCCEEDED" then return of_success(n) end
   local reason = result.StatusReason and ("The service says: %s."):format(result.StatusReason)
+  if result.jobs then return of_bad_parts(result, reason) end
   if result.Status == "STOPPED" then
     return { kind = "bad", words = "Stopped: the job ended before all of the file was imported.", detail = reason }
   end
@@ -56,12 +73,21 @@ local function of_error(run, err)
   return { kind = "bad", words = words, detail = detail }
 end
 
+local function of_open_parts(run, err)
+  local n = parts.standing(run)
+  return { kind = parts.is_begun(run) and "open" or "bad", detail = err and tostring(err) or aftermath.left(run),
+           words = ("Not finished: of %s %d %s imported."):format(report.plural(n.total, "part"), n.ended,
+             n.ended == 1 and "was" or "were") }
+end
+
 --- outcome(run, numbers) → { kind = "good" | "warning" | "bad" | "open", words=, detail= or nil }
 return function(run, numbers)
   if run.result then return of_result(run.result, numbers) end
   if not run.error then
     return { kind = "open", words = ("Not finished yet: at the step \"%s\"."):format(run.step or "check") }
   end
-  if errors.has_code(run.error, "Cancelled") then return of_given_up(run) end
+  local cancelled = errors.has_code(run.error, "Cancelled")
+  if run.parts and run.step == "parts" then return of_open_parts(run, not cancelled and run.error or nil) end
+  if cancelled then return of_given_up(run) end
   return of_error(run, run.error)
 end

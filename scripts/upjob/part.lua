@@ -51,7 +51,8 @@ end
 
 --- "part 3 of 12 (big.csv)"
 function part.title(import, item)
-  return ("part %d of %d (%s)"):format(item.number, #import.parts, item.source.file == "-" and "standard input" or item.source.file)
+  local file = item.source.file
+  return ("part %d of %d (%s)"):format(item.number, #import.parts, file == "-" and "standard input" or file)
 end
 
 -- ---- in the journal ----
@@ -140,8 +141,8 @@ end
 -- What its job was to be sent may be there no more: the job was started, and has gone since.
 local function check_content(self)
   if self.started or self.uploaded or self.outgoing_fd or self.item.as_it_stands then return end
-  error(errors.new { code = "Conflict", message = "its job, which was there, is there no more: what it was to be sent is to be made "
-    .. "again" }, 0)
+  error(errors.new { code = "Conflict", message =
+    "its job, which was there, is there no more: what it was to be sent is to be made again" }, 0)
 end
 
 -- ---- its turn ----

@@ -236,7 +236,7 @@ end
 
 -- ---- what is left of one that did not end ----
 
---- How many parts stand where: { total=, ended=, started= (and not ended), stopped=, waiting= (a job that could not be stopped) }.
+--- How many parts stand where: { total=, ended=, started= (and not ended), stopped=, waiting= (with a job that is neither) }.
 function parts.standing(run)
   local n = { total = #run.parts, ended = 0, started = 0, stopped = 0, waiting = 0 }
   for _, item in ipairs(run.parts) do

@@ -1,5 +1,5 @@
---- Parts of an import that were begun before: by another process, of which the journal tells, or under the same run key, which the
---- service tells.
+--- Parts of an import that were begun before: by another process, of which the journal tells, or under the same run key, of which
+--- the service tells.
 local errors = require "upjob.errors"
 local fingerprint = require "upjob.fingerprint"
 local json = require "upjob.json"
@@ -85,8 +85,8 @@ local function has_planned(run, source)
   return false
 end
 
---- Takes the parts of a run that another process began from the journal, and looks where each stands. prepare() gets what is needed
---- to send something, and raises when that cannot be.
+--- Takes the parts of a run that another process began from the journal, and looks where each stands. prepare() gets what is
+--- needed to send something, and raises when that cannot be.
 function parts_earlier.restore(run, prepare)
   parts_plan.restore(run, run.known.split)
   local rows = rows_of(run.record.store, run.record.id)

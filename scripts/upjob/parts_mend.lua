@@ -50,7 +50,9 @@ local function pass(run, source, split)
     file = source.file, mapping = map, encoding = run.encoding, strict = run.strict, no_check = run.no_check,
     reject = map.on_invalid ~= "stop", tmp = run.tmp, split = split,
     select = changes.lines(run),
-    progress = function(done, total, rows) events.emit(run, "progress", { step = "mend", done = done, total = total, rows = rows }) end,
+    progress = function(done, total, rows)
+      events.emit(run, "progress", { step = "mend", done = done, total = total, rows = rows })
+    end,
   }
   if not result then error(err, 0) end
   source.fields = map:api_fields(result.sources)

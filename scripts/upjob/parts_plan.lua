@@ -118,8 +118,8 @@ local function add_source(run, source)
   for i = before + 1, #run.parts do run.keeps_none = run.keeps_none or run.parts[i].state == "planned" end
 end
 
---- Checks the files of a run that has several: its `checked` is what was found in all of them, its `parts` are what is to be sent.
---- look_through(source, slots) checks one, and raises its error.
+--- Checks the files of a run that has several: its `checked` is what was found in all of them, its `parts` are what is to be
+--- sent. look_through(source, slots) checks one, and raises its error.
 function parts_plan.check(run, look_through)
   run.parts, run.kept = {}, 0
   local sizes, total = {}, 0

@@ -77,7 +77,8 @@ function parts_result.of(run, seconds)
   for _, item in ipairs(run.parts) do bytes = bytes + (bytes_of(item) or 0) end
   local checked = run.checked or {}
   result.DomainName, result.file, result.files = run.domain, run.file, checked.files
-  result.rows, result.rejected, result.blanked, result.unwanted = checked.rows, run.rejected or 0, checked.blanked, checked.unwanted
+  result.rows, result.rejected = checked.rows, run.rejected or 0
+  result.blanked, result.unwanted = checked.blanked, checked.unwanted
   result.rejects = checked.rejects_written and run.rejects or nil
   result.DataExpiry = result.DataExpiry or report.DEFAULT_EXPIRY
   result.bytes, result.seconds, result.jobs = bytes, seconds, parts_result.jobs(run)
@@ -99,7 +100,8 @@ end
 
 -- ---- as lines ----
 
-local COLUMNS = { { title = "Part", right = true, whole = true }, { title = "Job", whole = true }, { title = "Status", whole = true },
+local COLUMNS = { { title = "Part", right = true, whole = true }, { title = "Job", whole = true },
+                  { title = "Status", whole = true },
                   { title = "Rows", right = true, whole = true }, { title = "Size", right = true, whole = true },
                   { title = "Created", right = true, whole = true }, { title = "Updated", right = true, whole = true },
                   { title = "Failed", right = true, whole = true }, { title = "File" } }

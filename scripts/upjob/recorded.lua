@@ -311,7 +311,8 @@ end
 local function check_import(run)
   local import = run.import
   if import.record and import.record.lost then
-    error(errors.new { code = "LeaseLost", message = ("run %d was taken over: nothing more is done here"):format(import.record.id) }, 0)
+    error(errors.new { code = "LeaseLost", message =
+      ("run %d was taken over: nothing more is done here"):format(import.record.id) }, 0)
   end
   recorded.step(import, "part", "begin", { run = run.record and run.record.id, number = run.item.number, job_id = run.job_id })
   recorded.check_parent(import)

@@ -66,9 +66,9 @@ local function sendings(run)
   return list
 end
 
---- The requests of a run whose check is done, in their order: a list | nil, err. Each has part where it is that of one, operation
---- ("upload" is the PUT of the file), method, path, and where there are any query, body (JSON as it is sent), headers (a list of names and values), note,
---- bytes, file (when it is sent as it stands). `embedded`: a domain that is not there would be made.
+--- The requests of a run whose check is done, in their order: a list | nil, err. Each has operation ("upload" is the PUT of the
+--- file), method, path, and where there are any query, body (JSON as it is sent), headers (a list of names and values), note,
+--- bytes, file (when it is sent as it stands), part (its number). `embedded`: a domain that is not there would be made.
 function rehearsal.requests(run, embedded)
   local of_domain, of_job = { DomainName = run.domain }, { DomainName = run.domain, JobId = SOME_JOB }
   local list, err = {}, nil

@@ -96,11 +96,12 @@ function rehearsal_report.plain(result)
       headers = headers or {}
       headers[header[1]] = header[2]
     end
-    requests[i] = { part = request.part, operation = request.operation, method = request.method, path = request.path, query = request.query,
-                    body = request.body, headers = headers, note = request.note, bytes = request.bytes,
+    requests[i] = { part = request.part, operation = request.operation, method = request.method, path = request.path,
+                    query = request.query, body = request.body, headers = headers, note = request.note, bytes = request.bytes,
                     file = request.file and report.safe(request.file) }
   end
-  return { dry_run = true, parts = result.parts, DomainName = result.DomainName, DisplayName = result.DisplayName, rows = result.rows,
+  return { dry_run = true, parts = result.parts,
+           DomainName = result.DomainName, DisplayName = result.DisplayName, rows = result.rows,
            rejected = result.rejected, bytes = result.bytes, endpoint = (endpoint()), requests = requests }
 end
 

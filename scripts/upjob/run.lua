@@ -39,7 +39,8 @@ local function dry_result_of(self)
   if self.parts then bytes = parts.bytes(self) end
   return {
     dry_run = true, parts = self.parts and #self.parts, files = checked.files, DomainName = self.domain,
-    DisplayName = self.request.DisplayName, file = self.file, rows = checked.rows, rejected = self.rejected, bytes = bytes, requests = self.requests,
+    DisplayName = self.request.DisplayName, file = self.file, rows = checked.rows, rejected = self.rejected, bytes = bytes,
+    requests = self.requests,
     DataExpiry = self.request.DataExpiry or report.DEFAULT_EXPIRY, seconds = rounded(system.time() - self.began),
   }
 end
@@ -103,7 +104,8 @@ end
 -- is an answer, none is what is told: the program may end before it.
 local function give_up_job(self)
   if self.parts then return parts.give_up(self) end
-  if self.let_go or self.attached or self.started or self.stopped or not self.job_id or not record_stop(self, "begin") then return end
+  if self.let_go or self.attached or self.started or self.stopped or not self.job_id then return end
+  if not record_stop(self, "begin") then return end
   self.stop_error = errors.new { code = "TimeoutError", message = "the service has not answered", retryable = true }
   local told = tell_stopping(self)
   local _, err = pcall(stop_on_service, self)

@@ -87,7 +87,8 @@ end
 local function paths_beside(files, directory, ending)
   local paths, taken = {}, {}
   for i, file in ipairs(files) do
-    local stem = has_place(file) and (directory and file:match("[^/]+$") or file) or #files > 1 and ("upjob.%d"):format(i) or "upjob"
+    local stem = directory and file:match("[^/]+$") or file
+    if not has_place(file) then stem = #files > 1 and ("upjob.%d"):format(i) or "upjob" end
     local path = (directory and directory:gsub("/*$", "/", 1) or "") .. stem .. ending
     if taken[path] then
       return usage("what is found in %s and in %s would go to one file, %s: import them one after the other", taken[path], file,
@@ -129,8 +130,8 @@ function sources.of(files, given)
   return list
 end
 
---- That nothing is overwritten which the import uses or which upjob did not write: true | nil, err. `others`: further files of the
---- import, perhaps with holes.
+--- That nothing is overwritten which the import uses or which upjob did not write: true | nil, err. `others`: further files of
+--- the import, perhaps with holes.
 function sources.check_places(list, others)
   local used = {}
   for _, other in pairs(others) do used[#used + 1] = other end

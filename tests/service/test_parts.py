@@ -1,0 +1,354 @@
+"""Imports that are sent in parts: several files, and files over the limit."""
+import http.client, http.server, json, os, random, re, shutil, signal, sqlite3, subprocess, tempfile, threading, time
+from kit import UPJOB, Refused, Service, eventually, run
+
+MAP = '''local mapping = require "upjob.mapping"
+return mapping.define { unique_key = "id",
+  mapping.string "Id" : to "Attributes.id" : as "id" : required(), mapping.string "Mail" : to "EmailAddress",
+  mapping.string "Name" : to "LastName" }
+'''
+
+
+class Proxy:
+    """In front of a service: refuse(method, path) → whether a call is refused with 403; what comes and goes is not changed."""
+
+    def __init__(self, service, refuse=lambda method, path: False):
+        self.calls, self.refuse, outer = [], refuse, self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do(self):
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                outer.calls.append((self.command, self.path.split("?")[0]))
+                if outer.refuse(self.command, self.path.split("?")[0]):
+                    return self.send(403, [("x-amzn-ErrorType", "AccessDeniedException")], b'{"Message":"not allowed"}')
+                connection = http.client.HTTPConnection(service.host, timeout=60)
+                connection.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
+                for name, value in self.headers.items():
+                    if name.lower() != "expect":
+                        connection.putheader(name, value)
+                connection.endheaders(body)
+                reply = connection.getresponse()
+                answer = reply.read()
+                self.send(reply.status, [(n, v) for n, v in reply.getheaders() if n.lower() not in
+                                         ("content-length", "connection", "date", "transfer-encoding")], answer)
+                connection.close()
+
+            def send(self, status, headers, body):
+                self.send_response(status)
+                for name, value in headers + [("Content-Length", str(len(body)))]:
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(body)
+
+            do_GET = do_PUT = do_POST = do_DELETE = do
+
+            def log_message(self, *ignored):
+                pass
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.handle_error = lambda *ignored: None  # who is killed does not wait for answers
+        self.server.daemon_threads = True
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *ignored):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+class World:
+    """A service with a domain, a directory with files, and a state of its own."""
+
+    def __init__(self, *args):
+        self.directory = tempfile.mkdtemp(prefix="upjob-parts-")
+        self.service = Service(args=["--domain", "d", *args])
+        self.url = f"http://{self.service.host}"
+        self.write("map.lua", MAP)
+        self.state = os.path.join(self.directory, "state")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *ignored):
+        self.service.close()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def path(self, name):
+        return os.path.join(self.directory, name)
+
+    def write(self, name, text):
+        with open(self.path(name), "w") as file:
+            file.write(text)
+        return self.path(name)
+
+    def rows(self, name, keys, word):
+        """A file with a row for each key, in their order."""
+        return self.write(name, "Id,Mail,Name\n" + "".join(f"k{k},u{k}@example.com,{word} {n}\n" for n, k in enumerate(keys)))
+
+    def begin(self, *arguments):
+        environment = {**os.environ, "AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_REGION": "us-east-1"}
+        return subprocess.Popen([UPJOB, "--state", self.state, *arguments, "--endpoint-url", self.url], cwd=self.directory,
+                                env=environment, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE)
+
+    def upjob(self, *arguments, timeout=100):
+        process = self.begin(*arguments)
+        out, messages = process.communicate(timeout=timeout)
+        return process.returncode, out, messages
+
+    def importing(self, *files, more=()):
+        return ["import", *files, "--domain", "d", "--map", "map.lua", "--json", "--part-size", "30K", *more]
+
+    def good(self, *arguments, **options):
+        status, out, messages = self.upjob(*arguments, **options)
+        assert status == 0, (status, out, messages)
+        return json.loads(out) if "--json" in arguments else out
+
+    def jobs(self):
+        found, token = [], None
+        while True:
+            page = self.service.call("GET", "/domains/d/upload-jobs", query=f"next-token={token}" if token else "")
+            found += page["Items"]
+            token = page.get("NextToken")
+            if not token:
+                return found
+
+    def statuses(self):
+        return sorted(job["Status"] for job in self.jobs())
+
+    def name_of(self, key):
+        found = self.service.search("d", "id", f"k{key}")["Items"]
+        assert len(found) == 1, (key, found)
+        return found[0]["LastName"]
+
+    def check_whole(self, keys, word):
+        """Each part's job was made and started once, and what is there is the last that the files have of each key."""
+        numbers = sorted(int(re.search(r" part (\d+) of (\d+) ", job["DisplayName"])[1]) for job in self.jobs()
+                         if job["Status"] != "STOPPED")
+        assert numbers == list(range(1, len(numbers) + 1)), self.jobs()
+        assert set(self.statuses()) <= {"SUCCEEDED", "STOPPED"}, self.jobs()
+        for key in keys:
+            assert self.name_of(key).startswith(word + " "), (key, self.name_of(key))
+
+
+def test_order():
+    """of several files, some over the limit, the last row of a key is what stays; one result tells all parts"""
+    with World() as world:
+        keys = list(range(2000))
+        random.Random(3).shuffle(keys)
+        world.rows("1.csv", keys * 2, "old")
+        world.rows("2.csv", keys[::-1], "mid")
+        world.rows("3.csv", keys[:500], "new")
+        result = world.good(*world.importing("?.csv", more=["--parallel", "3"]))
+        assert result["Status"] == "SUCCEEDED" and result["rows"] == 6500, result
+        assert result["ResultsSummary"] == {"CreatedRecords": 2000, "UpdatedRecords": 4500, "FailedRecords": 0}, result
+        jobs = result["jobs"]
+        assert [job["number"] for job in jobs] == list(range(1, len(jobs) + 1)) and len(jobs) > 6, jobs
+        assert sum(job["rows"] for job in jobs) == 6500 and sum(job["bytes"] for job in jobs) == result["bytes"], jobs
+        assert all(job["bytes"] < 30 * 1024 for job in jobs), jobs
+        assert {os.path.basename(job["file"]) for job in jobs} == {"1.csv", "2.csv", "3.csv"}, jobs
+        assert "JobId" not in result
+        world.check_whole(keys[:500:50], "new")
+        world.check_whole(keys[500::300], "mid")
+
+
+def test_order_within_a_key():
+    """rows of one key stay in one part, and in their order"""
+    with World() as world:
+        keys = [k for k in range(60) for _ in range(60)]
+        random.Random(4).shuffle(keys)
+        world.rows("c.csv", keys, "row")
+        result = world.good(*world.importing("c.csv", more=["--parallel", "1"]))
+        assert len(result["jobs"]) > 3, result["jobs"]
+        last = {key: n for n, key in enumerate(keys)}
+        for key in range(0, 60, 7):
+            assert world.name_of(key) == f"row {last[key]}", (key, world.name_of(key))
+
+
+def test_one_file_is_one_job():
+    """a file below the limit is one job as ever, and has no list of jobs"""
+    with World() as world:
+        world.rows("c.csv", range(100), "row")
+        result = world.good(*world.importing("c.csv"))
+        assert result["JobId"] and "jobs" not in result, result
+
+
+def test_killed():
+    """an import in parts that is killed is gone on with: no part is started twice, none is missing"""
+    killed = 0
+    for calls in 3, 9, 14, 19, 24, 29, 34:
+        with World() as world:
+            world.rows("a.csv", range(2500), "old")
+            world.rows("b.csv", range(1200), "new")
+            arguments = world.importing("a.csv", "b.csv", more=["--parallel", "2"])
+            with Proxy(world.service) as proxy:
+                direct, world.url = world.url, proxy.url
+                process = world.begin(*arguments)
+                eventually(lambda: len(proxy.calls) >= calls or process.poll() is not None, 60, "so many calls")
+                process.kill()
+                out, messages = process.communicate()
+            world.url = direct
+            assert process.returncode in (0, -signal.SIGKILL), messages
+            killed += process.returncode != 0
+            result = json.loads(out) if process.returncode == 0 else world.good("runs", "resume", "1", "--json")
+            assert result["Status"] == "SUCCEEDED" and result["rows"] == 3700, result
+            assert sum(job["rows"] for job in result["jobs"]) == 3700, result["jobs"]
+            world.check_whole(range(0, 1200, 300), "new")
+            world.check_whole(range(1200, 2500, 400), "old")
+            shown = world.good("runs", "show", "1")
+            assert f"{len(result['jobs'])} of {len(result['jobs'])} parts were begun" in shown, shown
+    assert killed >= 4, killed
+
+
+def interrupted(world, more=()):
+    """An import of c.csv and d.csv of which one part was started and has succeeded: a call is refused from then on."""
+    world.rows("c.csv", range(1500), "row")
+    refused = []
+
+    def refuse(method, path):
+        started = [job for job in world.jobs() if job["Status"] == "SUCCEEDED"]
+        refused.append(method == "POST" and bool(started))
+        return refused[-1]
+    with Proxy(world.service, refuse) as proxy:
+        direct, world.url = world.url, proxy.url
+        status, out, messages = world.upjob(*world.importing("c.csv", more=["--parallel", "1", *more]))
+        world.url = direct
+    assert status == 4 and any(refused), (status, out, messages)
+    return messages
+
+
+def test_refused():
+    """a part that is refused ends the import, which names it and the command that goes on; that sends the other parts alone"""
+    with World() as world:
+        messages = interrupted(world)
+        assert "part 2 of 2 (c.csv): not allowed" in messages.replace("\n", " ") or "part 2 of" in messages, messages
+        assert "runs resume 1" in messages, messages
+        before = world.jobs()
+        assert {job["Status"] for job in before} == {"SUCCEEDED"}, before
+        assert "interrupted" in world.good("runs", "list"), world.good("runs", "list")
+        result = world.good("runs", "resume", "1", "--json")
+        assert result["Status"] == "SUCCEEDED" and result["ResultsSummary"]["CreatedRecords"] == 1500, result
+        assert {job["JobId"] for job in before} < {job["JobId"] for job in world.jobs()}
+        world.check_whole(range(0, 1500, 200), "row")
+
+
+def test_changed_file():
+    """a file that has been changed since a part of it was started is not gone on with; the same content under a new time is"""
+    with World() as world:
+        interrupted(world)
+        with open(world.path("c.csv")) as file:
+            text = file.read()
+        before = world.jobs()
+        world.write("c.csv", text.replace("row 7", "row 8"))
+        status, _, messages = world.upjob("runs", "resume", "1")
+        assert status == 7 and "is not what was checked" in messages and "runs resume 1" in messages, (status, messages)
+        assert world.jobs() == before
+        world.write("c.csv", text)
+        result = world.good("runs", "resume", "1", "--json")
+        assert result["Status"] == "SUCCEEDED" and result["ResultsSummary"]["CreatedRecords"] == 1500, result
+
+
+def test_run_key_elsewhere():
+    """another machine, given the same run key, takes the parts that were started, and refuses those of other content"""
+    with World() as world:
+        interrupted(world, ["--run-key", "spring"])
+        before = world.jobs()
+        with open(world.path("c.csv")) as file:
+            text = file.read()
+        shutil.rmtree(world.state)
+        world.write("c.csv", text.replace("row 7", "row 8"))
+        arguments = world.importing("c.csv", more=["--parallel", "1", "--run-key", "spring"])
+        status, _, messages = world.upjob(*arguments)
+        assert status == 2 and "other content" in messages and "spring" in messages, (status, messages)
+        assert world.jobs() == before
+        shutil.rmtree(world.state)
+        world.write("c.csv", text)
+        result = world.good(*arguments)
+        assert result["ResultsSummary"]["CreatedRecords"] == 1500, result
+        assert before[0]["JobId"] in [job["JobId"] for job in result["jobs"]], result
+        world.check_whole(range(0, 1500, 200), "row")
+        again = world.good(*arguments)
+        assert again["jobs"] == result["jobs"], again
+
+
+def test_signal():
+    """SIGINT stops the jobs of parts that were not started; started ones go on, and the command that is told goes on with all"""
+    with World("--fault", "slow=60000") as world:
+        world.rows("c.csv", range(3000), "row")
+        process = world.begin(*world.importing("c.csv", more=["--parallel", "2"]))
+        eventually(lambda: "SUCCEEDED" in world.statuses() and "CREATED" in world.statuses(), 60, "a part's end")
+        process.send_signal(signal.SIGINT)
+        out, messages = process.communicate(timeout=30)
+        assert process.returncode == 130, (process.returncode, out, messages)
+        assert "CREATED" not in world.statuses() and "STOPPED" in world.statuses(), world.jobs()
+        assert "runs resume 1" in messages, messages
+        result = world.good("runs", "resume", "1", "--json")
+        assert result["Status"] == "SUCCEEDED" and result["ResultsSummary"]["CreatedRecords"] == 3000, result
+        world.check_whole(range(0, 3000, 300), "row")
+
+
+def test_failed_rows():
+    """rows that the service fails in one part make the whole PARTIALLY_SUCCEEDED, and are counted in all"""
+    with World() as world:
+        world.rows("c.csv", range(1500), "row")
+        with open(world.path("c.csv"), "a") as file:
+            file.write(",nokey@example.com,none\n")
+        arguments = world.importing("c.csv", more=["--no-check"])
+        status, out, messages = world.upjob(*arguments)
+        result = json.loads(out)
+        assert status == 6 and result["Status"] == "PARTIALLY_SUCCEEDED", (status, out, messages)
+        assert result["ResultsSummary"] == {"CreatedRecords": 1500, "UpdatedRecords": 0, "FailedRecords": 1}, result
+        assert sorted(job["Status"] for job in result["jobs"]).count("PARTIALLY_SUCCEEDED") == 1, result["jobs"]
+
+
+def test_stopped_part():
+    """a part whose job somebody stops does not stop the others, and makes the whole STOPPED"""
+    with World() as world:
+        world.rows("c.csv", range(1500), "row")
+        blocker = world.service.begin("d", b"Id,Mail,Name\n" + b"".join(b"b%d,b@example.com,x\n" % i for i in range(300_000)))
+        process = world.begin(*world.importing("c.csv"))
+
+        def parts():
+            return [job for job in world.jobs() if " part " in job["DisplayName"] and job["Status"] == "IN_PROGRESS"]
+        eventually(lambda: len(parts()) >= 2, 30, "two parts being started")
+        world.service.stop_job("d", parts()[0]["JobId"])
+        world.service.stop_job("d", blocker)
+        out, messages = process.communicate(timeout=60)
+        result = json.loads(out)
+        assert process.returncode == 5 and result["Status"] == "STOPPED", (process.returncode, out, messages)
+        assert sorted({job["Status"] for job in result["jobs"]}) == ["STOPPED", "SUCCEEDED"], result["jobs"]
+
+
+def test_bad_days():
+    """throttling, faults and uploads that break off are survived by each part for itself"""
+    with World("--fault", "throttle=0.15,error=0.05,drop-upload=0.2,seed=5") as world:
+        world.rows("a.csv", range(2000), "old")
+        world.rows("b.csv", range(700), "new")
+        result = world.good(*world.importing("a.csv", "b.csv"))
+        assert result["Status"] == "SUCCEEDED" and result["rows"] == 2700, result
+        world.service.command = [word for word in world.service.command if word != "--fault" and "throttle=" not in word]
+        world.service.restart()
+        world.check_whole(range(0, 700, 100), "new")
+
+
+def test_no_wait():
+    """--no-wait returns when all parts were started, and the command that is told goes on with them"""
+    with World() as world:
+        world.rows("c.csv", range(1500), "row")
+        blocker = world.service.begin("d", b"Id,Mail,Name\n" + b"".join(b"b%d,b@example.com,x\n" % i for i in range(300_000)))
+        status, out, messages = world.upjob(*world.importing("c.csv", more=["--no-wait"]))
+        assert status == 0, (status, out, messages)
+        left = json.loads(out)
+        assert left["Status"] == "IN_PROGRESS" and all(job["JobId"] for job in left["jobs"]), left
+        assert "runs resume 1" in messages, messages
+        world.service.stop_job("d", blocker)
+        result = world.good("runs", "resume", "1", "--json")
+        assert result["Status"] == "SUCCEEDED" and [job["JobId"] for job in result["jobs"]] == \
+            [job["JobId"] for job in left["jobs"]], result
+
+
+run(globals())
