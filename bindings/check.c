@@ -455,6 +455,22 @@ static int native_run(lua_State *L)
     return start(L, what, holder, index, mapping, false);
 }
 
+/* input_fd(opened) → a descriptor of what was opened, to be closed, with which it can be read again: /proc/self/fd/N | nil, err */
+static int native_input_fd(lua_State *L)
+{
+    struct err e;
+    err_clear(&e);
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_getfield(L, 1, "check");
+    struct holder *holder = luaL_checkudata(L, -1, CHECK_TYPE);
+    luaL_argcheck(L, holder->check && !holder->used, 1, "what was opened was used already");
+    int fd = check_input_again(holder->check, &e);
+    if (fd < 0)
+        return fail_with(L, &e);
+    lua_pushinteger(L, fd);
+    return 1;
+}
+
 /* close_fd(fd) */
 static int native_close_fd(lua_State *L)
 {
@@ -465,7 +481,7 @@ static int native_close_fd(lua_State *L)
 int open_native_check(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"open", native_open}, {"run", native_run}, {"close_fd", native_close_fd}, {NULL, NULL}};
+        {"open", native_open}, {"run", native_run}, {"input_fd", native_input_fd}, {"close_fd", native_close_fd}, {NULL, NULL}};
     luaL_newlib(L, functions);
     return 1;
 }

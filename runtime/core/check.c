@@ -100,6 +100,15 @@ struct csv_reader *check_reader(struct check *check)
     return check->reader;
 }
 
+int check_input_again(const struct check *check, struct err *err)
+{
+    uint64_t start;
+    int fd = fcntl(input_descriptor(check->input, &start), F_DUPFD_CLOEXEC, 0);
+    if (fd < 0)
+        err_errno(err, ERR_SYSTEM, errno, "the temporary file of what cannot be read twice cannot be kept");
+    return fd;
+}
+
 int check_take_outgoing(struct check *check)
 {
     int fd = check->result.outgoing_fd;

@@ -221,6 +221,9 @@ int check_waits_for(const struct check *check);
 const struct check_result *check_result(const struct check *check);
 /* The reader of the rows, for who calls the embedding; NULL before the header was read. */
 struct csv_reader *check_reader(struct check *check);
+/* After check_open: another descriptor, the caller's, of the file itself, or of the temporary one that holds what cannot be read
+ * twice. -1 with *err. */
+int check_input_again(const struct check *check, struct err *err) MUST_CHECK;
 /* The first rows of that fate, in order; owned by the check. */
 size_t check_shown_rows(const struct check *check, enum check_fate fate, const struct check_shown_row **rows);
 /* Hands the rows to the caller that are to be sent because of what has changed; NULL when that was not asked for. */

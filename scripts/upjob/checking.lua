@@ -140,6 +140,12 @@ function checking.sample_lines(facts)
   return lines
 end
 
+--- A descriptor with which what was opened can be read again, also what cannot be read twice by its name; to be closed: fd | nil,
+--- err. Before it is run.
+function checking.again(opened)
+  return native.input_fd(opened)
+end
+
 --- Closes what a result holds open.
 function checking.close(result)
   for _, part in ipairs(result.split and result.split.parts or {}) do

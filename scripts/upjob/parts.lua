@@ -232,6 +232,7 @@ end
 --- Closes what is open of a run that ends.
 function parts.close(run)
   if run.parts then close_files(run) end
+  require("upjob.parts_plan").close_inputs(run)
 end
 
 -- ---- what is left of one that did not end ----

@@ -45,9 +45,9 @@ local function take(run, item, made)
 end
 
 local function pass(run, source, split)
-  local map = run.mapping
+  local map, again = run.mapping, rawget(source, "again")
   local result, err = checking.run {
-    file = source.file, mapping = map, encoding = run.encoding, strict = run.strict, no_check = run.no_check,
+    file = again and ("/proc/self/fd/%d"):format(again) or source.file, mapping = map, encoding = run.encoding, strict = run.strict, no_check = run.no_check,
     reject = map.on_invalid ~= "stop", tmp = run.tmp, split = split,
     select = changes.lines(run),
     progress = function(done, total, rows)

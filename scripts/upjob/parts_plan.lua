@@ -18,6 +18,32 @@ local function inherit(run, source)
   return setmetatable(source, { __index = run })
 end
 
+--- Before a file's check: what cannot be read twice is kept where it can be, as it may have to be. `self`: the run, or one of its
+--- sources.
+function parts_plan.keep_input(self)
+  if self.dry_run or fingerprint.look(self.file) then return end
+  local err, opened = nil, self.opened
+  if not opened then
+    opened, err = checking.open { file = self.file, encoding = self.encoding, strict = self.strict, tmp = self.tmp }
+    if not opened then error(err, 0) end
+    self.opened = opened
+  end
+  local source = rawget(self, "sources") and self.sources[1] or self
+  source.again, err = checking.again(opened)
+  if not source.again then error(err, 0) end
+end
+
+local function close_input(source)
+  local fd = rawget(source, "again")
+  if fd then native.close_fd(fd) end
+  source.again = nil
+end
+
+--- Closes what was kept of the files of a run.
+function parts_plan.close_inputs(run)
+  for _, source in ipairs(run.sources or {}) do close_input(source) end
+end
+
 -- ---- the check of several files ----
 
 local SUMS = { "rows", "bad_rows", "blanked", "unwanted", "changed_rows", "bytes" }
@@ -115,7 +141,10 @@ local function add_source(run, source)
   else
     add_whole(run, source, source.checked)
   end
-  for i = before + 1, #run.parts do run.keeps_none = run.keeps_none or run.parts[i].state == "planned" end
+  local has_planned = false
+  for i = before + 1, #run.parts do has_planned = has_planned or run.parts[i].state == "planned" end
+  run.keeps_none = run.keeps_none or has_planned
+  if not has_planned then close_input(source) end
 end
 
 --- Checks the files of a run that has several: its `checked` is what was found in all of them, its `parts` are what is to be
@@ -146,7 +175,7 @@ end
 function parts_plan.of_one(run, look)
   local found = run.checked
   if changes.is_none(run) then run.parts, run.kept = {}, 0 end
-  if not found.split then return end
+  if not found.split then return parts_plan.close_inputs(run) end
   run.parts, run.kept = {}, 0
   local source = run.sources[1]
   source.look, source.checked = look, found

@@ -76,6 +76,7 @@ end
 local function look_through(self, slots)
   if self.known then resuming.clear_rejects(self) end
   local earlier = not self.dry_run and rejects.is_there(self.rejects)
+  parts_plan.keep_input(self)
   local result, err = changes.check(self, {
     file = not self.opened and self.file or nil, opened = self.opened, mapping = self.mapping, encoding = self.encoding,
     strict = self.strict, no_check = self.no_check, problems = self.problems,
