@@ -284,6 +284,7 @@ function parts.send(run)
   sender.may_start = function(item) return may_start(sender, item) end
   run.sender = sender
   require("upjob.parts_earlier").find(run)
+  require("upjob.own_domain").ensure(run)
   while true do
     settle(sender)
     if not is_done(sender) then begin_more(sender) end

@@ -191,7 +191,7 @@ end
 function steps.create(self)
   if self.job_id or self.parts then return end
   self.step = "create"
-  own_domain.ensure(self)
+  if not self.import then own_domain.ensure(self) end
   recorded.step(self, "create", "begin")
   self.job_id = may_be_there(self) and find_earlier(self) or must(persist(self, create_once))
   self.created_at = system.time()

@@ -1,6 +1,6 @@
 """Kills an import at each of the calls that others can see (kill_at.c), before and after the call, lets another process go on
 with it, and looks at the service: one job was made, it was started once and has SUCCEEDED, none is left waiting, and the journal
-says so.
+says so. The same of an import in parts: that is true of each of them.
 
     python3 tests/service/resume.py KILLS [SEED]
 """
@@ -8,6 +8,7 @@ import concurrent.futures, os, random, shutil, signal, sqlite3, subprocess, sys,
 from kit import UPJOB, Service, counts
 
 ROWS = 3
+PART_ROWS, PART_BYTES = 60, 1024 # of an import in parts: two files, three parts
 POINTS_IN_DOMAIN = 20
 AT_ONCE = 24  # most of them sleep: between two looks at a job, and before a list is believed that has no job
 LONGEST = 600  # calls: far more than an import makes
@@ -55,8 +56,13 @@ class Point:
         self.directory = os.path.join(world.work, self.name)
         os.mkdir(self.directory)
         self.file, self.kills = os.path.join(self.directory, "c.csv"), 0
-        with open(self.file, "w") as file:
-            file.write("Id,Mail,Name\n" + "".join(f"{self.name}-{i},{self.name}.{i}@example.com,Name {i}\n" for i in range(ROWS)))
+        self.write(self.file, ROWS if how != "parts" else PART_ROWS)
+        if how == "parts":
+            self.write(os.path.join(self.directory, "d.csv"), ROWS)
+
+    def write(self, path, rows):
+        with open(path, "w") as file:
+            file.write("Id,Mail,Name\n" + "".join(f"{self.name}-{i},{self.name}.{i}@example.com,Name\n" for i in range(rows)))
 
     def state(self):
         return os.path.join(self.directory, "state")
@@ -87,6 +93,9 @@ class Point:
         if self.how == "automation":
             return self.upjob("run", "--endpoint-url", self.world.url, self.world.automation, self.domain, self.file, self.name,
                               **kill)
+        if self.how == "parts":
+            return self.upjob("import", self.file, "d.csv", "--domain", self.domain, "--key", "Id", "--name", self.name,
+                              "--part-size", str(PART_BYTES), "--parallel", "2", "--endpoint-url", self.world.url, **kill)
         key = [] if self.how == "journal" else ["--run-key", f"key-{self.name}"]
         return self.upjob("import", self.file, "--domain", self.domain, "--key", "Id", "--name", self.name, *key,
                           "--endpoint-url", self.world.url, **kill)
@@ -123,7 +132,7 @@ class Point:
             planned, self.resume_at = self.resume_at, None
             again = planned or (self.random.randrange(1, 120) if self.random.random() < 0.2 else None)
             after = self.random.random() < 0.5
-            killed = self.upjob("runs", "resume", at=again, after=after) if self.how == "journal" else \
+            killed = self.upjob("runs", "resume", at=again, after=after) if self.how in ("journal", "parts") else \
                 self.run_import(at=again, after=after)
             if planned:
                 self.resume_killed = killed
@@ -132,7 +141,21 @@ class Point:
             if self.how == "no disk":
                 shutil.rmtree(self.state(), ignore_errors=True)
 
+    def check_parts(self):
+        """Each part has one job that has SUCCEEDED, and no other that waits or has had a start."""
+        jobs = self.jobs()
+        seen = sorted((job["DisplayName"].split(" part ")[1], job["Status"]) for job in jobs)
+        assert all(job["Status"] == "SUCCEEDED" for job in jobs), f"{self}: {seen}\n{self.said}"
+        numbers = sorted(int(name.split()[0]) for name, _ in seen)
+        total = int(seen[0][0].split()[2])
+        assert total > 2 and numbers == list(range(1, total + 1)), f"{self}: {seen}\n{self.said}"
+        done = [counts(self.world.service.get_job(self.domain, job["JobId"])) for job in jobs]
+        assert tuple(map(sum, zip(*done))) == (PART_ROWS, ROWS, 0), f"{self}: {done}"
+        assert self.runs() == [("succeeded", "SUCCEEDED", PART_ROWS)], f"{self}: {self.runs()}"
+
     def check(self):
+        if self.how == "parts":
+            return self.check_parts()
         jobs = self.jobs()
         seen = [(job["Status"], job["DisplayName"]) for job in jobs]
         assert len(jobs) == 1, f"{self}: {seen}\n{self.said}"
@@ -149,7 +172,7 @@ class Point:
         killed = self.run_import(at=self.at, after=self.after)
         if killed:
             self.go_on()
-            if self.how == "journal" and not self.runs():
+            if self.how in ("journal", "parts") and not self.runs():
                 assert self.jobs() == [], f"{self}: there is a job of a run that was not recorded"
                 self.run_import()
         self.check()
@@ -232,6 +255,7 @@ def torture(wanted, seed):
             for after in False, True:
                 sweeps += [Sweep(lambda at, after=after: world.point("automation", at, after), 9),
                            Sweep(lambda at, after=after: world.point("journal", at, after)),
+                           Sweep(lambda at, after=after: world.point("parts", at, after), 7),
                            Sweep(lambda at, after=after: world.point("key", at, after), 8),
                            Sweep(lambda at, after=after: world.point("no disk", at, after), 8)]
             run_sweeps(world, pool, sweeps)
