@@ -133,7 +133,7 @@ end
 
 --- What is left of a run that was given up: a sentence, nil when it is nothing.
 function aftermath.left(run)
-  if run.parts then return parts.is_begun(run) and left_of_parts(run) or nil end
+  if run.parts then return (parts.is_begun(run) or parts.standing(run).stopped > 0) and left_of_parts(run) or nil end
   if not run.job_id then
     return run.creating and run.client.command_options and creation_unknown(run) or nil
   end

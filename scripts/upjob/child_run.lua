@@ -95,7 +95,8 @@ local function outcome_of(first, second)
     return outcome
   end
   if type(first) == "table" and (first.Status == "FAILED" or first.Status == "STOPPED") then
-    local outcome = failure("JobFailed", ("the job %s is %s%s"):format(tostring(first.JobId), first.Status,
+    local what = first.jobs and "the import" or "the job " .. tostring(first.JobId)
+    local outcome = failure("JobFailed", ("%s is %s%s"):format(what, first.Status,
       first.StatusReason and ": " .. tostring(first.StatusReason) or ""))
     outcome.exit_status, outcome.result = cli.JOB_FAILED, first
     return outcome

@@ -89,7 +89,8 @@ end
 
 -- The name given (or the file's), then the run key. The bytes of a file's name need not be text.
 local function display_name(self)
-  return run_key.display_name(self.name or report.safe(sources.name_of(self.file)), self.run_key)
+  local more = #self.files > 1 and (" and %d more"):format(#self.files - 1) or ""
+  return run_key.display_name(self.name or report.safe(sources.name_of(self.file)) .. more, self.run_key)
 end
 
 -- The files of an import: a list. `file` is one, `files` are several.

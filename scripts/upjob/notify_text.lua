@@ -67,7 +67,8 @@ local function of_change(event)
 end
 
 local function of_result(event)
-  local file = event.file and event.file:match("[^/]+$")
+  local file = type(event.files) == "table" and report.plural(#event.files, "file")
+    or event.file and event.file:match("[^/]+$")
   local what = file and ("import of %s%s"):format(file, event.DomainName and " to " .. event.DomainName or "")
     or job_name(event) .. in_domain(event)
   local counts = type(event.ResultsSummary) == "table" and next(event.ResultsSummary)

@@ -108,7 +108,7 @@ local function begin_mending(sender, source, items)
       if item.state == "mending" then item.state = ok and "planned" or "left" end
     end
     if not ok and not (errors.is(err) and errors.has_code(err, "Cancelled")) then
-      sender.failure = sender.failure or { item = items[1], error = err, mends = true }
+      sender.failure = sender.failure or { item = items[1], error = err }
       sender.held = sender.held or items[1].source.changed or false
     end
     sender.mending = nil
@@ -175,9 +175,15 @@ end
 local function is_done(sender)
   if sender.mending or is_under_way(sender.run) then return false end
   if sender.failure then return true end
+  local left
   for _, item in ipairs(sender.run.parts) do
-    if item.state ~= "ended" then return false end
+    if item.state == "left" then
+      left = item
+    elseif item.state ~= "ended" then
+      return false
+    end
   end
+  if left then sender.failure = { item = left, error = left.error } end
   return true
 end
 
@@ -269,7 +275,7 @@ local function failure(run, failed)
   if not errors.is(err) then return err end
   for name, value in pairs(err) do copy[name] = value end
   copy.step = nil
-  if not failed.mends then
+  if not err.message:find("part %d+ of %d+ %(") then
     copy.message = ("%s: %s"):format(require("upjob.part").title(run, failed.item), err.message)
   end
   return errors.new(copy)

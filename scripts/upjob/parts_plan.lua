@@ -100,9 +100,9 @@ local function new_item(run, source, fields)
   return fields
 end
 
--- What is there already of a part to be sent takes a slot.
+-- What is there already of a part to be sent takes a slot; none is taken where an earlier part has to be made again.
 local function take_file(run, item, fd)
-  if run.keeps_none then
+  if run.keeps_none or run.kept >= run.keeps_most then
     native.close_fd(fd)
     return
   end
@@ -133,7 +133,6 @@ local function add_whole(run, source, found)
   if fd then take_file(run, item, fd) else item.state = "ready" end
 end
 
--- Of what the checks have made, only as much is kept as can be worked on at once, and no later part where an earlier one was not.
 local function add_source(run, source)
   local before = #run.parts
   if source.checked.split then
@@ -161,9 +160,9 @@ function parts_plan.check(run, look_through)
   local before = { bytes = 0, rows = 0, total = total }
   for i, source in ipairs(run.sources) do
     source.look, source.before = fingerprint.look(source.file), before
-    local found = look_through(inherit(run, source), math.max(run.parallel - run.kept, 1))
     -- The next check makes a file too.
-    if i < #run.sources and run.kept + (found.outgoing_fd and 1 or 0) >= run.parallel then run.keeps_none = true end
+    run.keeps_most = run.parallel - (i < #run.sources and 1 or 0)
+    local found = look_through(inherit(run, source), math.max(run.keeps_most - run.kept, 1))
     add_source(run, source)
     before = { bytes = before.bytes + sizes[i], rows = before.rows + found.rows, total = total }
   end
@@ -176,7 +175,7 @@ function parts_plan.of_one(run, look)
   local found = run.checked
   if changes.is_none(run) then run.parts, run.kept = {}, 0 end
   if not found.split then return parts_plan.close_inputs(run) end
-  run.parts, run.kept = {}, 0
+  run.parts, run.kept, run.keeps_most = {}, 0, run.parallel
   local source = run.sources[1]
   source.look, source.checked = look, found
   add_source(run, inherit(run, source))
