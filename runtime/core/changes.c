@@ -193,13 +193,12 @@ static bool spill(struct changes *changes, struct err *err)
 static bool add_to_group(struct changes *changes, const struct keysort_record *record, struct err *err)
 {
     struct group *group = &changes->group;
-    uint64_t both[2] = {group->row, record->row}, mixed[2];
+    const uint64_t both[2] = {group->row, record->row};
     if (group->rows.count++ == 0) {
         group->row = record->row;
         group->rows.first = record->line;
     } else {
-        keyhash_of(&changes->hash, both, sizeof both, mixed);
-        group->row = mixed[0];
+        group->row = keyhash_short(&changes->hash, both, sizeof both);
         group->rows.before_last = group->rows.last;
     }
     group->rows.last = record->line;

@@ -71,7 +71,6 @@ static struct csv_slice value_sent(const struct check *check, const struct csv_r
 static bool hash_row(struct check *check, const struct csv_row *row, uint64_t *out, struct err *err)
 {
     struct buf *bytes = &check->changes->row;
-    uint64_t hash[2];
     buf_reset(bytes);
     for (size_t i = 0; i < check->field_count; i++) {
         struct csv_slice value = value_sent(check, row, i);
@@ -84,8 +83,7 @@ static bool hash_row(struct check *check, const struct csv_row *row, uint64_t *o
             memcpy(at + sizeof len, value.data, value.len);
         bytes->len += sizeof len + value.len;
     }
-    keyhash_of(changes_hash(check->changes->changes), bytes->data, bytes->len, hash);
-    *out = hash[0];
+    *out = keyhash_short(changes_hash(check->changes->changes), bytes->data, bytes->len);
     return true;
 }
 

@@ -43,10 +43,10 @@ static inline void mix(struct sip *s, unsigned rounds)
     }
 }
 
-static inline void absorb(struct sip *s, uint64_t word)
+static inline void absorb(struct sip *s, uint64_t word, unsigned rounds)
 {
     s->d ^= word;
-    mix(s, 2);
+    mix(s, rounds);
     s->a ^= word;
 }
 
@@ -59,19 +59,37 @@ static uint64_t load_tail(const unsigned char *bytes, size_t len)
     return word;
 }
 
+static inline struct sip begin(const struct keyhash *hash)
+{
+    uint64_t k0 = hash->secret[0], k1 = hash->secret[1];
+    return (struct sip){k0 ^ 0x736f6d6570736575u, k1 ^ 0x646f72616e646f6du, k0 ^ 0x6c7967656e657261u, k1 ^ 0x7465646279746573u};
+}
+
+static inline void absorb_all(struct sip *s, const unsigned char *bytes, size_t len, unsigned rounds)
+{
+    for (size_t left = len / 8; left > 0; left--, bytes += 8)
+        absorb(s, load(bytes), rounds);
+    absorb(s, load_tail(bytes, len), rounds);
+}
+
 void keyhash_of(const struct keyhash *hash, const void *bytes, size_t len, uint64_t out[2])
 {
-    const unsigned char *at = bytes;
-    uint64_t k0 = hash->secret[0], k1 = hash->secret[1];
-    struct sip s = {k0 ^ 0x736f6d6570736575u, k1 ^ 0x646f72616e646f6du ^ 0xee, k0 ^ 0x6c7967656e657261u,
-                    k1 ^ 0x7465646279746573u};
-    for (size_t left = len / 8; left > 0; left--, at += 8)
-        absorb(&s, load(at));
-    absorb(&s, load_tail(at, len));
+    struct sip s = begin(hash);
+    s.b ^= 0xee;
+    absorb_all(&s, bytes, len, 2);
     s.c ^= 0xee;
     mix(&s, 4);
     out[0] = s.a ^ s.b ^ s.c ^ s.d;
     s.b ^= 0xdd;
     mix(&s, 4);
     out[1] = s.a ^ s.b ^ s.c ^ s.d;
+}
+
+uint64_t keyhash_short(const struct keyhash *hash, const void *bytes, size_t len)
+{
+    struct sip s = begin(hash);
+    absorb_all(&s, bytes, len, 1);
+    s.c ^= 0xff;
+    mix(&s, 3);
+    return s.a ^ s.b ^ s.c ^ s.d;
 }

@@ -8,7 +8,7 @@
  *
  * Layout, in the byte order of the machine (another is refused): the header (struct in keyset_file.h), the name of the key, the
  * texts of the keys as they came (length in 4 bytes, bytes), then blocks of KEYSET_BLOCK records, the last one shorter: number of
- * the block, records, hash of both under the secret, 8 bytes of it.
+ * the block, records, hash of both under the secret.
  */
 #ifndef UPJOB_CORE_KEYSET_H
 #define UPJOB_CORE_KEYSET_H

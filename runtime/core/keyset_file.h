@@ -22,16 +22,9 @@ struct keyset_block {
     uint64_t check; /* after the last record of a shorter block */
 };
 
-static inline uint64_t keyset_check_of(const struct keyhash *hash, const void *bytes, size_t len)
-{
-    uint64_t result[2];
-    keyhash_of(hash, bytes, len, result);
-    return result[0];
-}
-
 static inline uint64_t keyset_header_check(const struct keyset_header *header)
 {
-    return keyset_check_of(&header->hash, header, offsetof(struct keyset_header, check));
+    return keyhash_short(&header->hash, header, offsetof(struct keyset_header, check));
 }
 
 /* Bytes of a block that are checked. */

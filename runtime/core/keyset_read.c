@@ -81,7 +81,7 @@ static bool read_text(const struct keyset_reader *reader, uint64_t offset, struc
 static bool read_name(struct keyset_reader *reader, struct err *err)
 {
     return read_text(reader, sizeof reader->header, &reader->name, err) &&
-           (keyset_check_of(&reader->header.hash, reader->name.data, reader->name.len) == reader->header.name_check ||
+           (keyhash_short(&reader->header.hash, reader->name.data, reader->name.len) == reader->header.name_check ||
             damaged(reader, err, "the file is damaged at its beginning"));
 }
 
@@ -193,7 +193,7 @@ static bool read_block(struct keyset_reader *reader, struct err *err)
     if (!read_exactly(reader, block, len + sizeof check, reader->position, err))
         return false;
     memcpy(&check, (const char *)block + len, sizeof check);
-    if (block->number != number || check != keyset_check_of(&reader->header.hash, block, len))
+    if (block->number != number || check != keyhash_short(&reader->header.hash, block, len))
         return damaged(reader, err, "the file is damaged");
     reader->position += len + sizeof check;
     reader->left -= count;

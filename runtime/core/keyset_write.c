@@ -85,7 +85,7 @@ struct keyset_writer *keyset_writer_new(int fd, const struct keyhash *hash, cons
     writer->header.record_size = sizeof(struct keyset_record);
     writer->header.block_records = KEYSET_BLOCK;
     writer->header.hash = *hash;
-    writer->header.name_check = keyset_check_of(hash, name, strlen(name));
+    writer->header.name_check = keyhash_short(hash, name, strlen(name));
     memcpy(writer->header.magic, KEYSET_MAGIC, sizeof writer->header.magic);
     describe(&writer->header.facts, before, now);
     writer->position = sizeof writer->header;
@@ -105,7 +105,7 @@ void keyset_writer_free(struct keyset_writer *writer)
 static bool write_block(struct keyset_writer *writer, struct err *err)
 {
     size_t len = keyset_block_size(writer->count);
-    uint64_t check = keyset_check_of(&writer->header.hash, &writer->block, len);
+    uint64_t check = keyhash_short(&writer->header.hash, &writer->block, len);
     memcpy((char *)&writer->block + len, &check, sizeof check);
     if (!write_at(writer, &writer->block, len + sizeof check, writer->position, err))
         return false;

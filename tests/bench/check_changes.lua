@@ -1,0 +1,18 @@
+-- The pass that finds out what has changed since the last import of a file, and the pass over the rows that are to be sent.
+-- Prints the keys that are new, changed and the same, and the rows that the second pass looked at and passed over.
+-- upjob run check_changes.lua FILE MAPPING STAGED [BEFORE]
+local checking = require "upjob.checking"
+local file, map, staged, before = ...
+os.remove(staged)
+map = assert(mapping.load(map))
+local result <const> = assert(checking.run { file = file, mapping = map, reject = true,
+                                             changes = { before = before, staged = staged } })
+local changes = result.changes
+local looked_at, passed_over = 0, 0
+if before and changes.rows > 0 then
+  local sent = assert(checking.run { file = file, mapping = map, reject = true, select = changes.lines })
+  looked_at, passed_over = sent.rows, sent.passed_over
+  checking.close(sent)
+end
+changes.lines:close()
+print(changes.new, changes.changed, changes.same, looked_at, passed_over)
