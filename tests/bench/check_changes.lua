@@ -5,8 +5,8 @@ local checking = require "upjob.checking"
 local file, map, staged, before = ...
 os.remove(staged)
 map = assert(mapping.load(map))
-local result <const> = assert(checking.run { file = file, mapping = map, reject = true,
-                                             changes = { before = before, staged = staged } })
+local result = assert(checking.run { file = file, mapping = map, reject = true,
+                                     changes = { before = before, staged = staged } })
 local changes = result.changes
 local looked_at, passed_over = 0, 0
 if before and changes.rows > 0 then
