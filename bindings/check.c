@@ -245,6 +245,7 @@ static struct holder *new_holder(lua_State *L, const char *file)
 static struct holder *open_holder(lua_State *L, const char *what, struct err *err)
 {
     struct check_options options = {.path = need_string(L, 1, what, "file"),
+                                    .fd = (int)option_number(L, 1, what, "fd", -1),
                                     .encoding = option_string(L, 1, what, "encoding", NULL),
                                     .strict = option_boolean(L, 1, what, "strict", false),
                                     .max_problems = (size_t)option_number(L, 1, what, "max_problems", 0)};
@@ -318,11 +319,11 @@ static int start(lua_State *L, const char *what, struct holder *holder, int hold
     return wait_for(L, self);
 }
 
-/* open{file, encoding, strict, max_problems} → { check =, header = names, line =, facts = } | nil, err: what
+/* open{file, fd, encoding, strict, max_problems} → { check =, header = names, line =, facts = } | nil, err: what
  * the file is, and its header; `run` goes on from there, and standard input is read once. */
 static int native_open(lua_State *L)
 {
-    static const char *const known[] = {"file", "encoding", "strict", "max_problems", NULL};
+    static const char *const known[] = {"file", "fd", "encoding", "strict", "max_problems", NULL};
     struct err e;
     err_clear(&e);
     lua_settop(L, 1);
@@ -422,7 +423,7 @@ static bool read_changes(lua_State *L, const char *what, struct changes_options 
     return given;
 }
 
-/* run{file or opened, mapping, encoding, strict, no_check, reject, rejects, problems, max_problems,
+/* run{file or opened, fd, mapping, encoding, strict, no_check, reject, rejects, problems, max_problems,
  *     shown, max_rows, digest, split, changes, select, progress = function(bytes, total, rows) end} → result | nil, err: the tables of
  *     check_results.c */
 static int native_run(lua_State *L)
@@ -430,7 +431,7 @@ static int native_run(lua_State *L)
     static const char *const known[] = {"file",     "opened",       "mapping",  "encoding",
                                         "strict",   "no_check",     "reject",   "rejects",
                                         "problems", "max_problems", "progress", "shown",  "max_rows", "digest",
-                                        "split",    "changes",  "select",       NULL};
+                                        "split",    "changes",  "select",       "fd", NULL};
     const char *what = "check";
     struct err e;
     struct changes_options changes = {0};

@@ -61,7 +61,7 @@ static struct reader *new_reader(lua_State *L, int options_index, const char *wh
     static const char *const of_text[] = {"header", "delimiter", "quote", "trim", "strict", "max_record", "on_error",
                                           "check_rows", NULL};
     static const char *const of_files[] = {"header", "delimiter", "quote", "trim", "strict", "max_record", "on_error",
-                                           "check_rows", "encoding", NULL};
+                                           "check_rows", "encoding", "fd", NULL};
     *options = csv_read_options(L, options_index, what, strcmp(what, "csv.parse") == 0 ? of_text : of_files);
     struct reader *reader = lua_newuserdatauv(L, sizeof *reader, READER_VALUES);
     memset(reader, 0, sizeof *reader);
@@ -106,7 +106,8 @@ static int csv_open(lua_State *L)
         reader->asks = true;
         reader->input = input_open_source(csv_give_text, reader, "the function's text", &from, &e);
     } else {
-        reader->input = input_open(lua_tostring(L, 1), &from, &e);
+        int fd = lua_istable(L, 2) ? (int)option_number(L, 2, "csv.open", "fd", -1) : -1;
+        reader->input = fd > 0 ? input_open_file(fd, lua_tostring(L, 1), &from, &e) : input_open(lua_tostring(L, 1), &from, &e);
     }
     if (reader->input)
         reader->csv = csv_reader_new(input_read, reader->input, input_name(reader->input), &options, &e);

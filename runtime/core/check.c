@@ -23,6 +23,8 @@ static bool copy_options(struct check *check, const struct check_options *option
     check->encoding = check_copy_text(options->encoding, &failed);
     if (failed)
         return err_set(err, ERR_MEMORY, "no memory for a check");
+    if (options->fd > 0 && (check->fd = fcntl(options->fd, F_DUPFD_CLOEXEC, 3)) < 0)
+        return err_errno(err, ERR_SYSTEM, errno, "the file cannot be read");
     check->max_problems = options->max_problems ? options->max_problems : CHECK_PROBLEMS_DEFAULT;
     return check_set_plan(check, &options->plan, err);
 }
@@ -36,7 +38,7 @@ struct check *check_new(const struct check_options *options, struct err *err)
         err_set(err, ERR_MEMORY, "no memory for a check");
         return NULL;
     }
-    check->result.outgoing_fd = -1;
+    check->fd = check->result.outgoing_fd = -1;
     digest_prepare();
     buf_init(&check->reasons, (size_t)64 << 10);
     buf_init(&check->early, CHECK_EARLY_MOST);
@@ -80,6 +82,8 @@ void check_free(struct check *check)
     input_examine_free(check->examination);
     check_shown_free(check->shown);
     input_close(check->input);
+    if (check->fd >= 0)
+        close(check->fd);
     if (check->result.outgoing_fd >= 0)
         close(check->result.outgoing_fd);
     check_free_plan(&check->plan);

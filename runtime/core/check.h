@@ -121,6 +121,8 @@ struct check_plan {
 
 struct check_options {
     const char *path; /* a file, a pipe, "-" for standard input; plain, gzip or zstd */
+    int fd; /* an open regular file to be read instead, from its beginning (duplicated): `path` is then its name in errors; 0 or
+             * less: none */
     struct csv_options
         csv; /* delimiter 0: it is recognised; no_header, keep_bom and the start are not looked at */
     const char *encoding; /* a name; NULL: it is recognised */

@@ -55,6 +55,7 @@ struct check {
     struct input *input;
     struct input_examination *examination;
     struct input_facts facts;
+    int fd;                /* given instead of a path; -1: none */
     bool named;            /* it can be opened again by its path */
     bool waiting;          /* for a pipe */
     bool as_it_stands;     /* the bytes of the file are text as the service takes it */

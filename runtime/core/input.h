@@ -35,6 +35,8 @@ struct input;
 struct input *input_open(const char *path, const struct input_options *options, struct err *err) MUST_CHECK;
 /* The same for a descriptor (duplicated), from where it stands; `name` stands for it in errors. */
 struct input *input_open_fd(int fd, const char *name, const struct input_options *options, struct err *err) MUST_CHECK;
+/* The same for one of a regular file, from its beginning. */
+struct input *input_open_file(int fd, const char *name, const struct input_options *options, struct err *err) MUST_CHECK;
 /* The same for bytes from a function, which may also return INPUT_WAITS. */
 struct input *input_open_source(csv_source source, void *arg, const char *name, const struct input_options *options,
                                 struct err *err) MUST_CHECK;

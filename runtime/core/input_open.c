@@ -116,6 +116,21 @@ struct input *input_open_fd(int fd, const char *name, const struct input_options
     return input ? open_descriptor(input, fcntl(fd, F_DUPFD_CLOEXEC, 3), true, err) : NULL;
 }
 
+struct input *input_open_file(int fd, const char *name, const struct input_options *options, struct err *err)
+{
+    struct input *input = input_open_fd(fd, name, options, err);
+    if (!input)
+        return NULL;
+    input->start = input->at = 0;
+    input->total = input->identity.size;
+    if (input->regular)
+        return input;
+    err_set(err, ERR_FILE, "is not a regular file");
+    err_at(err, name, 0, 0, NULL);
+    input_close(input);
+    return NULL;
+}
+
 struct input *input_open(const char *path, const struct input_options *options, struct err *err)
 {
     if (strcmp(path, "-") == 0)

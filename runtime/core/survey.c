@@ -1,9 +1,12 @@
 #include "core/survey.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "core/keyhash.h"
 #include "core/survey_column.h"
@@ -25,6 +28,7 @@ enum phase { SPOOLING, EXAMINING, READING, SORTING, PAIRING, SORTING_PAIRS, DONE
 struct survey {
     enum phase phase;
     char *path, *encoding;
+    int fd; /* given instead of a path; -1: none */
     struct input *input;
     struct input_examination *examination;
     struct input_facts facts;
@@ -54,10 +58,13 @@ struct survey *survey_new(const struct survey_options *options, struct err *err)
         err_set(err, ERR_MEMORY, "no memory for looking at the file");
         return NULL;
     }
+    survey->fd = -1;
     survey->path = strdup(options->path);
     survey->encoding = options->encoding ? strdup(options->encoding) : NULL;
     if (!survey->path || (options->encoding && !survey->encoding))
         err_set(err, ERR_MEMORY, "no memory for looking at the file");
+    else if (options->fd > 0 && (survey->fd = fcntl(options->fd, F_DUPFD_CLOEXEC, 3)) < 0)
+        err_errno(err, ERR_SYSTEM, errno, "the file cannot be read");
     else if (keyhash_init(&survey->hash, err) && (survey->look = survey_look_new(err)))
         return survey;
     survey_free(survey);
@@ -80,6 +87,8 @@ void survey_free(struct survey *survey)
         unique_free(survey->pair_unique[i]);
     free(survey->columns);
     free(survey->gathered);
+    if (survey->fd >= 0)
+        close(survey->fd);
     free(survey->path);
     free(survey->encoding);
     free(survey);
@@ -156,7 +165,7 @@ static void wait_for_input(const struct survey *survey)
 static bool input_step(struct survey *survey, struct err *err)
 {
     if (!survey->input) {
-        survey->input = input_open(survey->path, NULL, err);
+        survey->input = survey->fd >= 0 ? input_open_file(survey->fd, survey->path, NULL, err) : input_open(survey->path, NULL, err);
         if (!survey->input)
             return false;
     }

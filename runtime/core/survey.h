@@ -21,6 +21,7 @@
 
 struct survey_options {
     const char *path;     /* "-": standard input */
+    int fd;               /* an open regular file instead (duplicated), named `path`; 0 or less: none */
     const char *encoding; /* NULL: it is found out */
 };
 
