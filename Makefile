@@ -44,12 +44,13 @@ HTTPD   := $(foreach unit,httpd connections listening,runtime/core/$(unit).c)
 LOCAL   := $(wildcard runtime/local/*.c)
 JOURNAL := $(wildcard runtime/core/journal*.c) runtime/core/state_directory.c bindings/journal.c
 METRICS := runtime/core/metrics.c runtime/core/usage.c bindings/metrics.c
-CLIENT  := $(foreach unit,http smtp mail webhook upload api sigv4 operations shapes pattern credentials endpoint ini retry redact \
+CLIENT  := $(foreach unit,http smtp mail webhook upload s3 api sigv4 operations shapes pattern credentials endpoint ini retry redact \
                digest check \
                rejects outgoing split newfile mapping characters survey keysort keyset keyhash changes rowset,\
                $(filter runtime/core/$(unit).c runtime/core/$(unit)_%.c,$(CORE))) \
-           bindings/http.c bindings/credentials.c bindings/profiles.c bindings/operations.c bindings/upload.c bindings/check.c \
-           bindings/check_results.c bindings/changes.c bindings/mapping.c bindings/mapping_calls.c bindings/survey.c bindings/notify.c
+           bindings/http.c bindings/credentials.c bindings/profiles.c bindings/operations.c bindings/upload.c bindings/s3.c \
+           bindings/check.c bindings/check_results.c bindings/changes.c bindings/mapping.c bindings/mapping_calls.c \
+           bindings/survey.c bindings/notify.c
 PROMPT  := runtime/host/prompt.c
 PHONE   := $(wildcard runtime/core/phone_*.cc)
 CHARSET := $(wildcard runtime/core/charset*.c)

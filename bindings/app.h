@@ -89,6 +89,8 @@ int end_output(int status);
 
 /* Each opens one native module: pushes its table. Those of http, credentials, profiles, upload, check, changes, survey and notify
  * are in client.so, the journal's is in journal.so, that of metrics in metrics.so (modules.h). */
+/* Each opens one native module: pushes its table. Those of http, credentials, profiles, upload, s3, check, survey and notify are in
+ * client.so, the journal's is in journal.so, that of metrics in metrics.so (modules.h). */
 int open_native_task(lua_State *L);
 int open_native_json(lua_State *L);
 int open_native_http(lua_State *L);
@@ -97,6 +99,7 @@ int open_native_log(lua_State *L);
 int open_native_secret(lua_State *L);
 int open_native_profiles(lua_State *L);
 int open_native_upload(lua_State *L);
+int open_native_s3(lua_State *L);
 int open_native_csv(lua_State *L);
 int open_native_check(lua_State *L);
 int open_native_changes(lua_State *L);

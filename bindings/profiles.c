@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "bindings/app.h"
+#include "bindings/client.h"
 #include "bindings/json.h"
 #include "bindings/operations.h"
 #include "bindings/wait.h"
@@ -34,6 +35,26 @@ static void free_unused(struct client *client)
         return;
     api_client_free(client->api);
     client->api = NULL;
+}
+
+/* ---- for other bindings ---- */
+
+struct client *client_hold(lua_State *L, int index)
+{
+    struct client *client = check_client(L, index);
+    client->calls++;
+    return client;
+}
+
+struct credentials_store *client_credentials(const struct client *client)
+{
+    return api_client_credentials(client->api);
+}
+
+void client_release(struct client *client)
+{
+    client->calls--;
+    free_unused(client);
 }
 
 /* ---- a call ---- */

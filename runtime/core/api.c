@@ -134,6 +134,11 @@ const char *api_client_endpoint(const struct api_client *client)
     return client->endpoint;
 }
 
+struct credentials_store *api_client_credentials(const struct api_client *client)
+{
+    return client->credentials;
+}
+
 bool api_client_has_credentials(const struct api_client *client)
 {
     return credentials_current(client->credentials) != NULL;

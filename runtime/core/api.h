@@ -41,6 +41,8 @@ struct api_client *api_client_new(struct http *http, struct loop *loop, const st
 void api_client_free(struct api_client *client);
 const char *api_client_region(const struct api_client *client);
 const char *api_client_endpoint(const struct api_client *client);
+/* The client's keys, for a request to another service. They are its own. */
+struct credentials_store *api_client_credentials(const struct api_client *client);
 /* As credentials_source and credentials_expiry: known once a call was made. */
 const char *api_client_credentials_source(const struct api_client *client);
 /* False while keys are still to be fetched. */

@@ -82,10 +82,11 @@ bool endpoint_region(const char *explicit_region, const struct aws_config *confi
 
 /* ---- endpoint ---- */
 
-const struct endpoint_service endpoint_profiles = {"profile", "CUSTOMER_PROFILES", "customer_profiles", false};
-const struct endpoint_service endpoint_sts = {"sts", "STS", "sts", true};
-const struct endpoint_service endpoint_sso = {"portal.sso", "SSO", "sso", true};
-const struct endpoint_service endpoint_sso_oidc = {"oidc", "SSO_OIDC", "sso_oidc", true};
+const struct endpoint_service endpoint_profiles = {"profile", "CUSTOMER_PROFILES", "customer_profiles", false, false};
+const struct endpoint_service endpoint_sts = {"sts", "STS", "sts", true, false};
+const struct endpoint_service endpoint_sso = {"portal.sso", "SSO", "sso", true, false};
+const struct endpoint_service endpoint_sso_oidc = {"oidc", "SSO_OIDC", "sso_oidc", true, false};
+const struct endpoint_service endpoint_s3 = {"s3", "S3", "s3", false, true};
 
 struct partition {
     const char *name;
@@ -141,6 +142,12 @@ static const char *configured_url(const struct aws_config *config, const struct 
         return url;
     strcpy(from, "the profile's endpoint_url");
     return setting(config, "endpoint_url");
+}
+
+bool endpoint_is_configured(const struct aws_config *config, const struct endpoint_service *service)
+{
+    char from[100];
+    return config && configured_url(config, service ? service : &endpoint_profiles, from) != NULL;
 }
 
 /* What is wrong with it, or NULL. Neither is quoted by the caller: a URL may hold a password. */
@@ -214,8 +221,9 @@ bool endpoint_resolve(const struct endpoint_options *options, const struct aws_c
         return err_set(err, ERR_CONFIG, "\"%.80s\" is not the name of a region (such as us-east-1)", options->region);
     const struct partition *partition = find_partition(options->region);
     bool plain = !fips || (service->gov_is_fips && !dual && strncmp(options->region, "us-gov-", 7) == 0);
-    int len = snprintf(out, size, "https://%s%s.%s.%s", service->host, plain ? "" : "-fips", options->region,
-                       dual ? partition->dual_stack_suffix : partition->suffix);
+    bool labelled = dual && service->dual_stack_label;
+    int len = snprintf(out, size, "https://%s%s%s.%s.%s", service->host, plain ? "" : "-fips", labelled ? ".dualstack" : "",
+                       options->region, dual && !labelled ? partition->dual_stack_suffix : partition->suffix);
     if (len < 0 || (size_t)len >= size)
         return err_set(err, ERR_CONFIG, "the endpoint is longer than %zu characters", size - 1);
     return true;

@@ -24,8 +24,9 @@ struct endpoint_service {
     const char *variable; /* "STS" of AWS_ENDPOINT_URL_STS */
     const char *key;      /* "sts" in a services section */
     bool gov_is_fips;     /* in AWS GovCloud the plain endpoint is that of FIPS */
+    bool dual_stack_label; /* the dual-stack endpoint has the plain suffix, and "dualstack" before the region */
 };
-extern const struct endpoint_service endpoint_profiles, endpoint_sts, endpoint_sso, endpoint_sso_oidc;
+extern const struct endpoint_service endpoint_profiles, endpoint_sts, endpoint_sso, endpoint_sso_oidc, endpoint_s3;
 
 struct endpoint_options {
     const struct endpoint_service *service; /* NULL: endpoint_profiles */
@@ -39,6 +40,9 @@ struct endpoint_options {
  * FIPS or dual-stack together with a custom endpoint is an error. */
 bool endpoint_resolve(const struct endpoint_options *options, const struct aws_config *config, char *out,
                       size_t size, struct err *err) MUST_CHECK;
+
+/* True when one of those configured ones is used for the service; NULL: endpoint_profiles. */
+bool endpoint_is_configured(const struct aws_config *config, const struct endpoint_service *service);
 
 /* A URL that someone configured, without a trailing slash: http or https, a host, and neither user, query nor
  * fragment. `from` says in the error where it stands; the URL itself is not shown, as it may hold a password. */

@@ -27,7 +27,7 @@ static int open_in(const char *directory)
     return fd;
 }
 
-static uint64_t room_of(int fd)
+uint64_t tempfile_room(int fd)
 {
     struct statvfs info;
     return fstatvfs(fd, &info) == 0 ? (uint64_t)info.f_bavail * info.f_frsize : 0;
@@ -48,7 +48,7 @@ static int open_anywhere(uint64_t bytes, const char **chosen)
     uint64_t most = 0;
     for (size_t i = 0; i < sizeof places / sizeof places[0] && most < bytes; i++) {
         int fd = open_in(places[i]);
-        uint64_t room = fd >= 0 ? room_of(fd) : 0;
+        uint64_t room = fd >= 0 ? tempfile_room(fd) : 0;
         if (fd < 0 || (best >= 0 && room <= most)) {
             if (fd >= 0)
                 close(fd);

@@ -14,6 +14,8 @@
  * is NULL in TMPDIR, or else in the first of /var/tmp, /tmp and the current directory that can take it and has `bytes` (0: some
  * 256 MiB) of room, or else in the one with the most. *chosen (may be NULL, PATH_MAX bytes) is the directory. */
 int tempfile_open(const char *directory, uint64_t bytes, char *chosen, struct err *err) MUST_CHECK;
+/* Bytes that the file system of the descriptor has for us; 0 when that cannot be told. */
+uint64_t tempfile_room(int fd);
 /* Writes all of it. False with *err, which says what to do when the file system in `directory` is full; `what` is what was to be
  * kept: "standard input". */
 bool tempfile_write(int fd, const char *bytes, size_t len, const char *directory, const char *what,

@@ -94,6 +94,7 @@ static void add_native_modules(lua_State *L)
         {"upjob.native.credentials", "client.so", "open_native_credentials"},
         {"upjob.native.profiles", "client.so", "open_native_profiles"},
         {"upjob.native.upload", "client.so", "open_native_upload"},
+        {"upjob.native.s3", "client.so", "open_native_s3"},
         {"upjob.native.check", "client.so", "open_native_check"},
         {"upjob.native.changes", "client.so", "open_native_changes"},
         {"upjob.native.survey", "client.so", "open_native_survey"},
