@@ -22,7 +22,8 @@ local import = { summary = "create, upload, start, watch, report, in one command
 
 function import.parser()
   local p = cli.parser("import", "Loads a CSV file into a domain of Customer Profiles and waits for the outcome.")
-  cli.argument(p, "files", "FILE", 'The CSV file, with a header row, compressed or not; "-" is standard input. Several files, '
+  cli.argument(p, "files", "FILE", 'The CSV file, with a header row, compressed or not; "-" is standard input, '
+    .. "s3://BUCKET/KEY an object, which is fetched first. Several files, "
     .. "and patterns (*, ?) of their names, are one import."):args("+")
   p:option("--domain", "The domain (or set UPJOB_DOMAIN)."):argname("NAME")
   p:option("--map", "Mapping file: which column goes where."):argname("FILE")

@@ -18,7 +18,7 @@ end
 function parsers.suggest()
   local p = cli.parser("map suggest", "Writes a mapping for a CSV file on standard output: by its headers in several languages, "
     .. "by all of its values, and with the unique key that the rows have. Exit status 7 when no key is found.")
-  cli.argument(p, "file", "FILE", 'The CSV file, compressed or not; "-" is standard input.')
+  cli.argument(p, "file", "FILE", 'The CSV file, compressed or not; "-" is standard input, s3://BUCKET/KEY an object.')
   p:option("--encoding", "The character set of the file; without it, it is found out."):argname("NAME")
   return p
 end
@@ -56,7 +56,10 @@ end
 function words.suggest(arguments)
   local options, status = cli.parse(parsers.suggest(), arguments)
   if not options then return status end
-  local survey, err = require("upjob.native.survey").run { file = options.file, encoding = options.encoding }
+  local from <close>, err = require("upjob.source").of_command(options, require("upjob.progress").new(options))
+  if not from then return cli.fail(err) end
+  local survey
+  survey, err = require("upjob.native.survey").run { file = options.file, fd = from.fd, encoding = options.encoding }
   if not survey then return cli.fail(err) end
   local suggest_text = require "upjob.suggest_text"
   local shown = shows_values(options)

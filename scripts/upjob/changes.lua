@@ -10,6 +10,7 @@
 --- of the set, a day where there is only one, and an hour at least.
 local checking = require "upjob.checking"
 local errors = require "upjob.errors"
+local input = require "upjob.source"
 local log = require "upjob.log"
 local native = require "upjob.native.changes"
 local rejects = require "upjob.rejects"
@@ -189,7 +190,7 @@ end
 local function pass(run, options, found, lines)
   local spool = found.outgoing_fd
   local result, err = checking.run {
-    file = spool and ("/proc/self/fd/%d"):format(spool) or options.file or run.file, mapping = options.mapping,
+    file = options.file or run.file, fd = spool or options.fd, mapping = options.mapping,
     encoding = options.encoding, no_check = options.no_check, reject = options.reject, tmp = options.tmp,
     split = options.split, select = lines,
   }
@@ -238,8 +239,8 @@ function changes.lines(run)
   local asked = asked_for(run, place, before)
   asked.staged = nil
   local result = must(checking.run {
-    file = run.file, mapping = run.mapping, encoding = run.encoding, strict = run.strict, no_check = run.no_check,
-    reject = run.mapping.on_invalid ~= "stop", tmp = run.tmp, changes = asked,
+    file = run.file, fd = input.of_run(run, run.file).fd, mapping = run.mapping, encoding = run.encoding, strict = run.strict,
+    no_check = run.no_check, reject = run.mapping.on_invalid ~= "stop", tmp = run.tmp, changes = asked,
   })
   run.lines = result.changes.lines
   checking.close(result)

@@ -9,8 +9,8 @@ local checking = {}
 
 local MOST_FIELDS, LONG_EXPIRY = 25, 90 -- see the warnings
 
-local RUN_OPTIONS = { file = "string", opened = "table", mapping = "table", encoding = "string", strict = "boolean",
-                      no_check = "boolean", reject = "boolean", rejects = "string", problems = "string",
+local RUN_OPTIONS = { file = "string", fd = "number", opened = "table", mapping = "table", encoding = "string",
+                      strict = "boolean", no_check = "boolean", reject = "boolean", rejects = "string", problems = "string",
                       max_problems = "number", expires = "number", progress = "function", shown = "number",
                       max_rows = "number", digest = "boolean", split = "table", changes = "table", select = "userdata" }
 
@@ -55,19 +55,19 @@ local function name_place(map, err)
   end
 end
 
---- checking.open{ file=, encoding=, strict=, max_problems= } → what run takes as `opened` | nil, err. It reads what cannot be
---- read twice to a temporary file, finds out what the file is, and reads its header:
+--- checking.open{ file=, fd=, encoding=, strict=, max_problems= } → what run takes as `opened` | nil, err. It reads what
+--- cannot be read twice to a temporary file, finds out what the file is, and reads its header:
 --- { header = names, line = of the header, facts = { compression, encoding, confidence, had_mark, converted, guessed, mixed,
 ---   alternative, invalid, nuls, lines, bytes, file_bytes, delimiter, delimiter_known, sep_line, columns,
 ---   line_ends = { crlf, lf, cr }, samples = { { line, before, after }, … } } }
 function checking.open(options)
-  errors.check_options("checking.open", options, { file = "string", encoding = "string", strict = "boolean",
+  errors.check_options("checking.open", options, { file = "string", fd = "number", encoding = "string", strict = "boolean",
                                                    max_problems = "number" })
   return native.open(options)
 end
 
---- checking.run{ file= or opened=, mapping=, … } → result | nil, err. Without a mapping only what can be said of the file
---- alone. Options:
+--- checking.run{ file= or opened=, mapping=, … } → result | nil, err. With fd (upjob.source) that open file is read, from
+--- its beginning, and `file` is only what it is called. Without a mapping only what can be said of the file alone. Options:
 ---   encoding   the name of the character set, which is recognised otherwise
 ---   strict     refuse what would be converted or renamed
 ---   no_check   rows are changed as the mapping says and otherwise sent as they are

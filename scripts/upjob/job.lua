@@ -13,6 +13,7 @@ local report = require "upjob.report"
 local run = require "upjob.run"
 local run_key = require "upjob.run_key"
 local segment = require "upjob.segment"
+local source = require "upjob.source"
 local sources = require "upjob.sources"
 local steps = require "upjob.steps"
 
@@ -71,7 +72,8 @@ local function check_name(name, problem)
   if problem then error(("job.import: option \"%s\" %s"):format(name, problem), 3) end
 end
 
--- The mapping made of the header when none was given: map, opened | nil, err; `opened` is the file for the check.
+-- The mapping made of the header when none was given: map, opened, from | nil, err; `opened` is the file for the check, and
+-- `from` the source that it is read from.
 local function mapping_of(options, file)
   if options.mapping then
     if options.key and options.mapping.key_field.column ~= options.key and options.mapping.unique_key ~= options.key then
@@ -80,11 +82,15 @@ local function mapping_of(options, file)
     end
     return options.mapping
   end
-  local opened, err = checking.open { file = file, encoding = options.encoding, strict = options.strict }
-  if not opened then return nil, err end
-  local map
-  map, err = mapping.from_header(opened.header, options.key, { file = file, line = opened.line })
-  return map, map and opened or err
+  source.tell(file)
+  local from, err = source.of(file, { client = options.client, tmp = options.tmp, stall_timeout = options.stall_timeout })
+  if not from then return nil, err end
+  local opened, map
+  opened, err = checking.open { file = file, fd = from.fd, encoding = options.encoding, strict = options.strict }
+  if opened then map, err = mapping.from_header(opened.header, options.key, { file = file, line = opened.line }) end
+  if map then return map, opened, from end
+  from:close()
+  return nil, err
 end
 
 -- The name given (or the file's), then the run key. The bytes of a file's name need not be text.
@@ -126,13 +132,13 @@ end
 --- job.import{ client=, domain=, file= or files=, mapping= or key=, name=, run_key=, expires=, rejects=, max_failed=,
 -- stall_timeout=, encoding=, strict=, no_check=, problems=, report=, command=, dry_run=, tmp=, part_bytes=, parallel=,
 -- only_changed=, full=, gone=, segment=, replace_segment= } → run | nil, err. The file is CSV, plain, gzip or zstd,
--- a pipe, or "-" for standard input. `files` are names and patterns of them (* ? [ ]): of several, and of one of `part_bytes` (a
--- number, or "500M") or more, each part is a job; up to `parallel` are in work at once, and the result has `jobs`. For several
--- files, rejects and problems name a directory. encoding names its character set, which is recognised otherwise; strict refuses
--- what would be converted; no_check sends rows as they are, but for what the mapping changes; problems is a file for all that the
--- check finds; report one for an HTML page about the import, written at its end, whatever that is, with `command` as what runs it
--- again. dry_run sends nothing, needs no client and writes no rejects file: its result has rows, rejected, bytes and requests
--- (upjob.rehearsal).
+-- a pipe, "-" for standard input, or s3://bucket/key, which is fetched first with the client's credentials. `files` are names and
+-- patterns of them (* ? [ ]): of several, and of one of `part_bytes` (a number, or "500M") or more, each part is a job; up to
+-- `parallel` are in work at once, and the result has `jobs`. For several files, rejects and problems name a directory. encoding
+-- names its character set, which is recognised otherwise; strict refuses what would be converted; no_check sends rows as they
+-- are, but for what the mapping changes; problems is a file for all that the check finds; report one for an HTML page about the
+-- import, written at its end, whatever that is, with `command` as what runs it again. dry_run sends nothing, needs no client and
+-- writes no rejects file: its result has rows, rejected, bytes and requests (upjob.rehearsal).
 -- What it does is recorded in the journal, so that another process can go on with it (upjob.recorded); run_key ends the
 -- DisplayName, so that a later import of the same file with the same key finds this one's job.
 -- Starts at once; run:wait() gives the result. In the embedded service a missing domain is created.
@@ -168,7 +174,7 @@ function job.import(options)
   ok, err = check_report(options, files)
   if not ok then return nil, err end
   local ordinal = not is_dry and recorded.next_ordinal() or nil
-  local map, opened = mapping_of(options, files[1])
+  local map, opened, from = mapping_of(options, files[1])
   if not map then
     run.refused({ client = options.client, domain = options.domain, file = files[1], files = files, report_file = options.report,
                   command = options.command, dry_run = options.dry_run, ordinal = ordinal }, opened)
@@ -179,7 +185,7 @@ function job.import(options)
     if not map then return nil, err end
   end
   local self = { client = options.client, domain = options.domain, file = files[1], files = files, sources = list, mapping = map,
-                 opened = opened,
+                 opened = opened, fetched = from and { [files[1]] = from },
                  mapping_made = options.mapping == nil, name = options.name, ordinal = ordinal,
                  run_key = options.run_key or is_dry and run_key.SOME or run_key.make(), key_given = options.run_key ~= nil,
                  expires = options.expires and math.tointeger(options.expires),

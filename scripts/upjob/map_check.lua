@@ -10,6 +10,7 @@ local problem_lines = require "upjob.problem_lines"
 local progress_line = require "upjob.progress"
 local rejects = require "upjob.rejects"
 local report = require "upjob.report"
+local source = require "upjob.source"
 local system = require "upjob.native.system"
 
 local map_check = {}
@@ -17,7 +18,7 @@ local map_check = {}
 function map_check.parser()
   local p = cli.parser("map check", "Looks at every row of a CSV file as an import would, and sends nothing. Exit status 7 when "
     .. "anything would be refused.")
-  cli.argument(p, "file", "FILE", 'The CSV file, compressed or not; "-" is standard input.')
+  cli.argument(p, "file", "FILE", 'The CSV file, compressed or not; "-" is standard input, s3://BUCKET/KEY an object.')
   p:option("--map", "Mapping file: which column goes where. Without it, only what can be said of the file alone."):argname("FILE")
   p:option("--encoding", "The character set of the file; without it, it is found out."):argname("NAME")
   p:flag("--strict", "Refuse what an import would convert or rename.")
@@ -178,9 +179,12 @@ end
 
 local function run(options, map)
   local progress = progress_line.new(options)
-  local result, err = checking.run {
-    file = options.file, mapping = map, encoding = options.encoding, strict = options.strict, reject = true, digest = false,
-    problems = options.problems,
+  local from <close>, err = source.of_command(options, progress)
+  if not from then return nil, err end
+  local result
+  result, err = checking.run {
+    file = options.file, fd = from.fd, mapping = map, encoding = options.encoding, strict = options.strict, reject = true,
+    digest = false, problems = options.problems,
     progress = function(done, total, rows)
       progress:show(("checking, %s"):format(report.plural(rows, "row")), done, total)
     end,

@@ -5,6 +5,7 @@ local json = require "upjob.json"
 local mapping = require "upjob.mapping"
 local progress_line = require "upjob.progress"
 local report = require "upjob.report"
+local source = require "upjob.source"
 local system = require "upjob.native.system"
 
 local map_preview = {}
@@ -17,7 +18,7 @@ local MASK, NOTHING = "•••", "–"
 function map_preview.parser()
   local p = cli.parser("map preview", ("Shows %d rows before and after a mapping, those that would be refused and those that "
     .. "change first. Nothing is sent."):format(ROWS))
-  cli.argument(p, "file", "FILE", 'The CSV file, compressed or not; "-" is standard input.')
+  cli.argument(p, "file", "FILE", 'The CSV file, compressed or not; "-" is standard input, s3://BUCKET/KEY an object.')
   p:option("--map", "Mapping file: which column goes where."):argname("FILE")
   cli.number_option(p, "-n --rows", ("Rows that are shown; %d otherwise."):format(ROWS), "N",
     ("a number of rows, from 1 to %d"):format(MOST_ROWS), { integer = true, least = 1, most = MOST_ROWS }):target("rows")
@@ -171,8 +172,11 @@ end
 local function look(options, map)
   local progress = progress_line.new(options)
   local most = options.rows or ROWS
-  local result, err = checking.run {
-    file = options.file, mapping = map, encoding = options.encoding, reject = true, digest = false, shown = most,
+  local from <close>, err = source.of_command(options, progress)
+  if not from then return nil, err end
+  local result
+  result, err = checking.run {
+    file = options.file, fd = from.fd, mapping = map, encoding = options.encoding, reject = true, digest = false, shown = most,
     max_rows = MOST_LOOKED_AT,
     progress = function(_, _, rows) progress:show(("looking for rows that change, %s"):format(report.plural(rows, "row"))) end,
   }

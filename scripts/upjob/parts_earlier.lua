@@ -2,6 +2,7 @@
 --- the service tells.
 local errors = require "upjob.errors"
 local fingerprint = require "upjob.fingerprint"
+local input = require "upjob.source"
 local json = require "upjob.json"
 local lookup = require "upjob.lookup"
 local native = require "upjob.native.task"
@@ -94,7 +95,7 @@ function parts_earlier.restore(run, prepare)
     if rows[item.number] then look_at(run, item, rows[item.number]) end
   end
   if has_planned(run) then prepare() end
-  for _, source in ipairs(run.sources) do source.changed = source.look ~= fingerprint.look(source.file) end
+  for _, source in ipairs(run.sources) do source.changed = source.look ~= input.now(run, source.file) end
 end
 
 -- ---- on the service ----

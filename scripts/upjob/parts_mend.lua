@@ -3,6 +3,7 @@ local changes = require "upjob.changes"
 local checking = require "upjob.checking"
 local errors = require "upjob.errors"
 local events = require "upjob.events"
+local input = require "upjob.source"
 local native = require "upjob.native.check"
 local part = require "upjob.part"
 local parts_plan = require "upjob.parts_plan"
@@ -47,7 +48,8 @@ end
 local function pass(run, source, split)
   local map, again = run.mapping, rawget(source, "again")
   local result, err = checking.run {
-    file = again and ("/proc/self/fd/%d"):format(again) or source.file, mapping = map, encoding = run.encoding, strict = run.strict, no_check = run.no_check,
+    file = source.file, fd = rawget(source, "again") or input.of_run(run, source.file).fd, mapping = map,
+    encoding = run.encoding, strict = run.strict, no_check = run.no_check,
     reject = map.on_invalid ~= "stop", tmp = run.tmp, split = split,
     select = changes.lines(run),
     progress = function(done, total, rows)

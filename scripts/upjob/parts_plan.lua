@@ -4,6 +4,7 @@ local checking = require "upjob.checking"
 local errors = require "upjob.errors"
 local events = require "upjob.events"
 local fingerprint = require "upjob.fingerprint"
+local input = require "upjob.source"
 local json = require "upjob.json"
 local native = require "upjob.native.check"
 local recorded = require "upjob.recorded"
@@ -152,14 +153,13 @@ function parts_plan.check(run, look_through)
   run.parts, run.kept = {}, 0
   local sizes, total = {}, 0
   for i, source in ipairs(run.sources) do
-    local info = system.stat(source.file)
-    sizes[i] = info and info.size or 0
+    sizes[i] = input.size(run, source.file)
     total = total + sizes[i]
   end
   run.sources[1].opened, run.opened = run.opened, nil
   local before = { bytes = 0, rows = 0, total = total }
   for i, source in ipairs(run.sources) do
-    source.look, source.before = fingerprint.look(source.file), before
+    source.look, source.before = input.of_run(run, source.file).look, before
     -- The next check makes a file too.
     run.keeps_most = run.parallel - (i < #run.sources and 1 or 0)
     local found = look_through(inherit(run, source), math.max(run.keeps_most - run.kept, 1))
@@ -191,7 +191,7 @@ end
 -- ---- in the journal ----
 
 local function path(file)
-  return fingerprint.path_text(file ~= "-" and system.absolute(file) or file)
+  return fingerprint.path_text(file ~= "-" and not input.is_remote(file) and system.absolute(file) or file)
 end
 
 local function detail_of(run)

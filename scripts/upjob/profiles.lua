@@ -93,6 +93,8 @@ function profiles.client(options)
   end
   if not handle then return nil, err end
   return setmetatable({ handle = handle, embedded = is_embedded, command_options = words,
+                        settings = { profile = settings.profile, use_fips = settings.use_fips,
+                                     use_dual_stack = settings.use_dual_stack },
                         origin = origin_of(settings, is_embedded, native.about(handle)) }, client_meta)
 end
 

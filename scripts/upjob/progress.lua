@@ -79,7 +79,8 @@ local function words_of_parts(p, rows)
     rows and " of " .. report.plural(rows, "row") or "")
 end
 
-local DOING = { check = function(p) return ("checking, %s"):format(report.plural(p.rows, "row")), p.done, p.total end,
+local DOING = { fetch = function(p) return "fetching", p.done, p.total end,
+                check = function(p) return ("checking, %s"):format(report.plural(p.rows, "row")), p.done, p.total end,
                 mend = function(p) return ("making parts, %s"):format(report.plural(p.rows, "row")), p.done, p.total end,
                 upload = function(p) return "uploading", p.done, p.total end, parts = words_of_parts,
                 measure = function() return "counting the segment's profiles" end }

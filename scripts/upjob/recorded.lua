@@ -10,6 +10,7 @@ local lookup = require "upjob.lookup"
 local native = require "upjob.native.task"
 local parts = require "upjob.parts"
 local shell = require "upjob.shell"
+local source = require "upjob.source"
 local system = require "upjob.native.system"
 
 local recorded = {}
@@ -35,6 +36,7 @@ end
 -- ---- what is written at the beginning ----
 
 local function absolute(path)
+  if source.is_remote(path) then return fingerprint.path_text(path) end
   return fingerprint.path_text(path and system.absolute(path) or path)
 end
 
@@ -134,7 +136,7 @@ local function difference(run, row)
       row.mapping_file and " " .. fingerprint.path_of(row.mapping_file) or "", run.mapping.file and " " .. run.mapping.file or "")
   end
   local digest, look = fingerprint.parts(row.file_fingerprint)
-  if (row.state == "succeeded" or not digest) and look ~= fingerprint.look_all(run.files) then
+  if (row.state == "succeeded" or not digest) and source.has_changed(run, look) then
     return ("%s has been changed since"):format(table.concat(run.files, " or "))
   end
 end

@@ -8,6 +8,7 @@ local mapping = require "upjob.mapping"
 local recorded = require "upjob.recorded"
 local replies = require "upjob.replies"
 local segment = require "upjob.segment"
+local source = require "upjob.source"
 local system = require "upjob.native.system"
 
 local resuming = {}
@@ -76,8 +77,9 @@ local function prepare(run)
   end
   if run.file == "-" then return refuse(run, "standard input cannot be read a second time") end
   local digest, look = fingerprint.parts(row.file_fingerprint)
-  if not look then return refuse(run, "%s cannot be read a second time", run.file) end
-  if not digest and look ~= fingerprint.look_all(run.files) then
+  local remote = source.has_remote(run.files)
+  if not look and not remote then return refuse(run, "%s cannot be read a second time", run.file) end
+  if (remote or not digest) and source.has_changed(run, look) then
     refuse(run, "%s is not what it was", table.concat(run.files, " or "))
   end
 end
@@ -110,7 +112,7 @@ end
 local function tell_of_change(run)
   local row = run.known.row
   local _, before = fingerprint.parts(row.file_fingerprint)
-  local now = fingerprint.look_all(run.files)
+  local now = not source.has_remote(run.files) and fingerprint.look_all(run.files) -- else a request, to tell nothing that counts
   if before and now and now ~= before then
     log.warn("%s has been changed since run %d sent it: what is told is of what was sent", table.concat(run.files, " or "),
       row.id)

@@ -10,6 +10,7 @@ local parts_result = require "upjob.parts_result"
 local recorded = require "upjob.recorded"
 local replies = require "upjob.replies"
 local report = require "upjob.report"
+local source = require "upjob.source"
 local system = require "upjob.native.system"
 local timeline = require "upjob.timeline"
 
@@ -129,6 +130,7 @@ end
 
 local function finish(self, result, err)
   close_outgoing(self)
+  source.close_all(self)
   self.unhook()
   self.result, self.error, self.ended_at = result, err, system.time()
   recorded.finish(self, result, err)
@@ -169,6 +171,7 @@ local function begin(self, steps)
   self.handlers, self.queues, self.ended_signal = {}, {}, native.signal()
   self.began = system.time()
   self.timeline = timeline.new(self.attached and "watch begun" or "check begun")
+  self.fetched = self.fetched or {}
   setmetatable(self, run)
   -- A part ends with its import.
   self.unhook = self.import and function() end or exit.add(function(reason) end_with_program(self, reason) end)

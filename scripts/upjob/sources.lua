@@ -1,5 +1,6 @@
 --- The files that an import reads: what patterns stand for, that none is there twice, and where what is rejected of each goes.
 local errors = require "upjob.errors"
+local input = require "upjob.source"
 local rejects = require "upjob.rejects"
 local system = require "upjob.native.system"
 
@@ -21,7 +22,7 @@ end
 
 -- Adds what a name stands for: true | nil, err. A file of that very name goes before a pattern.
 local function add(list, name)
-  if name == "-" or not name:find("[*?%[]") or system.stat(name) then
+  if name == "-" or input.is_remote(name) or not name:find("[*?%[]") or system.stat(name) then
     list[#list + 1] = name
     return true
   end
@@ -45,7 +46,7 @@ local function check_twice(files)
   local seen = {}
   for _, file in ipairs(files) do
     local info = file ~= "-" and system.stat(file)
-    local id = info and ("%d %d"):format(info.device, info.inode)
+    local id = input.is_remote(file) and file or info and ("%d %d"):format(info.device, info.inode)
     if id and seen[id] then
       return usage("%s is to be imported twice%s", seen[id], seen[id] ~= file and ": " .. file .. " is the same file" or "")
     end
@@ -83,12 +84,18 @@ local function has_place(file)
   return not info or info.type == "file" or info.type == "directory"
 end
 
+-- What the name of what is found in a file begins with; an object's goes into the current directory.
+local function stem_of(file, number, directory)
+  if input.is_remote(file) then return input.name(file) end
+  if has_place(file) then return directory and file:match("[^/]+$") or file end
+  return number and ("upjob.%d"):format(number) or "upjob"
+end
+
 -- Where what is found in each file goes: beside it, or in `directory`.
 local function paths_beside(files, directory, ending)
   local paths, taken = {}, {}
   for i, file in ipairs(files) do
-    local stem = directory and file:match("[^/]+$") or file
-    if not has_place(file) then stem = #files > 1 and ("upjob.%d"):format(i) or "upjob" end
+    local stem = stem_of(file, #files > 1 and i, directory)
     local path = (directory and directory:gsub("/*$", "/", 1) or "") .. stem .. ending
     if taken[path] then
       return usage("what is found in %s and in %s would go to one file, %s: import them one after the other", taken[path], file,

@@ -4,6 +4,7 @@ local errors = require "upjob.errors"
 local events = require "upjob.events"
 local fingerprint = require "upjob.fingerprint"
 local max_failed = require "upjob.max_failed"
+local input = require "upjob.source"
 local lookup = require "upjob.lookup"
 local native = require "upjob.native.task"
 local own_domain = require "upjob.own_domain"
@@ -78,8 +79,8 @@ local function look_through(self, slots)
   local earlier = not self.dry_run and rejects.is_there(self.rejects)
   parts_plan.keep_input(self)
   local result, err = changes.check(self, {
-    file = not self.opened and self.file or nil, opened = self.opened, mapping = self.mapping, encoding = self.encoding,
-    strict = self.strict, no_check = self.no_check, problems = self.problems,
+    file = not self.opened and self.file or nil, fd = input.of_run(self, self.file).fd, opened = self.opened,
+    mapping = self.mapping, encoding = self.encoding, strict = self.strict, no_check = self.no_check, problems = self.problems,
     reject = self.mapping.on_invalid ~= "stop", rejects = not self.dry_run and self.rejects or nil,
     tmp = self.tmp, split = parts.split(self, slots),
     progress = function(done, total, rows) parts_plan.progress(self, done, total, rows) end,
@@ -112,7 +113,7 @@ function steps.check(self)
   if resuming.has_all(self) or self.parts then return end
   self.step = "check"
   recorded.step(self, "check", "begin")
-  local look = fingerprint.look_all(self.files)
+  local look = input.look_all(self)
   check_files(self, look)
   events.emit(self, "checked", self.checked)
   judge(self, self.checked)
