@@ -22,7 +22,7 @@ end
 --- Before a file's check: what cannot be read twice is kept where it can be, as it may have to be. `self`: the run, or one of its
 --- sources.
 function parts_plan.keep_input(self)
-  if self.dry_run or fingerprint.look(self.file) then return end
+  if self.dry_run or fingerprint.look(self.file) or input.is_remote(self.file) then return end
   local err, opened = nil, self.opened
   if not opened then
     opened, err = checking.open { file = self.file, encoding = self.encoding, strict = self.strict, tmp = self.tmp }
