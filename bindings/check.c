@@ -248,6 +248,7 @@ static struct holder *open_holder(lua_State *L, const char *what, struct err *er
                                     .fd = (int)option_number(L, 1, what, "fd", -1),
                                     .encoding = option_string(L, 1, what, "encoding", NULL),
                                     .strict = option_boolean(L, 1, what, "strict", false),
+                                    .temporary = option_string(L, 1, what, "tmp", NULL),
                                     .max_problems = (size_t)option_number(L, 1, what, "max_problems", 0)};
     struct holder *holder = new_holder(L, options.path);
     holder->check = check_new(&options, err);
@@ -319,11 +320,11 @@ static int start(lua_State *L, const char *what, struct holder *holder, int hold
     return wait_for(L, self);
 }
 
-/* open{file, fd, encoding, strict, max_problems} → { check =, header = names, line =, facts = } | nil, err: what
+/* open{file, fd, encoding, strict, max_problems, tmp} → { check =, header = names, line =, facts = } | nil, err: what
  * the file is, and its header; `run` goes on from there, and standard input is read once. */
 static int native_open(lua_State *L)
 {
-    static const char *const known[] = {"file", "fd", "encoding", "strict", "max_problems", NULL};
+    static const char *const known[] = {"file", "fd", "encoding", "strict", "max_problems", "tmp", NULL};
     struct err e;
     err_clear(&e);
     lua_settop(L, 1);
@@ -423,13 +424,13 @@ static bool read_changes(lua_State *L, const char *what, struct changes_options 
     return given;
 }
 
-/* run{file or opened, fd, mapping, encoding, strict, no_check, reject, rejects, problems, max_problems,
+/* run{file or opened, fd, tmp, mapping, encoding, strict, no_check, reject, rejects, problems, max_problems,
  *     shown, max_rows, digest, split, changes, select, progress = function(bytes, total, rows) end} → result | nil, err: the tables of
  *     check_results.c */
 static int native_run(lua_State *L)
 {
     static const char *const known[] = {"file",     "opened",       "mapping",  "encoding",
-                                        "strict",   "no_check",     "reject",   "rejects",
+                                        "tmp",      "strict",   "no_check",     "reject",   "rejects",
                                         "problems", "max_problems", "progress", "shown",  "max_rows", "digest",
                                         "split",    "changes",  "select",       "fd", NULL};
     const char *what = "check";

@@ -21,6 +21,7 @@ static bool copy_options(struct check *check, const struct check_options *option
     check->strict = options->strict;
     check->path = check_copy_text(options->path, &failed);
     check->encoding = check_copy_text(options->encoding, &failed);
+    check->temporary = check_copy_text(options->temporary, &failed);
     if (failed)
         return err_set(err, ERR_MEMORY, "no memory for a check");
     if (options->fd > 0 && (check->fd = fcntl(options->fd, F_DUPFD_CLOEXEC, 3)) < 0)
@@ -89,6 +90,7 @@ void check_free(struct check *check)
     check_free_plan(&check->plan);
     free(check->path);
     free(check->encoding);
+    free(check->temporary);
     buf_free(&check->reasons);
     buf_free(&check->early);
     free(check);

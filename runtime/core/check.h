@@ -127,6 +127,7 @@ struct check_options {
         csv; /* delimiter 0: it is recognised; no_header, keep_bom and the start are not looked at */
     const char *encoding; /* a name; NULL: it is recognised */
     bool strict;          /* refuse what would be converted or renamed */
+    const char *temporary; /* the directory of its temporary files; NULL: where there is room (core/tempfile.h) */
     size_t max_problems;  /* that are kept; 0 means CHECK_PROBLEMS_DEFAULT */
     struct check_plan plan;
 };

@@ -32,19 +32,20 @@ static bool is_the_selected_file(const struct check *check, struct err *err)
 
 bool check_changes_new(struct check *check, struct err *err)
 {
-    const struct changes_options *options = check->plan.changes;
-    const struct keysort_options sort = {.memory = MEMORY, .directory = options ? options->directory : NULL};
+    const struct keysort_options sort = {.memory = MEMORY, .directory = check->temporary};
     const struct mapping_field *key = key_field(check);
-    if (!options)
+    if (!check->plan.changes)
         return is_the_selected_file(check, err);
     if (!key)
         return err_set(err, ERR_USAGE, "what has changed can be told only with a mapping that has a key");
+    struct changes_options options = *check->plan.changes;
+    options.directory = check->temporary;
     struct check_changes *changes = calloc(1, sizeof *changes);
     check->changes = changes;
     if (!changes)
         return err_set(err, ERR_MEMORY, "no memory to compare rows");
     buf_init(&changes->row, CSV_MAX_RECORD_MOST);
-    return (changes->changes = changes_new(options, key->key, err)) && (changes->rows = keysort_new(&sort, err));
+    return (changes->changes = changes_new(&options, key->key, err)) && (changes->rows = keysort_new(&sort, err));
 }
 
 void check_changes_free(struct check_changes *changes)

@@ -132,10 +132,11 @@ static bool examined(struct check *check, struct err *err)
 
 static bool open_input(struct check *check, struct err *err)
 {
+    const struct input_options options = {.temporary = check->temporary};
     if (check->fd >= 0)
-        check->input = input_open_file(check->fd, check->path, NULL, err);
+        check->input = input_open_file(check->fd, check->path, &options, err);
     else
-        check->input = input_open(check->path, NULL, err);
+        check->input = input_open(check->path, &options, err);
     check->named = check->input && check->fd < 0 && strcmp(check->path, "-") != 0 && input_can_rewind(check->input);
     return check->input;
 }

@@ -16,16 +16,18 @@ struct check_keys {
     struct keysort
         *groups; /* of several rows: {last line, how many}, first line, offset: the line before the last */
     uint64_t count, first, before_last;
+    const char *directory; /* of temporary files; borrowed */
 };
 
-struct check_keys *check_keys_new(struct err *err)
+struct check_keys *check_keys_new(const char *directory, struct err *err)
 {
-    const struct keysort_options options = {.memory = MEMORY};
+    const struct keysort_options options = {.memory = MEMORY, .directory = directory};
     struct check_keys *keys = calloc(1, sizeof *keys);
     if (!keys) {
         err_set(err, ERR_MEMORY, "no memory for keys");
         return NULL;
     }
+    keys->directory = directory;
     if (keyhash_init(&keys->hash, err) && (keys->rows = keysort_new(&options, err)))
         return keys;
     check_keys_free(keys);
@@ -60,7 +62,7 @@ void check_keys_end(struct check_keys *keys)
 
 static bool add_group(struct check_keys *keys, uint64_t last, struct err *err)
 {
-    const struct keysort_options options = {.memory = MEMORY};
+    const struct keysort_options options = {.memory = MEMORY, .directory = keys->directory};
     const struct keysort_record group = {{last, keys->count}, keys->first, keys->before_last, 0};
     if (!keys->groups && !(keys->groups = keysort_new(&options, err)))
         return false;

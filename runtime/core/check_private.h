@@ -44,7 +44,7 @@ struct place {
 
 struct check {
     /* What was asked for. */
-    char *path, *encoding;
+    char *path, *encoding, *temporary;
     struct csv_options csv;
     bool strict;
     size_t max_problems;
@@ -178,7 +178,7 @@ bool check_ahead_feed(struct check *check, const char *text, size_t len, struct 
 
 /* ---- check_keys.c ---- */
 
-struct check_keys *check_keys_new(struct err *err) MUST_CHECK;
+struct check_keys *check_keys_new(const char *directory, struct err *err) MUST_CHECK;
 void check_keys_free(struct check_keys *keys);
 bool check_keys_add(struct check *check, const struct csv_row *row, struct err *err) MUST_CHECK;
 /* After the last row. */

@@ -16,7 +16,7 @@ bool check_begin_rows(struct check *check, struct err *err)
         !check_header(check, err) || !check_changes_new(check, err) || !check_dates_new(check, err) ||
         !check_sent_begin(check, err) || (!check_sent_is_later_pass(check) && !check_ahead_new(check, err)))
         return false;
-    if (plan->mapping && !plan->no_check && !check_sent_is_later_pass(check) && !(check->keys = check_keys_new(err)))
+    if (plan->mapping && !plan->no_check && !check_sent_is_later_pass(check) && !(check->keys = check_keys_new(check->temporary, err)))
         return false;
     if (plan->reject && plan->rejects_path && !plan->no_check &&
         !(check->rejects = rejects_new(plan->rejects_path, &check->csv, err)))

@@ -120,6 +120,7 @@ static bool begin_whole(struct check *check, struct err *err)
         .max_bytes = check->sent ? UINT64_MAX : CHECK_MAX_BYTES,
         .no_digest = check->plan.no_digest,
         .nothing = check->plan.changes,
+        .temporary = check->temporary,
     };
     check->outgoing = outgoing_new(&options, err);
     return check->outgoing && put_header(check, check->outgoing, err);
@@ -127,8 +128,11 @@ static bool begin_whole(struct check *check, struct err *err)
 
 static bool begin_part(struct check *check, struct sent_part *part, const struct split_range *range, struct err *err)
 {
-    const struct outgoing_options options = {
-        .input = -1, .raw = check->sent->raw, .max_bytes = UINT64_MAX, .no_digest = check->plan.no_digest};
+    const struct outgoing_options options = {.input = -1,
+                                             .raw = check->sent->raw,
+                                             .max_bytes = UINT64_MAX,
+                                             .no_digest = check->plan.no_digest,
+                                             .temporary = check->temporary};
     part->range = *range;
     if (check->sent->later && !(part->count = split_count_new(range, err)))
         return false;

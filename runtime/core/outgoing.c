@@ -127,7 +127,7 @@ static bool begin(struct outgoing *outgoing, struct err *err)
     outgoing->writer = csv_writer_new(put_row, outgoing, &as_the_service_reads, err);
     if (!outgoing->writer)
         return false;
-    outgoing->fd = tempfile_open(NULL, 0, outgoing->directory, err);
+    outgoing->fd = tempfile_open(outgoing->options.temporary, 0, outgoing->directory, err);
     return outgoing->fd >= 0;
 }
 

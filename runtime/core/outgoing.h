@@ -24,6 +24,7 @@ struct outgoing_options {
     uint64_t max_bytes; /* it must have less */
     bool nothing;       /* is to be sent: there will be no outgoing file */
     bool no_digest;     /* nobody asks for its MD5 */
+    const char *temporary; /* the directory of its file, borrowed; NULL: see tempfile_open */
 };
 
 struct outgoing;

@@ -23,8 +23,8 @@ static bool map(struct rowset *set, int fd, const char *directory, struct err *e
         }
         errnum = errno;
     }
-    err_errno(err, ERR_SYSTEM, errnum, "a temporary file of %zu KiB cannot be made here; make room, or name another directory with "
-              "TMPDIR", set->size >> 10);
+    err_errno(err, ERR_SYSTEM, errnum, "a temporary file of %zu KiB cannot be made here; make room, or name another directory "
+              "(--tmp DIR, or TMPDIR)", set->size >> 10);
     return err_at(err, directory, 0, 0, NULL);
 }
 

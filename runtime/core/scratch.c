@@ -53,7 +53,7 @@ bool scratch_append(struct scratch *scratch, const void *bytes, size_t len, stru
     if (done == len)
         return true;
     err_errno(err, ERR_SYSTEM, errno,
-              "a temporary file here cannot grow beyond %llu MiB; make room, or name another directory with TMPDIR",
+              "a temporary file here cannot grow beyond %llu MiB; make room, or name another directory (--tmp DIR, or TMPDIR)",
               (unsigned long long)(scratch->size >> 20));
     return err_at(err, scratch->directory, 0, 0, NULL);
 }

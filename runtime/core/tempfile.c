@@ -35,7 +35,7 @@ uint64_t tempfile_room(int fd)
 
 static int fail_in(const char *directory, int errnum, struct err *err)
 {
-    err_errno(err, ERR_SYSTEM, errnum, "a temporary file cannot be made (TMPDIR says where)");
+    err_errno(err, ERR_SYSTEM, errnum, "a temporary file cannot be made (TMPDIR, or --tmp, says where)");
     err_at(err, directory, 0, 0, NULL);
     return -1;
 }
@@ -80,8 +80,8 @@ static bool fail_write(const char *directory, const char *what, int errnum, stru
     err_at(err, directory, 0, 0, NULL);
     if (errnum == ENOSPC || errnum == EDQUOT)
         return err_set(err, ERR_SYSTEM,
-                       "the disk is full, %s cannot be kept there: make room, or set TMPDIR to a directory that has it", what);
-    return err_errno(err, ERR_SYSTEM, errnum, "%s cannot be kept in a temporary file (TMPDIR says where)", what);
+                       "the disk is full, %s cannot be kept there: make room, or name a directory that has it (--tmp DIR, or TMPDIR)", what);
+    return err_errno(err, ERR_SYSTEM, errnum, "%s cannot be kept in a temporary file (TMPDIR, or --tmp, says where)", what);
 }
 
 bool tempfile_write(int fd, const char *bytes, size_t len, const char *directory, const char *what, struct err *err)

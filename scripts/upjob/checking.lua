@@ -9,7 +9,7 @@ local checking = {}
 
 local MOST_FIELDS, LONG_EXPIRY = 25, 90 -- see the warnings
 
-local RUN_OPTIONS = { file = "string", fd = "number", opened = "table", mapping = "table", encoding = "string",
+local RUN_OPTIONS = { file = "string", tmp = "string", fd = "number", opened = "table", mapping = "table", encoding = "string",
                       strict = "boolean", no_check = "boolean", reject = "boolean", rejects = "string", problems = "string",
                       max_problems = "number", expires = "number", progress = "function", shown = "number",
                       max_rows = "number", digest = "boolean", split = "table", changes = "table", select = "userdata" }
@@ -62,13 +62,14 @@ end
 ---   line_ends = { crlf, lf, cr }, samples = { { line, before, after }, … } } }
 function checking.open(options)
   errors.check_options("checking.open", options, { file = "string", fd = "number", encoding = "string", strict = "boolean",
-                                                   max_problems = "number" })
+                                                   max_problems = "number", tmp = "string" })
   return native.open(options)
 end
 
 --- checking.run{ file= or opened=, mapping=, … } → result | nil, err. With fd (upjob.source) that open file is read, from
 --- its beginning, and `file` is only what it is called. Without a mapping only what can be said of the file alone. Options:
 ---   encoding   the name of the character set, which is recognised otherwise
+---   tmp        the directory of temporary files, which have no name
 ---   strict     refuse what would be converted or renamed
 ---   no_check   rows are changed as the mapping says and otherwise sent as they are
 ---   reject     keep rows in error back; rejects: where they go

@@ -16,6 +16,7 @@ local segment = require "upjob.segment"
 local source = require "upjob.source"
 local sources = require "upjob.sources"
 local steps = require "upjob.steps"
+local system = require "upjob.native.system"
 
 local job = {}
 
@@ -86,7 +87,8 @@ local function mapping_of(options, file)
   local from, err = source.of(file, { client = options.client, tmp = options.tmp, stall_timeout = options.stall_timeout })
   if not from then return nil, err end
   local opened, map
-  opened, err = checking.open { file = file, fd = from.fd, encoding = options.encoding, strict = options.strict }
+  opened, err = checking.open { file = file, fd = from.fd, encoding = options.encoding, strict = options.strict,
+                                tmp = options.tmp }
   if opened then map, err = mapping.from_header(opened.header, options.key, { file = file, line = opened.line }) end
   if map then return map, opened, from end
   from:close()
@@ -118,6 +120,13 @@ local function check_needs(options, name, needed)
   if options[name] and not options[needed] then
     error(("job.import: option \"%s\" needs \"%s\""):format(name, needed), 3)
   end
+end
+
+local function check_tmp(directory)
+  local info = directory and system.stat(directory)
+  if not directory or info and info.type == "directory" and info.writable then return true end
+  return nil, errors.new { code = "UsageError", message = ("temporary files cannot go to %s: %s"):format(directory,
+    not info and "there is no such directory" or info.type ~= "directory" and "it is no directory" or "it cannot be written") }
 end
 
 local function check_report(options, files)
@@ -167,6 +176,8 @@ function job.import(options)
   check_name("run_key", options.run_key and job.problem_of_run_key(options.run_key))
   check_name("segment", options.segment and segment.problem_of_name(options.segment))
   local list, ok, err
+  ok, err = check_tmp(options.tmp)
+  if not ok then return nil, err end
   files, err = sources.expand(files)
   if not files then return nil, err end
   list, err = sources.of(files, options)

@@ -164,3 +164,20 @@ import() { upjob import "$@" --local --domain acme --key id -q --color never; }
     expect_error "upjob runs resume 1"
     stop_local
 }
+
+@test "temporary files go where --tmp says, and a directory that cannot take them is refused before anything is read" {
+    { echo CustomerId,FirstName; seq -f '%g,Name' 3000; } >big.csv
+    mkdir here
+    export TMPDIR=/nonexistent
+    upjob import big.csv --domain acme --key CustomerId --part-size 10K --data data --local --tmp here
+    expect_status 0
+    upjob import big.csv --domain acme --key CustomerId --part-size 10K --data data --local
+    [ "$status" != 0 ]
+    expect_error "--tmp"
+    upjob import big.csv --local --domain acme --key CustomerId --tmp nowhere
+    expect_status 2
+    expect_error "temporary files cannot go to nowhere: there is no such directory"
+    upjob import big.csv --local --domain acme --key CustomerId --tmp big.csv
+    expect_status 2
+    expect_error "it is no directory"
+}
