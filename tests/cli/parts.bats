@@ -174,6 +174,7 @@ import() { upjob import "$@" --local --domain acme --key id -q --color never; }
     upjob import big.csv --domain acme --key CustomerId --part-size 10K --data data --local
     [ "$status" != 0 ]
     expect_error "--tmp"
+    unset TMPDIR
     upjob import big.csv --local --domain acme --key CustomerId --tmp nowhere
     expect_status 2
     expect_error "temporary files cannot go to nowhere: there is no such directory"
