@@ -11,8 +11,6 @@
 
 #include "core/check_private.h"
 
-/* A file of at least a quarter of a part's bytes may become too large when it is mended. */
-#define MAY_GROW 4
 /* Parts that are guessed of the size of the file are aimed at so many per cent of their room. */
 #define GUESS_FILL 95
 
@@ -31,7 +29,7 @@ struct check_sent {
     bool is_split; /* the outgoing file of the whole was given up, or never begun */
     uint64_t header_bytes;
     uint64_t key[2];             /* of the row at hand */
-    struct split_count *count;   /* of the whole; NULL in a later pass, and where it cannot become too large */
+    struct split_count *count;   /* of the whole; NULL in a later pass */
     struct sent_part *parts;     /* in the order of their ranges */
     size_t part_count;
     struct split_part *guess;    /* all parts of which the first ones are written; NULL: none is guessed */
@@ -204,14 +202,10 @@ static bool begin_counted(struct check *check, struct err *err)
 {
     static const struct split_range all = {0, UINT64_MAX};
     struct check_sent *sent = check->sent;
-    uint64_t part_bytes = sent->plan.part_bytes;
-    bool plain = check->facts.compression == INPUT_PLAIN;
-    if (plain && check->result.total < part_bytes / MAY_GROW)
-        return begin_whole(check, err);
     sent->count = split_count_new(&all, err);
     if (!sent->count)
         return false;
-    if (check->as_it_stands && check->result.total >= part_bytes && !check->plan.select)
+    if (check->as_it_stands && check->result.total >= sent->plan.part_bytes && !check->plan.select)
         return begin_guessed(check, err);
     return begin_whole(check, err) && measure_header(check, err);
 }
@@ -349,17 +343,12 @@ static bool put_row(struct check *check, const struct csv_row *row, const struct
     return true;
 }
 
-static bool is_counted(const struct check *check)
-{
-    return check->sent && (check->sent->count || check->sent->is_split);
-}
-
 bool check_sent_keep(struct check *check, const struct csv_row *row, struct err *err)
 {
     if (check->outgoing && !outgoing_keep(check->outgoing, row, err))
         return false;
     see_to_whole(check);
-    return !is_counted(check) || put_row(check, row, NULL, 0, err);
+    return !check->sent || put_row(check, row, NULL, 0, err);
 }
 
 bool check_sent_drop(struct check *check, const struct csv_row *row, struct err *err)
@@ -373,7 +362,7 @@ bool check_sent_replace(struct check *check, const struct csv_row *row, const st
     if (check->outgoing && !outgoing_replace(check->outgoing, row, cells, count, err))
         return false;
     see_to_whole(check);
-    return !is_counted(check) || put_row(check, row, cells, count, err);
+    return !check->sent || put_row(check, row, cells, count, err);
 }
 
 /* ---- copying ---- */
@@ -420,13 +409,6 @@ static bool hand_over(struct check_sent *sent, struct sent_part *part, struct ch
     return true;
 }
 
-/* Nothing was counted: a pass over all of it finds out. */
-static bool plan_unknown(struct check_sent *sent, struct err *err)
-{
-    const struct split_part all = {.range = {0, UINT64_MAX}, .bytes = UINT64_MAX};
-    return add_results(sent, &all, 1, err);
-}
-
 static bool plan_again(struct check_sent *sent, const struct split_count *count, struct err *err)
 {
     struct split_part *parts;
@@ -467,8 +449,6 @@ static bool guess_holds(struct check_sent *sent)
 
 static bool finish_first(struct check_sent *sent, struct err *err)
 {
-    if (!sent->count)
-        return plan_unknown(sent, err);
     if (!guess_holds(sent))
         return plan_again(sent, sent->count, err);
     if (!add_results(sent, sent->guess, sent->guess_count, err))
