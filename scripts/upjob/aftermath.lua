@@ -76,14 +76,17 @@ end
 -- A sentence about an import that was given up or has failed.
 local function left_of_parts(run)
   local n = parts.standing(run)
-  local words = { ("of %s %d %s imported"):format(report.plural(n.total, "part"), n.ended, n.ended == 1 and "was" or "were") }
+  local none = ("none of %s was imported"):format(report.plural(n.total, "part"))
+  local some = ("of %s %d %s imported"):format(report.plural(n.total, "part"), n.ended, n.ended == 1 and "was" or "were")
+  local words = { n.ended == 0 and none or some }
   local function add(count, one, many)
     if count > 0 then words[#words + 1] = count == 1 and one or many:format(count) end
   end
   add(n.started, "1 was started and goes on", "%d were started and go on")
   add(n.stopped, "1 job was stopped before its start", "%d jobs were stopped before their start")
-  add(n.waiting, "1 job waits for its file", "%d jobs wait for their files")
-  return table.concat(words, ", ") .. with("; to go on with the import: ", recorded.resume_command(run))
+  add(n.waiting, "1 job may wait for its file", "%d jobs may wait for their files")
+  local command = parts.is_begun(run) and recorded.resume_command(run) or nil
+  return table.concat(words, ", ") .. with("; to go on with the import: ", command)
 end
 
 -- What an error at the run's step means for the job: what exists on the service, and how to find out or go on; nil when there

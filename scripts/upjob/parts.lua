@@ -243,6 +243,11 @@ end
 
 -- ---- what is left of one that did not end ----
 
+-- Whether a job was made for it is not known.
+local function has_unknown_job(part_run)
+  return part_run.error ~= nil and part_run.error.outcome == "unknown"
+end
+
 --- How many parts stand where: { total=, ended=, started= (and not ended), stopped=, waiting= (with a job that is neither) }.
 function parts.standing(run)
   local n = { total = #run.parts, ended = 0, started = 0, stopped = 0, waiting = 0 }
@@ -254,7 +259,7 @@ function parts.standing(run)
       n.started = n.started + 1
     elseif part_run and part_run.stopped then
       n.stopped = n.stopped + 1
-    elseif part_run and (part_run.job_id or part_run.creating) or item.row and item.row.job_id then
+    elseif part_run and (part_run.job_id or part_run.creating or has_unknown_job(part_run)) or item.row and item.row.job_id then
       n.waiting = n.waiting + 1
     end
   end

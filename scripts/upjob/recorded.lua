@@ -356,7 +356,7 @@ end
 function recorded.finish(run, result, err)
   if run.beginning and not run.record then run.beginning:wait() end
   local record = run.record
-  if not record or record.lost then return end
+  if not record or record.lost or err and errors.has_code(err, "LeaseLost") then return end
   local cancelled = err and errors.has_code(err, "Cancelled")
   record.state = state_of(run, result, err)
   local ok, fault = record.store:end_run {

@@ -1,6 +1,6 @@
 """Imports that are sent in parts: several files, and files over the limit."""
 import http.client, http.server, json, os, random, re, shutil, signal, sqlite3, subprocess, tempfile, threading, time
-from kit import UPJOB, Refused, Service, eventually, run
+from kit import UPJOB, Service, eventually, run, stop_between_writes
 
 MAP = '''local mapping = require "upjob.mapping"
 return mapping.define { unique_key = "id",
@@ -91,7 +91,8 @@ class World:
 
     def begin(self, *arguments):
         environment = {**os.environ, "AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_REGION": "us-east-1"}
-        return subprocess.Popen([UPJOB, "--state", self.state, *arguments, "--endpoint-url", self.url], cwd=self.directory,
+        at = [] if "--endpoint-url" in arguments else ["--endpoint-url", self.url]
+        return subprocess.Popen([UPJOB, "--state", self.state, *arguments, *at], cwd=self.directory,
                                 env=environment, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                 stderr=subprocess.PIPE)
 
@@ -289,6 +290,28 @@ def test_signal():
         result = world.good("runs", "resume", "1", "--json")
         assert result["Status"] == "SUCCEEDED" and result["ResultsSummary"]["CreatedRecords"] == 3000, result
         world.check_whole(range(0, 3000, 300), "row")
+
+
+LEASED = '''assert(require("upjob.journal").open { lease = 1 })
+local import = assert(job.import { client = profiles.client {}, domain = "d", file = "c.csv", key = "Id", part_bytes = "30K", parallel = 2 })
+assert(import:wait())
+'''
+
+
+def test_taken_over():
+    """an import that was stopped for longer than its lease starts none of its parts any more, and leaves all to who goes on with it"""
+    with World("--fault", "slow=40000") as world:
+        world.rows("c.csv", range(3000), "row")
+        stopped = world.begin("run", "--endpoint-url", world.url, world.write("leased.lua", LEASED))
+        eventually(lambda: world.statuses() == ["CREATED", "CREATED"], 60, "two parts being uploaded")
+        stop_between_writes(stopped.pid, os.path.join(world.state, "journal.db"))
+        time.sleep(1.5)
+        result = world.good("runs", "resume", "1", "--json")
+        os.kill(stopped.pid, signal.SIGCONT)
+        _, messages = stopped.communicate(timeout=30)
+        assert stopped.returncode != 0 and "nothing more is done here" in messages, messages
+        assert "not recorded" not in messages, messages
+        assert result["Status"] == "SUCCEEDED" and world.statuses() == ["SUCCEEDED"] * len(result["jobs"]), world.jobs()
 
 
 def test_failed_rows():
