@@ -85,8 +85,7 @@ local function left_of_parts(run)
   add(n.started, "1 was started and goes on", "%d were started and go on")
   add(n.stopped, "1 job was stopped before its start", "%d jobs were stopped before their start")
   add(n.waiting, "1 job may wait for its file", "%d jobs may wait for their files")
-  local command = parts.is_begun(run) and recorded.resume_command(run) or nil
-  return table.concat(words, ", ") .. with("; to go on with the import: ", command)
+  return table.concat(words, ", ") .. with("; to go on with the import: ", parts.is_begun(run) and recorded.resume_command(run))
 end
 
 -- What an error at the run's step means for the job: what exists on the service, and how to find out or go on; nil when there

@@ -23,7 +23,7 @@ end
 --- sources.
 function parts_plan.keep_input(self)
   if self.dry_run or fingerprint.look(self.file) or input.is_remote(self.file) then return end
-  local err, opened = nil, self.opened
+  local opened, err = self.opened, nil
   if not opened then
     opened, err = checking.open { file = self.file, encoding = self.encoding, strict = self.strict, tmp = self.tmp }
     if not opened then error(err, 0) end
