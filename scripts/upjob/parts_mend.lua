@@ -46,7 +46,7 @@ local function take(run, item, made)
 end
 
 local function pass(run, source, split)
-  local map, again = run.mapping, rawget(source, "again")
+  local map = run.mapping
   local result, err = checking.run {
     file = source.file, fd = rawget(source, "again") or input.of_run(run, source.file).fd, mapping = map,
     encoding = run.encoding, strict = run.strict, no_check = run.no_check,

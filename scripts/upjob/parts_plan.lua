@@ -14,6 +14,11 @@ local parts_plan = {}
 
 local MOST_PROBLEMS = 20 -- that are told, of all files; as many as a check keeps (core/check.h)
 
+local function must(value, err)
+  if value == nil then error(err, 0) end
+  return value
+end
+
 -- A file as a run has it: what is not its own is the import's.
 local function inherit(run, source)
   return setmetatable(source, { __index = run })
@@ -23,15 +28,10 @@ end
 --- sources.
 function parts_plan.keep_input(self)
   if self.dry_run or fingerprint.look(self.file) or input.is_remote(self.file) then return end
-  local opened, err = self.opened, nil
-  if not opened then
-    opened, err = checking.open { file = self.file, encoding = self.encoding, strict = self.strict, tmp = self.tmp }
-    if not opened then error(err, 0) end
-    self.opened = opened
-  end
+  self.opened = self.opened or must(checking.open { file = self.file, encoding = self.encoding, strict = self.strict,
+                                                    tmp = self.tmp })
   local source = rawget(self, "sources") and self.sources[1] or self
-  source.again, err = checking.again(opened)
-  if not source.again then error(err, 0) end
+  source.again = must(checking.again(self.opened))
 end
 
 local function close_input(source)
