@@ -449,6 +449,8 @@ static int native_run(lua_State *L)
                               .changes = read_changes(L, what, &changes) ? &changes : NULL,
                               .select = option_rows(L, 1, what, "select")};
     read_split(L, &plan.split);
+    luaL_argcheck(L, !plan.changes || (!plan.select && !plan.split.salt && plan.max_rows == 0), 1,
+                  "changes is a pass of its own, without select, split or max_rows");
     int mapping = read_mapping(L, &plan);
     struct holder *holder = take_holder(L, what, &e);
     int index = lua_gettop(L);

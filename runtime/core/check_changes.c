@@ -103,13 +103,20 @@ bool check_changes_row(struct check *check, const struct csv_row *row, struct er
 
 /* ---- the end ---- */
 
+/* Read in another way, the file has other rows. */
+static bool are_all_selected(const struct check *check, struct err *err)
+{
+    return !check->plan.select || check->selected == check->plan.select->rows ||
+           err_set(err, ERR_USAGE, "the rows that are to be sent are not in the file: it is to be read as when they were found");
+}
+
 bool check_changes_end(struct check *check, struct err *err)
 {
     struct check_changes *changes = check->changes;
     struct stat info;
     uint64_t start;
     if (!changes)
-        return true;
+        return are_all_selected(check, err);
     if (fstat(input_descriptor(check->input, &start), &info) != 0)
         return err_errno(err, ERR_FILE, errno, "cannot be read");
     file_identity_of(&info, &check->result.identity);

@@ -82,6 +82,7 @@ struct check {
     struct csv_slice key;
     struct check_keys *keys;
     struct check_changes *changes; /* NULL: not asked for */
+    uint64_t selected;             /* rows of plan.select that were met */
     struct check_dates_look *dates;
     struct check_ahead *ahead; /* NULL: there is nothing to look at before */
     struct buf early;          /* text that was read before that was known; failed: too much */
@@ -203,10 +204,14 @@ bool check_changes_busy(const struct check *check);
 bool check_changes_step(struct check *check, struct err *err) MUST_CHECK;
 /* At the very end. */
 bool check_changes_finish(struct check *check, struct err *err) MUST_CHECK;
-/* True for a row that is not among those that were asked for. */
-static inline bool check_is_passed_over(const struct check *check, const struct csv_row *row)
+/* True for a row that is not among those that were asked for. Once for each row: the others are counted. */
+static inline bool check_is_passed_over(struct check *check, const struct csv_row *row)
 {
-    return check->plan.select && !rowset_has(check->plan.select, (uint64_t)row->line);
+    if (!check->plan.select)
+        return false;
+    bool selected = rowset_has(check->plan.select, (uint64_t)row->line);
+    check->selected += selected;
+    return !selected;
 }
 
 /* ---- check_problems.c ---- */

@@ -17,7 +17,7 @@
 #include "core/keyhash.h"
 #include "core/keysort.h"
 
-#define KEYSET_VERSION   2u
+#define KEYSET_VERSION   1u
 #define KEYSET_BLOCK     ((size_t)1024) /* records */
 #define KEYSET_TIMES     8u
 #define KEYSET_MAX_TEXT  ((size_t)64 << 20) /* bytes of a key */

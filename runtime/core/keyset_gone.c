@@ -5,6 +5,8 @@
 #include "core/keyset.h"
 #include "core/newfile.h"
 
+#define MEMORY ((size_t)20 << 20) /* of the sort */
+
 /* They come by hash, and are wanted in the order of their texts: sorted by place, with the hash in the other fields. */
 struct gone {
     struct keyset_reader *before, *staged;
@@ -92,10 +94,11 @@ static bool write_file(struct gone *gone, const char *path, uint64_t *count, str
 
 bool keyset_write_gone(const char *before, const char *staged, const char *path, uint64_t *count, struct err *err)
 {
+    const struct keysort_options sort = {.memory = MEMORY};
     struct gone gone = {0};
     buf_init(&gone.text, KEYSET_MAX_TEXT);
     *count = 0;
-    bool done = open_sets(&gone, before, staged, err) && (gone.places = keysort_new(NULL, err)) && find_gone(&gone, err) &&
+    bool done = open_sets(&gone, before, staged, err) && (gone.places = keysort_new(&sort, err)) && find_gone(&gone, err) &&
                 write_file(&gone, path, count, err);
     free_gone(&gone);
     return done;

@@ -85,7 +85,7 @@ end
 ---              keys of the last import, nil: there was none; staged = where the set that will replace it is written
 ---              (upjob.native.changes promotes it; nothing may stand there; nil: none is made); due_before = a key that expires
 ---              before is sent again though it has not changed; expires = when what is sent expires: both in seconds of the
----              epoch }
+---              epoch }. Not with select, split or max_rows
 ---   select     result.changes.lines of such a pass over the same file, with the same encoding and mapping: only these rows are
 ---              looked at and sent
 ---   progress   is called with bytes, total, rows

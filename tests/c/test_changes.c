@@ -313,6 +313,26 @@ static void rows_are_sent_that_were_not_chosen(void **state)
     }
 }
 
+static void chosen_rows_that_are_not_there_are_forgotten(void **state)
+{
+    (void)state;
+    struct err err;
+    struct stat info;
+    struct rowset *set = rowset_new(6, dir, &err);
+    assert_non_null(set);
+    write_input(DATA(HEADER "1,a@b.com,\"x\ny\",\n2,c@d.com,,\n"));
+    assert_int_equal(stat(input, &info), 0);
+    file_identity_of(&info, &set->identity);
+    rowset_add(set, 2);
+    rowset_add(set, 3); /* no row begins there */
+    struct check *check = select_rows(set);
+    assert_true(check_result(check)->fatal);
+    assert_string_equal(check_result(check)->err.code, ERR_USAGE);
+    assert_int_equal(check_result(check)->outgoing_fd, -1);
+    check_free(check);
+    rowset_free(set);
+}
+
 static void a_line_that_is_not_there_is_in_the_set(void **state)
 {
     (void)state;
@@ -345,6 +365,7 @@ int main(void)
         cmocka_unit_test(a_full_disk_is_not_told),
         cmocka_unit_test(a_check_that_is_given_up_leaves_its_set),
         cmocka_unit_test(rows_are_sent_that_were_not_chosen),
+        cmocka_unit_test(chosen_rows_that_are_not_there_are_forgotten),
         cmocka_unit_test(a_line_that_is_not_there_is_in_the_set),
     };
     return cmocka_run_group_tests(tests, make_sets_dir, remove_sets_dir);

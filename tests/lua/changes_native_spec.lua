@@ -292,6 +292,8 @@ describe("a check of what has changed", function()
     assert.has_error(function() check(path, { select = lines }) end)
     assert.has_error(function() check(path, { select = io.stdout }) end)
     assert.has_error(function() check(path, { changes = { befor = "x" } }) end)
+    assert.has_error(function() check(path, { changes = {}, max_rows = 1 }) end)
+    assert.has_error(function() check(path, { changes = {}, split = { salt = "s" } }) end)
   end)
 
   it("is not of another file than the one whose rows are sent", function()
@@ -302,6 +304,14 @@ describe("a check of what has changed", function()
     assert.is_nil(result)
     assert.equals("FileError", err.code)
     assert.is_truthy(err.message:find("replaced", 1, true))
+  end)
+
+  it("is not of the file in another reading", function()
+    local path = write("in.csv", "Id,Name,Mail,Extra\r1,a\0,,\r2,b,,\r")
+    local lines <close> = assert(check(path, { mapping = plain, changes = {} })).changes.lines
+    local result, err = check(path, { mapping = plain, select = lines, encoding = "UTF-16LE" })
+    assert.is_nil(result)
+    assert.is_truthy(err.code == "UsageError" or err.code == "InvalidFile", err.code)
   end)
 
   it("hands an input over that cannot be read again", function()
