@@ -26,11 +26,19 @@ static void free_gone(struct gone *gone)
     buf_free(&gone->text);
 }
 
+/* The one that it was compared with, or the same. */
+static bool can_be_compared(const struct gone *gone)
+{
+    const struct keyset_facts *before = keyset_facts(gone->before), *staged = keyset_facts(gone->staged);
+    return keyset_same_hash(gone->staged, gone->before) &&
+           (staged->base == before->generation || staged->generation == before->generation);
+}
+
 static bool open_sets(struct gone *gone, const char *before, const char *staged, struct err *err)
 {
     if (!(gone->before = keyset_reader_open(before, err)) || !(gone->staged = keyset_reader_open(staged, err)))
         return false;
-    if (keyset_facts(gone->staged)->base == keyset_facts(gone->before)->generation && keyset_same_hash(gone->staged, gone->before))
+    if (can_be_compared(gone))
         return true;
     err_set(err, ERR_FILE, "the fingerprints of the rows are not those that these were compared with");
     return err_at(err, before, 0, 0, NULL);

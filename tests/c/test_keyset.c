@@ -501,8 +501,15 @@ static void keys_that_are_gone_are_others(void **state)
     assert_true(keyset_write_gone(current, staged, gone, &count, &err));
     assert_int_equal(count, 0);
     assert_string_equal(read_path(gone), "Id\n");
+    /* There was none before. */
+    assert_true(keyset_write_gone(staged, staged, gone, &count, &err));
+    assert_int_equal(count, 0);
     /* A set that was compared with another. */
-    stage(staged, &hash, NULL, 0, 1);
+    const struct keyhash other = {{3, 4}};
+    stage(staged, &other, &before, 0, 1);
+    assert_false(keyset_write_gone(current, staged, gone, &count, &err));
+    before.generation = 7;
+    stage(staged, &hash, &before, 0, 1);
     assert_false(keyset_write_gone(current, staged, gone, &count, &err));
     assert_string_equal(read_path(gone), "Id\n");
 }
