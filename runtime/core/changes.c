@@ -17,6 +17,8 @@ struct group {
     uint64_t key[2], row, text;
     bool keyless;
     bool complete; /* it has no more */
+    bool sent;     /* they are to be sent, and those spilled before this place are in the set already */
+    uint64_t sent_until;
     struct changes_repeated rows;
     uint64_t lines[LINES];
     size_t line_count;
@@ -178,7 +180,8 @@ static void begin_group(struct group *group, const struct keysort_record *record
     group->row = 0;
     group->rows = (struct changes_repeated){0};
     group->line_count = 0;
-    group->spilled.size = 0;
+    group->spilled.size = group->sent_until = 0;
+    group->sent = false;
 }
 
 static bool spill(struct changes *changes, struct err *err)
@@ -208,18 +211,21 @@ static bool add_to_group(struct changes *changes, const struct keysort_record *r
     return true;
 }
 
-static bool send_group(struct changes *changes, struct err *err)
+static void send_lines(struct changes *changes, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        rowset_add(changes->rows, changes->group.lines[i]);
+    changes->counts.rows = changes->rows->rows;
+}
+
+/* Those that are in memory at once, each piece of the others in a step of its own. */
+static bool send_spilled(struct changes *changes, struct err *err)
 {
     struct group *group = &changes->group;
-    for (size_t i = 0; i < group->line_count; i++)
-        rowset_add(changes->rows, group->lines[i]);
-    for (uint64_t at = 0; at < group->spilled.size; at += sizeof group->lines) {
-        if (!scratch_read(&group->spilled, at, group->lines, sizeof group->lines, err))
-            return false;
-        for (size_t i = 0; i < LINES; i++)
-            rowset_add(changes->rows, group->lines[i]);
-    }
-    changes->counts.rows = changes->rows->rows;
+    if (!scratch_read(&group->spilled, group->sent_until, group->lines, sizeof group->lines, err))
+        return false;
+    group->sent_until += sizeof group->lines;
+    send_lines(changes, LINES);
     return true;
 }
 
@@ -264,9 +270,10 @@ static bool settle_group(struct changes *changes, struct err *err)
         record.row = changes->old.row;
         record.expires = changes->old.expires;
     }
-    group->complete = false;
-    if (sent && !send_group(changes, err))
-        return false;
+    group->sent = sent;
+    group->complete = sent && group->spilled.size > 0;
+    if (sent)
+        send_lines(changes, group->line_count);
     if (changes->writer && (sent || known) && !group->keyless &&
         !tell_staged(changes, keyset_writer_add(changes->writer, &record, err), err))
         return false;
@@ -276,7 +283,12 @@ static bool settle_group(struct changes *changes, struct err *err)
 /* One step with what was there before and is not now, or with the key whose rows have all come. */
 static bool compare(struct changes *changes, bool end, struct err *err)
 {
-    if (end || (changes->has_old && keyset_compare(changes->old.key, changes->group.key) < 0)) {
+    struct group *group = &changes->group;
+    if (!end && group->sent) {
+        group->complete = group->sent_until + sizeof group->lines < group->spilled.size;
+        return send_spilled(changes, err);
+    }
+    if (end || (changes->has_old && keyset_compare(changes->old.key, group->key) < 0)) {
         changes->counts.gone++;
         return next_old(changes, err);
     }
@@ -295,6 +307,8 @@ enum keysort_answer changes_join(struct changes *changes, struct keysort *rows, 
         if (group->complete) {
             if (!compare(changes, false, err))
                 return KEYSORT_FAILED;
+            if (group->complete && group->sent)
+                *work -= *work > LINES ? LINES : *work - 1;
             if (group->complete || group->rows.count < 2)
                 continue;
             *repeated = group->rows;

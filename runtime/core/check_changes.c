@@ -68,6 +68,11 @@ static struct csv_slice value_sent(const struct check *check, const struct csv_r
     return cell < row->count ? csv_cell(row, cell) : (struct csv_slice){"", 0};
 }
 
+static char *room_for(struct buf *bytes, size_t len)
+{
+    return bytes->size - bytes->len > len ? bytes->data + bytes->len : buf_reserve(bytes, len);
+}
+
 /* The values of the mapped fields, each behind its length: other columns are not imported. */
 static bool hash_row(struct check *check, const struct csv_row *row, uint64_t *out, struct err *err)
 {
@@ -76,7 +81,7 @@ static bool hash_row(struct check *check, const struct csv_row *row, uint64_t *o
     for (size_t i = 0; i < check->field_count; i++) {
         struct csv_slice value = value_sent(check, row, i);
         uint32_t len = (uint32_t)value.len;
-        char *at = buf_reserve(bytes, sizeof len + value.len);
+        char *at = room_for(bytes, sizeof len + value.len);
         if (!at)
             return err_set(err, ERR_MEMORY, "no memory to compare rows");
         memcpy(at, &len, sizeof len);

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "core/keyset_file.h"
@@ -463,6 +464,60 @@ static void a_set_that_is_none_is_promoted(void **state)
     unlink(current);
 }
 
+/* Several programs that were all compared with the same set. */
+static void two_sets_are_promoted_at_once(void **state)
+{
+    (void)state;
+    enum { PROGRAMS = 8 };
+    struct err err;
+    char path[PROGRAMS][96];
+    for (int round = 0; round < 20; round++) {
+        unlink(current);
+        stage(staged, &hash, NULL, 0, 1);
+        assert_true(keyset_promote(staged, current, &err));
+        struct keyset_facts before = facts_of(current);
+        pid_t children[PROGRAMS];
+        int done = 0;
+        for (size_t i = 0; i < PROGRAMS; i++) {
+            snprintf(path[i], sizeof path[i], "%s/staged-%zu", dir, i);
+            stage(path[i], &hash, &before, 0, i);
+            children[i] = fork();
+            if (children[i] == 0)
+                _exit(keyset_promote(path[i], current, &err) ? 0 : err_is(&err, KEYSET_OUTDATED) ? 1 : 2);
+        }
+        for (size_t i = 0; i < PROGRAMS; i++) {
+            int status;
+            assert_int_equal(waitpid(children[i], &status, 0), children[i]);
+            assert_true(WIFEXITED(status) && WEXITSTATUS(status) < 2);
+            if (WEXITSTATUS(status) == 0) {
+                assert_int_equal(facts_of(current).count, i);
+                done++;
+            }
+            unlink(path[i]);
+        }
+        assert_int_equal(done, 1);
+    }
+}
+
+static void a_set_goes_where_it_cannot(void **state)
+{
+    (void)state;
+    struct err err;
+    char elsewhere[128];
+    snprintf(elsewhere, sizeof elsewhere, "%s/missing/current", dir);
+    stage(staged, &hash, NULL, 0, 1);
+    assert_false(keyset_promote(staged, elsewhere, &err));
+    assert_string_equal(err.code, ERR_SYSTEM);
+    assert_string_equal(err.file, elsewhere);
+    assert_int_equal(facts_of(staged).count, 1);
+    /* A directory stands there. */
+    unlink(current);
+    assert_int_equal(mkdir(current, 0700), 0);
+    assert_false(keyset_promote(staged, current, &err));
+    assert_int_equal(facts_of(staged).count, 1);
+    assert_int_equal(rmdir(current), 0);
+}
+
 static char *read_path(const char *path)
 {
     static char text[4096];
@@ -556,6 +611,8 @@ int main(void)
         cmocka_unit_test(a_set_takes_the_place_of_one_that_it_was_not_compared_with),
         cmocka_unit_test(a_damaged_set_stays_for_ever),
         cmocka_unit_test(a_set_that_is_none_is_promoted),
+        cmocka_unit_test(two_sets_are_promoted_at_once),
+        cmocka_unit_test(a_set_goes_where_it_cannot),
         cmocka_unit_test(keys_that_are_gone_are_others),
         cmocka_unit_test(damage_makes_keys_gone),
     };
