@@ -82,7 +82,7 @@ end
 -- The set of the last import that succeeded: its facts; nil when there is none. A damaged one is kept aside, and told.
 local function last(place)
   if not system.stat(place.current) then return nil end
-  local info, err = native.info(place.current)
+  local info, err = native.check(place.current)
   if info then return info end
   local aside = place.current .. os.date(".damaged-%Y%m%dT%H%M%S")
   must(os.rename(place.current, aside))
