@@ -59,6 +59,7 @@ struct working {
     char *before, *staged, *path; /* within the userdata */
     bool done;
     uint64_t count;
+    struct keyset_facts facts;
     struct err err;
     int self_ref; /* until the work has ended: it cannot be cut short */
 };
@@ -77,6 +78,13 @@ static bool write_gone(void *arg)
     return false;
 }
 
+static bool check(void *arg)
+{
+    struct working *working = arg;
+    working->done = keyset_check(working->path, &working->facts, &working->err);
+    return false;
+}
+
 static void unref(struct working *working)
 {
     luaL_unref(working->wait.app->L, LUA_REGISTRYINDEX, working->self_ref);
@@ -91,12 +99,36 @@ static void work_done(void *arg)
     unref(working);
 }
 
+static void set_integer(lua_State *L, const char *name, int64_t value)
+{
+    lua_pushinteger(L, (lua_Integer)value);
+    lua_setfield(L, -2, name);
+}
+
+static int push_facts(lua_State *L, const struct keyset_facts *facts)
+{
+    lua_createtable(L, 0, 5);
+    set_integer(L, "generation", (int64_t)facts->generation);
+    set_integer(L, "base", (int64_t)facts->base);
+    set_integer(L, "written_at", facts->written_at);
+    set_integer(L, "count", (int64_t)facts->count);
+    lua_createtable(L, (int)facts->time_count, 0);
+    for (uint32_t i = 0; i < facts->time_count; i++) {
+        lua_pushinteger(L, facts->times[i]);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    lua_setfield(L, -2, "times");
+    return 1;
+}
+
 static int results(lua_State *L, struct wait *wait, int index)
 {
     struct working *working = (struct working *)wait;
     (void)index;
     if (!working->done)
         return fail_with(L, &working->err);
+    if (!working->staged)
+        return push_facts(L, &working->facts);
     if (working->before)
         lua_pushinteger(L, (lua_Integer)working->count);
     else
@@ -124,7 +156,7 @@ static char *put(char **at, const char *text)
 
 static int start(lua_State *L, bool (*work)(void *), const char *before, const char *staged, const char *path)
 {
-    size_t size = (before ? strlen(before) : 0) + strlen(staged) + strlen(path) + 3;
+    size_t size = (before ? strlen(before) : 0) + (staged ? strlen(staged) : 0) + strlen(path) + 3;
     struct working *working = wait_new(L, sizeof *working + size, &working_class);
     char *at = (char *)(working + 1);
     int self = lua_gettop(L);
@@ -158,47 +190,32 @@ static int native_write_gone(lua_State *L)
                  need_string(L, 1, "write_gone", "file"));
 }
 
-static void set_integer(lua_State *L, const char *name, int64_t value)
-{
-    lua_pushinteger(L, (lua_Integer)value);
-    lua_setfield(L, -2, name);
-}
-
-/* info(path) → { generation =, base =, written_at =, times = of the last sets, its own last, count = of keys, name = of the key }
- * | nil, err */
+/* info(path) → { generation =, base =, written_at =, times = of the last sets, its own last, count = of keys } | nil, err: what
+ * its beginning says, which is looked at alone */
 static int native_info(lua_State *L)
 {
     struct err err;
     err_clear(&err);
     lua_settop(L, 1);
     const char *path = luaL_checkstring(L, 1);
-    lua_createtable(L, 0, 6);
     struct keyset_reader *reader = keyset_reader_open(path, &err);
     if (!reader)
         return fail_with(L, &err);
     const struct keyset_facts facts = *keyset_facts(reader);
-    char name[256];
-    snprintf(name, sizeof name, "%s", keyset_name(reader));
     keyset_reader_free(reader);
-    set_integer(L, "generation", (int64_t)facts.generation);
-    set_integer(L, "base", (int64_t)facts.base);
-    set_integer(L, "written_at", facts.written_at);
-    set_integer(L, "count", (int64_t)facts.count);
-    lua_createtable(L, (int)facts.time_count, 0);
-    for (uint32_t i = 0; i < facts.time_count; i++) {
-        lua_pushinteger(L, facts.times[i]);
-        lua_rawseti(L, -2, (lua_Integer)i + 1);
-    }
-    lua_setfield(L, -2, "times");
-    lua_pushstring(L, name);
-    lua_setfield(L, -2, "name");
-    return 1;
+    return push_facts(L, &facts);
+}
+
+/* check(path) → as info | nil, err: all of it is read, so that no damage is found later */
+static int native_check(lua_State *L)
+{
+    return start(L, check, NULL, NULL, luaL_checkstring(L, 1));
 }
 
 int open_native_changes(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"info", native_info}, {"promote", native_promote}, {"write_gone", native_write_gone}, {NULL, NULL}};
+        {"info", native_info}, {"check", native_check}, {"promote", native_promote}, {"write_gone", native_write_gone}, {NULL, NULL}};
     luaL_newlib(L, functions);
     return 1;
 }

@@ -1,10 +1,10 @@
 /* keyset: a sorted set of keys with the fingerprints of their rows, that is kept in a file and compared with the next one.
  *
  * One record a key, in blocks that have a check each: a record is given only after its block was found whole, and a text only
- * when it is the one that its key is the hash of, so what is read is right or an error, ERR_FILE, never a wrong answer. The
- * header is written last: a set that was not finished is none. The file holds customers' keys and the secret of its hashes, so
- * it is to be of mode 0600, like everything in the state. The checks are against accidents; whoever may write the file may also
- * write a good one.
+ * when it is the one that its key is the hash of, so what is read is right or an error, ERR_FILE, never a wrong answer. All texts
+ * have a check too, for who reads all (keyset_check). The header is written last: a set that was not finished is none. The file
+ * holds customers' keys and the secret of its hashes, so it is to be of mode 0600, like everything in the state. The checks are
+ * against accidents; whoever may write the file may also write a good one.
  *
  * Layout, in the byte order of the machine (another is refused): the header (struct in keyset_file.h), the name of the key, the
  * texts of the keys as they came (length in 4 bytes, bytes), then blocks of KEYSET_BLOCK records, the last one shorter: number of
@@ -76,6 +76,8 @@ enum keysort_answer keyset_next(struct keyset_reader *reader, struct keyset_reco
 bool keyset_text(const struct keyset_reader *reader, const struct keyset_record *record, struct buf *text,
                  struct err *err) MUST_CHECK;
 void keyset_reader_free(struct keyset_reader *reader); /* NULL is allowed */
+/* Reads all of the set: no use of it will find damage afterwards. */
+bool keyset_check(const char *path, struct keyset_facts *facts, struct err *err) MUST_CHECK;
 
 /* ---- what is made of sets ---- */
 

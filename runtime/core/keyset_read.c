@@ -220,6 +220,38 @@ enum keysort_answer keyset_next(struct keyset_reader *reader, struct keyset_reco
     return KEYSORT_ENTRY;
 }
 
+static bool check_texts(const struct keyset_reader *reader, struct err *err)
+{
+    const struct keyset_header *header = &reader->header;
+    uint64_t chain = 0;
+    char *texts = malloc(KEYSET_TEXTS);
+    if (!texts)
+        return err_set(err, ERR_MEMORY, "no memory to read fingerprints");
+    bool read = true;
+    for (uint64_t at = sizeof *header; read && at < header->texts_end; at += KEYSET_TEXTS) {
+        uint64_t left = header->texts_end - at;
+        size_t len = left < KEYSET_TEXTS ? (size_t)left : KEYSET_TEXTS;
+        read = read_exactly(reader, texts, len, at, err);
+        if (read)
+            chain = keyset_chain(&header->hash, chain, texts, len);
+    }
+    free(texts);
+    return read && (chain == header->texts_check || damaged(reader, err, "the text of a key is damaged"));
+}
+
+bool keyset_check(const char *path, struct keyset_facts *facts, struct err *err)
+{
+    struct keyset_record record;
+    struct keyset_reader *reader = keyset_reader_open(path, err);
+    enum keysort_answer answer = reader && check_texts(reader, err) ? KEYSORT_ENTRY : KEYSORT_FAILED;
+    while (answer == KEYSORT_ENTRY)
+        answer = keyset_next(reader, &record, err);
+    if (reader)
+        *facts = reader->header.facts;
+    keyset_reader_free(reader);
+    return answer == KEYSORT_END;
+}
+
 bool keyset_text(const struct keyset_reader *reader, const struct keyset_record *record, struct buf *text, struct err *err)
 {
     uint64_t hash[2];

@@ -5,8 +5,6 @@
 #include "core/keyset_file.h"
 #include "core/scratch.h"
 
-#define TEXTS ((size_t)256 << 10)
-
 struct keyset_writer {
     int fd;
     struct keyset_header header;
@@ -28,6 +26,8 @@ static bool flush_texts(struct keyset_writer *writer, struct err *err)
 {
     if (!write_at(writer, writer->texts, writer->texts_len, writer->position, err))
         return false;
+    uint64_t *check = &writer->header.texts_check;
+    *check = keyset_chain(&writer->header.hash, *check, writer->texts, writer->texts_len);
     writer->position += writer->texts_len;
     writer->texts_len = 0;
     return true;
@@ -36,12 +36,12 @@ static bool flush_texts(struct keyset_writer *writer, struct err *err)
 static bool put(struct keyset_writer *writer, const char *bytes, size_t len, struct err *err)
 {
     while (len > 0) {
-        size_t room = TEXTS - writer->texts_len, n = len < room ? len : room;
+        size_t room = KEYSET_TEXTS - writer->texts_len, n = len < room ? len : room;
         memcpy(writer->texts + writer->texts_len, bytes, n);
         writer->texts_len += n;
         bytes += n;
         len -= n;
-        if (writer->texts_len == TEXTS && !flush_texts(writer, err))
+        if (writer->texts_len == KEYSET_TEXTS && !flush_texts(writer, err))
             return false;
     }
     return true;
@@ -74,7 +74,7 @@ struct keyset_writer *keyset_writer_new(int fd, const struct keyhash *hash, cons
 {
     uint64_t place;
     struct keyset_writer *writer = calloc(1, sizeof *writer);
-    if (!writer || !(writer->texts = malloc(TEXTS))) {
+    if (!writer || !(writer->texts = malloc(KEYSET_TEXTS))) {
         free(writer);
         err_set(err, ERR_MEMORY, "no memory to write fingerprints");
         return NULL;

@@ -32,7 +32,7 @@ def bench_changes(customers, work, runs):
         sys.exit(f"changes: an unchanged file has {new} new and {changed} changed keys of {same}")
     ours, check = median(seen["changes"], "seconds"), median(seen["check"], "seconds")
     print(f"changes: {ROWS:,} rows, {same:,} keys, {os.path.getsize(path) / 1e6:.0f} MB, none changed: {ours:.2f} s, peak "
-          f"{max(run.memory for run in seen['changes']):.1f} MiB (bar 64), set of {os.path.getsize(staged) / 1e6:.0f} MB; map check "
+          f"{max(run.memory for run in seen['changes']):.1f} MiB (bar 64), set of {os.path.getsize(before) / 1e6:.0f} MB; map check "
           f"{check:.2f} s: {check / ours:.2f} of its speed (bar 0.5, aim 0.7; medians of {runs})")
     print(f"  the first time, all new: {first.seconds:.2f} s, peak {first.memory:.1f} MiB", flush=True)
 

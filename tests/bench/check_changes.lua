@@ -1,10 +1,12 @@
--- The pass that finds out what has changed since the last import of a file, and the pass over the rows that are to be sent.
--- Prints the keys that are new, changed and the same, and the rows that the second pass looked at and passed over.
+-- What an import of what has changed does but for the sending: reads the set of the last one for damage, finds out what has
+-- changed, and goes over the rows that are to be sent; where there are none the new set takes the place of the other. Prints the keys that are new, changed and the same, and the rows that the second pass looked at and passed over.
 -- upjob run check_changes.lua FILE MAPPING STAGED [BEFORE]
 local checking = require "upjob.checking"
+local native = require "upjob.native.changes"
 local file, map, staged, before = ...
 os.remove(staged)
 map = assert(mapping.load(map))
+if before then assert(native.check(before)) end
 local result = assert(checking.run { file = file, mapping = map, reject = true,
                                      changes = { before = before, staged = staged } })
 local changes = result.changes
@@ -15,4 +17,5 @@ if before and changes.rows > 0 then
   checking.close(sent)
 end
 changes.lines:close()
+if before and changes.rows == 0 then assert(native.promote(staged, before)) end
 print(changes.new, changes.changed, changes.same, looked_at, passed_over)

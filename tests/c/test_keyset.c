@@ -112,6 +112,51 @@ static long read_set(int fd, struct err *err)
     return answer == KEYSORT_END ? count : -1;
 }
 
+static char dir[64], current[96], staged[96], gone[96];
+
+static int make_dir(void **state)
+{
+    (void)state;
+    strcpy(dir, "/tmp/test_keyset_XXXXXX");
+    if (!mkdtemp(dir))
+        return -1;
+    snprintf(current, sizeof current, "%s/current", dir);
+    snprintf(staged, sizeof staged, "%s/staged", dir);
+    snprintf(gone, sizeof gone, "%s/gone.csv", dir);
+    return 0;
+}
+
+static int remove_dir(void **state)
+{
+    (void)state;
+    char command[128];
+    snprintf(command, sizeof command, "rm -rf %s", dir);
+    return system(command);
+}
+
+/* The keys from `first` on. */
+static void stage(const char *path, const struct keyhash *under, const struct keyset_facts *before, size_t first, size_t count)
+{
+    struct err err;
+    struct keyset_record *records = calloc(count + 1, sizeof *records);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    struct keyset_writer *writer = keyset_writer_new(fd, under, before, 1, "Id", &err);
+    assert_non_null(writer);
+    for (size_t i = 0; i < count; i++) {
+        char text[32];
+        size_t len = text_of(first + i, text);
+        keyhash_of(under, text, len, records[i].key);
+        assert_true(keyset_writer_text(writer, text, len, &records[i].text, &err));
+    }
+    qsort(records, count, sizeof *records, by_key);
+    for (size_t i = 0; i < count; i++)
+        assert_true(keyset_writer_add(writer, &records[i], &err));
+    assert_true(keyset_writer_finish(writer, &err));
+    keyset_writer_free(writer);
+    close(fd);
+    free(records);
+}
+
 static void a_set_is_not_read_as_it_was_written(void **state)
 {
     (void)state;
@@ -211,6 +256,32 @@ static void damage_is_not_seen(void **state)
     }
     assert_int_equal(read_set(fd, &err), (long)MANY);
     close(fd);
+}
+
+static void damage_is_not_seen_by_who_reads_all(void **state)
+{
+    (void)state;
+    struct err err;
+    struct stat info;
+    struct keyset_facts facts;
+    stage(current, &hash, NULL, 0, 30000); /* more texts than are checked at once */
+    assert_int_equal(stat(current, &info), 0);
+    assert_true(keyset_check(current, &facts, &err));
+    assert_int_equal(facts.count, 30000);
+    int fd = open(current, O_RDWR | O_CLOEXEC);
+    for (off_t at = 0; at < info.st_size; at += at < 400 || at > info.st_size - 100 ? 1 : 9973) {
+        unsigned char was, now;
+        assert_int_equal(pread(fd, &was, 1, at), 1);
+        now = was ^ 0x01;
+        assert_int_equal(pwrite(fd, &now, 1, at), 1);
+        assert_false(keyset_check(current, &facts, &err));
+        assert_string_equal(err.code, ERR_FILE);
+        assert_string_equal(err.file, current);
+        assert_int_equal(pwrite(fd, &was, 1, at), 1);
+    }
+    close(fd);
+    assert_true(keyset_check(current, &facts, &err));
+    unlink(current);
 }
 
 static void a_set_of_another_machine_is_read(void **state)
@@ -332,51 +403,6 @@ static void a_full_disk_is_not_told(void **state)
 }
 
 /* ---- sets that take the place of others ---- */
-
-static char dir[64], current[96], staged[96], gone[96];
-
-static int make_dir(void **state)
-{
-    (void)state;
-    strcpy(dir, "/tmp/test_keyset_XXXXXX");
-    if (!mkdtemp(dir))
-        return -1;
-    snprintf(current, sizeof current, "%s/current", dir);
-    snprintf(staged, sizeof staged, "%s/staged", dir);
-    snprintf(gone, sizeof gone, "%s/gone.csv", dir);
-    return 0;
-}
-
-static int remove_dir(void **state)
-{
-    (void)state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", dir);
-    return system(command);
-}
-
-/* The keys from `first` on. */
-static void stage(const char *path, const struct keyhash *under, const struct keyset_facts *before, size_t first, size_t count)
-{
-    struct err err;
-    struct keyset_record *records = calloc(count + 1, sizeof *records);
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    struct keyset_writer *writer = keyset_writer_new(fd, under, before, 1, "Id", &err);
-    assert_non_null(writer);
-    for (size_t i = 0; i < count; i++) {
-        char text[32];
-        size_t len = text_of(first + i, text);
-        keyhash_of(under, text, len, records[i].key);
-        assert_true(keyset_writer_text(writer, text, len, &records[i].text, &err));
-    }
-    qsort(records, count, sizeof *records, by_key);
-    for (size_t i = 0; i < count; i++)
-        assert_true(keyset_writer_add(writer, &records[i], &err));
-    assert_true(keyset_writer_finish(writer, &err));
-    keyset_writer_free(writer);
-    close(fd);
-    free(records);
-}
 
 static struct keyset_facts facts_of(const char *path)
 {
@@ -602,6 +628,7 @@ int main(void)
         cmocka_unit_test(a_set_is_not_the_successor_of_the_one_before),
         cmocka_unit_test(a_long_key_is_cut),
         cmocka_unit_test(damage_is_not_seen),
+        cmocka_unit_test(damage_is_not_seen_by_who_reads_all),
         cmocka_unit_test(a_set_of_another_machine_is_read),
         cmocka_unit_test(a_block_in_the_place_of_another_is_taken),
         cmocka_unit_test(a_set_that_was_cut_off_is_taken),

@@ -367,7 +367,7 @@ describe("a set of keys", function()
     assert.equals(2, info.count)
     assert.equals(1, info.generation)
     assert.equals(0, info.base)
-    assert.equals("Id", info.name)
+    assert.same(info, assert(native.check(staged)))
     assert.is_true(info.written_at >= began and info.written_at <= os.time())
     assert.same({ info.written_at }, info.times)
     local pipe = io.popen(("stat -c %%a '%s'"):format(staged))
@@ -393,9 +393,11 @@ describe("a set of keys", function()
 
   it("that is none is an error", function()
     for _, text in ipairs { "", "upjobkey", ("\0"):rep(4096) } do
-      local info, err = native.info(write("none", text))
-      assert.is_nil(info)
-      assert.equals("FileError", err.code)
+      for _, name in ipairs { "info", "check" } do
+        local info, err = native[name](write("none", text))
+        assert.is_nil(info)
+        assert.equals("FileError", err.code)
+      end
     end
     local info, err = native.info(path_of("missing"))
     assert.is_nil(info)
