@@ -1,5 +1,5 @@
 """A small S3 for the tests: GetObject with ranges and If-Match, of signed requests only, on loopback; and what goes wrong with one."""
-import datetime, hashlib, hmac, http.server, re, socket, struct, threading, time, urllib.parse
+import datetime, hashlib, hmac, http.server, re, socket, struct, sys, threading, time, urllib.parse
 from email.utils import format_datetime
 
 KEYS = ("AKIAEXAMPLEOFTESTS", "secret-access-key-of-the-tests-0123456789")
@@ -15,12 +15,20 @@ def etag_of(data):
     return f'"{hashlib.md5(data).hexdigest()}"'
 
 
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *ignored):  # the client has gone
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(*ignored)
+
+
 class S3:
     """objects: {(bucket, key): bytes or a file of that many bytes}. `fault(request)`, when set, may answer in its place: it
     returns True when it has. region: that of all buckets; other ones are sent there."""
 
-    def __init__(self, objects=None, region="us-east-1", token=None):
-        self.objects, self.region, self.token, self.fault = dict(objects or {}), region, token, None
+    def __init__(self, objects=None, region="us-east-1", token=None, keys=KEYS):
+        self.objects, self.region, self.token, self.keys, self.fault = dict(objects or {}), region, token, keys, None
         self.requests, self.refused, self.lock = [], [], threading.Lock()
         self.skew, self.last_modified = 0, "Wed, 01 Jan 2025 00:00:00 GMT"
         outer = self
@@ -37,8 +45,7 @@ class S3:
 
             def date_time_string(self, timestamp=None):
                 return format_datetime(datetime.datetime.fromtimestamp(time.time() + outer.skew, datetime.timezone.utc), usegmt=True)
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
+        self.server = Server(("127.0.0.1", 0), Handler)
         self.host = f"127.0.0.1:{self.server.server_port}"
         self.url = f"http://{self.host}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
@@ -55,7 +62,7 @@ class S3:
 
     def environment(self, **more):
         """What a command needs to read from it."""
-        given = {"AWS_ACCESS_KEY_ID": KEYS[0], "AWS_SECRET_ACCESS_KEY": KEYS[1], "AWS_REGION": "us-east-1",
+        given = {"AWS_ACCESS_KEY_ID": self.keys[0], "AWS_SECRET_ACCESS_KEY": self.keys[1], "AWS_REGION": "us-east-1",
                  "AWS_ENDPOINT_URL_S3": self.url, "AWS_EC2_METADATA_DISABLED": "true", **more}
         return {**given, "AWS_SESSION_TOKEN": self.token} if self.token else given
 
@@ -135,7 +142,7 @@ class S3:
         if not given:
             return 403, "AccessDenied", "Access Denied"
         key, day, region, names, signature = given.groups()
-        if key != KEYS[0]:
+        if key != self.keys[0]:
             return 403, "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records."
         if region != self.region:
             return (400, "AuthorizationHeaderMalformed", f"the region '{region}' is wrong; expecting '{self.region}'",
@@ -148,7 +155,7 @@ class S3:
                                ";".join(names), request.headers["x-amz-content-sha256"]])
         date = request.headers["x-amz-date"]
         text = "\n".join(["AWS4-HMAC-SHA256", date, f"{day}/{region}/s3/aws4_request", hashlib.sha256(canonical.encode()).hexdigest()])
-        secret = b"AWS4" + KEYS[1].encode()
+        secret = b"AWS4" + self.keys[1].encode()
         for part in (day, region, "s3", "aws4_request"):
             secret = hmac.new(secret, part.encode(), hashlib.sha256).digest()
         if hmac.new(secret, text.encode(), hashlib.sha256).hexdigest() != signature:
