@@ -56,7 +56,7 @@ struct rowset *option_rows(lua_State *L, int index, const char *what, const char
 struct working {
     struct wait wait;
     struct loop_work *work;
-    char *before, *staged, *path; /* within the userdata */
+    char *before, *staged, *path, *directory; /* within the userdata; NULL: not given */
     bool done;
     uint64_t count;
     struct keyset_facts facts;
@@ -74,7 +74,8 @@ static bool promote(void *arg)
 static bool write_gone(void *arg)
 {
     struct working *working = arg;
-    working->done = keyset_write_gone(working->before, working->staged, working->path, &working->count, &working->err);
+    working->done = keyset_write_gone(working->before, working->staged, working->path, working->directory,
+                                      &working->count, &working->err);
     return false;
 }
 
@@ -145,6 +146,11 @@ static void cancel(struct wait *wait)
 
 static const struct wait_class working_class = {results, cancel, false};
 
+static size_t size_of(const char *text)
+{
+    return text ? strlen(text) + 1 : 0;
+}
+
 static char *put(char **at, const char *text)
 {
     char *begin = *at;
@@ -154,15 +160,17 @@ static char *put(char **at, const char *text)
     return begin;
 }
 
-static int start(lua_State *L, bool (*work)(void *), const char *before, const char *staged, const char *path)
+static int start(lua_State *L, bool (*work)(void *), const char *before, const char *staged, const char *path,
+                 const char *directory)
 {
-    size_t size = (before ? strlen(before) : 0) + (staged ? strlen(staged) : 0) + strlen(path) + 3;
+    size_t size = size_of(before) + size_of(staged) + size_of(path) + size_of(directory);
     struct working *working = wait_new(L, sizeof *working + size, &working_class);
     char *at = (char *)(working + 1);
     int self = lua_gettop(L);
     working->before = put(&at, before);
     working->staged = put(&at, staged);
     working->path = put(&at, path);
+    working->directory = put(&at, directory);
     err_clear(&working->err);
     lua_pushvalue(L, self);
     working->self_ref = luaL_ref(L, LUA_REGISTRYINDEX);
@@ -178,16 +186,16 @@ static int start(lua_State *L, bool (*work)(void *), const char *before, const c
 /* promote(staged, current) → true | nil, err: as keyset_promote of core/keyset.h. Code "Outdated" when another import was faster. */
 static int native_promote(lua_State *L)
 {
-    return start(L, promote, NULL, luaL_checkstring(L, 1), luaL_checkstring(L, 2));
+    return start(L, promote, NULL, luaL_checkstring(L, 1), luaL_checkstring(L, 2), NULL);
 }
 
-/* write_gone{ before =, staged =, file = } → number of keys | nil, err: as keyset_write_gone */
+/* write_gone{ before =, staged =, file =, tmp = directory of temporary files } → number of keys | nil, err: as keyset_write_gone */
 static int native_write_gone(lua_State *L)
 {
-    static const char *const known[] = {"before", "staged", "file", NULL};
+    static const char *const known[] = {"before", "staged", "file", "tmp", NULL};
     check_options(L, 1, "write_gone", known);
     return start(L, write_gone, need_string(L, 1, "write_gone", "before"), need_string(L, 1, "write_gone", "staged"),
-                 need_string(L, 1, "write_gone", "file"));
+                 need_string(L, 1, "write_gone", "file"), option_string(L, 1, "write_gone", "tmp", NULL));
 }
 
 /* info(path) → { generation =, base =, written_at =, times = of the last sets, its own last, count = of keys } | nil, err: what
@@ -209,7 +217,7 @@ static int native_info(lua_State *L)
 /* check(path) → as info | nil, err: all of it is read, so that no damage is found later */
 static int native_check(lua_State *L)
 {
-    return start(L, check, NULL, NULL, luaL_checkstring(L, 1));
+    return start(L, check, NULL, NULL, luaL_checkstring(L, 1), NULL);
 }
 
 int open_native_changes(lua_State *L)

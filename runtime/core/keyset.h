@@ -88,8 +88,10 @@ bool keyset_check(const char *path, struct keyset_facts *facts, struct err *err)
 bool keyset_promote(const char *staged, const char *current, struct err *err) MUST_CHECK;
 
 /* Writes the keys of `before` that are not in `staged`, which was compared with it (or is it: none is gone), to a CSV file with one
- * column, in the order in which they stood in the file of that time; what was there is kept as path~. *count of them. */
-bool keyset_write_gone(const char *before, const char *staged, const char *path, uint64_t *count, struct err *err) MUST_CHECK;
+ * column, in the order in which they stood in the file of that time; what was there is kept as path~. *count of them. `directory` is
+ * for temporary files; NULL: see tempfile_open. */
+bool keyset_write_gone(const char *before, const char *staged, const char *path, const char *directory, uint64_t *count,
+                       struct err *err) MUST_CHECK;
 
 static inline int keyset_compare(const uint64_t a[2], const uint64_t b[2])
 {

@@ -100,9 +100,10 @@ static bool write_file(struct gone *gone, const char *path, uint64_t *count, str
            newfile_finish(gone->file, true, err);
 }
 
-bool keyset_write_gone(const char *before, const char *staged, const char *path, uint64_t *count, struct err *err)
+bool keyset_write_gone(const char *before, const char *staged, const char *path, const char *directory, uint64_t *count,
+                       struct err *err)
 {
-    const struct keysort_options sort = {.memory = MEMORY};
+    const struct keysort_options sort = {.memory = MEMORY, .directory = directory};
     struct gone gone = {0};
     buf_init(&gone.text, KEYSET_MAX_TEXT);
     *count = 0;

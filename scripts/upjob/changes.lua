@@ -257,7 +257,7 @@ end
 
 local function write_gone(run, place)
   local before = system.stat(place.current) and place.current or place.staged
-  must(native.write_gone { before = before, staged = place.staged, file = run.gone })
+  must(native.write_gone { before = before, staged = place.staged, file = run.gone, tmp = run.tmp })
   run.checked.changes.file = run.gone
 end
 

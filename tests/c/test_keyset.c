@@ -566,32 +566,32 @@ static void keys_that_are_gone_are_others(void **state)
     stage(current, &hash, NULL, 7, 5);
     struct keyset_facts before = facts_of(current);
     stage(staged, &hash, &before, 10, 3000);
-    assert_true(keyset_write_gone(current, staged, gone, &count, &err));
+    assert_true(keyset_write_gone(current, staged, gone, NULL, &count, &err));
     assert_int_equal(count, 3);
     assert_string_equal(read_path(gone), "Id\ncustomer 7\ncustomer 8\ncustomer 9\n");
     assert_int_equal(stat(gone, &info), 0);
     assert_int_equal(info.st_mode & 0777, 0600);
     /* Nothing is left, and the file before is kept. */
     stage(staged, &hash, &before, 0, 0);
-    assert_true(keyset_write_gone(current, staged, gone, &count, &err));
+    assert_true(keyset_write_gone(current, staged, gone, NULL, &count, &err));
     assert_int_equal(count, 5);
     snprintf(kept, sizeof kept, "%s~", gone);
     assert_string_equal(read_path(kept), "Id\ncustomer 7\ncustomer 8\ncustomer 9\n");
     /* All are still there. */
     stage(staged, &hash, &before, 0, 3000);
-    assert_true(keyset_write_gone(current, staged, gone, &count, &err));
+    assert_true(keyset_write_gone(current, staged, gone, NULL, &count, &err));
     assert_int_equal(count, 0);
     assert_string_equal(read_path(gone), "Id\n");
     /* There was none before. */
-    assert_true(keyset_write_gone(staged, staged, gone, &count, &err));
+    assert_true(keyset_write_gone(staged, staged, gone, NULL, &count, &err));
     assert_int_equal(count, 0);
     /* A set that was compared with another. */
     const struct keyhash other = {{3, 4}};
     stage(staged, &other, &before, 0, 1);
-    assert_false(keyset_write_gone(current, staged, gone, &count, &err));
+    assert_false(keyset_write_gone(current, staged, gone, NULL, &count, &err));
     before.generation = 7;
     stage(staged, &hash, &before, 0, 1);
-    assert_false(keyset_write_gone(current, staged, gone, &count, &err));
+    assert_false(keyset_write_gone(current, staged, gone, NULL, &count, &err));
     assert_string_equal(read_path(gone), "Id\n");
 }
 
@@ -612,7 +612,7 @@ static void damage_makes_keys_gone(void **state)
         now = was ^ 0x10;
         assert_int_equal(pwrite(fd, &now, 1, at), 1);
         /* The texts of what is still there are not looked at. */
-        if (keyset_write_gone(current, staged, gone, &count, &err))
+        if (keyset_write_gone(current, staged, gone, NULL, &count, &err))
             assert_int_equal(count, 0);
         else
             assert_string_equal(err.code, ERR_FILE);
