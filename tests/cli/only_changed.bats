@@ -154,12 +154,16 @@ P
     local keys
     keys=$(echo state/upjob/changes/*/keys)
     [ "$(stat -c %a "$keys")" = 600 ]
-    printf 'x' | dd of="$keys" bs=1 seek=100 conv=notrunc status=none
-    import --json
-    expect_status 0
-    expect_error "is kept as"
-    [ "$(counts rows)" = 100 ]
-    ls "$keys".damaged-*
+    # At its beginning, among the texts of the keys, and among the records.
+    for seek in 100 500 $(($(stat -c %s "$keys") - 20)); do
+        printf 'x' | dd of="$keys" bs=1 seek="$seek" conv=notrunc status=none
+        import --json
+        expect_status 0
+        expect_error "is kept as"
+        [ "$(counts rows)" = 100 ]
+        ls "$keys".damaged-*
+        rm "$keys".damaged-*
+    done
 }
 
 @test "a dry run tells what would be sent, and keeps nothing" {
