@@ -8,15 +8,29 @@
 /* Rows after which the clock is looked at. */
 #define LOOK_AFTER 16
 
+/* Not for a pass over a few of the rows. */
+static bool looks_ahead(const struct check *check)
+{
+    const struct rowset *select = check->plan.select;
+    return !check_sent_is_later_pass(check) && (!select || select->rows > select->lines / 4);
+}
+
+/* Not where another pass has done so. */
+static bool tells_keys(const struct check *check)
+{
+    const struct check_plan *plan = &check->plan;
+    return plan->mapping && !plan->no_check && !plan->select && !check_sent_is_later_pass(check);
+}
+
 bool check_begin_rows(struct check *check, struct err *err)
 {
     const struct check_plan *plan = &check->plan;
     check->list = check_list_new(check->max_problems, plan->problems_path, err);
     if (!check->list || !check_tell_encoding(check, err) || !check_tell_shape(check, err) ||
         !check_header(check, err) || !check_changes_new(check, err) || !check_dates_new(check, err) ||
-        !check_sent_begin(check, err) || (!check_sent_is_later_pass(check) && !check_ahead_new(check, err)))
+        !check_sent_begin(check, err) || (looks_ahead(check) && !check_ahead_new(check, err)))
         return false;
-    if (plan->mapping && !plan->no_check && !check_sent_is_later_pass(check) && !(check->keys = check_keys_new(check->temporary, err)))
+    if (tells_keys(check) && !(check->keys = check_keys_new(check->temporary, err)))
         return false;
     if (plan->reject && plan->rejects_path && !plan->no_check &&
         !(check->rejects = rejects_new(plan->rejects_path, &check->csv, err)))

@@ -87,7 +87,7 @@ end
 ---              before is sent again though it has not changed; expires = when what is sent expires: both in seconds of the
 ---              epoch }. Not with select, split or max_rows
 ---   select     result.changes.lines of such a pass over the same file, with the same encoding and mapping: only these rows are
----              looked at and sent
+---              looked at and sent; keys that stand in several rows were told of there
 ---   progress   is called with bytes, total, rows
 --- The result:
 ---   rows, unwanted (left out by mapping.rows), bad_rows (in error), blanked (values), changed_rows

@@ -595,6 +595,35 @@ static void keys_that_are_gone_are_others(void **state)
     assert_string_equal(read_path(gone), "Id\n");
 }
 
+static void a_list_that_has_no_room_takes_the_place_of_another(void **state)
+{
+    (void)state;
+    struct err err;
+    struct rlimit limit, small;
+    uint64_t count;
+    stage(current, &hash, NULL, 0, 4000);
+    struct keyset_facts before = facts_of(current);
+    stage(staged, &hash, &before, 0, 0);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    FILE *file = fopen(gone, "w");
+    assert_non_null(file);
+    fputs("Id\nearlier\n", file);
+    fclose(file);
+    for (rlim_t room = 0; room < 40000; room += 9999) {
+        small = limit;
+        small.rlim_cur = room;
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+        bool done = keyset_write_gone(current, staged, gone, NULL, &count, &err);
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+        assert_false(done);
+        assert_string_equal(err.code, ERR_SYSTEM);
+        assert_null(strstr(err.message, "customer"));
+        assert_string_equal(read_path(gone), "Id\nearlier\n");
+    }
+    unlink(current);
+    unlink(staged);
+}
+
 static void damage_makes_keys_gone(void **state)
 {
     (void)state;
@@ -641,6 +670,7 @@ int main(void)
         cmocka_unit_test(two_sets_are_promoted_at_once),
         cmocka_unit_test(a_set_goes_where_it_cannot),
         cmocka_unit_test(keys_that_are_gone_are_others),
+        cmocka_unit_test(a_list_that_has_no_room_takes_the_place_of_another),
         cmocka_unit_test(damage_makes_keys_gone),
     };
     return cmocka_run_group_tests(tests, make_dir, remove_dir);

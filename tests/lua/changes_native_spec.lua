@@ -279,6 +279,10 @@ describe("a check of what has changed", function()
     end
     assert.same(told(any), told(result))
     assert.equals(1, result.counts["duplicate key"])
+    local chosen = assert(check(path, { mapping = plain, select = result.changes.lines }))
+    checking.close(chosen)
+    assert.equals(4, chosen.rows)
+    assert.same({}, told(chosen))
   end)
 
   it("is refused without a key, with rows that are closed, and with what is none", function()
