@@ -48,7 +48,7 @@ class S3:
         self.server = Server(("127.0.0.1", 0), Handler)
         self.host = f"127.0.0.1:{self.server.server_port}"
         self.url = f"http://{self.host}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
 
     def close(self):
         self.server.shutdown()
@@ -99,8 +99,8 @@ class S3:
         request.end_headers()
         request.wfile.write(body)
 
-    def send(self, request, data, claim=None, cut=None, reset=False, etag=None, pause=None):
-        """The range of the data. `claim`: another size is told; `cut`: so many bytes come and then nothing, `reset` hard; `pause`:
+    def send(self, request, data, claim=None, cut=None, reset=False, etag=None, pause=None, short=0):
+        """The range of the data. `short`: so many bytes fewer come, as the head says; `claim`: another size is told; `cut`: so many bytes come and then nothing, `reset` hard; `pause`:
         seconds before the rest comes."""
         total = claim or len(data)
         etag = etag or etag_of(data)
@@ -114,10 +114,10 @@ class S3:
         request.send_response(206)
         for name, value in (("x-amz-request-id", f"REQUEST{request.number}"), ("ETag", etag), ("Last-Modified", self.last_modified),
                             ("Accept-Ranges", "bytes"), ("Content-Range", f"bytes {first}-{last}/{total}"),
-                            ("Content-Length", str(last - first + 1))):
+                            ("Content-Length", str(last - first + 1 - short))):
             request.send_header(name, value)
         request.end_headers()
-        body = memoryview(data)[first:last + 1]
+        body = memoryview(data)[first:last + 1 - short]
         if cut is None:
             request.wfile.write(body)
             return None
