@@ -1,6 +1,7 @@
 /* csv: upjob.csv: a streaming reader and a writer. A row is a view of the reader's buffer: a cell becomes a Lua string
  * only when it is touched. Here readers are opened and closed. */
 #include <string.h>
+#include <strings.h>
 
 #include "bindings/csv.h"
 
@@ -61,7 +62,7 @@ static struct reader *new_reader(lua_State *L, int options_index, const char *wh
     static const char *const of_text[] = {"header", "delimiter", "quote", "trim", "strict", "max_record", "on_error",
                                           "check_rows", NULL};
     static const char *const of_files[] = {"header", "delimiter", "quote", "trim", "strict", "max_record", "on_error",
-                                           "check_rows", "encoding", "fd", NULL};
+                                           "check_rows", "encoding", NULL};
     *options = csv_read_options(L, options_index, what, strcmp(what, "csv.parse") == 0 ? of_text : of_files);
     struct reader *reader = lua_newuserdatauv(L, sizeof *reader, READER_VALUES);
     memset(reader, 0, sizeof *reader);
@@ -88,7 +89,31 @@ static bool is_callable(lua_State *L, int index)
     return true;
 }
 
-/* open(path or function, options?) → reader | nil, err */
+/* Fetches the object whose address is at index 1, with the keys of the command line's profile. False with nil and its error
+ * pushed; the input is NULL with *e otherwise. */
+static bool open_object(lua_State *L, struct reader *reader, const struct input_options *from, struct err *e)
+{
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+    if (lua_getfield(L, -1, "upjob.source") == LUA_TNIL) {
+        lua_getglobal(L, "require");
+        lua_pushstring(L, "upjob.source");
+        lua_call(L, 1, 1);
+    }
+    lua_getfield(L, -1, "of");
+    lua_pushvalue(L, 1);
+    lua_newtable(L);
+    lua_call(L, 2, 2);
+    if (lua_isnil(L, -2))
+        return false;
+    lua_settop(L, lua_gettop(L) - 1);
+    lua_getfield(L, -1, "fd");
+    reader->input = input_open_file((int)lua_tointeger(L, -1), lua_tostring(L, 1), from, e);
+    lua_pop(L, 1);
+    luaL_callmeta(L, -1, "__close");
+    return true;
+}
+
+/* open(path or function, options?) → reader | nil, err. A path may be s3://bucket/key. */
 static int csv_open(lua_State *L)
 {
     struct csv_options options;
@@ -100,15 +125,18 @@ static int csv_open(lua_State *L)
         return luaL_typeerror(L, 1, "path or function");
     struct reader *reader = new_reader(L, 2, "csv.open", &options);
     struct input_options from = {.encoding = lua_istable(L, 2) ? option_string(L, 2, "csv.open", "encoding", NULL) : NULL};
-    if (asks) {
+    if (!asks && strncasecmp(lua_tostring(L, 1), "s3://", 5) == 0) {
+        if (!open_object(L, reader, &from, &e))
+            return 2;
+    } else if (asks) {
         lua_pushvalue(L, 1);
         lua_setiuservalue(L, -2, READER_ASK);
         reader->asks = true;
         reader->input = input_open_source(csv_give_text, reader, "the function's text", &from, &e);
     } else {
-        int fd = lua_istable(L, 2) ? (int)option_number(L, 2, "csv.open", "fd", -1) : -1;
-        reader->input = fd > 0 ? input_open_file(fd, lua_tostring(L, 1), &from, &e) : input_open(lua_tostring(L, 1), &from, &e);
+        reader->input = input_open(lua_tostring(L, 1), &from, &e);
     }
+    lua_settop(L, 3);
     if (reader->input)
         reader->csv = csv_reader_new(input_read, reader->input, input_name(reader->input), &options, &e);
     return reader->csv ? 1 : fail_with(L, &e);

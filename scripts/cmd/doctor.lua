@@ -122,13 +122,17 @@ local function print_policy(options)
   if not domain then return status end
   local ok, err = require("upjob.native.profiles").validate("GetDomain", { DomainName = domain })
   if not ok then return cli.fail(err) end
+  if options.source then
+    ok, err = require("upjob.native.s3").name(options.source)
+    if not ok then return cli.fail(err) end
+  end
   local region = options.region
   if not region then
     -- Keys of nobody: the region is that of the environment or the profile, whether there are keys or not.
     local client = profiles.client { credentials = { access_key_id = "nobody", secret_access_key = "nobody" } }
     region = client and client:about().region or nil
   end
-  print(json.encode(require("upjob.iam").policy(domain, region), { pretty = true }))
+  print(json.encode(require("upjob.iam").policy(domain, region, options.source), { pretty = true }))
   if not options.quiet then
     report.say("put the number of your account in place of * where your rules ask for it; the upload itself goes to a URL that "
       .. "the service signs, and takes no permission of yours")
@@ -140,12 +144,15 @@ function command.parser()
   local p = cli.parser("doctor", "Tells what is configured, what is wrong, and how to mend it. Ends with 3 when something is.")
   p:option("--domain", "Look at this domain too (or set UPJOB_DOMAIN)."):argname("NAME")
   p:flag("--iam-policy", "Print the least IAM policy that import, job and profile need on that domain, and do nothing else.")
+  p:option("--source", "With --iam-policy: what reading this object takes too; s3://BUCKET/FOLDER/* is all in a folder.")
+    :argname("s3://BUCKET/KEY")
   return p
 end
 
 function command.main(arguments)
   local options, status = cli.parse(command.parser(), arguments)
   if not options then return status end
+  if options.source and not options.iam_policy then return cli.usage("doctor", "--source goes with --iam-policy") end
   if options.iam_policy then return print_policy(options) end
   local checks, bad = {}, 0
   local function add(name, ok, text)

@@ -246,6 +246,12 @@ P
     upjob doctor --iam-policy --domain acme --region us-gov-west-1 -q
     [ "$errors" = "" ]
     grep -qF '"arn:aws-us-gov:profile:us-gov-west-1:*:domains/acme"' <<<"$output"
+    AWS_REGION=cn-north-1 upjob doctor --iam-policy --domain acme --source 's3://acme-crm/exports/*' -q
+    grep -qF '"arn:aws-cn:s3:::acme-crm/exports/*"' <<<"$output"
+    upjob doctor --iam-policy --domain acme --source s3://acme-crm
+    expect_status 2
+    upjob doctor --source s3://acme-crm/a
+    expect_status 2
     upjob doctor --iam-policy
     expect_status 2
     upjob doctor --iam-policy --domain 'a b'

@@ -316,6 +316,18 @@ def test_memory():
     assert "address" in os.environ.get("BUILD", "") or got["peak_kib"] < 64 << 10, got
 
 
+def test_script():
+    """a script's csv.open reads an object, and gets the error of one that is not there"""
+    script = os.path.join(work.name, "read.lua")
+    with open(script, "w") as file:
+        file.write('local csv = require "upjob.csv"\nlocal reader <close> = assert(csv.open(arg[1], { delimiter = "," }))\n'
+                   'local n = 0\nfor row in reader:rows() do n = n + (row.Mail ~= "" and 1 or 0) end\n'
+                   'local none, err = csv.open(arg[1] .. ".none")\nprint(n, none, err.code)\n')
+    with S3({PLACE: rows(3000)}) as s3:
+        done = upjob(s3, "run", script, URL)
+        assert done.stdout == "3000\tnil\tNoSuchKey\n", (done.stdout, done.stderr)
+
+
 def test_import():
     """an object is imported: asked for once, its rejected rows in the current directory, its name that of the key"""
     data = rows(5000)
