@@ -27,7 +27,7 @@ static bool no_room(const struct s3_file *file, uint64_t room, struct err *err)
     char needed[SHOWN], there[SHOWN];
     return err_set(err, ERR_SYSTEM,
                    "there is no room to fetch it: it has %s, and %.200s has room for %s; make room there, or name another "
-                   "directory (--tmp DIR, or TMPDIR)", shown(file->bytes, needed), file->directory, shown(room, there));
+                   "directory (--tmp DIR of an import, or TMPDIR)", shown(file->bytes, needed), file->directory, shown(room, there));
 }
 
 bool s3_file_open(struct s3_file *file, const char *directory, uint64_t bytes, struct err *err)

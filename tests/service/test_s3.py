@@ -1,5 +1,5 @@
 """Imports and checks that read from S3: a small one of the tests, with what goes wrong with one."""
-import base64, hashlib, json, mmap, os, signal, subprocess, tempfile, threading, time
+import base64, hashlib, json, mmap, os, re, signal, subprocess, tempfile, threading, time
 import s3_kit
 from kit import UPJOB, Service, counts, eventually, rows, run
 from s3_kit import S3
@@ -385,6 +385,60 @@ def test_parts():
         assert len(s3.requests) == 1, s3.requests
 
 
+def test_killed_while_it_fetches():
+    """an import that is killed before it has the whole object is in the journal, and gone on with from there"""
+    mapping = os.path.join(work.name, "killed.lua")
+    with open(mapping, "w") as file:
+        file.write('local m = require "upjob.mapping"\nreturn m.define { unique_key = "Id", m.string "Id" : to "AccountNumber" }\n')
+    data = rows(1000, fail=0)
+    with S3({PLACE: data}, keys=LOCAL) as s3, Service(args=["--domain", "acme"]) as service:
+        s3.fault = lambda request: s3.send(request, data, cut=1000, pause=20) or True
+        client = subprocess.Popen([UPJOB, "import", URL, "--domain", "acme", "--map", mapping, "--endpoint-url", f"http://{service.host}"],
+                                  env=environment(s3), cwd=work.name, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        eventually(lambda: s3.requests, 20, "the fetch")
+        client.send_signal(signal.SIGKILL)
+        client.wait()
+        s3.fault = None
+        listed = upjob(s3, "runs", "list", "--json").stdout
+        done = upjob(s3, "runs", "resume", newest_run(listed))
+        assert done.returncode == 0, (done.returncode, done.stderr)
+        assert [job["Status"] for job in service.call("GET", "/domains/acme/upload-jobs")["Items"]] == ["SUCCEEDED"]
+
+
+def test_cancelled():
+    """a fetch that a script gives up leaves no descriptor open, and neither does one that failed"""
+    script = os.path.join(work.name, "cancel.lua")
+    with open(script, "w") as file:
+        file.write("""
+local source, task = require "upjob.source", require "upjob.task"
+local function count()
+  collectgarbage() collectgarbage()
+  local n = 0
+  for _ in io.popen("ls /proc/" .. require("upjob.native.system").pid() .. "/fd"):lines() do n = n + 1 end
+  return n
+end
+source.of(arg[1] .. ".none", {})
+local before = count()
+for _ = 1, 5 do
+  local fetch = task.spawn(function() return source.of(arg[1], {}) end)
+  task.sleep(0.3)
+  fetch:cancel()
+end
+source.of(arg[1] .. ".none", {})
+task.sleep(0.3)
+print(count() - before)
+""")
+    with S3({PLACE: MANY}) as s3:
+        s3.fault = lambda r: r.path.endswith(".csv") and (s3.send(r, MANY, cut=100_000, pause=5) or True)
+        done = upjob(s3, "run", script, URL)
+        assert done.returncode == 0 and int(done.stdout) <= 0, (done.stdout, done.stderr)
+        assert len(s3.requests) >= 12, len(s3.requests)
+
+
+def newest_run(listed):
+    return re.search(r'"id":(\d+)', listed).group(1)
+
+
 def killed(s3, service):
     """An import that is killed while its file travels: the id of its run."""
     client = subprocess.Popen([UPJOB, "import", URL, "--domain", "acme", "--key", "Id", "--endpoint-url", f"http://{service.host}"],
@@ -392,9 +446,7 @@ def killed(s3, service):
     eventually(lambda: any(name.endswith(".part") for name in service.objects()), 20, "the upload's beginning")
     client.send_signal(signal.SIGKILL)
     client.wait()
-    listed = upjob(s3, "runs", "list", "--json")
-    return str(json.loads(listed.stdout.splitlines()[0] if listed.stdout.startswith("{") else listed.stdout)[0]["id"]
-               if not listed.stdout.startswith("{") else json.loads(listed.stdout.splitlines()[0])["id"])
+    return newest_run(upjob(s3, "runs", "list", "--json").stdout)
 
 
 def test_resume():
