@@ -35,9 +35,12 @@ end
 -- ---- what stands where ----
 -- item.state: "planned" (what is sent is to be made), "mending", "ready", "busy" (its run goes on), "ended", "left" (given up).
 
--- In the order in which they are begun.
+-- In the order in which they are begun. Some may have been added.
 local function in_order(run)
+  local sender = run.sender
+  if sender.order and #sender.order == #run.parts then return sender.order end
   local list = table.move(run.parts, 1, #run.parts, 1, {})
+  sender.order = list
   table.sort(list, function(a, b)
     if a.source.index ~= b.source.index then return a.source.index < b.source.index end
     return a.number < b.number
@@ -137,14 +140,18 @@ local function begin_more(sender)
     if item.state == "ready" and (item.fd or item.is_started) then begin(sender, item) end
   end
   if sender.failure then return end
+  local free = run.parallel - slots_taken(run)
   local planned = nil -- the first file of which something is to be made: later ones do not take its room
   for _, item in ipairs(list) do
-    local free = run.parallel - slots_taken(run)
+    if free == 0 then return end
     if item.state == "planned" or item.state == "mending" then planned = planned or item.source end
-    if item.state == "ready" and free > 0 and (not planned or planned == item.source) then begin(sender, item) end
+    if item.state == "ready" and (not planned or planned == item.source) then
+      begin(sender, item)
+      free = free - 1
+    end
   end
   if sender.mending then return end
-  local chosen, source = choose(sender, list, run.parallel - slots_taken(run))
+  local chosen, source = choose(sender, list, free)
   if chosen then begin_mending(sender, source, chosen) end
 end
 

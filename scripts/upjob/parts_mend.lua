@@ -91,7 +91,9 @@ local function take_ranges(run, item, ranges)
     refuse(run, item, "has more bytes now than it had")
   end
   close_all(ranges)
+  if #ranges == 1 then refuse(run, item, "cannot be made as small as a part has to be") end
   parts_plan.divide(run, item, ranges)
+  if run.step == "parts" then parts_plan.record(run) end
 end
 
 local function mend_ranges(run, source, items)
@@ -112,6 +114,29 @@ end
 function parts_mend.run(run, source, items)
   if items[1].whole then return mend_whole(run, items[1]) end
   return mend_ranges(run, source, items)
+end
+
+-- Parts of a file of which it is known that they are too large: at most so many.
+local function too_large(run, source)
+  local items = {}
+  for _, item in ipairs(run.parts) do
+    local is_large = item.source == source and item.low and item.state == "planned" and (item.bytes or 0) >= run.part_bytes
+    if is_large and #items < run.parallel then items[#items + 1] = item end
+  end
+  return items
+end
+
+--- Before anything is sent: splits again what is known to be too large, pass by pass. Raises the error of a key that alone is.
+function parts_mend.divide_large(run)
+  local count = #run.parts
+  for _, source in ipairs(run.sources) do
+    local items = too_large(run, source)
+    while #items > 0 do
+      mend_ranges(run, source, items)
+      items = too_large(run, source)
+    end
+  end
+  if #run.parts > count then parts_plan.number(run) end
 end
 
 --- Compares parts that were sent with what the file has now: raises when one is other than it was.

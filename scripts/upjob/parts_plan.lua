@@ -227,13 +227,21 @@ function parts_plan.restore(run, detail)
   end
 end
 
+--- Numbers the parts anew, those of each file in a row, as long as none was begun.
+function parts_plan.number(run)
+  table.sort(run.parts, function(a, b)
+    if a.source.index ~= b.source.index then return a.source.index < b.source.index end
+    return (a.low or "") < (b.low or "")
+  end)
+  for number, item in ipairs(run.parts) do item.number = number end
+end
+
 --- Puts ranges in the place of a part that came out too large: the first has its number, the others come behind all.
 function parts_plan.divide(run, item, ranges)
   for i, range in ipairs(ranges) do
     local part = i == 1 and item or new_item(run, item.source, {})
     part.low, part.high, part.bytes, part.rows, part.state = range.low, range.high, range.bytes, range.rows, "planned"
   end
-  parts_plan.record(run)
 end
 
 --- A digest that says what files' content an import with parts was made of; its parts have their own.

@@ -165,6 +165,20 @@ describe("an import in parts", function()
     assert.equals(#result.jobs - 1, succeeded)
   end)
 
+  it("is refused before anything is sent when one key alone is more than a part may have", function()
+    local path = directory .. "/key.csv"
+    local file <close> = assert(io.open(path, "w"))
+    file:write("id,name\n")
+    for row = 1, 600 do file:write(row % 3 == 0 and "same" or row, ",", "some name\n") end
+    file:close()
+    local wrapped, calls = listen()
+    local result, err = assert(import({ old, path }, { client = wrapped, domain = "key" })):wait()
+    assert.is_nil(result)
+    assert.equals("InvalidFile", err.code)
+    assert.matches("200 rows with one key %(lines 4, 7, 10", err.message)
+    assert.equals(0, #calls)
+  end)
+
   it("is not sent when its file is changed before a part of it is made", function()
     local path = write("changing.csv", 1, 600, "then")
     local run = assert(import({ path }, { parallel = 1, domain = "changing" }))
