@@ -128,7 +128,9 @@ void s3_reply_moved(const struct s3_reply *reply, const char *region, char *out,
 static void advise(const struct s3_object *object, int status, const char *code, const char *message, char *out, size_t size)
 {
     out[0] = '\0';
-    if (strcmp(code, "NoSuchKey") == 0 || strcmp(code, "NoSuchBucket") == 0)
+    if (strcmp(code, "NoSuchKey") == 0 && strcasestr(object->key, "?versionId="))
+        snprintf(out, size, "; a version cannot be asked for: a question mark, and what is behind it, are part of the key");
+    else if (strcmp(code, "NoSuchKey") == 0 || strcmp(code, "NoSuchBucket") == 0)
         snprintf(out, size, "; upper and lower case count, and all behind s3://%.63s/ is the key", object->bucket);
     else if (strstr(message, "KMS") || strstr(message, "kms:") || strncmp(code, "KMS.", 4) == 0)
         snprintf(out, size, "; the object is encrypted: these credentials need kms:Decrypt on its key too");

@@ -105,6 +105,22 @@ static void a_refusal_is_told_with_code_and_words_and_advice(void **state)
     assert_string_equal(err.code, "HTTP502");
 }
 
+static void a_version_is_told_to_be_taken_for_a_part_of_the_key(void **state)
+{
+    static const struct s3_object versioned = {"acme-crm", "a.csv?versionId=3sL4kqtJlcpXroDTDmJ"};
+    static const char body[] = "<Error><Code>NoSuchKey</Code></Error>";
+    struct s3_reply reply;
+    struct err err;
+    (void)state;
+    s3_reply_init(&reply);
+    assert_true(take_head(&reply, "HTTP/1.1 404 Not Found\r\n\r\n"));
+    s3_reply_body(&reply, body, strlen(body));
+    err_clear(&err);
+    s3_reply_error(&reply, &versioned, "s3.example.com", &err);
+    assert_non_null(strstr(err.message, "a version cannot be asked for"));
+    s3_reply_free(&reply);
+}
+
 static void a_signature_in_what_is_quoted_is_not_shown(void **state)
 {
     struct err err;
@@ -147,6 +163,7 @@ int main(void)
         cmocka_unit_test(a_range_that_is_none_is_not_taken),
         cmocka_unit_test(a_head_without_end_is_given_up),
         cmocka_unit_test(a_refusal_is_told_with_code_and_words_and_advice),
+        cmocka_unit_test(a_version_is_told_to_be_taken_for_a_part_of_the_key),
         cmocka_unit_test(a_signature_in_what_is_quoted_is_not_shown),
         cmocka_unit_test(another_region_is_taken_from_where_it_stands),
     };
