@@ -139,7 +139,7 @@ int check_waits_for(const struct check *check)
 static bool finish_files(struct check *check, struct err *err)
 {
     struct check_result *result = &check->result;
-    if (!check_sent_finish(check, err) || !check_list_finish(check, err))
+    if (!check_list_finish(check, err))
         return false;
     if (check->rejects && !rejects_finish(check->rejects, &result->rejects_written, err))
         return false;
@@ -179,6 +179,9 @@ static bool copy_rest(struct check *check, struct err *err)
 {
     if (check_sent_pending(check))
         return check_sent_copy(check, err);
+    /* What it takes to write is not held while keys are sorted. */
+    if (!check_sent_finish(check, err))
+        return false;
     check->phase = KEYS;
     if (check->keys)
         check_keys_end(check->keys);
@@ -230,6 +233,11 @@ static void end_fatally(struct check *check, struct err *err)
         err_at(err, check->input ? input_name(check->input) : check->path, err->line, err->column, NULL);
     check->result.err = *err;
     check->result.fatal = true;
+    check->result.parts = NULL;
+    check->result.part_count = 0;
+    if (check->result.outgoing_fd >= 0)
+        close(check->result.outgoing_fd);
+    check->result.outgoing_fd = -1;
     rejects_free(check->rejects);
     check->rejects = NULL;
     check_changes_free(check->changes);

@@ -132,6 +132,7 @@ bool check_sent_elsewhere(struct check *check, const struct csv_row *row, bool *
 bool check_sent_pending(const struct check *check);
 bool check_sent_copy(struct check *check, struct err *err) MUST_CHECK;
 void check_sent_end(struct check *check, uint64_t size);
+/* When nothing is pending any more. */
 bool check_sent_finish(struct check *check, struct err *err) MUST_CHECK;
 /* Whether the input itself may still be what is sent. */
 bool check_sent_may_be_input(const struct check *check);

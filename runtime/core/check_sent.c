@@ -400,12 +400,12 @@ static bool add_results(struct check_sent *sent, const struct split_part *parts,
 }
 
 /* The file of a part that was written becomes that of the last result. */
-static bool hand_over(struct check_sent *sent, struct sent_part *part, struct check_part *result, struct err *err)
+static bool hand_over(struct sent_part *part, struct check_part *result, struct err *err)
 {
-    (void)sent;
     if (!outgoing_finish(part->outgoing, err))
         return false;
     result->fd = outgoing_take(part->outgoing, &result->plan.bytes, result->md5);
+    free_part(part);
     return true;
 }
 
@@ -430,7 +430,7 @@ static bool finish_later(struct check_sent *sent, struct err *err)
             continue;
         }
         const struct split_part plan = {.range = part->range, .rows = part->count->rows};
-        if (!add_results(sent, &plan, 1, err) || !hand_over(sent, part, &sent->results[sent->result_count - 1], err))
+        if (!add_results(sent, &plan, 1, err) || !hand_over(part, &sent->results[sent->result_count - 1], err))
             return false;
     }
     return true;
@@ -454,7 +454,7 @@ static bool finish_first(struct check_sent *sent, struct err *err)
     if (!add_results(sent, sent->guess, sent->guess_count, err))
         return false;
     for (size_t i = 0; i < sent->part_count; i++)
-        if (!hand_over(sent, &sent->parts[i], &sent->results[i], err))
+        if (!hand_over(&sent->parts[i], &sent->results[i], err))
             return false;
     return true;
 }
@@ -473,7 +473,11 @@ bool check_sent_finish(struct check *check, struct err *err)
         if (!outgoing_finish(check->outgoing, err))
             return false;
         if (check->plan.changes || whole_size(check) < (sent ? sent->plan.part_bytes : CHECK_MAX_BYTES)) {
+            if (!outgoing_begun(check->outgoing))
+                return true;
             result->outgoing_fd = outgoing_take(check->outgoing, &result->outgoing_bytes, result->md5);
+            outgoing_free(check->outgoing);
+            check->outgoing = NULL;
             return true;
         }
         if (!sent)
