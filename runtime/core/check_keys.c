@@ -8,7 +8,8 @@
 #include "core/keyhash.h"
 #include "core/keysort.h"
 
-#define MEMORY ((size_t)20 << 20) /* of a sort */
+#define MEMORY       ((size_t)20 << 20) /* of a sort, */
+#define GROUP_MEMORY ((size_t)8 << 20)  /* and of that of groups, while the other is there too */
 
 struct check_keys {
     struct keyhash hash;
@@ -62,7 +63,7 @@ void check_keys_end(struct check_keys *keys)
 
 static bool add_group(struct check_keys *keys, uint64_t last, struct err *err)
 {
-    const struct keysort_options options = {.memory = MEMORY, .directory = keys->directory};
+    const struct keysort_options options = {.memory = GROUP_MEMORY, .directory = keys->directory};
     const struct keysort_record group = {{last, keys->count}, keys->first, keys->before_last, 0};
     if (!keys->groups && !(keys->groups = keysort_new(&options, err)))
         return false;
