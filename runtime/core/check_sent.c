@@ -88,14 +88,26 @@ void check_sent_free(struct check *check)
 
 /* ---- beginning ---- */
 
+static void set_header_cells(struct check *check)
+{
+    for (size_t i = 0; i < check->sent_count; i++)
+        check->cells[i] = (struct csv_slice){check->sent_names[i], strlen(check->sent_names[i])};
+}
+
 /* The header as it is sent. */
 static bool put_header(struct check *check, struct outgoing *outgoing, struct err *err)
 {
     if (!check_header_changes(check))
         return outgoing_keep(outgoing, check->header, err);
-    for (size_t i = 0; i < check->sent_count; i++)
-        check->cells[i] = (struct csv_slice){check->sent_names[i], strlen(check->sent_names[i])};
+    set_header_cells(check);
     return outgoing_replace(outgoing, check->header, check->cells, check->sent_count, err);
+}
+
+/* What has changed is found out first; and of a file that is only looked at, without a key, no part could be made. */
+static bool makes_nothing(const struct check *check)
+{
+    const struct check_plan *plan = &check->plan;
+    return plan->changes || (plan->no_digest && plan->split.salt && !plan->mapping);
 }
 
 static bool write_anew(const struct check *check)
@@ -117,7 +129,7 @@ static bool begin_whole(struct check *check, struct err *err)
         .raw = may_be_raw(check),
         .max_bytes = check->sent ? UINT64_MAX : CHECK_MAX_BYTES,
         .no_digest = check->plan.no_digest,
-        .nothing = check->plan.changes,
+        .nothing = makes_nothing(check),
         .temporary = check->temporary,
     };
     check->outgoing = outgoing_new(&options, err);
@@ -143,7 +155,7 @@ static bool begin_part(struct check *check, struct sent_part *part, const struct
 
 static bool make_parts(struct check_sent *sent, size_t count, struct err *err)
 {
-    sent->parts = calloc(count, sizeof *sent->parts);
+    sent->parts = calloc(count + 1, sizeof *sent->parts);
     return sent->parts || err_set(err, ERR_MEMORY, "no memory for parts");
 }
 
@@ -162,6 +174,21 @@ static bool begin_told(struct check *check, struct err *err)
     return true;
 }
 
+static bool measure_header(struct check *check, struct err *err)
+{
+    struct check_sent *sent = check->sent;
+    uint64_t before = csv_writer_bytes(sent->measure);
+    if (!check_header_changes(check)) {
+        sent->header_bytes = check->header->raw.len + 1;
+        return true;
+    }
+    set_header_cells(check);
+    if (!csv_writer_row(sent->measure, check->cells, check->sent_count, err))
+        return false;
+    sent->header_bytes = csv_writer_bytes(sent->measure) - before;
+    return true;
+}
+
 /* The file is too large as it is: as many parts as its size comes to, of which the first ones are written at once. */
 static bool begin_guessed(struct check *check, struct err *err)
 {
@@ -174,27 +201,15 @@ static bool begin_guessed(struct check *check, struct err *err)
         return err_set(err, ERR_MEMORY, "no memory for parts");
     sent->guess_count = split_evenly(parts, sent->guess, SPLIT_BUCKETS);
     size_t count = sent->guess_count < sent->plan.slots ? sent->guess_count : sent->plan.slots;
-    if (!make_parts(sent, count, err))
+    if (check->plan.no_digest)
+        count = 0; /* nothing will be sent */
+    if (!measure_header(check, err) || !make_parts(sent, count, err))
         return false;
     for (size_t i = 0; i < count; i++) {
         sent->part_count = i + 1;
         if (!begin_part(check, &sent->parts[i], &sent->guess[i].range, err))
             return false;
     }
-    return true;
-}
-
-static bool measure_header(struct check *check, struct err *err)
-{
-    struct check_sent *sent = check->sent;
-    uint64_t before = csv_writer_bytes(sent->measure);
-    if (!check_header_changes(check)) {
-        sent->header_bytes = check->header->raw.len + 1;
-        return true;
-    }
-    if (!csv_writer_row(sent->measure, check->cells, check->sent_count, err))
-        return false;
-    sent->header_bytes = csv_writer_bytes(sent->measure) - before;
     return true;
 }
 
@@ -221,8 +236,8 @@ bool check_sent_begin(struct check *check, struct err *err)
     static const struct csv_options as_the_service_reads;
     const struct check_split_plan *plan = &check->plan.split;
     check->result.mended = write_anew(check);
-    if (!plan->salt || check->plan.changes) {
-        bool all = !check->plan.changes && !check->plan.select;
+    if (!plan->salt || makes_nothing(check)) {
+        bool all = !makes_nothing(check) && !check->plan.select;
         if (all && !check->result.mended && check->result.total >= CHECK_MAX_BYTES)
             return refuse_size(check, err);
         return begin_whole(check, err);
@@ -472,7 +487,7 @@ bool check_sent_finish(struct check *check, struct err *err)
     if (!sent || !sent->is_split) {
         if (!outgoing_finish(check->outgoing, err))
             return false;
-        if (check->plan.changes || whole_size(check) < (sent ? sent->plan.part_bytes : CHECK_MAX_BYTES)) {
+        if (makes_nothing(check) || whole_size(check) < (sent ? sent->plan.part_bytes : CHECK_MAX_BYTES)) {
             if (!outgoing_begun(check->outgoing))
                 return true;
             result->outgoing_fd = outgoing_take(check->outgoing, &result->outgoing_bytes, result->md5);

@@ -6,6 +6,7 @@ local file_facts = require "upjob.file_facts"
 local json = require "upjob.json"
 local mapping = require "upjob.mapping"
 local max_failed = require "upjob.max_failed"
+local parts = require "upjob.parts"
 local problem_lines = require "upjob.problem_lines"
 local progress_line = require "upjob.progress"
 local rejects = require "upjob.rejects"
@@ -131,6 +132,7 @@ local function print_report(options, map, result, passed)
   add_facts(lines, result.facts, map and mapping_line(map, options.map))
   add_all(lines, findings(options, result, paint))
   lines[#lines + 1] = ""
+  if result.split then lines[#lines + 1] = ("It is sent in %s."):format(report.plural(#result.split.parts, "part")) end
   local said = verdict(result, map, options.max_failed)
   local color = passed and result.bad_rows == 0 and "green" or passed and "yellow" or "red"
   for _, line in ipairs(report.wrap(table.remove(said, 1), report.room(), "  ")) do lines[#lines + 1] = paint(color, line) end
@@ -144,7 +146,7 @@ local function json_object(options, map, found)
   local shown = shows_values(options)
   local object = { file = report.safe(options.file), facts = found.facts and file_facts.plain(found.facts) or nil,
                    rows = found.rows, rejected = found.bad_rows, left_out = found.unwanted, blanked = found.blanked,
-                   changed = found.changed_rows, classes = json.array(found.classes or {}),
+                   changed = found.changed_rows, parts = found.split and #found.split.parts or nil, classes = json.array(found.classes or {}),
                    problems = problem_lines.plain(found.problems or {}, shown),
                    problems_file = found.problems_written and report.safe(options.problems) or nil }
   if found.sources then object.mending = json.array(file_facts.mending(found, map)) end
@@ -184,7 +186,7 @@ local function run(options, map)
   local result
   result, err = checking.run {
     file = options.file, fd = from.fd, mapping = map, encoding = options.encoding, strict = options.strict, reject = true,
-    digest = false, problems = options.problems,
+    digest = false, problems = options.problems, split = { salt = "", part_bytes = parts.MOST_BYTES, slots = 1 },
     progress = function(done, total, rows)
       progress:show(("checking, %s"):format(report.plural(rows, "row")), done, total)
     end,

@@ -4,6 +4,7 @@ local cli = require "upjob.cli"
 local json = require "upjob.json"
 local mapping = require "upjob.mapping"
 local progress_line = require "upjob.progress"
+local parts = require "upjob.parts"
 local report = require "upjob.report"
 local source = require "upjob.source"
 local system = require "upjob.native.system"
@@ -177,7 +178,7 @@ local function look(options, map)
   local result
   result, err = checking.run {
     file = options.file, fd = from.fd, mapping = map, encoding = options.encoding, reject = true, digest = false, shown = most,
-    max_rows = MOST_LOOKED_AT,
+    max_rows = MOST_LOOKED_AT, split = { salt = "", part_bytes = parts.MOST_BYTES, slots = 1 },
     progress = function(_, _, rows) progress:show(("looking for rows that change, %s"):format(report.plural(rows, "row"))) end,
   }
   progress:clear()

@@ -288,3 +288,16 @@ P
         done <expected
     done
 }
+
+@test "a file that has more bytes than a job may is told to be sent in parts, and not refused" {
+    { echo id,name,filler; seq -f "%.0f,some name,$(printf 'x%.0s' $(seq 900))" 10000; } >some.csv
+    { head -1 some.csv; for _ in $(seq 112); do tail -n +2 some.csv; done; } >large.csv
+    printf 'return mapping.define { unique_key = "id", mapping.string "id" : to "Attributes.id", mapping.name "name" : to "LastName" }\n' >m.lua
+    upjob map check large.csv --map m.lua
+    expect_output "It is sent in 2 parts."
+    upjob map check large.csv
+    expect_status 0
+    upjob map preview large.csv --map m.lua
+    expect_status 0
+    rm large.csv
+}
