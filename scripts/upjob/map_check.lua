@@ -146,7 +146,8 @@ local function json_object(options, map, found)
   local shown = shows_values(options)
   local object = { file = report.safe(options.file), facts = found.facts and file_facts.plain(found.facts) or nil,
                    rows = found.rows, rejected = found.bad_rows, left_out = found.unwanted, blanked = found.blanked,
-                   changed = found.changed_rows, parts = found.split and #found.split.parts or nil, classes = json.array(found.classes or {}),
+                   changed = found.changed_rows, parts = found.split and #found.split.parts or nil,
+                   classes = json.array(found.classes or {}),
                    problems = problem_lines.plain(found.problems or {}, shown),
                    problems_file = found.problems_written and report.safe(options.problems) or nil }
   if found.sources then object.mending = json.array(file_facts.mending(found, map)) end

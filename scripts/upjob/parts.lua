@@ -162,12 +162,15 @@ local STARTED = { watch = true }
 local function tell_progress(sender)
   local run = sender.run
   local done, total, ended, started, rows = 0, 0, 0, 0, 0
+  local making, working = 0, 0
   for _, item in ipairs(run.parts) do
     local part_run, bytes = item.run, item.bytes or 0
     total = total + bytes
     local is_sent = item.state == "ended" or item.is_started or part_run and (part_run.uploaded or part_run.sent)
     done = done + (is_sent and bytes or math.min(item.sent or 0, bytes))
     if item.state == "ended" then ended = ended + 1 end
+    if item.state == "mending" then making = making + 1 end
+    if item.state == "busy" then working = working + 1 end
     if item.state == "ended" or item.is_started or part_run and (part_run.started or STARTED[part_run.step]) then
       started = started + 1
     end
@@ -176,7 +179,7 @@ local function tell_progress(sender)
   end
   run.started = started == #run.parts
   events.emit(run, "progress", { step = "parts", done = done, total = total, parts = #run.parts, ended = ended,
-                                 started = started, rows = rows })
+                                 started = started, making = making, working = working, rows = rows })
 end
 
 local function is_done(sender)

@@ -67,16 +67,17 @@ local function log_lines(self, run)
 end
 
 local function tell_retry(retry)
-  report.say(("%s: trying again in %.1f s"):format(tostring(retry.error), retry.delay),
-    { step = retry.step, attempt = retry.attempt, delay = retry.delay, error = retry.error }, "warn")
+  local part = retry.part and ("part %d: "):format(retry.part) or ""
+  report.say(("%s%s: trying again in %.1f s"):format(part, tostring(retry.error), retry.delay),
+    { part = retry.part, step = retry.step, attempt = retry.attempt, delay = retry.delay, error = retry.error }, "warn")
 end
 
 -- Of an import in parts.
 local function words_of_parts(p, rows)
-  local words = ("sending %s"):format(report.plural(p.parts, "part"))
-  if p.done < p.total then return ("%s, %s done"):format(words, report.count(p.ended)), p.done, p.total end
-  return ("ingesting %s, %s done: %s%s"):format(report.plural(p.parts, "part"), report.count(p.ended), report.count(p.rows),
-    rows and " of " .. report.plural(rows, "row") or "")
+  local words = ("%s, %s done"):format(report.plural(p.parts, "part"), report.count(p.ended))
+  if p.making > 0 then words = ("%s, %s being made"):format(words, report.count(p.making)) end
+  if p.done < p.total then return "sending " .. words, p.done, p.total end
+  return ("ingesting %s: %s%s"):format(words, report.count(p.rows), rows and " of " .. report.plural(rows, "row") or "")
 end
 
 local DOING = { fetch = function(p) return "fetching", p.done, p.total end,
@@ -88,7 +89,10 @@ local DOING = { fetch = function(p) return "fetching", p.done, p.total end,
 --- Shows a run's events until it ends.
 function progress:follow(run)
   local rows -- that are ingested, once it is known
+  local at_work -- parts that are sent: more is to be told of them than of those that are made meanwhile
   run:on("progress", function(p)
+    if p.step == "parts" then at_work = p.working > 0 end
+    if p.step == "mend" and at_work then return end
     self:show(DOING[p.step](p, rows))
   end)
   run:on("checked", function(checked) rows = checked.rows - checked.bad_rows end)

@@ -50,6 +50,28 @@ describe("progress where there is no terminal", function()
     run:emit("error", {})
   end)
 
+  it("tells of the parts that are sent, and of those that are made when there is nothing else", function()
+    local run = fake_run()
+    local line = progress.new { log_every = 100 }
+    line:follow(run)
+    local parts = { step = "parts", done = 0, total = 4000000, parts = 12, ended = 0, started = 0, making = 4, working = 0, rows = 0 }
+    run:emit("progress", parts)
+    run:emit("progress", { step = "mend", done = 1000000, total = 4000000, rows = 10 })
+    assert.equals("making parts, 10 rows: 25 %, 1.0 MB of 4.0 MB", line.line)
+    parts.ended, parts.working, parts.making, parts.done = 2, 2, 2, 2000000
+    run:emit("progress", parts)
+    run:emit("progress", { step = "mend", done = 2000000, total = 4000000, rows = 20 })
+    assert.equals("sending 12 parts, 2 done, 2 being made: 50 %, 2.0 MB of 4.0 MB", line.line)
+    parts.done, parts.making, parts.rows = 4000000, 0, 1234
+    run:emit("checked", { rows = 5000, bad_rows = 0 })
+    run:emit("progress", parts)
+    assert.equals("ingesting 12 parts, 2 done: 1,234 of 5,000 rows", line.line)
+    run:emit("counts", { part = 3, CreatedRecords = 9 })
+    run:emit("status", { part = 3, to = "SUCCEEDED" })
+    assert.equals("ingesting 12 parts, 2 done: 1,234 of 5,000 rows", line.line)
+    run:emit("error", {})
+  end)
+
   it("shows that a call is made again", function()
     local run = fake_run()
     local texts = gathering(function()
