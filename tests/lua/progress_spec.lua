@@ -54,7 +54,8 @@ describe("progress where there is no terminal", function()
     local run = fake_run()
     local line = progress.new { log_every = 100 }
     line:follow(run)
-    local parts = { step = "parts", done = 0, total = 4000000, parts = 12, ended = 0, started = 0, making = 4, working = 0, rows = 0 }
+    local parts = { step = "parts", done = 0, total = 4000000, parts = 12, ended = 0, started = 0, making = 4, working = 0,
+                    rows = 0 }
     run:emit("progress", parts)
     run:emit("progress", { step = "mend", done = 1000000, total = 4000000, rows = 10 })
     assert.equals("making parts, 10 rows: 25 %, 1.0 MB of 4.0 MB", line.line)
