@@ -58,6 +58,7 @@ struct working {
     struct loop_work *work;
     char *before, *staged, *path, *directory; /* within the userdata; NULL: not given */
     bool done;
+    int64_t expires;
     uint64_t count;
     struct keyset_facts facts;
     struct err err;
@@ -68,6 +69,13 @@ static bool promote(void *arg)
 {
     struct working *working = arg;
     working->done = keyset_promote(working->staged, working->path, &working->err);
+    return false;
+}
+
+static bool mark(void *arg)
+{
+    struct working *working = arg;
+    working->done = keyset_mark(working->staged, working->path, working->expires, &working->err);
     return false;
 }
 
@@ -161,7 +169,7 @@ static char *put(char **at, const char *text)
 }
 
 static int start(lua_State *L, bool (*work)(void *), const char *before, const char *staged, const char *path,
-                 const char *directory)
+                 const char *directory, int64_t expires)
 {
     size_t size = size_of(before) + size_of(staged) + size_of(path) + size_of(directory);
     struct working *working = wait_new(L, sizeof *working + size, &working_class);
@@ -171,6 +179,7 @@ static int start(lua_State *L, bool (*work)(void *), const char *before, const c
     working->staged = put(&at, staged);
     working->path = put(&at, path);
     working->directory = put(&at, directory);
+    working->expires = expires;
     err_clear(&working->err);
     lua_pushvalue(L, self);
     working->self_ref = luaL_ref(L, LUA_REGISTRYINDEX);
@@ -186,7 +195,13 @@ static int start(lua_State *L, bool (*work)(void *), const char *before, const c
 /* promote(staged, current) → true | nil, err: as keyset_promote of core/keyset.h. Code "Outdated" when another import was faster. */
 static int native_promote(lua_State *L)
 {
-    return start(L, promote, NULL, luaL_checkstring(L, 1), luaL_checkstring(L, 2), NULL);
+    return start(L, promote, NULL, luaL_checkstring(L, 1), luaL_checkstring(L, 2), NULL, 0);
+}
+
+/* mark(staged, current, expires) → true | nil, err: as keyset_mark */
+static int native_mark(lua_State *L)
+{
+    return start(L, mark, NULL, luaL_checkstring(L, 1), luaL_checkstring(L, 2), NULL, luaL_checkinteger(L, 3));
 }
 
 /* write_gone{ before =, staged =, file =, tmp = directory of temporary files } → number of keys | nil, err: as keyset_write_gone */
@@ -195,7 +210,7 @@ static int native_write_gone(lua_State *L)
     static const char *const known[] = {"before", "staged", "file", "tmp", NULL};
     check_options(L, 1, "write_gone", known);
     return start(L, write_gone, need_string(L, 1, "write_gone", "before"), need_string(L, 1, "write_gone", "staged"),
-                 need_string(L, 1, "write_gone", "file"), option_string(L, 1, "write_gone", "tmp", NULL));
+                 need_string(L, 1, "write_gone", "file"), option_string(L, 1, "write_gone", "tmp", NULL), 0);
 }
 
 /* info(path) → { generation =, base =, written_at =, times = of the last sets, its own last, count = of keys } | nil, err: what
@@ -217,13 +232,13 @@ static int native_info(lua_State *L)
 /* check(path) → as info | nil, err: all of it is read, so that no damage is found later */
 static int native_check(lua_State *L)
 {
-    return start(L, check, NULL, NULL, luaL_checkstring(L, 1), NULL);
+    return start(L, check, NULL, NULL, luaL_checkstring(L, 1), NULL, 0);
 }
 
 int open_native_changes(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"info", native_info}, {"check", native_check}, {"promote", native_promote}, {"write_gone", native_write_gone}, {NULL, NULL}};
+        {"info", native_info}, {"check", native_check}, {"promote", native_promote}, {"mark", native_mark}, {"write_gone", native_write_gone}, {NULL, NULL}};
     luaL_newlib(L, functions);
     return 1;
 }

@@ -36,6 +36,9 @@ static inline uint64_t keyset_header_check(const struct keyset_header *header)
     return keyhash_short(&header->hash, header, offsetof(struct keyset_header, check));
 }
 
+/* Makes the set at `path` the successor of the one at `before`. */
+bool keyset_succeed(const char *path, const char *before, struct err *err) MUST_CHECK;
+
 /* Bytes of a block that are checked. */
 static inline size_t keyset_block_size(size_t records)
 {

@@ -101,7 +101,7 @@ static bool read_header(struct keyset_reader *reader, struct err *err)
         return damaged(reader, err, "they were written by a newer upjob");
     if (header->check != keyset_header_check(header) || header->version != KEYSET_VERSION ||
         header->record_size != sizeof(struct keyset_record) || header->block_records != KEYSET_BLOCK ||
-        header->facts.time_count == 0 || header->facts.time_count > KEYSET_TIMES)
+        header->facts.time_count > KEYSET_TIMES)
         return damaged(reader, err, "the file is damaged at its beginning");
     if (header->facts.count > (uint64_t)INT64_MAX / 64 || header->texts_end > (uint64_t)info.st_size ||
         (uint64_t)info.st_size - header->texts_end != blocks_size(header->facts.count))
@@ -172,6 +172,13 @@ const struct keyhash *keyset_hash(const struct keyset_reader *reader)
 bool keyset_same_hash(const struct keyset_reader *a, const struct keyset_reader *b)
 {
     return memcmp(&a->header.hash, &b->header.hash, sizeof a->header.hash) == 0;
+}
+
+void keyset_texts(const struct keyset_reader *reader, int *fd, uint64_t *from, uint64_t *to)
+{
+    *fd = reader->fd;
+    *from = sizeof reader->header + sizeof(uint32_t) + reader->name.len;
+    *to = reader->header.texts_end;
 }
 
 const struct keyset_facts *keyset_facts(const struct keyset_reader *reader)

@@ -1,6 +1,8 @@
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/keyset_file.h"
 #include "core/scratch.h"
@@ -56,17 +58,37 @@ bool keyset_writer_text(struct keyset_writer *writer, const void *bytes, size_t 
     return put(writer, (const char *)&size, sizeof size, err) && put(writer, bytes, len, err);
 }
 
+bool keyset_writer_texts(struct keyset_writer *writer, const struct keyset_reader *from, uint64_t *moved, struct err *err)
+{
+    int fd;
+    uint64_t at, end;
+    char piece[16384];
+    keyset_texts(from, &fd, &at, &end);
+    *moved = writer->position + writer->texts_len - at;
+    while (at < end) {
+        size_t len = end - at < sizeof piece ? (size_t)(end - at) : sizeof piece;
+        if (pread_all(fd, piece, len, at) != len)
+            return err_set(err, ERR_FILE, "the fingerprints of the last import cannot be read");
+        if (!put(writer, piece, len, err))
+            return false;
+        at += len;
+    }
+    return true;
+}
+
 static void describe(struct keyset_facts *facts, const struct keyset_facts *before, int64_t now)
 {
     uint32_t kept = 0;
     if (before) {
-        kept = before->time_count < KEYSET_TIMES ? before->time_count : KEYSET_TIMES - 1;
+        uint32_t room = now ? KEYSET_TIMES - 1 : KEYSET_TIMES;
+        kept = before->time_count < room ? before->time_count : room;
         memcpy(facts->times, before->times + (before->time_count - kept), kept * sizeof *facts->times);
         facts->base = before->generation;
     }
     facts->generation = facts->base + 1;
-    facts->written_at = facts->times[kept] = now;
-    facts->time_count = kept + 1;
+    facts->time_count = kept;
+    if (now)
+        facts->written_at = facts->times[facts->time_count++] = now;
 }
 
 struct keyset_writer *keyset_writer_new(int fd, const struct keyhash *hash, const struct keyset_facts *before, int64_t now,
@@ -141,4 +163,26 @@ bool keyset_writer_finish(struct keyset_writer *writer, struct err *err)
         return false;
     writer->header.check = keyset_header_check(&writer->header);
     return write_at(writer, &writer->header, sizeof writer->header, 0, err);
+}
+
+bool keyset_succeed(const char *path, const char *before, struct err *err)
+{
+    struct keyset_header header;
+    struct keyset_reader *reader = keyset_reader_open(before, err);
+    int fd = reader ? open(path, O_RDWR | O_CLOEXEC) : -1;
+    bool read = fd >= 0 && pread_all(fd, &header, sizeof header, 0) == sizeof header;
+    if (read) {
+        header.facts.base = keyset_facts(reader)->generation;
+        header.facts.generation = header.facts.base + 1;
+        header.check = keyset_header_check(&header);
+    }
+    bool done = read && pwrite_all(fd, &header, sizeof header, 0) == sizeof header;
+    if (reader && !done) {
+        err_errno(err, ERR_SYSTEM, errno, "the fingerprints of the rows cannot be written");
+        err_at(err, path, 0, 0, NULL);
+    }
+    if (fd >= 0)
+        close(fd);
+    keyset_reader_free(reader);
+    return done;
 }

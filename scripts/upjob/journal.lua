@@ -212,6 +212,7 @@ function store:prune(params)
     for _, run in ipairs(pruned.gone) do os.remove(self:log_file(run.id)) end
     count = count + #pruned.gone
   until not pruned.more
+  require("upjob.changes_store").prune(self.directory, params.before)
   return count
 end
 

@@ -57,7 +57,8 @@ local function sendings(run)
   local checked, list = run.checked, {}
   if not run.parts then
     local bytes = checked.outgoing_fd and checked.outgoing_bytes or checked.bytes
-    return { { request = run.request, put = put(bytes, checked.md5, file_facts.as_it_stands(checked) and run.file or nil) } }
+    return { { request = run.request, put = put(bytes, checked.md5,
+      file_facts.as_it_stands(checked) and not checked.changes and run.file or nil) } }
   end
   for i, item in ipairs(run.parts) do
     list[i] = { request = require("upjob.part").request(run, item), part = item.number,

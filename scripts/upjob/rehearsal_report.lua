@@ -1,4 +1,5 @@
 --- What a dry run tells: the requests of an import, for a person and as JSON.
+local changes = require "upjob.changes"
 local defaults = require "upjob.defaults"
 local json = require "upjob.json"
 local report = require "upjob.report"
@@ -70,6 +71,7 @@ function rehearsal_report.lines(result, paint)
                   file_line(result),
                   ("  domain    %s"):format(report.safe(result.DomainName)) }
   table.move(report.wrap("  endpoint  " .. report.safe(url or why), report.room(), (" "):rep(12)), 1, 9, #lines + 1, lines)
+  if result.changes then table.insert(lines, 3, "  changed   " .. changes.lines_of(result.changes)[1]) end
   if result.rejected > 0 then
     table.insert(lines, 3, ("  rejected  %s before sending"):format(report.plural(result.rejected, "row")))
   end
@@ -100,7 +102,7 @@ function rehearsal_report.plain(result)
                     query = request.query, body = request.body, headers = headers, note = request.note, bytes = request.bytes,
                     file = request.file and report.safe(request.file) }
   end
-  return { dry_run = true, parts = result.parts,
+  return { dry_run = true, parts = result.parts, changes = result.changes,
            DomainName = result.DomainName, DisplayName = result.DisplayName, rows = result.rows,
            rejected = result.rejected, bytes = result.bytes, endpoint = (endpoint()), requests = requests }
 end

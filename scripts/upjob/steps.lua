@@ -118,6 +118,7 @@ function steps.check(self)
   events.emit(self, "checked", self.checked)
   judge(self, self.checked)
   take_all_sources(self)
+  changes.mark(self)
   if self.parts then require("upjob.parts_mend").divide_large(self) end
   local digest = self.parts and parts_plan.digest(self) or self.checked.md5
   if not self.parts then resuming.compare(self, digest) end

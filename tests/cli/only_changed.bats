@@ -9,6 +9,8 @@ setup() {
 teardown() { stop_local; }
 
 import() { upjob import c.csv --domain acme --key CustomerId --only-changed "$@"; }
+# What two imports of one second send is not told apart by when it expires: all of it is in doubt.
+next_second() { sleep 1.1; }
 # Numbers of the changes of a result in JSON: new changed due same held gone rows.
 counts() { python3 -c 'import json, sys; c = json.loads(sys.argv[1])["changes"]; print(*(c[n] for n in sys.argv[2:]))' "$output" "$@"; }
 jobs() { upjob run -e 'for j in require("upjob.profiles").client {}:pages("list_upload_jobs", { DomainName = "acme" }) do print(j.Status) end'; }
@@ -17,7 +19,7 @@ jobs() { upjob run -e 'for j in require("upjob.profiles").client {}:pages("list_
     start_local --domain acme
     import
     expect_status 0
-    expect_output "all 100 keys, as nothing was sent with this mapping before"
+    expect_output "all 100 keys, as no import of this mapping has succeeded before"
     import
     expect_status 0
     expect_output "none: nothing was to be sent"
@@ -61,6 +63,7 @@ jobs() { upjob run -e 'for j in require("upjob.profiles").client {}:pages("list_
 @test "after a job that only partly succeeded the next import sends the same again" {
     start_local --domain acme
     import
+    next_second
     python3 - <<'P'
 rows = open("c.csv").read().splitlines()
 rows[7] = "7," + "x" * 300 + ",gold"
@@ -71,7 +74,29 @@ P
     expect_output PARTIALLY_SUCCEEDED
     expect_error "the next import with --only-changed sends these rows again"
     import --no-check --json
-    [ "$(counts new changed same)" = "0 2 98" ]
+    [ "$(counts new changed due same)" = "0 0 2 98" ]
+}
+
+@test "what a job that only partly succeeded has sent is undone when the file is as it was before, and new keys of it are gone" {
+    start_local --domain acme
+    import
+    next_second
+    cp c.csv before.csv
+    python3 - <<'P'
+rows = open("c.csv").read().splitlines()
+rows[7] = "7," + "x" * 300 + ",gold"
+rows[8] = "8,Other,gold"
+open("c.csv", "w").write("\n".join(rows + ["500,New,gold"]) + "\n")
+P
+    import --no-check --json
+    expect_output PARTIALLY_SUCCEEDED
+    cp before.csv c.csv
+    import --json --gone gone.csv
+    expect_status 0
+    [ "$(counts new changed same gone)" = "0 2 98 1" ]
+    [ "$(tail -n +2 gone.csv)" = 500 ]
+    import --json
+    [ "$(counts rows gone)" = "0 0" ]
 }
 
 @test "a row that is rejected is neither sent nor gone, and is sent when it is right again" {
@@ -171,6 +196,12 @@ P
     import --dry-run
     expect_status 0
     [ ! -e state/upjob/changes ] || [ -z "$(find state/upjob/changes -type f)" ]
+    import
+    sed -i '5s/gold/silver/' c.csv
+    find state/upjob/changes -type f -exec md5sum {} + >before
+    import --dry-run
+    expect_output "1 of 100 keys since"
+    md5sum -c --quiet before
 }
 
 @test "what cannot be is refused" {
@@ -181,7 +212,10 @@ P
     upjob import c.csv --domain acme --key CustomerId --full --local
     expect_status 2
     expect_error "--full needs --only-changed"
-    upjob import c.csv --domain acme --key CustomerId --only-changed --gone c.csv --local
+    upjob import c.csv --domain acme --key CustomerId --only-changed --gone c.csv --local --data data
     expect_status 2
     expect_error "keys that are gone cannot go to c.csv"
+    upjob import c.csv --domain acme --key CustomerId --only-changed --gone g.csv --local
+    expect_status 2
+    expect_error "give it --data DIR"
 }

@@ -1,0 +1,183 @@
+--- Where the sets are that --only-changed compares with: a directory of the state directory for each mapping and domain, with
+--- the set of the last import that succeeded ("keys"), those that imports which have not ended have staged, and what it is of
+--- ("about").
+local errors = require "upjob.errors"
+local log = require "upjob.log"
+local native = require "upjob.native.changes"
+local replies = require "upjob.replies"
+local report = require "upjob.report"
+local system = require "upjob.native.system"
+
+local changes_store = {}
+
+local STAGED, CURRENT = ".staged", "keys"
+
+local function must(value, err)
+  if value == nil then error(err, 0) end
+  return value
+end
+
+-- ---- which set ----
+
+-- The domain, as one that was deleted and made again has nothing of what was sent to the first: a text.
+local function domain_text(run)
+  require("upjob.own_domain").ensure(run)
+  local domain, err = run.client:get_domain { DomainName = run.domain }
+  if domain then return ("created %.3f"):format(domain.CreatedAt or 0) end
+  if err.status ~= 403 then error(err, 0) end
+  log.warn("GetDomain is not allowed (%s): should domain %s be deleted and made again, --only-changed does not notice it",
+    err.code, run.domain)
+  return "profile " .. (run.client.origin.profile or "")
+end
+
+-- What the set is of, a line each.
+local function about(run)
+  local origin = run.client.origin
+  return table.concat({
+    "domain " .. run.domain, domain_text(run), "region " .. (origin.region or ""),
+    "service " .. (origin.data or origin.endpoint_url or ""), "mapping " .. (run.mapping.file or "made of the header"),
+    "fingerprint " .. require("upjob.fingerprint").of_mapping(run.mapping), "",
+  }, "\n")
+end
+
+local function directory_of(store, text)
+  local id = require("upjob.native.upload").digest(text):gsub("[+/=]", { ["+"] = "-", ["/"] = "_", ["="] = "" })
+  return store.directory .. "/changes/" .. id
+end
+
+local function place_in(directory, run_id)
+  return { directory = directory, current = directory .. "/" .. CURRENT,
+           staged = run_id and ("%s/%d%s"):format(directory, run_id, STAGED) or nil }
+end
+
+--- Whether the service is an embedded one that keeps no data, which has nothing that an import could be compared with.
+function changes_store.keeps_nothing(run)
+  return run.client.origin.embedded and not run.client.origin.data
+end
+
+--- Where the set is, and where its next one is staged: { directory, current, staged }; nil when there is none to be. Raises when
+--- the state directory cannot have it.
+function changes_store.places(run)
+  if changes_store.keeps_nothing(run) then return nil end
+  local store = run.record and run.record.store
+  if not store then
+    error(errors.new { code = "ConfigurationError", message = "--only-changed keeps what it compares with in the state "
+      .. "directory, which there is none of: give one with --state, or import without --only-changed" }, 0)
+  end
+  local text = about(run)
+  local directory = directory_of(store, text)
+  must(system.make_directory(directory, tonumber("700", 8)))
+  if not system.stat(directory .. "/about") then must(system.write_private(directory .. "/about", text)) end
+  return place_in(directory, run.record.id)
+end
+
+--- The set of the last import that succeeded: its facts; nil when there is none. A damaged one is kept aside, and told.
+function changes_store.last(place)
+  if not system.stat(place.current) then return nil end
+  local info, err = native.check(place.current)
+  if info then return info end
+  local aside = place.current .. os.date(".damaged-%Y%m%dT%H%M%S")
+  must(os.rename(place.current, aside))
+  log.warn("what the last import was compared with cannot be read (%s): it is kept as %s, and all rows are sent", tostring(err),
+    aside)
+  return nil
+end
+
+-- ---- imports that ended before their sets took the place ----
+
+-- What has become of the job of a run: "promote", "discard", or "wait".
+local function fate_of(run, row)
+  if not row then return "discard" end
+  if row.state == "succeeded" then return row.job_status == "SUCCEEDED" and "promote" or "discard" end
+  if row.state == "failed" or row.state == "cancelled" then return "discard" end
+  local job = row.job_id and replies.get_upload_job(run.client, { DomainName = run.domain, JobId = row.job_id })
+  if not job or job.Status == "CREATED" or job.Status == "IN_PROGRESS" then return "wait" end
+  return job.Status == "SUCCEEDED" and "promote" or "discard"
+end
+
+-- Whether another set has been promoted since that one was begun.
+local function is_outdated(place, path)
+  local staged, current = native.info(path), native.info(place.current)
+  return not staged or (current and current.generation or 0) ~= staged.base
+end
+
+local function settle_one(run, place, path, id)
+  local row, err = run.record.store:run { id = id }
+  if not row and not errors.has_code(err, "NotFound") then return end
+  local fate = fate_of(run, row)
+  if fate == "promote" then
+    local ok, why = native.promote(path, place.current)
+    if ok then return log.info("run %d has succeeded: what it sent is what is compared with", id) end
+    if not errors.has_code(why, "Outdated") then log.warn("what run %d sent cannot be compared with: %s", id, tostring(why)) end
+    os.remove(path)
+  elseif fate == "discard" then
+    os.remove(path)
+  elseif is_outdated(place, path) then
+    os.remove(path)
+  elseif log.level() ~= "error" then
+    report.say(("run %d has not ended, so what it sends is not compared with (upjob runs resume %d goes on with it)"):format(
+      id, id))
+  end
+end
+
+--- Sees to what earlier imports have staged, oldest first.
+function changes_store.settle(run, place)
+  local ids = {}
+  for _, entry in ipairs(system.list_files(place.directory, STAGED) or {}) do
+    local id = math.tointeger(tonumber(entry.name:match("^(%d+)%.staged$")))
+    if id and id ~= run.record.id then ids[#ids + 1] = id end
+  end
+  table.sort(ids)
+  for _, id in ipairs(ids) do settle_one(run, place, ("%s/%d%s"):format(place.directory, id, STAGED), id) end
+end
+
+-- ---- without a run of its own ----
+
+-- Directories of sets: a list.
+local function all(state)
+  local escaped = state:gsub("[%*%?%[%]\\]", "\\%0")
+  local paths = system.glob(escaped .. "/changes/*/about") or {}
+  for i, path in ipairs(paths) do paths[i] = path:match("^(.*)/about$") end
+  return paths
+end
+
+--- The place of a set that is known by its name.
+function changes_store.at(run, set)
+  return place_in(run.record.store.directory .. "/changes/" .. set, run.record.id)
+end
+
+local function read(path)
+  local file <close> = io.open(path, "rb")
+  return file and file:read("a") or ""
+end
+
+--- The place of the newest set of the mapping and the domain of a dry run, which asks no service: nil when there is none.
+function changes_store.look(run)
+  local state = require("upjob.journal").directory()
+  local domain = ("domain %s\n"):format(run.domain)
+  local mapping = ("\nfingerprint %s\n"):format(require("upjob.fingerprint").of_mapping(run.mapping))
+  local newest, at
+  for _, directory in ipairs(state and all(state) or {}) do
+    local text, info = read(directory .. "/about"), system.stat(directory .. "/" .. CURRENT)
+    if info and text:sub(1, #domain) == domain and text:find(mapping, 1, true) and (not at or info.mtime > at) then
+      newest, at = place_in(directory), info.mtime
+    end
+  end
+  return newest
+end
+
+--- Forgets sets that no import has used since `before` (epoch): how many.
+function changes_store.prune(state, before)
+  local count = 0
+  for _, directory in ipairs(all(state)) do
+    local newest = 0
+    for _, entry in ipairs(system.list_files(directory, "") or {}) do
+      local info = system.stat(directory .. "/" .. entry.name)
+      newest = math.max(newest, info and info.mtime or 0)
+    end
+    if newest < before and system.remove_tree(directory) then count = count + 1 end
+  end
+  return count
+end
+
+return changes_store
