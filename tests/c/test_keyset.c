@@ -650,6 +650,167 @@ static void damage_makes_keys_gone(void **state)
     }
 }
 
+/* ---- what is in doubt ---- */
+
+struct wanted {
+    uint64_t row;
+    int64_t expires;
+};
+
+/* The keys from `first` on, each with what `what` says of it. */
+static void stage_rows(const char *path, const struct keyset_facts *before, int64_t now, size_t first, size_t count,
+                       struct wanted (*what)(size_t i))
+{
+    struct err err;
+    struct keyset_record *records = calloc(count + 1, sizeof *records);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    struct keyset_writer *writer = keyset_writer_new(fd, &hash, before, now, "Id", &err);
+    assert_non_null(writer);
+    for (size_t i = 0; i < count; i++) {
+        char text[32];
+        size_t len = text_of(first + i, text);
+        struct wanted wanted = what(first + i);
+        keyhash_of(&hash, text, len, records[i].key);
+        records[i].row = wanted.row;
+        records[i].expires = wanted.expires;
+        assert_true(keyset_writer_text(writer, text, len, &records[i].text, &err));
+    }
+    qsort(records, count, sizeof *records, by_key);
+    for (size_t i = 0; i < count; i++)
+        assert_true(keyset_writer_add(writer, &records[i], &err));
+    assert_true(keyset_writer_finish(writer, &err));
+    keyset_writer_free(writer);
+    close(fd);
+    free(records);
+}
+
+static struct wanted sent_then(size_t i)
+{
+    return (struct wanted){i, 100};
+}
+
+/* Of the keys that were there every second one is sent again, and all new ones are sent. */
+static struct wanted sent_now(size_t i)
+{
+    bool sent = i % 2 == 0 || i >= 3000;
+    return (struct wanted){sent ? i + 7 : i, sent ? 200 : 100};
+}
+
+/* The set has these keys, and of each what `what` says, with its text. */
+static void expect_set(const char *path, size_t count, struct wanted (*what)(size_t i))
+{
+    struct err err;
+    struct keyset_record record;
+    struct buf text;
+    size_t seen = 0;
+    assert_true(keyset_check(path, &(struct keyset_facts){0}, &err));
+    struct keyset_reader *reader = keyset_reader_open(path, &err);
+    buf_init(&text, KEYSET_MAX_TEXT);
+    while (keyset_next(reader, &record, &err) == KEYSORT_ENTRY) {
+        char number[32];
+        assert_true(keyset_text(reader, &record, &text, &err));
+        snprintf(number, sizeof number, "%.*s", (int)text.len, text.data);
+        assert_int_equal(strncmp(number, "customer ", 9), 0);
+        struct wanted wanted = what((size_t)atol(number + 9));
+        assert_int_equal(record.row, wanted.row);
+        assert_int_equal(record.expires, wanted.expires);
+        seen++;
+    }
+    assert_int_equal(seen, count);
+    buf_free(&text);
+    keyset_reader_free(reader);
+}
+
+static struct wanted marked(size_t i)
+{
+    bool sent = (i % 2 == 0 && i >= 1000) || i >= 3000;
+    return (struct wanted){sent ? i + 7 : i, sent ? KEYSET_IN_DOUBT : 100};
+}
+
+static struct wanted all_marked(size_t i)
+{
+    return (struct wanted){i, KEYSET_IN_DOUBT};
+}
+
+static void what_is_sent_is_not_in_doubt(void **state)
+{
+    struct err err;
+    (void)state;
+    stage_rows(current, NULL, 1000, 0, 3000, sent_then);
+    struct keyset_facts before = facts_of(current);
+    stage_rows(staged, &before, 2000, 1000, 3000, sent_now);
+    assert_true(keyset_mark(staged, current, 200, &err));
+    expect_set(current, 4000, marked);
+    struct keyset_facts after = facts_of(current);
+    assert_int_equal(after.generation, before.generation + 1);
+    assert_int_equal(after.time_count, 1);
+    assert_int_equal(after.times[0], 1000);
+    assert_int_equal(after.written_at, 0);
+    /* It has succeeded: nothing is in doubt any more. */
+    assert_true(keyset_promote(staged, current, &err));
+    expect_set(current, 3000, sent_now);
+    assert_int_equal(facts_of(current).times[1], 2000);
+    unlink(current);
+}
+
+static void what_is_sent_first_is_not_in_doubt(void **state)
+{
+    struct err err;
+    (void)state;
+    stage_rows(staged, NULL, 1000, 0, 3000, sent_then);
+    assert_true(keyset_mark(staged, current, 100, &err));
+    expect_set(current, 3000, all_marked);
+    assert_int_equal(facts_of(current).time_count, 0);
+    assert_true(keyset_promote(staged, current, &err));
+    expect_set(current, 3000, sent_then);
+    unlink(current);
+}
+
+static void two_that_send_at_once_know_of_one(void **state)
+{
+    char other[128];
+    struct err err;
+    (void)state;
+    snprintf(other, sizeof other, "%s/other", dir);
+    stage_rows(current, NULL, 1000, 0, 3000, sent_then);
+    struct keyset_facts before = facts_of(current);
+    stage_rows(staged, &before, 2000, 1000, 3000, sent_now);
+    stage_rows(other, &before, 2000, 0, 3000, sent_then);
+    assert_true(keyset_mark(staged, current, 200, &err));
+    assert_true(keyset_mark(other, current, 999, &err)); /* it sends nothing */
+    expect_set(current, 4000, marked);
+    expect_outdated();
+    assert_false(keyset_promote(other, current, &err));
+    assert_string_equal(err.code, KEYSET_OUTDATED);
+    unlink(other);
+    unlink(staged);
+    unlink(current);
+}
+
+static void a_full_disk_leaves_half_of_a_mark(void **state)
+{
+    struct rlimit was, little;
+    struct err err;
+    (void)state;
+    stage_rows(current, NULL, 1000, 0, 3000, sent_then);
+    struct keyset_facts before = facts_of(current);
+    stage_rows(staged, &before, 2000, 1000, 3000, sent_now);
+    signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &was);
+    for (rlim_t most = 0; most < 200000; most += 9973) {
+        little = (struct rlimit){most, was.rlim_max};
+        setrlimit(RLIMIT_FSIZE, &little);
+        bool marked_it = keyset_mark(staged, current, 200, &err);
+        setrlimit(RLIMIT_FSIZE, &was);
+        assert_false(marked_it);
+        expect_set(current, 3000, sent_then);
+    }
+    assert_true(keyset_mark(staged, current, 200, &err));
+    expect_set(current, 4000, marked);
+    unlink(staged);
+    unlink(current);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -672,6 +833,10 @@ int main(void)
         cmocka_unit_test(keys_that_are_gone_are_others),
         cmocka_unit_test(a_list_that_has_no_room_takes_the_place_of_another),
         cmocka_unit_test(damage_makes_keys_gone),
+        cmocka_unit_test(what_is_sent_is_not_in_doubt),
+        cmocka_unit_test(what_is_sent_first_is_not_in_doubt),
+        cmocka_unit_test(two_that_send_at_once_know_of_one),
+        cmocka_unit_test(a_full_disk_leaves_half_of_a_mark),
     };
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }
