@@ -24,6 +24,7 @@ local changes = {}
 local DAY, HOUR = 86400, 3600
 local MARGIN = 1.5                       -- of the usual time between two imports
 local FAR = math.maxinteger              -- all expires before
+local TURNS = 64                         -- generations of a set that are told apart
 local DOUBT = 1                          -- what is in doubt expires before
 
 local function must(value, err)
@@ -44,12 +45,19 @@ local function usual_interval(times, now)
   return math.max(intervals[(#intervals + 1) // 2], HOUR)
 end
 
+-- When what is sent expires: to a minute, as it also tells what an import has sent from what those before it have, whatever days
+-- they were sent for.
+local function expiry_of(run, now, before)
+  local expires = now + (run.expires or report.DEFAULT_EXPIRY) * DAY
+  return expires - (expires - (before and before.generation or 0)) % TURNS
+end
+
 -- What checking.run is asked for.
 local function asked_for(run, place, before)
   local now = math.floor(system.time())
   local due = before and now + math.floor(MARGIN * usual_interval(before.times, now))
   return { before = before and place.current or nil, staged = place and not run.dry_run and place.staged or nil,
-           due_before = run.full and FAR or due, expires = now + (run.expires or report.DEFAULT_EXPIRY) * DAY }
+           due_before = run.full and FAR or due, expires = expiry_of(run, now, before) }
 end
 
 local COUNTS = { "new", "changed", "due", "same", "held", "gone", "rows" }

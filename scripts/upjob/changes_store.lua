@@ -27,7 +27,8 @@ local function domain_text(run)
   if err.status ~= 403 then error(err, 0) end
   log.warn("GetDomain is not allowed (%s): should domain %s be deleted and made again, --only-changed does not notice it",
     err.code, run.domain)
-  return "profile " .. (run.client.origin.profile or "")
+  local origin = run.client.origin
+  return ("profile %s, service %s"):format(origin.profile or "", origin.data or origin.endpoint_url or "")
 end
 
 -- What the set is of, a line each.
@@ -35,7 +36,6 @@ local function about(run)
   local origin = run.client.origin
   return table.concat({
     "domain " .. run.domain, domain_text(run), "region " .. (origin.region or ""),
-    "service " .. (origin.data or origin.endpoint_url or ""), "mapping " .. (run.mapping.file or "made of the header"),
     "fingerprint " .. require("upjob.fingerprint").of_mapping(run.mapping), "",
   }, "\n")
 end
@@ -67,7 +67,11 @@ function changes_store.places(run)
   local text = about(run)
   local directory = directory_of(store, text)
   must(system.make_directory(directory, tonumber("700", 8)))
-  if not system.stat(directory .. "/about") then must(system.write_private(directory .. "/about", text)) end
+  if not system.stat(directory .. "/about") then
+    local map = run.mapping.file
+    text = text .. ("mapping %s\n"):format(map and system.absolute(map) or "made of the header")
+    must(system.write_private(directory .. "/about", text))
+  end
   return place_in(directory, run.record.id)
 end
 

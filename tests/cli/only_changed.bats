@@ -9,8 +9,6 @@ setup() {
 teardown() { stop_local; }
 
 import() { upjob import c.csv --domain acme --key CustomerId --only-changed "$@"; }
-# What two imports of one second send is not told apart by when it expires: all of it is in doubt.
-next_second() { sleep 1.1; }
 # Numbers of the changes of a result in JSON: new changed due same held gone rows.
 counts() { python3 -c 'import json, sys; c = json.loads(sys.argv[1])["changes"]; print(*(c[n] for n in sys.argv[2:]))' "$output" "$@"; }
 jobs() { upjob run -e 'for j in require("upjob.profiles").client {}:pages("list_upload_jobs", { DomainName = "acme" }) do print(j.Status) end'; }
@@ -63,7 +61,6 @@ jobs() { upjob run -e 'for j in require("upjob.profiles").client {}:pages("list_
 @test "after a job that only partly succeeded the next import sends the same again" {
     start_local --domain acme
     import
-    next_second
     python3 - <<'P'
 rows = open("c.csv").read().splitlines()
 rows[7] = "7," + "x" * 300 + ",gold"
@@ -80,7 +77,6 @@ P
 @test "what a job that only partly succeeded has sent is undone when the file is as it was before, and new keys of it are gone" {
     start_local --domain acme
     import
-    next_second
     cp c.csv before.csv
     python3 - <<'P'
 rows = open("c.csv").read().splitlines()

@@ -1,0 +1,211 @@
+"""Imports of only what has changed, that are killed, refused, or beside each other: what is compared with afterwards is true."""
+import glob, json, os, signal
+from import_world import Proxy, World
+from kit import eventually, run
+
+
+def importing(*more):
+    return ["import", "c.csv", "--domain", "d", "--map", "map.lua", "--json", "--only-changed", *more]
+
+
+def changes(result, *names):
+    return tuple(result["changes"][name] for name in names)
+
+
+def sets(world):
+    return sorted(os.path.basename(path) for path in glob.glob(os.path.join(world.state, "changes", "*", "*")))
+
+
+def edit(world, *keys, word="other"):
+    """Gives the rows of these keys another name."""
+    with open(world.path("c.csv")) as file:
+        lines = file.read().splitlines()
+    for i, line in enumerate(lines):
+        if line.split(",")[0] in {f"k{key}" for key in keys}:
+            lines[i] = ",".join(line.split(",")[:2] + [word + " 0"])
+    world.write("c.csv", "\n".join(lines) + "\n")
+
+
+def killed_at(world, is_it, *arguments):
+    """Kills an import at the first call of which is_it(method, path) is true, before it is answered."""
+    held = {}
+
+    def refuse(method, path):
+        if "process" in held and is_it(method, path):
+            held["process"].kill()
+            return True
+        return False
+    with Proxy(world.service, refuse) as proxy:
+        direct, world.url = world.url, proxy.url
+        held["process"] = process = world.begin(*arguments)
+        out, messages = process.communicate(timeout=60)
+        world.url = direct
+    assert process.returncode == -signal.SIGKILL, (process.returncode, out, messages)
+
+
+def has_succeeded(world, count):
+    return lambda: world.statuses().count("SUCCEEDED") == count
+
+
+def test_killed_after_success():
+    """an import that is killed when its job had succeeded, before it knew: the next one compares with it, and sends nothing"""
+    with World() as world:
+        world.rows("c.csv", range(300), "row")
+        world.good(*importing())
+        edit(world, 5, 6)
+        killed_at(world, lambda method, path: method == "GET" and len(path.split("/")) == 5 and has_succeeded(world, 2)(),
+                  *importing())
+        again = world.good(*importing())
+        assert changes(again, "new", "changed", "due", "same", "rows") == (0, 0, 0, 300, 0), again
+        assert world.statuses() == ["SUCCEEDED"] * 2 and sets(world) == ["about", "keys", "keys.lock"], (world.statuses(), sets(world))
+
+
+def test_killed_and_resumed():
+    """an import that was killed is gone on with, and what it sent is what the next one compares with"""
+    with World() as world:
+        world.rows("c.csv", range(300), "row")
+        world.good(*importing())
+        edit(world, 5, 6, 7)
+        for method, ending in ("POST", "/upload-jobs"), ("PUT", ""), ("GET", "/path"):
+            edit(world, 8, word=f"w{method}")
+            before = len(world.jobs())
+            killed_at(world, lambda m, path: m == method and path.startswith("/domains/") and path.endswith(ending), *importing())
+            number = json.loads(world.upjob("runs", "list", "--json")[1].splitlines()[0])["id"]
+            result = world.good("runs", "resume", str(number), "--json")
+            assert result["Status"] == "SUCCEEDED" and len(world.jobs()) <= before + 2, result
+            again = world.good(*importing())
+            assert changes(again, "rows", "same") == (0, 300), again
+        assert world.name_of(5).startswith("other") and world.name_of(8).startswith("wGET"), world.name_of(8)
+        assert sets(world) == ["about", "keys", "keys.lock"], sets(world)
+
+
+def test_killed_and_forgotten():
+    """rows of an import that was killed before its start are sent by the next one, whatever their file has by then"""
+    with World() as world:
+        world.rows("c.csv", range(300), "row")
+        world.good(*importing())
+        edit(world, 5, 6)
+        killed_at(world, lambda method, path: method == "PUT" and path.startswith("/domains/"), *importing())
+        world.rows("c.csv", range(300), "row")  # as it was
+        again = world.good(*importing())
+        assert changes(again, "changed", "same") == (2, 298), again
+        assert world.name_of(5).startswith("row"), world.name_of(5)
+        again = world.good(*importing())
+        assert changes(again, "rows") == (0,), again
+
+
+def test_parts_killed():
+    """an import in parts of what has changed that is killed sends the same rows when it is gone on with, and no others"""
+    for calls in 4, 8, 14:
+        with World() as world:
+            world.rows("c.csv", range(3000), "row")
+            world.good(*importing())
+            edit(world, *range(0, 3000, 2), word="new")
+            arguments = importing("--part-size", "10K", "--parallel", "2")
+            with Proxy(world.service) as proxy:
+                direct, world.url = world.url, proxy.url
+                process = world.begin(*arguments)
+                eventually(lambda: len(proxy.calls) >= calls or process.poll() is not None, 60, "so many calls")
+                process.kill()
+                process.communicate()
+                world.url = direct
+            assert process.returncode == -signal.SIGKILL
+            result = world.good("runs", "resume", "2", "--json")
+            assert result["Status"] == "SUCCEEDED" and sum(job["rows"] for job in result["jobs"]) == 1500, result
+            assert result["ResultsSummary"] == {"CreatedRecords": 0, "UpdatedRecords": 1500, "FailedRecords": 0}, result
+            again = world.good(*importing())
+            assert changes(again, "rows", "same") == (0, 3000), again
+
+
+def test_two_at_once():
+    """of two imports at once each sends what differs; what is compared with afterwards leaves nothing out"""
+    with World() as world:
+        world.rows("c.csv", range(2000), "row")
+        world.good(*importing())
+        edit(world, *range(100))
+        both = [world.begin(*importing()) for _ in range(2)]
+        ended = [process.communicate(timeout=100) + (process.returncode,) for process in both]
+        assert all(status in (0, 1, 4) for out, messages, status in ended) and any(status == 0 for *_, status in ended), ended
+        world.good(*importing())
+        again = world.good(*importing())
+        assert changes(again, "rows", "same") == (0, 2000), again
+        assert world.name_of(99).startswith("other"), world.name_of(99)
+
+
+def test_expiry():
+    """what would vanish before the next usual import is sent again, though it has not changed"""
+    with World() as world:
+        world.rows("c.csv", range(100), "row")
+        world.good(*importing("--expires", "1"))
+        again = world.good(*importing("--expires", "1"))
+        assert changes(again, "changed", "due", "same") == (0, 100, 0), again
+        world.good(*importing("--expires", "20"))
+        again = world.good(*importing("--expires", "20"))
+        assert changes(again, "due", "same") == (0, 100), again
+
+
+def test_failed_job():
+    """a job that somebody stops leaves its rows to the next import"""
+    with World() as world:
+        world.rows("c.csv", range(100), "row")
+        world.good(*importing())
+        edit(world, 1, 2, 3)
+
+        def stop(method, path):
+            if method == "PUT" and path.startswith("/domains/") and not path.endswith("/stop"):
+                world.service.stop_job("d", path.split("/")[-1])
+            return False
+        with Proxy(world.service, stop) as proxy:
+            direct, world.url = world.url, proxy.url
+            status, out, messages = world.upjob(*importing())
+            world.url = direct
+        assert status != 0, (status, out, messages)
+        again = world.good(*importing())
+        assert again["changes"]["rows"] == 3 and world.name_of(2).startswith("other"), again
+
+
+def test_no_room_for_the_set():
+    """where the set cannot be written nothing is sent, and the error says where"""
+    with World() as world:
+        world.rows("c.csv", range(100), "row")
+        world.good(*importing())
+        before = len(world.jobs())
+        [directory] = glob.glob(os.path.join(world.state, "changes", "*", ""))
+        edit(world, 1)
+        os.makedirs(os.path.join(directory, "2.staged", "x"))  # what nobody can write to
+        status, out, messages = world.upjob(*importing())
+        assert status != 0 and "2.staged" in messages and len(world.jobs()) == before, (status, out, messages)
+        again = world.good(*importing())
+        assert changes(again, "changed") == (1,), again
+
+
+def test_pruned():
+    """sets that no import has used for long are forgotten with the runs"""
+    with World() as world:
+        world.rows("c.csv", range(10), "row")
+        world.good(*importing())
+        world.good("runs", "prune", "--older-than", "1d", "--json")
+        assert "keys" in sets(world)
+        for path in glob.glob(os.path.join(world.state, "changes", "*", "*")):
+            os.utime(path, (1, 1))
+        world.good("runs", "prune", "--older-than", "1d", "--json")
+        assert sets(world) == [], sets(world)
+
+
+def test_nothing_in_the_clear_but_in_the_set():
+    """values and keys are in no journal and no other file of the state"""
+    with World() as world:
+        world.rows("c.csv", range(100, 160), "Geheim")
+        world.good(*importing())
+        edit(world, 101, word="Geheim2")
+        world.good(*importing("--gone", "gone.csv"))
+        for path in glob.glob(os.path.join(world.state, "**"), recursive=True):
+            if os.path.isfile(path):
+                assert os.stat(path).st_mode & 0o077 == 0, path
+                with open(path, "rb") as file:
+                    text = file.read()
+                assert b"Geheim" not in text, path
+                assert b"k123" not in text or path.endswith("/keys"), path
+
+
+run(globals())
