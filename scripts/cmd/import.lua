@@ -257,7 +257,7 @@ end
 local function leave_running(run, progress, options)
   wait_for_start(run, options.timeout)
   progress:clear()
-  if run.ended and (run.answer or not run.started) then return nil end
+  if run.ended and (run.answer or not run.started) or changes.is_none(run) then return nil end
   if not run.started then
     local _, status = cli.give_up(run, options.timeout)
     return status
@@ -265,16 +265,19 @@ local function leave_running(run, progress, options)
   run:interrupt()
   local jobs, files = run.parts and parts_result.jobs(run), run.checked and run.checked.files
   local has_rejects = run.checked and run.checked.rejects_written and run.rejects
+  local changed = run.checked and run.checked.changes
   local left = { jobs = jobs and parts_result.plain(jobs), files = files and parts_result.plain(files), JobId = run.job_id,
                  DomainName = run.domain, Status = "IN_PROGRESS", rejected = run.rejected,
                  rejects = has_rejects and report.safe(run.rejects) or nil,
-                 DataExpiry = run.request.DataExpiry or report.DEFAULT_EXPIRY }
+                 DataExpiry = run.request.DataExpiry or report.DEFAULT_EXPIRY, changes = changed }
   if options.json then
     print(json.encode(left))
   else
     local what = jobs and report.plural(#jobs, "job") or "job " .. report.safe(run.job_id)
     print(("started  %s in domain %s"):format(what, run.domain))
+    if changed then print_changes(changed) end
     print_rejected(left.rejected, left.rejects, files)
+    if run.segment then print(("  segment   %s: its size is told at the end only"):format(report.safe(run.segment))) end
     print("  " .. report.expiry(left))
   end
   if not options.quiet then report.say("to watch it: " .. run:resume_command()) end

@@ -137,6 +137,9 @@ P
     upjob run -e 'local c = require("upjob.profiles").client {} for j in c:pages("list_upload_jobs", { DomainName = "acme" }) do assert(c:wait_until("upload_job_done", { DomainName = "acme", JobId = j.JobId })) end'
     import --json
     [ "$(counts rows same)" = "0 100" ]
+    import --no-wait
+    expect_status 0
+    expect_output "none: nothing was to be sent"
 }
 
 @test "parts of what has changed are parts of nothing else" {
