@@ -127,7 +127,7 @@ bool check_sent_keep(struct check *check, const struct csv_row *row, struct err 
 bool check_sent_drop(struct check *check, const struct csv_row *row, struct err *err) MUST_CHECK;
 bool check_sent_replace(struct check *check, const struct csv_row *row, const struct csv_slice *cells, size_t count,
                         struct err *err) MUST_CHECK;
-/* Whether the row is of a part that is not written now. */
+/* Whether the row is of a part that is not written now. NULL: one that cannot be read, which has no key. */
 bool check_sent_elsewhere(struct check *check, const struct csv_row *row, bool *elsewhere, struct err *err) MUST_CHECK;
 bool check_sent_pending(const struct check *check);
 bool check_sent_copy(struct check *check, struct err *err) MUST_CHECK;

@@ -113,7 +113,10 @@ static bool look_at_unreadable(struct check *check, const struct csv_row *row, c
 {
     const struct check_finding finding = {
         .class = CHECK_UNREADABLE, .line = row->line, .column = why->column, .reason = why->message};
-    if (check_is_passed_over(check, row))
+    bool elsewhere = false;
+    if (!check_sent_elsewhere(check, NULL, &elsewhere, err))
+        return false;
+    if (check_is_passed_over(check, row) || elsewhere)
         return pass_over(check, row, err);
     check->cells_made = false;
     check->row_is_whole = false;

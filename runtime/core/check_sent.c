@@ -282,7 +282,7 @@ bool check_sent_elsewhere(struct check *check, const struct csv_row *row, bool *
     struct mapping_fault fault;
     if (!sent || !sent->later)
         return true;
-    if (row->count == check->header->count) {
+    if (row && row->count == check->header->count) {
         mapping_arena_reset(&check->arena);
         for (size_t i = 0; i < check->field_count; i++)
             if (mapping_field_at(check->plan.mapping, i)->is_key &&

@@ -219,6 +219,19 @@ describe("what is sent in parts", function()
     assert.equal(2000 + 200 + 2, lines)
   end)
 
+  it("has a row that cannot be read in the same part whichever parts a pass makes", function()
+    local bad = "\"x\"y,not readable,z\n"
+    path = write(".csv", (sample(600, 300):gsub("(\n[^\n\"]*\"n %d*0, [^\n]*\nnext\"\n)", "%1" .. bad)))
+    local first = assert(run(path, { salt = SALT, part_bytes = 4000, slots = 1 }, { no_check = true }))
+    for _, part in ipairs(first.split.parts) do
+      local again = assert(run(path, { salt = SALT, part_bytes = 4000, slots = 1,
+                                       parts = { { low = part.low, high = part.high } } }, { no_check = true }))
+      assert.same({ part.rows, part.bytes }, { again.split.parts[1].rows, again.split.parts[1].bytes })
+      checking.close(again)
+    end
+    checking.close(first)
+  end)
+
   it("is no misuse that goes unnoticed", function()
     path = write(".csv", sample(10, 5))
     local backwards = { low = ("f"):rep(16), high = ("0"):rep(16) }
