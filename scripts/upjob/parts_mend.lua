@@ -96,8 +96,15 @@ local function take_ranges(run, item, ranges)
   if run.step == "parts" then parts_plan.record(run) end
 end
 
-local function mend_ranges(run, source, items)
-  local wanted = {}
+-- What was split again stands behind all others.
+local function by_range(items)
+  local list = table.move(items, 1, #items, 1, {})
+  table.sort(list, function(a, b) return a.low < b.low end)
+  return list
+end
+
+local function mend_ranges(run, source, chosen)
+  local wanted, items = {}, by_range(chosen)
   for i, item in ipairs(items) do wanted[i] = { low = item.low, high = item.high } end
   local found = pass(run, source, { salt = run.run_key, part_bytes = run.part_bytes, slots = #items, parts = wanted })
   local made = found.split and found.split.parts or {}

@@ -179,6 +179,22 @@ describe("an import in parts", function()
     assert.equals(0, #calls)
   end)
 
+  it("is refused in the same words when several keys among many are more than a part may have", function()
+    local path = directory .. "/keys.csv"
+    local file <close> = assert(io.open(path, "w"))
+    file:write("id,name\n")
+    for row = 1, 30000 do file:write(row % 10 == 0 and "same" .. row // 10 % 12 or row, ",", "some name\n") end
+    file:close()
+    local wrapped, calls = listen()
+    for i = 1, 3 do -- the key of the run says where the keys fall
+      local result, err = assert(import({ path }, { client = wrapped, domain = "keys", parallel = 12, run_key = "k" .. i })):wait()
+      assert.is_nil(result)
+      assert.equals("InvalidFile", err.code, err.message)
+      assert.matches("rows with one key", err.message)
+    end
+    assert.equals(0, #calls)
+  end)
+
   it("is not sent when its file is changed before a part of it is made", function()
     local path = write("changing.csv", 1, 600, "then")
     local run = assert(import({ path }, { parallel = 1, domain = "changing" }))
