@@ -1,5 +1,6 @@
 --- The report of a run: what is known of it as the plain table that html_report takes, and the file.
 local aftermath = require "upjob.aftermath"
+local changes = require "upjob.changes"
 local errors = require "upjob.errors"
 local html_report = require "upjob.html_report"
 local mapping_text = require "upjob.mapping_text"
@@ -105,6 +106,10 @@ local function notes(run)
     list[#list + 1] = ("%s emptied, as the mapping says of what is invalid."):format(report.plural(checked.blanked, "value"))
   end
   local result = run.result
+  if checked and checked.changes then
+    local line, more = table.unpack(changes.lines_of(checked.changes))
+    list[#list + 1], list[#list + 2] = "Changed: " .. line .. ".", more
+  end
   if result and result.segment then
     local size, why = table.unpack(segment.lines(result.segment, result.DataExpiry))
     list[#list + 1], list[#list + 2] = "Segment " .. size .. ".", why
