@@ -64,8 +64,9 @@ local function numbers(run)
     or run.counted or {}
   local created, updated, failed = summary.CreatedRecords or 0, summary.UpdatedRecords or 0, summary.FailedRecords or 0
   local rejected = run.checked and run.checked.bad_rows or 0
-  local rows = run.checked and run.checked.rows or created + updated + failed
-  return { created = created, updated = updated, failed = failed, rejected = rejected, rows = rows,
+  local changed = run.checked and run.checked.changes
+  local rows = changed and changed.rows + rejected or run.checked and run.checked.rows or created + updated + failed
+  return { only_changed = changed ~= nil, created = created, updated = updated, failed = failed, rejected = rejected, rows = rows,
            open = math.max(rows - rejected - created - updated - failed, 0) }
 end
 

@@ -16,6 +16,11 @@ end
 
 local function of_success(n)
   local done, lost = n.created + n.updated, losses(n)
+  if n.only_changed and n.rows == 0 then return { kind = "good", words = "Done: nothing has changed, and nothing was sent." } end
+  if n.only_changed and not lost then
+    return { kind = "good", words = ("Done: %s that %s new or changed %s imported."):format(report.plural(n.rows, "row"),
+      n.rows == 1 and "is" or "are", n.rows == 1 and "was" or "were") }
+  end
   if not lost then
     return { kind = "good", words = n.rows == 1 and "Done: the only row was imported."
       or ("Done: all %s were imported."):format(report.plural(n.rows, "row")) }

@@ -218,3 +218,13 @@ P
     expect_status 2
     expect_error "give it --data DIR"
 }
+
+@test "the report tells of what was sent, and not of the rows that have not changed" {
+    upjob import c.csv --domain acme --key CustomerId --only-changed --local --data data --report r.html -q
+    sed -i '5s/gold/silver/' c.csv
+    upjob import c.csv --domain acme --key CustomerId --only-changed --local --data data --report r.html -q
+    expect_status 0
+    grep -q "Done: 1 row that is new or changed was imported" r.html
+    upjob import c.csv --domain acme --key CustomerId --only-changed --local --data data --report r.html -q
+    grep -q "nothing has changed, and nothing was sent" r.html
+}
