@@ -220,7 +220,7 @@ describe("the report of a run", function()
     has(seen, "Done, but not all: 1 of 2 rows was imported.")
     has(seen, "the command again")
     has(seen, result.JobId)
-    has(seen, "IN_PROGRESS → SUCCEEDED")
+    has(seen, "→ SUCCEEDED")
   end)
 
   it("is written by a script at any time, and gives way to itself alone", function()
