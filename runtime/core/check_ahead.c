@@ -83,6 +83,15 @@ static bool look_at_all(struct check *check, struct err *err)
 }
 
 /* The cells of a row; *full when there is no room for those of another. */
+/* Of other parts nothing is looked up. What cannot be told is told when the row comes. */
+static bool is_sent(struct check *check, const struct csv_row *row)
+{
+    struct err ignored;
+    bool elsewhere = false;
+    err_clear(&ignored);
+    return !check_sent_elsewhere(check, row, &elsewhere, &ignored) || !elsewhere;
+}
+
 static bool pick(struct check_ahead *ahead, const struct csv_row *row, bool *full, struct err *err)
 {
     for (size_t i = 0; i < ahead->field_count; i++) {
@@ -111,7 +120,7 @@ bool check_ahead_feed(struct check *check, const char *text, size_t len, struct 
     for (;;) {
         bool full = false;
         enum csv_status status = csv_reader_next(ahead->reader, &row, &ignored);
-        if (status == CSV_ROW && !pick(ahead, row, &full, err))
+        if (status == CSV_ROW && is_sent(check, row) && !pick(ahead, row, &full, err))
             return false;
         bool stop = status != CSV_ROW && status != CSV_BAD;
         if ((stop || full) && !look_at_all(check, err))

@@ -12,7 +12,7 @@
 static bool looks_ahead(const struct check *check)
 {
     const struct rowset *select = check->plan.select;
-    return !check_sent_is_later_pass(check) && (!select || select->rows > select->lines / 4);
+    return !select || select->rows > select->lines / 4;
 }
 
 /* Not where another pass has done so. */
