@@ -194,6 +194,10 @@ local function check_options(options)
       return cli.usage("import", ("%s and --dry-run do not go together: a dry run starts no job"):format(name))
     end
   end
+  if options.no_wait and options.gone then
+    return cli.usage("import", "--no-wait and --gone do not go together: the keys that are gone are written when the job has "
+      .. "succeeded")
+  end
   if options.no_wait and options.embedded and not options.data then
     return cli.usage("import", "--no-wait with --local needs --data DIR: the embedded service ends with this program, and "
       .. "without a directory that keeps its data the job ends with it")

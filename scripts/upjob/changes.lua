@@ -62,6 +62,17 @@ end
 
 local COUNTS = { "new", "changed", "due", "same", "held", "gone", "rows" }
 
+-- The counts of the first check of a run that is gone on with; nil when there was none. What it is to send is in doubt since.
+local function known_of(run)
+  local checked = run.known and run.known.checked
+  return checked and checked.changes and checked.changes.set and checked.changes or nil
+end
+
+-- Of a run that is gone on with: what its first check chose, and not what has become due since.
+local function asked_again(known, place, before)
+  return { before = before and place.current or nil, staged = place.staged, due_before = DOUBT, expires = known.expires }
+end
+
 -- What is told of the changes: numbers of keys, and of the rows that are sent.
 local function told_of(run, found, place, before, asked)
   local told = { since = before and before.times[#before.times], set = place and place.directory:match("[^/]+$"),
@@ -114,11 +125,13 @@ function changes.check(run, options)
   if not run.only_changed then return checking.run(options) end
   local place = look_for(run)
   local before = place and changes_store.last(place)
-  local asked = asked_for(run, place, before)
+  local known = place and known_of(run)
+  local asked = known and asked_again(known, place, before) or asked_for(run, place, before)
   local result, err = checking.run(first_pass(options, asked))
   if not result then return nil, err end
   local lines = result.changes.lines
-  result.changes = told_of(run, result.changes, place, before, asked)
+  local is_same = known and known.rows == result.changes.rows
+  result.changes = is_same and known or told_of(run, result.changes, place, before, asked)
   if result.bad_rows > 0 and not options.reject or result.changes.rows == 0 then
     lines:close()
     checking.close(result)

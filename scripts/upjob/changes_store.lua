@@ -2,6 +2,7 @@
 --- the set of the last import that succeeded ("keys"), those that imports which have not ended have staged, and what it is of
 --- ("about").
 local errors = require "upjob.errors"
+local fingerprint = require "upjob.fingerprint"
 local log = require "upjob.log"
 local native = require "upjob.native.changes"
 local replies = require "upjob.replies"
@@ -36,7 +37,7 @@ local function about(run)
   local origin = run.client.origin
   return table.concat({
     "domain " .. run.domain, domain_text(run), "region " .. (origin.region or ""),
-    "fingerprint " .. require("upjob.fingerprint").of_mapping(run.mapping), "",
+    "fingerprint " .. fingerprint.of_mapping(run.mapping), "",
   }, "\n")
 end
 
@@ -105,15 +106,40 @@ local function is_outdated(place, path)
   return not staged or (current and current.generation or 0) ~= staged.base
 end
 
+-- The keys that were gone in a run which ended before it wrote them. Where this import tells such keys too, it tells them all:
+-- its file is compared with the set of before, at the price of sending again what that run sent.
+local function tell_gone(run, place, path, row)
+  local file = fingerprint.path_of(row.options and row.options.gone)
+  if not file then return true end
+  if run.gone then
+    return nil, ("it ended before it wrote the keys that were gone: %s will have them too"):format(report.safe(run.gone))
+  end
+  local count, err = native.write_gone { before = place.current, staged = path, file = file, tmp = run.tmp }
+  if not count then return nil, err end
+  if log.level() ~= "error" then
+    report.say(("the keys that were gone in run %d, which ended before it wrote them, are in %s"):format(row.id,
+      report.safe(file)))
+  end
+  return true
+end
+
+local function promote(run, place, path, row)
+  local ok, why
+  if not is_outdated(place, path) then ok, why = tell_gone(run, place, path, row) end
+  if ok then ok, why = native.promote(path, place.current) end
+  if ok then return log.info("run %d has succeeded: what it sent is what is compared with", row.id) end
+  if why and not errors.has_code(why, "Outdated") then
+    log.warn("what run %d sent is not compared with, and is sent again: %s", row.id, tostring(why))
+  end
+  os.remove(path)
+end
+
 local function settle_one(run, place, path, id)
   local row, err = run.record.store:run { id = id }
   if not row and not errors.has_code(err, "NotFound") then return end
   local fate = fate_of(run, row)
   if fate == "promote" then
-    local ok, why = native.promote(path, place.current)
-    if ok then return log.info("run %d has succeeded: what it sent is what is compared with", id) end
-    if not errors.has_code(why, "Outdated") then log.warn("what run %d sent cannot be compared with: %s", id, tostring(why)) end
-    os.remove(path)
+    promote(run, place, path, row)
   elseif fate == "discard" then
     os.remove(path)
   elseif is_outdated(place, path) then
@@ -159,7 +185,7 @@ end
 function changes_store.look(run)
   local state = require("upjob.journal").directory()
   local domain = ("domain %s\n"):format(run.domain)
-  local mapping = ("\nfingerprint %s\n"):format(require("upjob.fingerprint").of_mapping(run.mapping))
+  local mapping = ("\nfingerprint %s\n"):format(fingerprint.of_mapping(run.mapping))
   local newest, at
   for _, directory in ipairs(state and all(state) or {}) do
     local text, info = read(directory .. "/about"), system.stat(directory .. "/" .. CURRENT)

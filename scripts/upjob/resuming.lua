@@ -99,6 +99,13 @@ function resuming.compare(run, digest)
   if before and before ~= digest then refuse(run, "%s is not what was checked", run.file) end
 end
 
+--- After the check: when another import has sent all that was to be sent, no job is left waiting for its file.
+function resuming.let_go(run)
+  if not run.known then return end
+  find_job(run)
+  if run.job_id and not run.started then stop_job(run) end
+end
+
 -- ---- where the job stands ----
 
 -- What the check of then found, for the result and the report.

@@ -121,7 +121,7 @@ function steps.check(self)
   changes.mark(self)
   if self.parts then require("upjob.parts_mend").divide_large(self) end
   local digest = self.parts and parts_plan.digest(self) or self.checked.md5
-  if not self.parts then resuming.compare(self, digest) end
+  if not self.parts then resuming.compare(self, digest) elseif changes.is_none(self) then resuming.let_go(self) end
   recorded.done(self, "check", kept_of(self.checked),
     { file_fingerprint = fingerprint.of_file(look, digest), display_name = self.request.DisplayName })
   if self.parts then parts_plan.record(self) end

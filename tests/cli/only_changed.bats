@@ -214,6 +214,9 @@ P
     upjob import c.csv --domain acme --key CustomerId --only-changed --gone c.csv --local --data data
     expect_status 2
     expect_error "keys that are gone cannot go to c.csv"
+    upjob import c.csv --domain acme --key CustomerId --only-changed --gone gone.csv --no-wait
+    expect_status 2
+    expect_error "--no-wait and --gone do not go together"
     upjob import c.csv --domain acme --key CustomerId --only-changed --gone g.csv --local
     expect_status 2
     expect_error "give it --data DIR"

@@ -1,5 +1,6 @@
 """Imports of only what has changed, that are killed, refused, or beside each other: what is compared with afterwards is true."""
 import glob, json, os, signal
+from daemons import Clock
 from import_world import Proxy, World
 from kit import eventually, run
 
@@ -115,6 +116,59 @@ def test_parts_killed():
             assert result["ResultsSummary"] == {"CreatedRecords": 0, "UpdatedRecords": 1500, "FailedRecords": 0}, result
             again = world.good(*importing())
             assert changes(again, "rows", "same") == (0, 3000), again
+
+
+def test_gone_of_a_killed_import():
+    """keys that were gone in an import which was killed before it wrote them are told by the next one, and are not lost"""
+    def gone(name):
+        with open(world.path(name)) as file:
+            return sorted(file.read().split()[1:])
+    for more, name in (["--gone", "next.csv"], "next.csv"), ([], "gone.csv"):
+        with World() as world:
+            world.rows("c.csv", range(100), "row")
+            world.good(*importing())
+            world.rows("c.csv", range(97), "row")
+            edit(world, 5)
+            killed_at(world, lambda method, path: method == "GET" and len(path.split("/")) == 5 and has_succeeded(world, 2)(),
+                      *importing("--gone", "gone.csv"))
+            world.rows("c.csv", range(96 if more else 97), "row")
+            status, out, messages = world.upjob(*importing(*more))
+            assert status == 0 and name in messages, (status, messages)
+            assert gone(name) == ["k96", "k97", "k98", "k99"][0 if more else 1:], gone(name)
+            assert changes(world.good(*importing()), "rows", "gone") == (0, 0)
+
+
+def test_resumed_days_later():
+    """an import that is gone on with days later sends what it was to send, and not what has become due meanwhile"""
+    with Clock() as clock, World() as world:
+        world.rows("c.csv", range(100), "row")
+        world.good(*importing("--expires", "4"))
+        edit(world, 5, 6)
+        killed_at(world, lambda method, path: path.endswith("/path"), *importing("--expires", "4"))
+        clock.set(3 * 86400)
+        before = dict(os.environ)
+        os.environ.update(clock.env)
+        try:
+            status, out, messages = world.upjob("runs", "resume", "2", "--json")
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+        assert status == 0, (status, out, messages)
+        assert changes(json.loads(out), "changed", "due", "same", "rows") == (2, 0, 98, 2), out
+        assert world.name_of(6).startswith("other"), world.name_of(6)
+
+
+def test_resumed_after_another():
+    """where another import has sent what a killed one was to send, no job of that is left waiting for its file"""
+    with World() as world:
+        world.rows("c.csv", range(100), "row")
+        world.good(*importing())
+        edit(world, 5)
+        killed_at(world, lambda method, path: path.endswith("/path"), *importing())
+        world.good(*importing())
+        result = world.good("runs", "resume", "2", "--json")
+        assert result["Status"] == "SUCCEEDED" and result["changes"]["rows"] == 0, result
+        assert world.statuses() == ["STOPPED", "SUCCEEDED", "SUCCEEDED"], world.statuses()
 
 
 def test_two_at_once():
