@@ -267,7 +267,8 @@ P
 
 @test "the examples of the README are what is printed" {
     [ -e "${UPJOB%/*}/phone.so" ] || skip "without the rules of phone numbers"
-    readme=$BATS_TEST_DIRNAME/../../README.md
+    readme=$BATS_TEST_TMPDIR/section
+    sed -n '/^### Mapping, checking/,/^### The mapping language/p' "$BATS_TEST_DIRNAME/../../README.md" >"$readme"
     {
         printf 'CustomerId;First;Last;E-mail;Mobile;Joined\r\n'
         printf 'C-1001;J\xfcrgen;M\xfcller;J.Mueller@Example.com;07400 123456;03.04.2026\r\n'
