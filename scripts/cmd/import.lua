@@ -54,7 +54,7 @@ function import.parser()
     if parts.read_bytes(text) then return text end
     return nil, ("option '--part-size' takes %s, not '%s'"):format(parts.takes_bytes, text)
   end)
-  cli.number_option(p, "--parallel", ("Parts that are in work at once, each a file of its size on the disk (%d)."):format(
+  cli.number_option(p, "--parallel", ("Parts that are made or sent at once, each a file of its size on the disk (%d)."):format(
     parts.PARALLEL), "N", ("a whole number from 1 to %d"):format(parts.MOST_PARALLEL),
     { integer = true, least = 1, most = parts.MOST_PARALLEL })
   p:flag("--only-changed", "Send only rows that are new or differ since the last successful import of this mapping and domain.")

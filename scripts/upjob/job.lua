@@ -143,7 +143,7 @@ end
 -- only_changed=, full=, gone=, segment=, replace_segment= } → run | nil, err. The file is CSV, plain, gzip or zstd,
 -- a pipe, "-" for standard input, or s3://bucket/key, which is fetched first with the client's credentials. `files` are names and
 -- patterns of them (* ? [ ]): of several, and of one of `part_bytes` (a number, or "500M") or more, each part is a job; up to
--- `parallel` are in work at once, and the result has `jobs`. For several files, rejects and problems name a directory. encoding
+-- `parallel` are made or sent at once, and the result has `jobs`. For several files, rejects and problems name a directory. encoding
 -- names its character set, which is recognised otherwise; strict refuses what would be converted; no_check sends rows as they
 -- are, but for what the mapping changes; problems is a file for all that the check finds; report one for an HTML page about the
 -- import, written at its end, whatever that is, with `command` as what runs it again. dry_run sends nothing, needs no client and

@@ -9,7 +9,7 @@ local parts = {}
 --- Bytes: a part has fewer. More the service does not take (core/check.h).
 parts.MOST_BYTES = 1000000000
 parts.LEAST_BYTES = 1024
---- Parts that are in work at once.
+--- Parts that are made or sent at once.
 parts.PARALLEL, parts.MOST_PARALLEL = 4, 64
 
 --- The bytes of a part as an option has them; nil when it is not one.
@@ -48,11 +48,12 @@ local function in_order(run)
   return list
 end
 
--- A part is in work from the moment when its file is made until its job has ended. What another process has started has no file.
+-- A part is in work from the moment when its file is made until its job was started, and then has no file any more.
 local function slots_taken(run)
   local count = 0
   for _, item in ipairs(run.parts) do
-    local works = item.state == "mending" or item.state == "ready" and item.fd or item.state == "busy" and not item.is_started
+    local works = item.state == "mending" or item.state == "ready" and item.fd
+      or item.state == "busy" and not item.is_started and not item.run.started
     if works then count = count + 1 end
   end
   return count

@@ -116,9 +116,7 @@ describe("an import in parts", function()
       open = open + 1
       most = math.max(most, open)
     end)
-    run:on("status", function(change)
-      if change.to == "SUCCEEDED" then open = open - 1 end
-    end)
+    run:on("started", function() open = open - 1 end)
     local result = assert(run:wait())
     assert.is_true(#result.jobs > 2)
     assert.is_true(most <= 2)
