@@ -143,11 +143,14 @@ end
 -- only_changed=, full=, gone=, segment=, replace_segment= } → run | nil, err. The file is CSV, plain, gzip or zstd,
 -- a pipe, "-" for standard input, or s3://bucket/key, which is fetched first with the client's credentials. `files` are names and
 -- patterns of them (* ? [ ]): of several, and of one of `part_bytes` (a number, or "500M") or more, each part is a job; up to
--- `parallel` are made or sent at once, and the result has `jobs`. For several files, rejects and problems name a directory. encoding
--- names its character set, which is recognised otherwise; strict refuses what would be converted; no_check sends rows as they
--- are, but for what the mapping changes; problems is a file for all that the check finds; report one for an HTML page about the
--- import, written at its end, whatever that is, with `command` as what runs it again. dry_run sends nothing, needs no client and
--- writes no rejects file: its result has rows, rejected, bytes and requests (upjob.rehearsal).
+-- `parallel` are made or sent at once, and the result has `jobs`. For several files, rejects and problems name a directory.
+-- encoding names its character set, which is recognised otherwise; strict refuses what would be converted; no_check sends rows as
+-- they are, but for what the mapping changes; problems is a file for all that the check finds; report one for an HTML page about
+-- the import, written at its end, whatever that is, with `command` as what runs it again. dry_run sends nothing, needs no client
+-- and writes no rejects file: its result has rows, rejected, bytes and requests (upjob.rehearsal). tmp is the directory of
+-- temporary files. only_changed sends what is new or differs since the last import of the mapping and domain that succeeded
+-- (upjob.changes): the result has `changes`; full sends all, gone is a file for keys that are not there any more. segment names a
+-- segment for the profiles (upjob.segment): the result has `segment`.
 -- What it does is recorded in the journal, so that another process can go on with it (upjob.recorded); run_key ends the
 -- DisplayName, so that a later import of the same file with the same key finds this one's job.
 -- Starts at once; run:wait() gives the result. In the embedded service a missing domain is created.
