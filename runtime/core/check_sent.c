@@ -326,6 +326,27 @@ static bool measure_row(struct check_sent *sent, const struct csv_row *row, cons
     return true;
 }
 
+static void close_part(struct sent_part *part)
+{
+    outgoing_free(part->outgoing);
+    part->outgoing = NULL;
+}
+
+static void close_parts(struct check_sent *sent)
+{
+    for (size_t i = 0; i < sent->part_count; i++)
+        close_part(&sent->parts[i]);
+}
+
+/* It is too large. With one of them the whole guess fails. */
+static void give_up_part(struct check_sent *sent, struct sent_part *part)
+{
+    if (sent->later)
+        close_part(part);
+    else
+        close_parts(sent);
+}
+
 static bool write_row(struct check_sent *sent, struct sent_part *part, const struct csv_row *row,
                       const struct csv_slice *cells, size_t count, uint64_t *bytes, struct err *err)
 {
@@ -333,10 +354,8 @@ static bool write_row(struct check_sent *sent, struct sent_part *part, const str
     if (cells ? !outgoing_replace(part->outgoing, row, cells, count, err) : !outgoing_keep(part->outgoing, row, err))
         return false;
     *bytes = outgoing_bytes(part->outgoing) - before;
-    if (before + *bytes >= sent->plan.part_bytes) {
-        outgoing_free(part->outgoing);
-        part->outgoing = NULL;
-    }
+    if (before + *bytes >= sent->plan.part_bytes)
+        give_up_part(sent, part);
     return true;
 }
 
@@ -451,21 +470,24 @@ static bool finish_later(struct check_sent *sent, struct err *err)
     return true;
 }
 
+/* Not where there is so little of what the file has that fewer parts do, or one of them has nothing. */
 static bool guess_holds(struct check_sent *sent)
 {
     if (!sent->guess)
         return false;
     split_fill(sent->count, sent->header_bytes, sent->guess, sent->guess_count);
     for (size_t i = 0; i < sent->guess_count; i++)
-        if (sent->guess[i].bytes >= sent->plan.part_bytes)
+        if (sent->guess[i].bytes >= sent->plan.part_bytes || sent->guess[i].rows == 0)
             return false;
-    return true;
+    return sent->count->bytes / sent->plan.part_bytes >= sent->guess_count / 2;
 }
 
 static bool finish_first(struct check_sent *sent, struct err *err)
 {
-    if (!guess_holds(sent))
+    if (!guess_holds(sent)) {
+        close_parts(sent);
         return plan_again(sent, sent->count, err);
+    }
     if (!add_results(sent, sent->guess, sent->guess_count, err))
         return false;
     for (size_t i = 0; i < sent->part_count; i++)

@@ -101,6 +101,18 @@ static uint64_t end_of(const struct split_count *count, size_t bucket)
     return low + (bucket + 1) * count->step - 1;
 }
 
+/* Of a part that is all: counted again, its keys are told apart. */
+static void narrow(const struct split_count *count, struct split_range *range)
+{
+    size_t first = 0, last = SPLIT_BUCKETS - 1;
+    while (first < last && count->bucket_rows[first] == 0)
+        first++;
+    while (last > first && count->bucket_rows[last] == 0)
+        last--;
+    range->low += first * count->step;
+    range->high = end_of(count, last);
+}
+
 bool split_plan(const struct split_count *count, uint64_t header_bytes, uint64_t part_bytes, struct split_part **parts,
                 size_t *part_count, struct err *err)
 {
@@ -110,9 +122,9 @@ bool split_plan(const struct split_count *count, uint64_t header_bytes, uint64_t
         return err_set(err, ERR_INVALID_FILE, "the header alone has %" PRIu64 " bytes, and a part less than %" PRIu64,
                        header_bytes, part_bytes);
     uint64_t room = part_bytes - 1 - header_bytes;
-    if (count->bytes > room && (!count->several_keys || count->step == 1))
+    if (count->bytes > room && (!count->several_keys || count->range.low == count->range.high))
         return refuse_key(count, header_bytes, part_bytes, err);
-    uint64_t least = count->bytes / (room / 100 * FILL + 1) + 1, target = count->bytes / least;
+    uint64_t least = count->bytes <= room ? 1 : count->bytes / (room / 100 * FILL + 1) + 1, target = count->bytes / least;
     struct split_part *made = calloc(SPLIT_BUCKETS, sizeof *made);
     if (!made)
         return err_set(err, ERR_MEMORY, "no memory for parts");
@@ -121,7 +133,7 @@ bool split_plan(const struct split_count *count, uint64_t header_bytes, uint64_t
     for (size_t bucket = 0; bucket < SPLIT_BUCKETS && end_of(count, bucket) <= count->range.high; bucket++) {
         struct split_part *part = &made[n];
         uint64_t bytes = count->bucket_bytes[bucket];
-        if (part->rows > 0 && (part->bytes + bytes > room || (part->bytes >= target && bytes > 0))) {
+        if (part->rows > 0 && bytes > 0 && (part->bytes + bytes > room || part->bytes >= target)) {
             part->range.high = end_of(count, bucket - 1);
             made[++n].range.low = part->range.high + 1;
             part = &made[n];
@@ -134,6 +146,8 @@ bool split_plan(const struct split_count *count, uint64_t header_bytes, uint64_t
     }
     for (size_t i = 0; i <= n; i++)
         made[i].bytes += header_bytes;
+    if (n == 0)
+        narrow(count, &made[0].range);
     *parts = made;
     *part_count = n + 1;
     return true;

@@ -51,8 +51,9 @@ struct split_part {
 size_t split_evenly(size_t n, struct split_part *parts, size_t most);
 /* Fills what even parts come to. */
 void split_fill(const struct split_count *count, uint64_t header_bytes, struct split_part *parts, size_t part_count);
-/* The parts of a range, each below `part_bytes` where the buckets are fine enough: *parts is to be freed. ERR_INVALID_FILE when
- * a row with the header, or all rows of one key, come to more. */
+/* The parts of a range, each below `part_bytes` where the buckets are fine enough: *parts is to be freed. They follow each other
+ * and are all of the range; a single one is no more of it than has rows. ERR_INVALID_FILE when a row with the header, or all rows
+ * of one key, come to more. */
 bool split_plan(const struct split_count *count, uint64_t header_bytes, uint64_t part_bytes, struct split_part **parts,
                 size_t *part_count, struct err *err) MUST_CHECK;
 

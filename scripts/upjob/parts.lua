@@ -305,8 +305,8 @@ function parts.send(run)
   local sender = { run = run, changed = task.signal() }
   sender.may_start = function(item) return may_start(sender, item) end
   run.sender = sender
-  require("upjob.parts_earlier").find(run)
   require("upjob.own_domain").ensure(run)
+  require("upjob.parts_earlier").find(run)
   while true do
     settle(sender)
     if not is_done(sender) then begin_more(sender) end

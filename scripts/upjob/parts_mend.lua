@@ -91,7 +91,9 @@ local function take_ranges(run, item, ranges)
     refuse(run, item, "has more bytes now than it had")
   end
   close_all(ranges)
-  if #ranges == 1 then refuse(run, item, "cannot be made as small as a part has to be") end
+  if #ranges == 1 and ranges[1].low == item.low and ranges[1].high == item.high then
+    refuse(run, item, "cannot be made as small as a part has to be")
+  end
   parts_plan.divide(run, item, ranges)
   if run.step == "parts" then parts_plan.record(run) end
 end

@@ -116,6 +116,13 @@ import() { upjob import "$@" --local --domain acme --key id -q --color never; }
     done
 }
 
+@test "with a run key, an import in parts into a domain that the embedded service does not have makes it" {
+    rows 1 400 Ann >many.csv
+    upjob import many.csv --local --domain fresh --key id --part-size 2K --run-key once -q --color never --json
+    expect_status 0
+    [ "$(jq -c '[.Status, .rows]' <<<"$output")" = '["SUCCEEDED",400]' ]
+}
+
 @test "a dry run tells how many parts there would be, and nothing is sent" {
     upjob import a.csv b.csv --local --domain acme --key id --dry-run --color never
     expect_status 0

@@ -167,6 +167,44 @@ describe("what is sent in parts", function()
     checking.close(found)
   end)
 
+  it("is one part, and not as many as the file's size comes to, when the mapping leaves out most of it", function()
+    local map = mapping.define { unique_key = "id", mapping.string "Id" : to "Attributes.id" : as "id",
+                                 mapping.rows(function(row) return #row.Id < 3 end) }
+    local ids = {}
+    for i = 1, 9999 do ids[i] = tostring(i) end
+    path = write(".csv", "Id\n" .. table.concat(ids, "\n") .. "\n")
+    local found = assert(run(path, { salt = SALT, part_bytes = 5000, slots = 16 }, { mapping = map }))
+    assert.equal(1, #found.split.parts)
+    assert.equal(99, found.split.parts[1].rows)
+    checking.close(found)
+  end)
+
+  it("has no part without rows, however few keys there are", function()
+    local rows = {}
+    for i = 1, 2000 do rows[i] = ("%s,u@example.com,n %d"):format(i % 40 == 0 and "kept" .. i // 40 % 5 or "no", i) end
+    local map = mapping.define { unique_key = "id", mapping.string "Id" : to "Attributes.id" : as "id",
+                                 mapping.rows(function(row) return row.Id ~= "no" end) }
+    path = write(".csv", "Id,Mail,Note\n" .. table.concat(rows, "\n") .. "\n")
+    for i = 1, 10 do
+      local found = assert(run(path, { salt = SALT .. i, part_bytes = 1024, slots = 64 }, { mapping = map }))
+      for _, part in ipairs(found.split and found.split.parts or {}) do assert.is_true(part.rows > 0) end
+      checking.close(found)
+    end
+  end)
+
+  it("gives back the room of parts that were begun as soon as one comes out too large", function()
+    path = write(".csv", sample(1000, 1000) .. ("7,u@example.com,some note\n"):rep(500))
+    local function temporary_files()
+      local pipe <close> = assert(io.popen("ls -l /proc/$PPID/fd | grep -c '(deleted)'"))
+      return tonumber(pipe:read("a"))
+    end
+    collectgarbage()
+    local before = temporary_files()
+    local found = assert(run(path, { salt = SALT, part_bytes = 12000, slots = 8 }))
+    for _, part in ipairs(found.split.parts) do assert.is_nil(part.fd) end
+    assert.equal(before, temporary_files())
+  end)
+
   it("is in parts when the mapping makes more of it than it was", function()
     local map = mapping.define { unique_key = "id", mapping.string "Id" : to "Attributes.id" : as "id",
                                  mapping.const(("x"):rep(100)) : to "LastName" }
