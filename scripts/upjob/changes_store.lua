@@ -137,6 +137,7 @@ end
 local function settle_one(run, place, path, id)
   local row, err = run.record.store:run { id = id }
   if not row and not errors.has_code(err, "NotFound") then return end
+  if row and row.state == "running" then return end -- it sees to that itself
   local fate = fate_of(run, row)
   if fate == "promote" then
     promote(run, place, path, row)
