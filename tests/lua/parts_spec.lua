@@ -194,6 +194,18 @@ describe("an import in parts", function()
     assert.equals(0, #calls)
   end)
 
+  it("is sent when the only two keys of a file fall beside each other", function()
+    local path = directory .. "/two.csv"
+    local file <close> = assert(io.open(path, "w"))
+    file:write("id,name\n")
+    for row = 1, 90 do file:write(row % 2 == 0 and "a" or "b", ",some text here\n") end
+    file:close()
+    -- Under this key both are in one of the ranges that are counted first.
+    local result = assert(assert(import({ path }, { domain = "two", part_bytes = 1024, run_key = "k5306" })):wait())
+    assert.equals(2, #result.jobs)
+    assert.equals("SUCCEEDED", result.Status)
+  end)
+
   it("is not sent when its file is changed before a part of it is made", function()
     local path = write("changing.csv", 1, 600, "then")
     local run = assert(import({ path }, { parallel = 1, domain = "changing" }))
