@@ -204,6 +204,7 @@ static void set_changes(lua_State *L, struct check *check)
     set_integer(L, "same", counts->same);
     set_integer(L, "held", counts->held);
     set_integer(L, "gone", counts->gone);
+    set_integer(L, "keyless", counts->keyless);
     set_integer(L, "sent", counts->new + counts->changed + counts->due);
     set_integer(L, "rows", counts->rows);
     *push_rows(L) = check_take_rows(check);

@@ -122,6 +122,11 @@ const struct keyhash *changes_hash(const struct changes *changes)
     return &changes->hash;
 }
 
+void changes_row_without_key(struct changes *changes)
+{
+    changes->counts.keyless++;
+}
+
 const struct changes_counts *changes_counts(const struct changes *changes)
 {
     return &changes->counts;

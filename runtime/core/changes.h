@@ -22,6 +22,7 @@ struct changes_options {
 
 struct changes_counts {
     uint64_t new, changed, due, same, held, gone; /* keys */
+    uint64_t keyless; /* rows without a key that can be read: which keys are gone is not known for certain */
     uint64_t rows; /* to be sent: those of keys that are new, changed or due, and those that have no key */
 };
 
@@ -35,6 +36,8 @@ const struct keyhash *changes_hash(const struct changes *changes);
  * set. `sent`: the row can be sent. A row without a key (NULL) is always sent. */
 bool changes_row(struct changes *changes, const void *key, size_t len, bool sent, struct keysort_record *record,
                  struct err *err) MUST_CHECK;
+/* Of a row that has no key which can be read, and is not sent. */
+void changes_row_without_key(struct changes *changes);
 /* After the last row of a file with so many lines. `identity` is kept with the rows that are to be sent. */
 bool changes_begin(struct changes *changes, uint64_t lines, const struct file_identity *identity, struct err *err) MUST_CHECK;
 

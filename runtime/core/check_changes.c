@@ -98,6 +98,8 @@ bool check_changes_row(struct check *check, const struct csv_row *row, struct er
     struct check_changes *changes = check->changes;
     struct keysort_record record = {.line = (uint64_t)row->line};
     bool sent = check->row_errors == 0;
+    if (!check->key.data)
+        changes_row_without_key(changes->changes);
     if (!sent && !check->key.data)
         return true;
     if (sent && check->key.data && !hash_row(check, row, &record.row, err))

@@ -60,7 +60,7 @@ local function asked_for(run, place, before)
            due_before = run.full and FAR or due, expires = expiry_of(run, now, before) }
 end
 
-local COUNTS = { "new", "changed", "due", "same", "held", "gone", "rows" }
+local COUNTS = { "new", "changed", "due", "same", "held", "gone", "keyless", "rows" }
 
 -- The counts of the first check of a run that is gone on with; nil when there was none. What it is to send is in doubt since.
 local function known_of(run)
@@ -182,6 +182,8 @@ end
 -- ---- the end ----
 
 local function write_gone(run, place)
+  local why = changes_store.why_not_gone(run.checked.changes)
+  if why then error(why, 0) end
   local before = system.stat(place.current) and place.current or place.staged
   must(native.write_gone { before = before, staged = place.staged, file = run.gone, tmp = run.tmp })
   run.checked.changes.file = run.gone

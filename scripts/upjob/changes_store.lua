@@ -88,6 +88,13 @@ function changes_store.last(place)
   return nil
 end
 
+--- Why it is not known for certain which keys are gone: a text; nil when it is.
+function changes_store.why_not_gone(told)
+  if (told.keyless or 0) == 0 then return nil end
+  return ("%s no key that can be read, so which keys are gone is not known"):format(
+    told.keyless == 1 and "a row has" or report.count(told.keyless) .. " rows have")
+end
+
 -- ---- imports that ended before their sets took the place ----
 
 -- What has become of the job of a run: "promote", "discard", or "wait".
@@ -111,6 +118,9 @@ end
 local function tell_gone(run, place, path, row)
   local file = fingerprint.path_of(row.options and row.options.gone)
   if not file then return true end
+  local known = require("upjob.recorded").known(row).checked
+  local why = known and known.changes and changes_store.why_not_gone(known.changes)
+  if why then return nil, why end
   if run.gone then
     return nil, ("it ended before it wrote the keys that were gone: %s will have them too"):format(report.safe(run.gone))
   end

@@ -93,9 +93,9 @@ end
 ---   rows, unwanted (left out by mapping.rows), bad_rows (in error), blanked (values), changed_rows
 ---   passed_over rows that are not among those of select: they count in nothing else
 ---   changes    { new, changed, due (unchanged, but about to expire), same, held (no row of it can be sent: it keeps what it
----              had), gone = numbers of keys, sent = new + changed + due, rows = that are to be sent, those without a key
----              (no_check) too, lines = of these rows: close it, or have it closed }. Of an input that cannot be opened again
----              outgoing_fd is the input itself, for the next pass
+---              had), gone = numbers of keys, sent = new + changed + due, keyless = rows without a key that can be read, rows
+---              = that are to be sent, those without a key (no_check) too, lines = of these rows: close it, or have it closed }.
+---              Of an input that cannot be opened again outgoing_fd is the input itself, for the next pass
 ---   problems   the first ones, by line: class, severity, line, column, column_name, value, reason, hint, text, masked
 ---   counts     by class; classes: a list of { class, severity, count }, errors first
 ---   facts      as open gives them

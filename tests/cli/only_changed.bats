@@ -231,3 +231,18 @@ P
     upjob import c.csv --domain acme --key CustomerId --only-changed --local --data data --report r.html -q
     grep -q "nothing has changed, and nothing was sent" r.html
 }
+
+@test "where a row has lost its key no key is told to be gone, and all are when it has one again" {
+    start_local --domain acme
+    import
+    cp c.csv before.csv
+    sed -i '8s/^7,/,/; 20d' c.csv
+    import --gone gone.csv --max-failed 5%
+    expect_status 0
+    expect_error "a row has no key that can be read, so which keys are gone is not known"
+    [ ! -e gone.csv ]
+    sed '20d' before.csv >c.csv
+    import --gone gone.csv
+    expect_status 0
+    [ "$(tail -n +2 gone.csv)" = 19 ]
+}
