@@ -59,9 +59,10 @@ end
 local function file_line(result)
   local what = result.files and report.plural(#result.files, "file")
     or report.safe(result.file == "-" and "standard input" or result.file)
-  local parts = result.parts and (", in %s"):format(report.plural(result.parts, "part")) or ""
+  local sent = result.changes and result.changes.rows or result.rows - result.rejected
+  local parts = (result.parts or 0) > 0 and (", in %s"):format(report.plural(result.parts, "part")) or ""
   return ("  %s %s: %s of %s, %s%s"):format(result.files and "files    " or "file     ", what,
-    report.count(result.rows - result.rejected), report.plural(result.rows, "row"), report.bytes(result.bytes), parts)
+    report.count(sent), report.plural(result.rows, "row"), report.bytes(result.bytes), parts)
 end
 
 --- Lines for a person.

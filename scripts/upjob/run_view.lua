@@ -100,6 +100,8 @@ local function detail_text(detail)
     if condition then parts[#parts + 1] = format:format(...) end
   end
   add(detail.rows, "%s, %s rejected", report.plural(detail.rows or 0, "row"), report.count(detail.bad_rows or 0))
+  add(detail.changes, "%s to send", report.count(detail.changes and detail.changes.rows or 0))
+  add(detail.made, "%s %s", tostring(detail.made), tostring(detail.name))
   add(detail.parts, "%s", report.plural(detail.total or 0, "part"))
   add(detail.number, "part %d", detail.number)
   add(detail.bytes and not detail.rows, "%s", report.bytes(detail.bytes or 0))

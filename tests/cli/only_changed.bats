@@ -200,6 +200,7 @@ P
     find state/upjob/changes -type f -exec md5sum {} + >before
     import --dry-run
     expect_output "1 of 100 keys since"
+    expect_output "c.csv: 1 of 100 rows"
     md5sum -c --quiet before
 }
 
