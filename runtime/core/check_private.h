@@ -6,7 +6,7 @@
  *   check_input      the file: what it is, its text, its header
  *   check_header     the columns: those that the mapping reads, those that nobody does, those of what is sent
  *   check_rows       the pass over the rows
- *   check_sent       what is sent: one outgoing file, or parts
+ *   check_sent       what is sent: one outgoing file, or parts; check_sent_begin and check_sent_end their beginning and end
  *   check_row        the problems of one row, and its cells as they are sent
  *   check_dates      dates that can be read in two ways
  *   check_ahead      phone numbers, on several threads before the rows that have them

@@ -217,8 +217,8 @@ function changes.promote(run)
 end
 
 --- Whether an import of these files can be compared with the last one, and whether the keys that are gone can be written to where
---- they are to be: true | nil, err. `others`: the names of the other files of the import.
-function changes.check_options(options, files, others)
+--- they are to be: true | nil, err. `others`: the names of the other files of the import; `key`: of the unique key.
+function changes.check_options(options, files, others, key)
   if not options.only_changed then return true end
   if #files > 1 then
     return nil, errors.new { code = "UsageError", message = "--only-changed compares one file with the last one: import several "
@@ -229,7 +229,7 @@ function changes.check_options(options, files, others)
     return nil, errors.new { code = "UsageError", message = "--gone has nothing to compare with in an embedded service that "
       .. "keeps no data: give it --data DIR" }
   end
-  return rejects.check_gone(options.gone, others)
+  return rejects.check_gone(options.gone, others, key)
 end
 
 -- ---- in words ----

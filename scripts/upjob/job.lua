@@ -216,7 +216,8 @@ function job.import(options)
   -- What the service would refuse is told before the file is read, and what would be lost.
   ok, err = sources.check_places(list, { map.file, self.report_file })
   if not ok then return nil, err end
-  ok, err = changes.check_options(options, files, { files[1], map.file or nil, self.rejects, self.problems, self.report_file })
+  ok, err = changes.check_options(options, files, { files[1], map.file or nil, self.rejects, self.problems, self.report_file },
+    map.unique_key)
   if not ok then return nil, err end
   ok, err = require("upjob.native.profiles").validate("CreateUploadJob", self.request)
   if not ok then return nil, err end

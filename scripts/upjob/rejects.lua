@@ -41,8 +41,6 @@ local PROBLEMS = { what = "problems", option = "--problems",
                    end) }
 local REPORT = { what = "the report", option = "--report", is_ours = is_report }
 
-local GONE = { what = "keys that are gone", option = "--gone", is_ours = has_header(function(header) return #header == 1 end) }
-
 local function refuse(kind, path, what)
   return nil, errors.new { code = "UsageError", message = ("%s cannot go to %s: %s"):format(kind.what, path, what) }
 end
@@ -110,9 +108,12 @@ function rejects.check_problems(path, others)
   return check(PROBLEMS, path, others)
 end
 
---- Whether the keys that are gone can be written to `path`: true | nil, err. An earlier list there will be kept as `path`~.
-function rejects.check_gone(path, others)
-  return check_kept(GONE, path, others)
+--- Whether the keys that are gone can be written to `path`: true | nil, err. An earlier list there, with a column `key` alone,
+--- will be kept as `path`~.
+function rejects.check_gone(path, others, key)
+  local kind = { what = "keys that are gone", option = "--gone",
+                 is_ours = has_header(function(header) return #header == 1 and header[1] == key end) }
+  return check_kept(kind, path, others)
 end
 
 --- Whether an earlier run left something there.

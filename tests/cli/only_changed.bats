@@ -218,7 +218,11 @@ P
     upjob import c.csv --domain acme --key CustomerId --only-changed --gone gone.csv --no-wait
     expect_status 2
     expect_error "--no-wait and --gone do not go together"
-    upjob import c.csv --domain acme --key CustomerId --only-changed --gone g.csv --local
+    printf 'Id\nmine\n' >g.csv
+    upjob import c.csv --domain acme --key CustomerId --only-changed --gone g.csv --local --data data
+    expect_status 2
+    expect_error "upjob did not write it"
+    upjob import c.csv --domain acme --key CustomerId --only-changed --gone h.csv --local
     expect_status 2
     expect_error "give it --data DIR"
 }
