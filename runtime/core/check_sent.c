@@ -119,7 +119,7 @@ static bool measure_row(struct check_sent *sent, const struct csv_row *row, cons
     return true;
 }
 
-void check_sent_close_part(struct sent_part *part)
+static void close_part(struct sent_part *part)
 {
     outgoing_free(part->outgoing);
     part->outgoing = NULL;
@@ -128,14 +128,14 @@ void check_sent_close_part(struct sent_part *part)
 void check_sent_close_parts(struct check_sent *sent)
 {
     for (size_t i = 0; i < sent->part_count; i++)
-        check_sent_close_part(&sent->parts[i]);
+        close_part(&sent->parts[i]);
 }
 
 /* It is too large. With one of them the whole guess fails. */
 static void give_up_part(struct check_sent *sent, struct sent_part *part)
 {
     if (sent->later)
-        check_sent_close_part(part);
+        close_part(part);
     else
         check_sent_close_parts(sent);
 }

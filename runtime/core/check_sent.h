@@ -32,8 +32,7 @@ struct check_sent {
 /* ---- check_sent.c ---- */
 
 void check_sent_free_part(struct sent_part *part);
-/* Gives its file up. */
-void check_sent_close_part(struct sent_part *part);
+/* Gives up the files of all parts. */
 void check_sent_close_parts(struct check_sent *sent);
 /* It is too large: parts are planned at the end. */
 void check_sent_give_up_whole(struct check *check);
