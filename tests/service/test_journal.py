@@ -94,13 +94,14 @@ def test_kills():
         known = set(state.write(1))
         for round in range(30):
             writer = state.start(WRITER, 100000)
-            time.sleep(random.uniform(0.02, 0.25))
+            first = writer.stdout.readline() if round % 2 else ""  # however long it takes to start
+            time.sleep(random.uniform(0, 0.2))
             writer.kill()
-            known.update(int(line) for line in writer.communicate()[0].split("\n")[:-1])
+            known.update(int(line) for line in (first + writer.communicate()[0]).split("\n")[:-1])
             state.check_whole()
             found = {row[0] for row in state.query("SELECT id FROM run WHERE state = 'succeeded'")}
             assert known <= found, (round, sorted(known - found))
-        assert len(known) > 100, len(known)
+        assert len(known) > 15, len(known)
         state.write(1)
         assert state.asides() == []
         status, out, messages = state.lua("print(#store:runs { state = 'running' })")

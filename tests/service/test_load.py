@@ -77,7 +77,7 @@ def test_fair_to_long_cells():
         service.start_job("acme", small)
         service.wait("acme", small)
         assert service.get_job("acme", long)["Status"] == "IN_PROGRESS", "the long cells have come to their end first"
-        assert counts(service.wait("acme", long)) == (0, 0, 20)
+        assert counts(service.wait("acme", long, 200)) == (0, 0, 20)
 
 
 def test_call_during_an_upload():

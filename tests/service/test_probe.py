@@ -123,7 +123,7 @@ def rates(fact, throttle=True):
 
 
 RATE_RUNS = {name: POOL.submit(rates, *how) for name, how in {
-    "both": ("",), "read": ("read-rate=3",), "write": ("write-rate=0.5",), "none": ("", False)}.items()}
+    "both": ("",), "read": ("read-rate=0.5",), "write": ("write-rate=0.1",), "none": ("", False)}.items()}
 
 
 def test_rates():

@@ -114,8 +114,8 @@ def test_first_broken_off():
 def test_stalled():
     """a range that stalls is asked for anew after the stall timeout, from the byte that was reached"""
     with S3({PLACE: MANY}) as s3:
-        once(s3, lambda request: s3.send(request, MANY, cut=2_000_000, pause=8))
-        got = fetch(s3, stall="1")
+        once(s3, lambda request: s3.send(request, MANY, cut=2_000_000, pause=10))
+        got = fetch(s3, stall="3")
         assert got.get("md5") == digest(MANY), got
         assert f"bytes=2000000-{RANGE - 1}" in ranges(s3), ranges(s3)
 
@@ -420,7 +420,12 @@ end
 source.of(arg[1] .. ".none", {})
 local before = count()
 for _ = 1, 5 do
+  local idle = count()
   local fetch = task.spawn(function() return source.of(arg[1], {}) end)
+  for _ = 1, 1000 do
+    task.sleep(0.01)
+    if count() > idle then break end -- it has begun
+  end
   task.sleep(0.3)
   fetch:cancel()
 end
