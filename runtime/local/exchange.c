@@ -66,7 +66,7 @@ void exchange_free(struct exchange *ex)
     cJSON_Delete(ex->reply);
     cJSON_Delete(ex->objects);
     segment_plan_free(ex->plan);
-    object_writer_free(ex->writer);
+    intake_free(ex->intake);
     buf_cleanse(&ex->body);
     buf_cleanse(&ex->text);
     free(ex);

@@ -57,8 +57,8 @@ struct object_facts {
     uint64_t utf8_error_at;   /* byte of the first error otherwise */
 };
 
-/* Writing: `add` encrypts as bytes come (loop's thread: writes to the page cache, never syncs); `finish` syncs and
- * renames (worker's thread). Until finish succeeds nothing is visible under `name`, which must be a new one. Always end with
+/* Writing: `add` encrypts as bytes come (an intake's thread: writes to the page cache, never syncs); `finish` syncs and
+ * renames (the objects worker's). Until finish succeeds nothing is visible under `name`, which must be a new one. Always end with
  * object_writer_free, which removes the temporary file if finish was not called or failed. */
 struct object_writer;
 struct object_writer *object_writer_new(struct objects *objects, const char *name,

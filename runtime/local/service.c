@@ -284,6 +284,9 @@ static bool open_parts(struct local *service, const struct local_options *option
     service->domains_worker = service->objects_worker ? worker_new(service->loop, "upjob-domains", err) : NULL;
     if (!service->keys || !service->domains_worker)
         return false;
+    service->intakes = intakes_new(service->loop);
+    if (!service->intakes)
+        return err_set(err, ERR_MEMORY, "out of memory");
     service->ingest = ingest_new(service->data_dir, service->objects, options->ephemeral, &service->clock, &events, err);
     if (!service->ingest || !resume_jobs(service, err))
         return false;
@@ -333,6 +336,7 @@ void local_stop(struct local *local)
     ingest_halt(local->ingest);
     estimates_halt(local->estimates);
     worker_halt(local->domains_worker);
+    intakes_halt(local->intakes);
     worker_halt(local->objects_worker);
     worker_halt(local->state_worker);
     worker_halt(local->search_worker);
@@ -346,6 +350,7 @@ void local_stop(struct local *local)
     ingest_free(local->ingest);
     estimates_free(local->estimates);
     listener_free(local->listener);
+    intakes_free(local->intakes);
     worker_free(local->domains_worker);
     worker_free(local->objects_worker);
     worker_free(local->state_worker);

@@ -16,6 +16,7 @@
 #include "local/facts.h"
 #include "local/faults.h"
 #include "local/ingest.h"
+#include "local/intake.h"
 #include "local/local.h"
 #include "local/names.h"
 #include "local/objects.h"
@@ -39,6 +40,7 @@ struct local {
     struct state *state;
     struct worker *state_worker;  /* owns the state's connection */
     struct worker *search_worker; /* searches, which may take long */
+    struct intakes *intakes;      /* threads that write what is uploaded */
     struct worker *objects_worker; /* syncs and removes files, which may take seconds */
     struct worker *domains_worker; /* removes domains, once the turn of an ingestion into one has ended */
     struct estimates *estimates;
@@ -90,7 +92,7 @@ struct exchange {
     /* an upload */
     struct upload_path upload_path;
     char object[NAME_SIZE]; /* that it is stored as */
-    struct object_writer *writer;
+    struct intake *intake;
     struct object_facts facts;
     unsigned char content_md5[16];
     bool has_content_md5;

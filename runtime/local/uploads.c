@@ -115,6 +115,15 @@ static void ask_path(void *arg)
         ex->upload_path = given;
 }
 
+static void intake_told(void *arg);
+
+static void open_intake(struct exchange *ex, const unsigned char key[DATA_KEY_SIZE])
+{
+    struct object_writer *writer = object_writer_new(ex->service->objects, ex->object, key, &ex->err);
+    if (writer)
+        ex->intake = intake_new(ex->service->intakes, writer, intake_told, ex, &ex->err);
+}
+
 /* The key that came must be the one that was given out for this path; the object is written under it. Each PUT writes an object
  * of its own, so that one which is cut or refused leaves alone what another has stored. */
 static void open_object(struct exchange *ex)
@@ -124,7 +133,7 @@ static void open_object(struct exchange *ex)
         objects_unwrap(ex->service->objects, ex->upload_path.id, ex->upload_path.wrapped_key, given, &ex->err) &&
         decode(exchange_header(ex, SSE "key"), sent, sizeof sent)) {
         if (secret_equal(given, sent, sizeof given))
-            ex->writer = object_writer_new(ex->service->objects, ex->object, given, &ex->err);
+            open_intake(ex, given);
         else
             exchange_refuse(ex, 403, "AccessDenied", "Access Denied");
     }
@@ -194,16 +203,31 @@ static size_t taken_of(struct exchange *ex, size_t len)
     return len;
 }
 
+/* What is left over is handed over once more only when the exchange was suspended, so some of it is left for that alone. */
 size_t uploads_body(struct exchange *ex, const void *bytes, size_t len)
 {
-    len = taken_of(ex, len);
-    ex->received += len;
-    if (len)
-        (void)!object_writer_add(ex->writer, bytes, len, &ex->err);
-    return len;
+    const char *from = bytes;
+    size_t taken = 0;
+    while (taken < len && !ex->suspended && !ex->dropped) {
+        size_t left = len - taken, room = intake_room(ex->intake);
+        if (room == 0) {
+            intake_wait(ex->intake);
+            exchange_suspend(ex);
+            break;
+        }
+        size_t n = taken_of(ex, left < room ? left : room);
+        if (n == 0)
+            break;
+        if (!intake_add(ex->intake, from + taken, n, &ex->err))
+            return len;
+        taken += n;
+        ex->received += n;
+    }
+    return taken;
 }
 
-/* An upload is kept in two steps: on the objects worker, which syncs and renames; then the state worker notes it in the job. */
+/* An upload is kept in three steps: its last bytes are written; the objects worker syncs and renames; then the state worker notes
+ * it in the job. */
 static void answer(struct exchange *ex)
 {
     ex->phase = PHASE_READY;
@@ -229,7 +253,7 @@ static void object_noted(void *arg)
 static void store_object(void *arg)
 {
     struct exchange *ex = arg;
-    (void)!object_writer_finish(ex->writer, &ex->err);
+    (void)!object_writer_finish(intake_writer(ex->intake), &ex->err);
 }
 
 static void object_stored(void *arg)
@@ -242,27 +266,47 @@ static void object_stored(void *arg)
     answer(ex);
 }
 
+static bool check_digest(struct exchange *ex)
+{
+    if (!ex->has_content_md5)
+        return true;
+    if (!ex->service->facts.unsigned_md5_taken)
+        return exchange_refuse(ex, 403, "AccessDenied", "There were headers present in the request which were not signed");
+    return memcmp(ex->facts.md5, ex->content_md5, sizeof ex->content_md5) == 0 ||
+           exchange_refuse(ex, 400, "BadDigest", "The Content-MD5 you specified did not match what we received.");
+}
+
+static void body_written(struct exchange *ex)
+{
+    bool is_good = intake_facts(ex->intake, &ex->facts, &ex->err) && check_digest(ex);
+    /* Under SSE-C the ETag is not the MD5 of the file. */
+    if (is_good)
+        snprintf(ex->etag, sizeof ex->etag, "\"%s\"", ex->object);
+    if (is_good && worker_post(ex->service->objects_worker, store_object, object_stored, ex))
+        return;
+    if (is_good)
+        err_set(&ex->err, ERR_MEMORY, "out of memory");
+    answer(ex);
+}
+
+/* There is room for more, or all of it is written. */
+static void intake_told(void *arg)
+{
+    struct exchange *ex = arg;
+    if (ex->phase == PHASE_BODY)
+        exchange_resume(ex);
+    else
+        body_written(ex);
+}
+
 void uploads_finish(struct exchange *ex)
 {
     ex->phase = PHASE_READY;
-    if (ex->err.code[0] || !object_writer_end(ex->writer, &ex->facts, &ex->err))
+    if (ex->err.code[0])
         return;
-    if (ex->has_content_md5 && !ex->service->facts.unsigned_md5_taken) {
-        exchange_refuse(ex, 403, "AccessDenied", "There were headers present in the request which were not signed");
-        return;
-    }
-    if (ex->has_content_md5 && memcmp(ex->facts.md5, ex->content_md5, sizeof ex->content_md5) != 0) {
-        exchange_refuse(ex, 400, "BadDigest", "The Content-MD5 you specified did not match what we received.");
-        return;
-    }
-    /* Under SSE-C the ETag is not the MD5 of the file. */
-    snprintf(ex->etag, sizeof ex->etag, "\"%s\"", ex->object);
-    if (!worker_post(ex->service->objects_worker, store_object, object_stored, ex)) {
-        err_set(&ex->err, ERR_MEMORY, "out of memory");
-        return;
-    }
     ex->phase = PHASE_WORKING;
     exchange_suspend(ex);
+    intake_end(ex->intake);
 }
 
 static void add_element(struct buf *xml, const char *name, const char *text)

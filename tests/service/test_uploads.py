@@ -13,6 +13,18 @@ def refused_as_s3_does(connection):
     assert reply.status == 403 and b"<Code>AccessDenied</Code>" in text, (reply.status, text)
 
 
+def test_last_piece():
+    """the last piece of an upload that came at once is taken, however much of it the block that is filled has room for"""
+    with Service(args=("--domain", "acme")) as service:
+        for size in (131_071, 131_072, 131_073, 177_000, 262_143, 262_144, 262_145, 393_217, 1_000_000):
+            head = b"Id,Mail,Name\nk,a@example.com," + b"x" * 200 + b"\n"
+            data = head + b"\n" * (size - len(head))
+            job = service.create_job("acme")
+            service.put(service.path("acme", job), data, timeout=20)
+            service.start_job("acme", job)
+            assert sum(counts(service.wait("acme", job))) == 1
+
+
 def test_twice_to_one_url():
     """a second upload to one URL that is cut leaves the first, confirmed one alone"""
     with Service() as service:
