@@ -2,13 +2,34 @@
 #include "bindings/changes.h"
 
 #include <lauxlib.h>
+#include <limits.h>
 #include <string.h>
 
 #include "bindings/app.h"
 #include "bindings/wait.h"
 #include "core/keyset.h"
 
-#define ROWS_TYPE "upjob.rows"
+#define ROWS_TYPE       "upjob.rows"
+#define COMPARISON_TYPE "upjob.comparison"
+
+/* ---- handles ---- */
+
+/* Pushes the metatable of a type, and returns whether it was made now: with what the type's handles have: close, which also a block's end and the collector call. */
+static bool push_type(lua_State *L, const char *type, lua_CFunction close)
+{
+    bool made = luaL_newmetatable(L, type);
+    if (made) {
+        lua_pushcfunction(L, close);
+        lua_setfield(L, -2, "__gc");
+        lua_pushcfunction(L, close);
+        lua_setfield(L, -2, "__close");
+        lua_createtable(L, 0, 1);
+        lua_pushcfunction(L, close);
+        lua_setfield(L, -2, "close");
+        lua_setfield(L, -2, "__index");
+    }
+    return made;
+}
 
 /* ---- rows ---- */
 
@@ -20,19 +41,21 @@ static int rows_close(lua_State *L)
     return 0;
 }
 
+/* How many there are. */
+static int rows_count(lua_State *L)
+{
+    struct rowset **rows = luaL_checkudata(L, 1, ROWS_TYPE);
+    lua_pushinteger(L, *rows ? (lua_Integer)(*rows)->rows : 0);
+    return 1;
+}
+
 struct rowset **push_rows(lua_State *L)
 {
     struct rowset **held = lua_newuserdatauv(L, sizeof *held, 0);
     *held = NULL;
-    if (luaL_newmetatable(L, ROWS_TYPE)) {
-        lua_pushcfunction(L, rows_close);
-        lua_setfield(L, -2, "__gc");
-        lua_pushcfunction(L, rows_close);
-        lua_setfield(L, -2, "__close");
-        lua_createtable(L, 0, 1);
-        lua_pushcfunction(L, rows_close);
-        lua_setfield(L, -2, "close");
-        lua_setfield(L, -2, "__index");
+    if (push_type(L, ROWS_TYPE, rows_close)) {
+        lua_pushcfunction(L, rows_count);
+        lua_setfield(L, -2, "__len");
     }
     lua_setmetatable(L, -2);
     return held;
@@ -49,6 +72,58 @@ struct rowset *option_rows(lua_State *L, int index, const char *what, const char
     if (rows && !*rows)
         luaL_error(L, "%s: %s was closed", what, name);
     return rows ? *rows : NULL;
+}
+
+/* ---- what is compared ---- */
+
+static int comparison_close(lua_State *L)
+{
+    struct comparison *comparison = luaL_checkudata(L, 1, COMPARISON_TYPE);
+    if (comparison->used)
+        return luaL_error(L, "what is compared is still in use");
+    if (comparison->changes)
+        changes_give_up(comparison->changes);
+    changes_free(comparison->changes);
+    comparison->changes = NULL;
+    return 0;
+}
+
+/* compare{ before =, staged =, due_before =, only_due =, expires =, files = how many, tmp = } → a comparison, to be closed, that as
+ * many checks take one after the other (upjob.checking) | nil, err */
+static int native_compare(lua_State *L)
+{
+    static const char *const known[] = {"before", "staged", "due_before", "only_due", "expires", "files", "tmp", NULL};
+    const char *what = "compare";
+    struct err err;
+    err_clear(&err);
+    lua_settop(L, 1);
+    check_options(L, 1, what, known);
+    const struct changes_options options = {
+        .before = option_string(L, 1, what, "before", NULL),
+        .staged = option_string(L, 1, what, "staged", NULL),
+        .due_before = option_integer(L, 1, what, "due_before", LONG_MIN, LONG_MAX, LONG_MIN),
+        .only_due = option_boolean(L, 1, what, "only_due", false),
+        .expires = option_integer(L, 1, what, "expires", LONG_MIN, LONG_MAX, KEYSET_NO_EXPIRY),
+        .files = (size_t)option_integer(L, 1, what, "files", 1, INT_MAX, 1),
+        .directory = option_string(L, 1, what, "tmp", NULL),
+    };
+    struct comparison *comparison = lua_newuserdatauv(L, sizeof *comparison, 0);
+    *comparison = (struct comparison){0};
+    push_type(L, COMPARISON_TYPE, comparison_close);
+    lua_setmetatable(L, -2);
+    comparison->changes = changes_new(&options, &err);
+    return comparison->changes ? 1 : fail_with(L, &err);
+}
+
+struct comparison *option_comparison(lua_State *L, int index, const char *what, const char *name)
+{
+    lua_getfield(L, index, name);
+    struct comparison *comparison = luaL_testudata(L, -1, COMPARISON_TYPE);
+    if (!comparison && !lua_isnil(L, -1))
+        luaL_error(L, "%s: %s must be what compare returns", what, name);
+    if (comparison && (!comparison->changes || comparison->used))
+        luaL_error(L, "%s: %s %s", what, name, comparison->used ? "is in use" : "was closed");
+    return comparison;
 }
 
 /* ---- what takes its time ---- */
@@ -238,7 +313,8 @@ static int native_check(lua_State *L)
 int open_native_changes(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"info", native_info}, {"check", native_check}, {"promote", native_promote}, {"mark", native_mark}, {"write_gone", native_write_gone}, {NULL, NULL}};
+        {"info", native_info}, {"check", native_check}, {"promote", native_promote}, {"mark", native_mark}, {"write_gone", native_write_gone},
+        {"compare", native_compare}, {NULL, NULL}};
     luaL_newlib(L, functions);
     return 1;
 }

@@ -31,6 +31,7 @@ struct checking {
     struct check *check;
     struct holder *holder;
     struct lua_mapping *mapping; /* NULL: none */
+    struct comparison *comparison; /* NULL: none */
     bool opens;                  /* only that */
     bool on_loop;                /* slices are taken between turns, because they call functions */
     bool given_up;
@@ -100,11 +101,19 @@ static bool work_slice(void *arg)
     return take_slice(checking, checking->opens || checking->on_loop) && check_waits_for(checking->check) < 0;
 }
 
+/* No thread uses what others may use too. */
+static void leave(struct checking *checking)
+{
+    if (checking->comparison)
+        checking->comparison->used = false;
+    unref(checking, &checking->self_ref);
+}
+
 static void end(struct checking *checking)
 {
     stop_reporting(checking);
     wait_finish(&checking->wait);
-    unref(checking, &checking->self_ref);
+    leave(checking);
 }
 
 static void start_work(void *arg);
@@ -175,7 +184,7 @@ static void cancel(struct wait *w)
     if (checking->work)
         loop_work_cancel(checking->work);
     else if (idle)
-        unref(checking, &checking->self_ref);
+        leave(checking);
 }
 
 /* ---- results ---- */
@@ -282,8 +291,8 @@ static void start_reporting(lua_State *L, struct checking *checking, const char 
     checking->timer = loop_timer_start(app_of(L)->loop, PROGRESS_EVERY_MS, progress_due, checking);
 }
 
-/* `mapping` is a place on the stack, 0 for none. All stay while the work runs: the reference holds them. */
-static int start(lua_State *L, const char *what, struct holder *holder, int holder_index, int mapping,
+/* `mapping` and `comparison` are places on the stack, 0 for none. All stay while the work runs: the reference holds them. */
+static int start(lua_State *L, const char *what, struct holder *holder, int holder_index, int mapping, int comparison,
                  bool opens)
 {
     struct checking *checking = wait_new(L, sizeof *checking, &checking_class);
@@ -291,6 +300,7 @@ static int start(lua_State *L, const char *what, struct holder *holder, int hold
     checking->check = holder->check;
     checking->holder = holder;
     checking->mapping = mapping ? lua_touserdata(L, mapping) : NULL;
+    checking->comparison = comparison ? lua_touserdata(L, comparison) : NULL;
     checking->opens = opens;
     checking->on_loop = checking->mapping && checking->mapping->on_loop;
     checking->slice.run = loop_slice;
@@ -299,7 +309,7 @@ static int start(lua_State *L, const char *what, struct holder *holder, int hold
     holder->used = true;
     lua_pushvalue(L, holder_index);
     lua_setiuservalue(L, self, HOLDER);
-    lua_createtable(L, 3, 0);
+    lua_createtable(L, 4, 0);
     lua_pushvalue(L, holder_index);
     lua_rawseti(L, -2, 1);
     lua_pushvalue(L, self);
@@ -308,12 +318,17 @@ static int start(lua_State *L, const char *what, struct holder *holder, int hold
         lua_pushvalue(L, mapping);
         lua_rawseti(L, -2, 3);
     }
+    if (checking->comparison) {
+        checking->comparison->used = true;
+        lua_pushvalue(L, comparison);
+        lua_rawseti(L, -2, 4);
+    }
     checking->self_ref = luaL_ref(L, LUA_REGISTRYINDEX);
     start_reporting(L, checking, what);
     checking->work = loop_work_start(app_of(L)->loop, work_slice, work_done, checking);
     if (!checking->work) {
         stop_reporting(checking);
-        unref(checking, &checking->self_ref);
+        leave(checking);
         return luaL_error(L, "out of memory");
     }
     checking->wait.started = true;
@@ -332,7 +347,7 @@ static int native_open(lua_State *L)
     struct holder *holder = open_holder(L, "open", &e);
     if (!holder->check)
         return fail_with(L, &e);
-    return start(L, "open", holder, lua_gettop(L), 0, true);
+    return start(L, "open", holder, lua_gettop(L), 0, 0, true);
 }
 
 /* The mapping is pushed; its place, 0 when none was given. */
@@ -406,24 +421,6 @@ static void read_split(lua_State *L, struct check_split_plan *plan)
     read_ranges(L, split, plan);
 }
 
-/* The option "changes" of a run, in *options; false when it is absent. Its texts stay for as long as the table does. */
-static bool read_changes(lua_State *L, const char *what, struct changes_options *options)
-{
-    static const char *const known[] = {"before", "staged", "due_before", "expires", NULL};
-    lua_getfield(L, 1, "changes");
-    bool given = !lua_isnil(L, -1);
-    int index = lua_gettop(L);
-    if (given) {
-        check_options(L, index, what, known);
-        options->before = option_string(L, index, what, "before", NULL);
-        options->staged = option_string(L, index, what, "staged", NULL);
-        options->due_before = option_integer(L, index, what, "due_before", LONG_MIN, LONG_MAX, LONG_MIN);
-        options->expires = option_integer(L, index, what, "expires", LONG_MIN, LONG_MAX, KEYSET_NO_EXPIRY);
-    }
-    lua_pop(L, 1);
-    return given;
-}
-
 /* run{file or opened, fd, tmp, mapping, encoding, strict, no_check, reject, rejects, problems, max_problems,
  *     shown, max_rows, digest, split, changes, select, progress = function(bytes, total, rows) end} → result | nil, err: the tables of
  *     check_results.c */
@@ -435,10 +432,10 @@ static int native_run(lua_State *L)
                                         "split",    "changes",  "select",       "fd", NULL};
     const char *what = "check";
     struct err e;
-    struct changes_options changes = {0};
     err_clear(&e);
     lua_settop(L, 1);
     check_options(L, 1, what, known);
+    struct comparison *comparison = option_comparison(L, 1, what, "changes");
     struct check_plan plan = {.rejects_path = option_string(L, 1, what, "rejects", NULL),
                               .problems_path = option_string(L, 1, what, "problems", NULL),
                               .shown = (size_t)option_integer(L, 1, what, "shown", 0, 1000, 0),
@@ -446,7 +443,7 @@ static int native_run(lua_State *L)
                               .reject = option_boolean(L, 1, what, "reject", false),
                               .no_check = option_boolean(L, 1, what, "no_check", false),
                               .no_digest = !option_boolean(L, 1, what, "digest", true),
-                              .changes = read_changes(L, what, &changes) ? &changes : NULL,
+                              .changes = comparison ? comparison->changes : NULL,
                               .select = option_rows(L, 1, what, "select")};
     read_split(L, &plan.split);
     luaL_argcheck(L, !plan.changes || (!plan.select && !plan.split.salt && plan.max_rows == 0), 1,
@@ -456,7 +453,7 @@ static int native_run(lua_State *L)
     int index = lua_gettop(L);
     if (!holder->check || !check_set_plan(holder->check, &plan, &e))
         return fail_with(L, &e);
-    return start(L, what, holder, index, mapping, false);
+    return start(L, what, holder, index, mapping, comparison ? 2 : 0, false);
 }
 
 /* input_fd(opened) → a descriptor of what was opened, to be closed, with which it can be read again: /proc/self/fd/N | nil, err */

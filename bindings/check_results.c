@@ -191,7 +191,19 @@ static void set_sources(lua_State *L, const struct check_result *result, const s
     lua_setfield(L, -2, "sources");
 }
 
-/* What has changed since the last import, and the lines of the rows that are to be sent. */
+static void set_lines(lua_State *L, struct changes *changes)
+{
+    size_t files = changes_files(changes);
+    lua_createtable(L, (int)files, 0);
+    for (size_t i = 0; i < files; i++) {
+        struct rowset **rows = push_rows(L);
+        *rows = changes_take_rows(changes, i);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    lua_setfield(L, -2, "lines");
+}
+
+/* What has changed since the last import, and, by file, the lines of the rows that are to be sent. */
 static void set_changes(lua_State *L, struct check *check)
 {
     const struct changes_counts *counts = check_result(check)->changes;
@@ -207,8 +219,7 @@ static void set_changes(lua_State *L, struct check *check)
     set_integer(L, "keyless", counts->keyless);
     set_integer(L, "sent", counts->new + counts->changed + counts->due);
     set_integer(L, "rows", counts->rows);
-    *push_rows(L) = check_take_rows(check);
-    lua_setfield(L, -2, "lines");
+    set_lines(L, check_changes(check));
     lua_setfield(L, -2, "changes");
 }
 

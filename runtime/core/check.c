@@ -62,7 +62,7 @@ static void free_sent(struct check *check)
     rejects_free(check->rejects);
     check_list_free(check->list);
     check_keys_free(check->keys);
-    check_changes_free(check->changes);
+    check_changes_free(check);
     check_dates_free(check->dates);
     check_ahead_free(check->ahead);
     free_names(check->sent_names, check->sent_count);
@@ -240,8 +240,9 @@ static void end_fatally(struct check *check, struct err *err)
     check->result.outgoing_fd = -1;
     rejects_free(check->rejects);
     check->rejects = NULL;
-    check_changes_free(check->changes);
-    check->changes = NULL;
+    check_changes_free(check);
+    if (check->plan.changes)
+        changes_give_up(check->plan.changes);
     if (check->list && check->phase != FINISHED && !check_list_finish(check, &ignored))
         check->result.problems_written = false;
     check->phase = FINISHED;

@@ -114,8 +114,8 @@ struct check_plan {
     bool (*wants)(void *arg, const struct csv_row *row, bool *wanted, struct err *err);
     void *arg;
     struct check_split_plan split;
-    /* What has changed since the last import: found out in a pass of its own, which makes nothing to be sent. */
-    const struct changes_options *changes; /* NULL: that is not asked for */
+    /* What has changed since the last import: found out in a pass of its own over each file, which makes nothing to be sent. */
+    struct changes *changes; /* that the file is the next one of; held; NULL: that is not asked for */
     struct rowset *select; /* only these rows, of the same file, are looked at; NULL: all */
 };
 
@@ -199,7 +199,7 @@ struct check_result {
      * was, to be compared when it is sent. */
     char md5[DIGEST_TEXT];
     struct file_identity identity;
-    const struct changes_counts *changes; /* NULL: not asked for, or not known */
+    const struct changes_counts *changes; /* of all files, with the last one; NULL: not asked for, or not known */
 };
 
 struct check;
@@ -229,8 +229,8 @@ struct csv_reader *check_reader(struct check *check);
 int check_input_again(const struct check *check, struct err *err) MUST_CHECK;
 /* The first rows of that fate, in order; owned by the check. */
 size_t check_shown_rows(const struct check *check, enum check_fate fate, const struct check_shown_row **rows);
-/* Hands the rows to the caller that are to be sent because of what has changed; NULL when that was not asked for. */
-struct rowset *check_take_rows(struct check *check);
+/* What plan.changes was; NULL when that was not asked for. */
+struct changes *check_changes(struct check *check);
 /* Hands the outgoing descriptor to the caller, who closes it; -1 when there is none. */
 int check_take_outgoing(struct check *check);
 /* The same of a part. */

@@ -6,12 +6,12 @@
 
 #include "core/check_private.h"
 
-#define MEMORY ((size_t)20 << 20) /* of the sort */
-
 struct check_changes {
-    struct changes *changes;
-    struct keysort *rows; /* NULL: it was joined */
-    struct buf row;       /* what of the row at hand is hashed */
+    struct changes *changes; /* borrowed of the plan */
+    bool under_way;          /* the file was not read to its end yet, or is the last one and all are still compared */
+    bool is_last;
+    bool joined;
+    struct buf row; /* what of the row at hand is hashed */
 };
 
 static const struct mapping_field *key_field(const struct check *check)
@@ -32,28 +32,32 @@ static bool is_the_selected_file(const struct check *check, struct err *err)
 
 bool check_changes_new(struct check *check, struct err *err)
 {
-    const struct keysort_options sort = {.memory = MEMORY, .directory = check->temporary};
     const struct mapping_field *key = key_field(check);
     if (!check->plan.changes)
         return is_the_selected_file(check, err);
     if (!key)
         return err_set(err, ERR_USAGE, "what has changed can be told only with a mapping that has a key");
-    struct changes_options options = *check->plan.changes;
-    options.directory = check->temporary;
     struct check_changes *changes = calloc(1, sizeof *changes);
-    check->changes = changes;
     if (!changes)
         return err_set(err, ERR_MEMORY, "no memory to compare rows");
+    check->changes = changes;
+    changes->changes = check->plan.changes;
     buf_init(&changes->row, CSV_MAX_RECORD_MOST);
-    return (changes->changes = changes_new(&options, key->key, err)) && (changes->rows = keysort_new(&sort, err));
+    if (!changes_begin_file(changes->changes, key->key, err))
+        return false;
+    changes->under_way = true;
+    changes->is_last = changes_is_last(changes->changes);
+    return true;
 }
 
-void check_changes_free(struct check_changes *changes)
+void check_changes_free(struct check *check)
 {
+    struct check_changes *changes = check->changes;
+    check->changes = NULL;
     if (!changes)
         return;
-    changes_free(changes->changes);
-    keysort_free(changes->rows);
+    if (changes->under_way)
+        changes_give_up(changes->changes);
     buf_free(&changes->row);
     free(changes);
 }
@@ -96,16 +100,20 @@ static bool hash_row(struct check *check, const struct csv_row *row, uint64_t *o
 bool check_changes_row(struct check *check, const struct csv_row *row, struct err *err)
 {
     struct check_changes *changes = check->changes;
-    struct keysort_record record = {.line = (uint64_t)row->line};
+    uint64_t hash = 0;
     bool sent = check->row_errors == 0;
     if (!check->key.data)
         changes_row_without_key(changes->changes);
     if (!sent && !check->key.data)
         return true;
-    if (sent && check->key.data && !hash_row(check, row, &record.row, err))
+    if (sent && check->key.data && !hash_row(check, row, &hash, err))
         return false;
-    return changes_row(changes->changes, check->key.data, check->key.len, sent, &record, err) &&
-           keysort_add(changes->rows, &record, err);
+    return changes_row(changes->changes, check->key.data, check->key.len, sent, (uint64_t)row->line, hash, err);
+}
+
+bool check_changes_tell_keys(const struct check *check)
+{
+    return check->changes && check->changes->is_last;
 }
 
 /* ---- the end ---- */
@@ -127,13 +135,13 @@ bool check_changes_end(struct check *check, struct err *err)
     if (fstat(input_descriptor(check->input, &start), &info) != 0)
         return err_errno(err, ERR_FILE, errno, "cannot be read");
     file_identity_of(&info, &check->result.identity);
-    keysort_end(changes->rows);
-    return changes_begin(changes->changes, (uint64_t)csv_reader_line(check->reader) + 1, &check->result.identity, err);
+    changes->under_way = changes->is_last;
+    return changes_end_file(changes->changes, (uint64_t)csv_reader_line(check->reader) + 1, &check->result.identity, err);
 }
 
 bool check_changes_busy(const struct check *check)
 {
-    return check->changes && check->changes->rows;
+    return check_changes_tell_keys(check) && !check->changes->joined;
 }
 
 bool check_changes_step(struct check *check, struct err *err)
@@ -141,10 +149,8 @@ bool check_changes_step(struct check *check, struct err *err)
     struct check_changes *changes = check->changes;
     struct changes_repeated repeated;
     size_t work = KEYSORT_STEP;
-    if (keysort_busy(changes->rows))
-        return keysort_step(changes->rows, KEYSORT_STEP, err);
     while (work > 0) {
-        switch (changes_join(changes->changes, changes->rows, &work, &repeated, err)) {
+        switch (changes_join(changes->changes, &work, &repeated, err)) {
         case KEYSORT_ENTRY:
             if (check->keys && !check_keys_group(check->keys, &repeated, err))
                 return false;
@@ -152,8 +158,7 @@ bool check_changes_step(struct check *check, struct err *err)
         case KEYSORT_MORE:
             return true;
         case KEYSORT_END:
-            keysort_free(changes->rows);
-            changes->rows = NULL;
+            changes->joined = true;
             return true;
         default:
             return false;
@@ -164,15 +169,17 @@ bool check_changes_step(struct check *check, struct err *err)
 
 bool check_changes_finish(struct check *check, struct err *err)
 {
-    if (!check->changes)
+    struct check_changes *changes = check->changes;
+    if (!changes || !changes->is_last)
         return true;
-    if (!changes_finish(check->changes->changes, err))
+    if (!changes_finish(changes->changes, err))
         return false;
-    check->result.changes = changes_counts(check->changes->changes);
+    changes->under_way = false;
+    check->result.changes = changes_counts(changes->changes);
     return true;
 }
 
-struct rowset *check_take_rows(struct check *check)
+struct changes *check_changes(struct check *check)
 {
-    return check->changes ? changes_take_rows(check->changes->changes) : NULL;
+    return check->plan.changes;
 }

@@ -20,9 +20,9 @@ struct check_keys {
     const char *directory; /* of temporary files; borrowed */
 };
 
-struct check_keys *check_keys_new(const char *directory, struct err *err)
+struct check_keys *check_keys_new(const char *directory, size_t memory, struct err *err)
 {
-    const struct keysort_options options = {.memory = MEMORY, .directory = directory};
+    const struct keysort_options options = {.memory = memory ? memory : MEMORY, .directory = directory};
     struct check_keys *keys = calloc(1, sizeof *keys);
     if (!keys) {
         err_set(err, ERR_MEMORY, "no memory for keys");

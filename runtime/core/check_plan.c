@@ -50,29 +50,6 @@ static void copy_dates(struct check_plan *plan, const struct check_plan *given, 
         dates[i] = (struct check_dates){given->dates[i].field, copy_texts(given->dates[i].formats, failed)};
 }
 
-static void free_changes(const struct changes_options *options)
-{
-    if (!options)
-        return;
-    free((char *)(uintptr_t)options->before);
-    free((char *)(uintptr_t)options->staged);
-    free((char *)(uintptr_t)options->directory);
-    free((void *)(uintptr_t)options);
-}
-
-static const struct changes_options *copy_changes(const struct changes_options *given, bool *failed)
-{
-    struct changes_options *options = given ? malloc(sizeof *options) : NULL;
-    *failed = *failed || (given && !options);
-    if (!options)
-        return NULL;
-    *options = *given;
-    options->before = check_copy_text(given->before, failed);
-    options->staged = check_copy_text(given->staged, failed);
-    options->directory = check_copy_text(given->directory, failed);
-    return options;
-}
-
 void check_free_plan(struct check_plan *plan)
 {
     free((char *)(uintptr_t)plan->rejects_path);
@@ -81,7 +58,7 @@ void check_free_plan(struct check_plan *plan)
     free((void *)(uintptr_t)plan->split.ranges);
     free_texts(plan->skipped);
     free_dates(plan);
-    free_changes(plan->changes);
+    changes_free(plan->changes);
     rowset_free(plan->select);
     *plan = (struct check_plan){0};
 }
@@ -107,7 +84,7 @@ bool check_set_plan(struct check *check, const struct check_plan *given, struct 
     check->plan.skipped = copy_texts(given->skipped, &failed);
     copy_dates(&check->plan, given, &failed);
     copy_split(&check->plan.split, &failed);
-    check->plan.changes = copy_changes(given->changes, &failed);
+    check->plan.changes = given->changes ? changes_hold(given->changes) : NULL;
     check->plan.no_digest = given->no_digest || given->changes;
     check->plan.select = given->select ? rowset_hold(given->select) : NULL;
     return !failed || err_set(err, ERR_MEMORY, "no memory for a check");

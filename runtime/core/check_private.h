@@ -180,7 +180,8 @@ bool check_ahead_feed(struct check *check, const char *text, size_t len, struct 
 
 /* ---- check_keys.c ---- */
 
-struct check_keys *check_keys_new(const char *directory, struct err *err) MUST_CHECK;
+/* `memory`: bytes of a sort; 0: as much as is good for it alone. */
+struct check_keys *check_keys_new(const char *directory, size_t memory, struct err *err) MUST_CHECK;
 void check_keys_free(struct check_keys *keys);
 bool check_keys_add(struct check *check, const struct csv_row *row, struct err *err) MUST_CHECK;
 /* After the last row. */
@@ -195,12 +196,15 @@ bool check_keys_group(struct check_keys *keys, const struct changes_repeated *ro
 
 /* Makes check->changes when they are asked for, and looks at the rows that are asked for. After check_header. */
 bool check_changes_new(struct check *check, struct err *err) MUST_CHECK;
-void check_changes_free(struct check_changes *changes);
+/* When the file was not read to its end, what has changed is given up. */
+void check_changes_free(struct check *check);
 /* The row at hand, in error or not. */
 bool check_changes_row(struct check *check, const struct csv_row *row, struct err *err) MUST_CHECK;
+/* Whether rows of one key are met where all are compared, and need not be looked for: in the last file. */
+bool check_changes_tell_keys(const struct check *check);
 /* After the last row. */
 bool check_changes_end(struct check *check, struct err *err) MUST_CHECK;
-/* Then, while it is true, steps. */
+/* Then, while it is true, steps: after the last file. */
 bool check_changes_busy(const struct check *check);
 bool check_changes_step(struct check *check, struct err *err) MUST_CHECK;
 /* At the very end. */

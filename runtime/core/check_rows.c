@@ -22,6 +22,12 @@ static bool tells_keys(const struct check *check)
     return plan->mapping && !plan->no_check && !plan->select && !check_sent_is_later_pass(check);
 }
 
+/* Beside the sort of all files there is room for a smaller one. */
+static size_t memory_for_keys(const struct check *check)
+{
+    return check->changes ? (size_t)8 << 20 : 0;
+}
+
 bool check_begin_rows(struct check *check, struct err *err)
 {
     const struct check_plan *plan = &check->plan;
@@ -30,7 +36,7 @@ bool check_begin_rows(struct check *check, struct err *err)
         !check_header(check, err) || !check_changes_new(check, err) || !check_dates_new(check, err) ||
         !check_sent_begin(check, err) || (looks_ahead(check) && !check_ahead_new(check, err)))
         return false;
-    if (tells_keys(check) && !(check->keys = check_keys_new(check->temporary, err)))
+    if (tells_keys(check) && !(check->keys = check_keys_new(check->temporary, memory_for_keys(check), err)))
         return false;
     if (plan->reject && plan->rejects_path && !plan->no_check &&
         !(check->rejects = rejects_new(plan->rejects_path, &check->csv, err)))
@@ -62,7 +68,7 @@ static bool settle_row(struct check *check, const struct csv_row *row, struct er
         return false;
     if (check->row_errors > 0)
         return reject_row(check, row, err);
-    if (check->keys && !check->changes && !check_keys_add(check, row, err))
+    if (check->keys && !check_changes_tell_keys(check) && !check_keys_add(check, row, err))
         return false;
     if (!check->cells_made)
         return check_sent_keep(check, row, err);

@@ -28,9 +28,8 @@ static bool map(struct rowset *set, int fd, const char *directory, struct err *e
     return err_at(err, directory, 0, 0, NULL);
 }
 
-struct rowset *rowset_new(uint64_t lines, const char *directory, struct err *err)
+static struct rowset *make(uint64_t lines, struct err *err)
 {
-    char chosen[PATH_MAX];
     struct rowset *set = calloc(1, sizeof *set);
     if (!set) {
         err_set(err, ERR_MEMORY, "no memory for the rows that are to be sent");
@@ -38,7 +37,16 @@ struct rowset *rowset_new(uint64_t lines, const char *directory, struct err *err
     }
     set->holders = 1;
     set->lines = lines;
-    set->size = (size_t)(lines / 64 + 1) * sizeof *set->words;
+    set->size = (size_t)rowset_words(lines) * sizeof *set->words;
+    return set;
+}
+
+struct rowset *rowset_new(uint64_t lines, const char *directory, struct err *err)
+{
+    char chosen[PATH_MAX];
+    struct rowset *set = make(lines, err);
+    if (!set)
+        return NULL;
     int fd = tempfile_open(directory, set->size, chosen, err);
     bool made = fd >= 0 && map(set, fd, chosen, err);
     if (fd >= 0)
@@ -47,6 +55,18 @@ struct rowset *rowset_new(uint64_t lines, const char *directory, struct err *err
         return set;
     free(set);
     return NULL;
+}
+
+struct rowset *rowset_part(struct rowset *whole, uint64_t base, uint64_t lines, struct err *err)
+{
+    struct rowset *set = make(lines, err);
+    if (!set)
+        return NULL;
+    set->whole = rowset_hold(whole);
+    set->words = whole->words + base / 64;
+    for (uint64_t i = 0; i < rowset_words(lines); i++)
+        set->rows += (uint64_t)__builtin_popcountll(set->words[i]);
+    return set;
 }
 
 struct rowset *rowset_hold(struct rowset *set)
@@ -59,7 +79,9 @@ void rowset_free(struct rowset *set)
 {
     if (!set || --set->holders > 0)
         return;
-    if (set->words)
+    if (set->whole)
+        rowset_free(set->whole);
+    else if (set->words)
         munmap(set->words, set->size);
     free(set);
 }

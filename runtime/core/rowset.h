@@ -20,10 +20,19 @@ struct rowset {
     uint64_t *words; /* NULL: no lines */
     size_t size;     /* bytes of them */
     unsigned holders;
+    struct rowset *whole; /* of which this is a part, and whose words it has; NULL: it has its own */
 };
 
 /* In `directory` (NULL: as tempfile_open says). */
 struct rowset *rowset_new(uint64_t lines, const char *directory, struct err *err) MUST_CHECK;
+/* Words for the rows of so many lines. */
+static inline uint64_t rowset_words(uint64_t lines)
+{
+    return lines / 64 + 1;
+}
+/* The rows on so many lines behind `base`, a multiple of 64, as a set of their own. Those that come to be in it are in the whole;
+ * `whole` stays as long as its parts. */
+struct rowset *rowset_part(struct rowset *whole, uint64_t base, uint64_t lines, struct err *err) MUST_CHECK;
 /* One more who frees it, on the same thread. Returns the set. */
 struct rowset *rowset_hold(struct rowset *set);
 void rowset_free(struct rowset *set); /* NULL is allowed */

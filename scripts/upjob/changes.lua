@@ -1,10 +1,11 @@
 --- Imports of only what has changed since the last one that succeeded.
 ---
 --- For each mapping and domain the state directory keeps a set: of each key that was there a fingerprint of what was sent of
---- its rows, when its profile expires, and its text (core/keyset.h). An import compares its file with the set and sends the rows
---- of the keys that are new or differ. Before it does, those keys are in doubt in the set: they are sent again, or are gone,
---- whatever comes. It stages a set of its own, which takes the other's place when all its jobs have SUCCEEDED, and in no other
---- case: after PARTIALLY_SUCCEEDED three counts name no row, so the next import sends them all again.
+--- its rows, when its profile expires, and its text (core/keyset.h). The files of an import are one stream of rows in their
+--- order: it compares them with the set and sends the rows of the keys that are new or differ. Before it does, those keys are in
+--- doubt in the set: they are sent again, or are gone, whatever comes. It stages a set of its own, which takes the other's place
+--- when all its jobs have SUCCEEDED, and in no other case: after PARTIALLY_SUCCEEDED three counts name no row, so the next import
+--- sends them all again.
 ---
 --- A profile vanishes when its days are over, also when its row has not changed. So what would vanish before the next usual
 --- import is sent again: what expires within 1.5 times the usual time between two imports, which is the median of the last ones
@@ -52,7 +53,7 @@ local function expiry_of(run, now, before)
   return expires - (expires - (before and before.generation or 0)) % TURNS
 end
 
--- What checking.run is asked for.
+-- What native.compare is asked for.
 local function asked_for(run, place, before)
   local now = math.floor(system.time())
   local due = before and now + math.floor(MARGIN * usual_interval(before.times, now))
@@ -92,19 +93,53 @@ local function look_for(run)
   return place
 end
 
-local function first_pass(options, asked)
-  local copy = { changes = asked }
+--- Before the files of an import are checked: with --only-changed, what they are compared with, all of them together.
+function changes.begin(run)
+  if not run.only_changed then return end
+  local place = look_for(run)
+  local before = place and changes_store.last(place)
+  local known = place and known_of(run)
+  local asked = known and asked_again(known, place, before) or asked_for(run, place, before)
+  asked.files, asked.tmp = #run.sources, run.tmp
+  run.comparison = { place = place, before = before, known = known, asked = asked, sources = run.sources,
+                     handle = must(native.compare(asked)), bad_rows = 0 }
+end
+
+-- After the last file: what is to be sent of each. What a run that is gone on with told before is told again.
+local function take_found(run, comparison, found)
+  local known = comparison.known
+  for i, source in ipairs(comparison.sources) do
+    source.lines, source.to_send = found.lines[i], #found.lines[i]
+  end
+  comparison.handle:close()
+  if known and known.rows == found.rows then return known end
+  return told_of(run, found, comparison.place, comparison.before, comparison.asked)
+end
+
+--- checking.run of a file of an import. With --only-changed it makes nothing to be sent, which changes.choose does when all files
+--- were looked through; with the last one the result's `changes` are how many there are in all of them.
+function changes.check(run, options)
+  local comparison = run.comparison
+  if not comparison then return checking.run(options) end
+  local copy = { changes = comparison.handle }
   for name, value in pairs(options) do
     if name ~= "split" then copy[name] = value end
   end
-  return copy
+  local result, err = checking.run(copy)
+  if not result then
+    comparison.handle:close()
+    return nil, err
+  end
+  comparison.bad_rows = comparison.bad_rows + result.bad_rows
+  if result.changes then result.changes = take_found(run, comparison, result.changes) end
+  return result
 end
 
 -- The pass over the rows that are to be sent. What was read once is there as a descriptor.
-local function pass(run, options, found, lines)
+local function pass(options, found, lines)
   local spool = found.outgoing_fd
   local result, err = checking.run {
-    file = options.file or run.file, fd = spool or options.fd, mapping = options.mapping,
+    file = options.file, fd = spool or options.fd, mapping = options.mapping,
     encoding = options.encoding, no_check = options.no_check, reject = options.reject, tmp = options.tmp,
     split = options.split, select = lines,
   }
@@ -119,33 +154,15 @@ end
 
 local TAKEN = { "outgoing_fd", "outgoing_bytes", "md5", "identity", "split", "sources", "mended" }
 
---- checking.run of an import: with --only-changed, what it makes to be sent has the rows that are new or differ. The result's
---- `changes` are how many there are, `rows` are those of the file.
-function changes.check(run, options)
-  if not run.only_changed then return checking.run(options) end
-  local place = look_for(run)
-  local before = place and changes_store.last(place)
-  local known = place and known_of(run)
-  local asked = known and asked_again(known, place, before) or asked_for(run, place, before)
-  local result, err = checking.run(first_pass(options, asked))
-  if not result then return nil, err end
-  local lines = result.changes.lines
-  local is_same = known and known.rows == result.changes.rows
-  result.changes = is_same and known or told_of(run, result.changes, place, before, asked)
-  if result.bad_rows > 0 and not options.reject or result.changes.rows == 0 then
-    lines:close()
-    checking.close(result)
-    return result
-  end
-  local sent
-  sent, err = pass(run, options, result, lines)
-  if not sent then
-    lines:close()
-    return nil, err
-  end
-  run.lines = lines
-  for _, name in ipairs(TAKEN) do result[name] = sent[name] end
-  return result
+--- With --only-changed, when all files were checked: makes what is to be sent of one (the run, or one of its sources), in another
+--- pass over it. Nothing where it has no such row, or nothing may be sent at all.
+function changes.choose(self, options)
+  local comparison, found = self.comparison, self.checked
+  if not comparison then return end
+  local source = rawget(self, "sources") and self.sources[1] or self
+  if source.to_send == 0 or comparison.bad_rows > 0 and not options.reject then return checking.close(found) end
+  local sent = must(pass(options, found, source.lines))
+  for _, name in ipairs(TAKEN) do found[name] = sent[name] end
 end
 
 --- After the check, before anything of what is to be sent is recorded: its keys are in doubt from now on.
@@ -156,21 +173,30 @@ function changes.mark(run)
   must(native.mark(place.staged, place.current, told.expires))
 end
 
---- The rows of an import that are to be sent, as checking.run takes them: nil for all. Another process finds them out again: they
---- are in doubt.
-function changes.lines(run)
-  if not run.only_changed or run.lines then return run.lines end
+--- The rows of a file of an import that are to be sent, as checking.run takes them: nil for all. Another process finds them out
+--- again, by that file alone: their keys are in doubt.
+function changes.lines(run, source)
+  if not run.only_changed or source.lines then return source.lines end
   local told = run.checked and run.checked.changes
   local place = told and told.set and changes_store.at(run, told.set)
   local before = place and changes_store.last(place)
+  local comparison <close> = must(native.compare { before = before and place.current or nil, due_before = DOUBT,
+                                                   only_due = before ~= nil, tmp = run.tmp })
   local result = must(checking.run {
-    file = run.file, fd = input.of_run(run, run.file).fd, mapping = run.mapping, encoding = run.encoding, strict = run.strict,
-    no_check = run.no_check, reject = run.mapping.on_invalid ~= "stop", tmp = run.tmp,
-    changes = { before = before and place.current or nil, due_before = DOUBT, expires = told and told.expires },
+    file = source.file, fd = rawget(source, "again") or input.of_run(run, source.file).fd, mapping = run.mapping,
+    encoding = run.encoding, strict = run.strict, no_check = run.no_check, reject = run.mapping.on_invalid ~= "stop",
+    tmp = run.tmp, changes = comparison,
   })
-  run.lines = result.changes.lines
+  source.lines = result.changes.lines[1]
   checking.close(result)
-  return run.lines
+  return source.lines
+end
+
+local function close_lines(run)
+  for _, source in ipairs(run.sources) do
+    local lines = rawget(source, "lines")
+    if lines then lines:close() end
+  end
 end
 
 --- Whether there is nothing to be sent.
@@ -204,7 +230,7 @@ end
 --- The end of an import: what it sent is what the next one compares with, when all of it has succeeded.
 function changes.promote(run)
   local told = run.only_changed and run.checked and run.checked.changes
-  if run.lines then run.lines:close() end
+  close_lines(run)
   if not told or not told.set or run.answer then return nil end
   local place = changes_store.at(run, told.set)
   local ok, why = false, ("the job is %s, and no count names a row"):format(run.status)
@@ -216,15 +242,9 @@ function changes.promote(run)
   return nil
 end
 
---- Whether an import of these files can be compared with the last one, and whether the keys that are gone can be written to where
---- they are to be: true | nil, err. `others`: the names of the other files of the import; `key`: of the unique key.
-function changes.check_options(options, files, others, key)
-  if not options.only_changed then return true end
-  if #files > 1 then
-    return nil, errors.new { code = "UsageError", message = "--only-changed compares one file with the last one: import several "
-      .. "one by one, each with a mapping of its own" }
-  end
-  if not options.gone then return true end
+--- Whether the keys that are gone can be written to where they are to be: true | nil, err. `others`: the names of the other files
+--- of the import; `key`: of the unique key.
+function changes.check_gone(options, others, key)
   if options.client and not options.dry_run and changes_store.keeps_nothing(options) then
     return nil, errors.new { code = "UsageError", message = "--gone has nothing to compare with in an embedded service that "
       .. "keeps no data: give it --data DIR" }

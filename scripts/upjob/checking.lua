@@ -12,7 +12,7 @@ local MOST_FIELDS, LONG_EXPIRY = 25, 90 -- see the warnings
 local RUN_OPTIONS = { file = "string", tmp = "string", fd = "number", opened = "table", mapping = "table", encoding = "string",
                       strict = "boolean", no_check = "boolean", reject = "boolean", rejects = "string", problems = "string",
                       max_problems = "number", expires = "number", progress = "function", shown = "number",
-                      max_rows = "number", digest = "boolean", split = "table", changes = "table", select = "userdata" }
+                      max_rows = "number", digest = "boolean", split = "table", changes = "userdata", select = "userdata" }
 
 local function warning(file, class, reason, hint)
   local text = ("%s: %s"):format(file, reason)
@@ -81,20 +81,23 @@ end
 ---   split      { salt = text, part_bytes =, slots =, parts = }: what is sent may be split into parts that have fewer bytes each,
 ---              by the hash of the unique key. Without `parts` it is found out whether and how, and some parts may be written
 ---              at once, `slots` at most; with them, those are written: { { low =, high = }, … }, in their order
----   changes    find out what has changed since the last import, in a pass that makes nothing to be sent: { before = the set of
----              keys of the last import, nil: there was none; staged = where the set that will replace it is written
----              (upjob.native.changes promotes it; nothing may stand there; nil: none is made); due_before = a key that expires
----              before is sent again though it has not changed; expires = when what is sent expires: both in seconds of the
----              epoch }. Not with select, split or max_rows
----   select     result.changes.lines of such a pass over the same file, with the same encoding and mapping: only these rows are
----              looked at and sent; keys that stand in several rows were told of there
+---   changes    find out what has changed since the last import, in a pass that makes nothing to be sent: upjob.native.changes
+---              .compare{ files = how many are compared, together, one check after the other; before = the set of keys of the
+---              last import, nil: there was none; staged = where the set that will replace it is written (upjob.native.changes
+---              promotes it; nothing may stand there; nil: none is made); due_before = a key that expires before is sent again
+---              though it has not changed; only_due = and no other key is, so that a file can be looked at without the others;
+---              expires = when what is sent expires, like due_before in seconds of the epoch; tmp }. After an error it takes no
+---              file any more. Not with select, split or max_rows
+---   select     one of result.changes.lines of such passes, over the same file, with the same encoding and mapping: only these
+---              rows are looked at and sent; keys that stand in several rows were told of there
 ---   progress   is called with bytes, total, rows
 --- The result:
 ---   rows, unwanted (left out by mapping.rows), bad_rows (in error), blanked (values), changed_rows
 ---   passed_over rows that are not among those of select: they count in nothing else
----   changes    { new, changed, due (unchanged, but about to expire), same, held (no row of it can be sent: it keeps what it
----              had), gone = numbers of keys, sent = new + changed + due, keyless = rows without a key that can be read, rows
----              = that are to be sent, those without a key (no_check) too, lines = of these rows: close it, or have it closed }.
+---   changes    with the last file, of all: { new, changed, due (unchanged, but about to expire), same, held (no row of it can
+---              be sent: it keeps what it had), gone = numbers of keys, sent = new + changed + due, keyless = rows without a key
+---              that can be read, rows = that are to be sent, those without a key (no_check) too, lines = by file, of these
+---              rows, #lines[i] of them: close each, or have it closed }.
 ---              Of an input that cannot be opened again outgoing_fd is the input itself, for the next pass
 ---   problems   the first ones, by line: class, severity, line, column, column_name, value, reason, hint, text, masked
 ---   counts     by class; classes: a list of { class, severity, count }, errors first

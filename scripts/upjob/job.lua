@@ -138,6 +138,20 @@ local function check_report(options, files)
   return rejects.check_report(options.report, others)
 end
 
+-- Where the keys that are gone are to go, if they are wanted. `list`: the files, and what is written beside them.
+local function check_gone(options, list, map)
+  if not options.gone then return true end
+  local others = {}
+  for _, one in ipairs(list) do
+    others[#others + 1] = one.file
+    others[#others + 1] = one.rejects
+    others[#others + 1] = one.problems
+  end
+  others[#others + 1] = map.file
+  others[#others + 1] = options.report
+  return changes.check_gone(options, others, map.unique_key)
+end
+
 --- job.import{ client=, domain=, file= or files=, mapping= or key=, name=, run_key=, expires=, rejects=, max_failed=,
 -- stall_timeout=, encoding=, strict=, no_check=, problems=, report=, command=, dry_run=, tmp=, part_bytes=, parallel=,
 -- only_changed=, full=, gone=, segment=, replace_segment= } → run | nil, err. The file is CSV, plain, gzip or zstd,
@@ -216,8 +230,7 @@ function job.import(options)
   -- What the service would refuse is told before the file is read, and what would be lost.
   ok, err = sources.check_places(list, { map.file, self.report_file })
   if not ok then return nil, err end
-  ok, err = changes.check_options(options, files, { files[1], map.file or nil, self.rejects, self.problems, self.report_file },
-    map.unique_key)
+  ok, err = check_gone(options, list, map)
   if not ok then return nil, err end
   ok, err = require("upjob.native.profiles").validate("CreateUploadJob", self.request)
   if not ok then return nil, err end

@@ -51,7 +51,7 @@ local function pass(run, source, split)
     file = source.file, fd = rawget(source, "again") or input.of_run(run, source.file).fd, mapping = map,
     encoding = run.encoding, strict = run.strict, no_check = run.no_check,
     reject = map.on_invalid ~= "stop", tmp = run.tmp, split = split,
-    select = changes.lines(run),
+    select = changes.lines(run, source),
     progress = function(done, total, rows)
       events.emit(run, "progress", { step = "mend", done = done, total = total, rows = rows })
     end,

@@ -38,6 +38,8 @@ local function close_input(source)
   local fd = rawget(source, "again")
   if fd then native.close_fd(fd) end
   source.again = nil
+  local found = rawget(source, "checked")
+  if found and found.outgoing_fd then checking.close(found) end -- that nothing came of
 end
 
 --- Closes what was kept of the files of a run.
@@ -81,8 +83,9 @@ local function add_all(list)
     add_problems(all.problems, found.problems, source.file)
     all.rejects_written = all.rejects_written or found.rejects_written
     all.problems_written = all.problems_written or found.problems_written
-    all.files[i] = { file = source.file, rows = found.rows, rejected = found.bad_rows, unwanted = found.unwanted,
-                     blanked = found.blanked, bytes = found.bytes, rejects_kept = found.rejects_kept,
+    all.changes = found.changes -- the last one's are those of all
+    all.files[i] = { file = source.file, rows = found.rows, to_send = source.to_send, rejected = found.bad_rows,
+                     unwanted = found.unwanted, blanked = found.blanked, bytes = found.bytes, rejects_kept = found.rejects_kept,
                      rejects = found.rejects_written and source.rejects or nil }
   end
   table.sort(all.classes, function(a, b)
@@ -122,13 +125,13 @@ end
 
 -- A file that is sent whole: itself, or what was made of it.
 local function add_whole(run, source, found)
-  local fd = found.outgoing_fd
-  if found.rows == found.bad_rows then
+  local fd, rows = found.outgoing_fd, source.to_send or found.rows - found.bad_rows
+  if rows == 0 then
     checking.close(found)
     return
   end
   found.outgoing_fd = nil
-  local item = new_item(run, source, { rows = found.rows - found.bad_rows, md5 = found.md5, identity = found.identity,
+  local item = new_item(run, source, { rows = rows, md5 = found.md5, identity = found.identity,
                                        bytes = fd and found.outgoing_bytes or found.bytes, whole = true,
                                        as_it_stands = fd == nil })
   if fd then take_file(run, item, fd) else item.state = "ready" end
@@ -147,9 +150,16 @@ local function add_source(run, source)
   if not has_planned then close_input(source) end
 end
 
+-- Parts of a file that may be written at once.
+local function slots_for(run, i)
+  run.keeps_most = run.parallel - (i < #run.sources and 1 or 0) -- the next file makes one too
+  return math.max(run.keeps_most - run.kept, 1)
+end
+
 --- Checks the files of a run that has several: its `checked` is what was found in all of them, its `parts` are what is to be
---- sent. look_through(source, slots) checks one, and raises its error.
-function parts_plan.check(run, look_through)
+--- sent. look_through(source, slots) checks one, choose(source, slots) then makes what is to be sent of it of what has changed in
+--- all; both raise their errors.
+function parts_plan.check(run, look_through, choose)
   run.parts, run.kept = {}, 0
   local sizes, total = {}, 0
   for i, source in ipairs(run.sources) do
@@ -160,11 +170,13 @@ function parts_plan.check(run, look_through)
   local before = { bytes = 0, rows = 0, total = total }
   for i, source in ipairs(run.sources) do
     source.look, source.before = input.of_run(run, source.file).look, before
-    -- The next check makes a file too.
-    run.keeps_most = run.parallel - (i < #run.sources and 1 or 0)
-    local found = look_through(inherit(run, source), math.max(run.keeps_most - run.kept, 1))
-    add_source(run, source)
+    local found = look_through(inherit(run, source), slots_for(run, i))
+    if not run.comparison then add_source(run, source) end
     before = { bytes = before.bytes + sizes[i], rows = before.rows + found.rows, total = total }
+  end
+  for i, source in ipairs(run.comparison and run.sources or {}) do
+    choose(source, slots_for(run, i))
+    add_source(run, source)
   end
   run.checked, run.rejected = add_all(run.sources), 0
   run.rejected = run.checked.bad_rows

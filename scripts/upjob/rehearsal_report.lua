@@ -65,6 +65,18 @@ local function file_line(result)
     report.count(sent), report.plural(result.rows, "row"), report.bytes(result.bytes), parts)
 end
 
+-- Of each file of which is told how much of it has changed.
+local function changed_lines(files)
+  local lines = {}
+  for _, one in ipairs(files or {}) do
+    if one.to_send then
+      lines[#lines + 1] = ("            %s: %s of %s"):format(report.safe(one.file), report.count(one.to_send),
+        report.plural(one.rows, "row"))
+    end
+  end
+  return lines
+end
+
 --- Lines for a person.
 function rehearsal_report.lines(result, paint)
   local url, why = endpoint()
@@ -76,6 +88,7 @@ function rehearsal_report.lines(result, paint)
   if result.rejected > 0 then
     table.insert(lines, 3, ("  rejected  %s before sending"):format(report.plural(result.rejected, "row")))
   end
+  for i, line in ipairs(changed_lines(result.files)) do table.insert(lines, 2 + i, line) end
   local part
   for i, request in ipairs(result.requests) do
     local later = (request.part or 1) > 1
@@ -104,6 +117,7 @@ function rehearsal_report.plain(result)
                     file = request.file and report.safe(request.file) }
   end
   return { dry_run = true, parts = result.parts, changes = result.changes,
+           files = result.files and require("upjob.parts_result").plain(result.files),
            DomainName = result.DomainName, DisplayName = result.DisplayName, rows = result.rows,
            rejected = result.rejected, bytes = result.bytes, endpoint = (endpoint()), requests = requests }
 end

@@ -73,18 +73,23 @@ local function kept_of(checked)
   return kept
 end
 
--- Looks through a file. `self`: the run, or a source of one that has several. slots: parts that may be written at once.
+-- How a file is read, and what is made of it. `self`: the run, or a source of one that has several. slots: parts that may be
+-- written at once.
+local function reading_of(self, slots)
+  return { fd = input.of_run(self, self.file).fd, mapping = self.mapping, encoding = self.encoding, no_check = self.no_check,
+           reject = self.mapping.on_invalid ~= "stop", tmp = self.tmp, split = parts.split(self, slots) }
+end
+
+-- Looks through a file.
 local function look_through(self, slots)
   if self.known then resuming.clear_rejects(self) end
   local earlier = not self.dry_run and rejects.is_there(self.rejects)
   parts_plan.keep_input(self)
-  local result, err = changes.check(self, {
-    file = not self.opened and self.file or nil, fd = input.of_run(self, self.file).fd, opened = self.opened,
-    mapping = self.mapping, encoding = self.encoding, strict = self.strict, no_check = self.no_check, problems = self.problems,
-    reject = self.mapping.on_invalid ~= "stop", rejects = not self.dry_run and self.rejects or nil,
-    tmp = self.tmp, split = parts.split(self, slots),
-    progress = function(done, total, rows) parts_plan.progress(self, done, total, rows) end,
-  })
+  local options = reading_of(self, slots)
+  options.file, options.opened = not self.opened and self.file or nil, self.opened
+  options.strict, options.problems, options.rejects = self.strict, self.problems, not self.dry_run and self.rejects or nil
+  options.progress = function(done, total, rows) parts_plan.progress(self, done, total, rows) end
+  local result, err = changes.check(self, options)
   self.opened = nil
   self.checked = must(result, err)
   self.rejected = result.bad_rows
@@ -97,10 +102,20 @@ local function look_through(self, slots)
   return result
 end
 
+-- After the check of all files: with --only-changed, makes what is to be sent of one.
+local function choose(self, slots)
+  local options = reading_of(self, slots)
+  options.file = self.file
+  changes.choose(self, options)
+end
+
 -- Looks through all files, and makes the parts, if there are to be any.
 local function check_files(self, look)
-  if #self.sources > 1 then return parts_plan.check(self, look_through) end
-  self.outgoing_fd = look_through(self, self.parallel).outgoing_fd
+  changes.begin(self)
+  if #self.sources > 1 then return parts_plan.check(self, look_through, choose) end
+  look_through(self, self.parallel)
+  choose(self, self.parallel)
+  self.outgoing_fd = self.checked.outgoing_fd
   parts_plan.of_one(self, look)
 end
 

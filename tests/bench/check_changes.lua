@@ -8,14 +8,14 @@ os.remove(staged)
 map = assert(mapping.load(map))
 if before then assert(native.check(before)) end
 local result = assert(checking.run { file = file, mapping = map, reject = true,
-                                     changes = { before = before, staged = staged } })
+                                     changes = assert(native.compare { before = before, staged = staged }) })
 local changes = result.changes
 local looked_at, passed_over = 0, 0
 if before and changes.rows > 0 then
-  local sent = assert(checking.run { file = file, mapping = map, reject = true, select = changes.lines })
+  local sent = assert(checking.run { file = file, mapping = map, reject = true, select = changes.lines[1] })
   looked_at, passed_over = sent.rows, sent.passed_over
   checking.close(sent)
 end
-changes.lines:close()
+changes.lines[1]:close()
 if before and changes.rows == 0 then assert(native.promote(staged, before)) end
 print(changes.new, changes.changed, changes.same, looked_at, passed_over)

@@ -30,14 +30,36 @@ static int remove_sets_dir(void **state)
     return remove_dir(state);
 }
 
+static struct changes *changes_of(const struct changes_options *options)
+{
+    struct err err;
+    struct changes *changes = changes_new(options, &err);
+    assert_non_null(changes);
+    return changes;
+}
+
+/* A check of the next file of some; the check has its own hold. */
+static struct check *compare_next(struct changes *changes)
+{
+    struct check_options options = usual();
+    options.plan.changes = changes;
+    options.plan.reject = true;
+    return run(&options);
+}
+
+static struct check *compare_with(const struct changes_options *options)
+{
+    struct changes *changes = changes_of(options);
+    struct check *check = compare_next(changes);
+    changes_free(changes);
+    return check;
+}
+
 /* A check with the set of `from` (NULL: none) that writes another. */
 static struct check *compare(const char *from, const char *to)
 {
-    struct check_options options = usual();
-    const struct changes_options changes = {.before = from, .staged = to, .due_before = 100, .expires = 200, .directory = dir};
-    options.plan.changes = &changes;
-    options.plan.reject = true;
-    return run(&options);
+    return compare_with(&(struct changes_options){
+        .before = from, .staged = to, .due_before = 100, .expires = 200, .directory = dir});
 }
 
 static struct check *select_rows(struct rowset *rows)
@@ -98,7 +120,7 @@ static void a_key_with_many_rows_is_not_compared_by_all_of_them(void **state)
         write_customers(rows, 2, changed);
         check = compare(before, NULL);
         expect(check, (struct changes_counts){.changed = 1, .same = keys - 1, .rows = of_one});
-        struct rowset *chosen = check_take_rows(check);
+        struct rowset *chosen = changes_take_rows(check_changes(check), 0);
         check_free(check);
         check = select_rows(chosen);
         assert_false(check_result(check)->fatal);
@@ -170,14 +192,11 @@ static void what_expires_is_sent_too_late(void **state)
     const char data[] = HEADER "1,a@b.com,x,\n";
     unlink(staged);
     write_input(data, sizeof data - 1);
-    struct check_options options = usual();
-    struct changes_options changes = {.staged = staged, .expires = 100};
-    options.plan.changes = &changes;
-    check_free(run(&options));
+    check_free(compare_with(&(struct changes_options){.staged = staged, .expires = 100}));
     assert_int_equal(rename(staged, before), 0);
     for (int64_t due_before = 99; due_before <= 101; due_before++) {
-        changes = (struct changes_options){.before = before, .due_before = due_before, .expires = 200};
-        struct check *check = run(&options);
+        struct check *check =
+            compare_with(&(struct changes_options){.before = before, .due_before = due_before, .expires = 200});
         bool due = due_before > 100;
         expect(check, (struct changes_counts){.due = due, .same = !due, .rows = due});
         check_free(check);
@@ -186,8 +205,8 @@ static void what_expires_is_sent_too_late(void **state)
     for (int64_t due_before = 50; due_before <= 150; due_before += 100) {
         struct err err;
         struct keyset_record record;
-        changes = (struct changes_options){.before = before, .staged = staged, .due_before = due_before, .expires = 200};
-        check_free(run(&options));
+        check_free(compare_with(
+            &(struct changes_options){.before = before, .staged = staged, .due_before = due_before, .expires = 200}));
         struct keyset_reader *reader = keyset_reader_open(staged, &err);
         assert_non_null(reader);
         assert_int_equal(keyset_next(reader, &record, &err), KEYSORT_ENTRY);
@@ -253,7 +272,7 @@ static void a_full_disk_is_not_told(void **state)
         assert_string_equal(check_result(check)->err.code, ERR_SYSTEM);
         assert_null(check_result(check)->changes);
         assert_int_equal(access(staged, F_OK), -1);
-        assert_null(check_take_rows(check));
+        assert_null(changes_take_rows(check_changes(check), 0));
         check_free(check);
     }
     check = compare(before, staged);
@@ -267,8 +286,8 @@ static void a_check_that_is_given_up_leaves_its_set(void **state)
     (void)state;
     struct err err;
     struct check_options options = usual();
-    const struct changes_options changes = {.staged = staged};
-    options.plan.changes = &changes;
+    struct changes *changes = changes_of(&(struct changes_options){.staged = staged});
+    options.plan.changes = changes;
     write_customers(20000, 2, 0);
     struct check *check = check_new(&options, &err);
     assert_non_null(check);
@@ -276,6 +295,89 @@ static void a_check_that_is_given_up_leaves_its_set(void **state)
         assert_true(check_slice(check));
     check_free(check);
     assert_int_equal(access(staged, F_OK), -1);
+    /* Nothing can be found out by the files that are left. */
+    check = compare_next(changes);
+    assert_true(check_result(check)->fatal);
+    assert_string_equal(check_result(check)->err.code, ERR_USAGE);
+    check_free(check);
+    changes_free(changes);
+}
+
+/* A key of ten thousand rows is spilled; its rows are in three files, and lines of no file are those of another. */
+static void rows_of_one_key_in_several_files_are_compared_by_one_of_them(void **state)
+{
+    (void)state;
+    const size_t rows[] = {3001, 64, 2500};
+    const struct changes_options first = {.staged = staged, .files = 3, .directory = dir};
+    const struct changes_options then = {.before = before, .files = 3, .directory = dir};
+    for (size_t changed = 0; changed <= 3; changed++) {
+        struct changes *changes = changes_of(changed == 0 ? &first : &then);
+        struct check *checks[3];
+        for (size_t i = 0; i < 3; i++) {
+            assert_int_equal(changes_files(changes), i);
+            assert_null(changes_counts(changes));
+            write_customers(rows[i], 2, i + 1 == changed ? 4 : 0);
+            checks[i] = compare_next(changes);
+            assert_false(check_result(checks[i])->fatal);
+            assert_int_equal(check_result(checks[i])->changes != NULL, i == 2);
+            check_free(checks[i]);
+        }
+        /* Line 5 has the key 1 in each. */
+        const struct changes_counts *counts = changes_counts(changes);
+        assert_int_equal(counts->new, changed == 0 ? 1501 : 0);
+        assert_int_equal(counts->changed, changed > 0);
+        for (size_t i = 0; i < 3; i++) {
+            struct rowset *chosen = changes_take_rows(changes, i);
+            assert_int_equal(chosen->lines, rows[i] + 2);
+            assert_int_equal(chosen->rows, changed == 0 ? rows[i] : (rows[i] + 1) / 2);
+            for (uint64_t line = 2; line <= rows[i] + 1; line++)
+                assert_int_equal(rowset_has(chosen, line), changed == 0 || line % 2 == 0);
+            assert_null(changes_take_rows(changes, i));
+            rowset_free(chosen);
+        }
+        changes_free(changes);
+        if (changed == 0)
+            assert_int_equal(rename(staged, before), 0);
+    }
+}
+
+static void a_file_after_the_last_one_is_compared(void **state)
+{
+    (void)state;
+    struct changes *changes = changes_of(&(struct changes_options){.staged = staged});
+    write_input(DATA(HEADER "1,a@b.com,x,\n"));
+    check_free(compare_next(changes));
+    assert_int_equal(changes_counts(changes)->new, 1);
+    struct check *check = compare_next(changes);
+    assert_true(check_result(check)->fatal);
+    assert_string_equal(check_result(check)->err.code, ERR_USAGE);
+    check_free(check);
+    changes_free(changes);
+    assert_int_equal(access(staged, F_OK), 0); /* what was found before is true */
+    unlink(staged);
+}
+
+static void the_rows_of_a_part_are_those_of_its_neighbours(void **state)
+{
+    (void)state;
+    struct err err;
+    struct rowset *whole = rowset_new(64 * 4, dir, &err);
+    assert_non_null(whole);
+    for (uint64_t line = 0; line < 64 * 4; line += 3)
+        rowset_add(whole, line);
+    for (uint64_t base = 0; base < 64 * 4; base += 64) {
+        struct rowset *part = rowset_part(whole, base, 63, &err);
+        uint64_t rows = 0;
+        assert_non_null(part);
+        for (uint64_t line = 0; line < 128; line++) {
+            assert_int_equal(rowset_has(part, line), line < 64 && (base + line) % 3 == 0);
+            rows += rowset_has(part, line);
+        }
+        assert_int_equal(part->rows, rows);
+        if (base == 64 * 3)
+            rowset_free(whole); /* the part holds it */
+        rowset_free(part);
+    }
 }
 
 static void rows_are_sent_that_were_not_chosen(void **state)
@@ -364,6 +466,9 @@ int main(void)
         cmocka_unit_test(damage_makes_rows_new),
         cmocka_unit_test(a_full_disk_is_not_told),
         cmocka_unit_test(a_check_that_is_given_up_leaves_its_set),
+        cmocka_unit_test(rows_of_one_key_in_several_files_are_compared_by_one_of_them),
+        cmocka_unit_test(a_file_after_the_last_one_is_compared),
+        cmocka_unit_test(the_rows_of_a_part_are_those_of_its_neighbours),
         cmocka_unit_test(rows_are_sent_that_were_not_chosen),
         cmocka_unit_test(chosen_rows_that_are_not_there_are_forgotten),
         cmocka_unit_test(a_line_that_is_not_there_is_in_the_set),

@@ -205,10 +205,6 @@ P
 }
 
 @test "what cannot be is refused" {
-    cp c.csv d.csv
-    upjob import c.csv d.csv --domain acme --key CustomerId --only-changed --local
-    expect_status 2
-    expect_error "--only-changed compares one file with the last one"
     upjob import c.csv --domain acme --key CustomerId --full --local
     expect_status 2
     expect_error "--full needs --only-changed"
@@ -225,6 +221,13 @@ P
     upjob import c.csv --domain acme --key CustomerId --only-changed --gone h.csv --local
     expect_status 2
     expect_error "give it --data DIR"
+    mkdir rejected
+    cp c.csv d.csv
+    for gone in d.csv rejected/d.csv.rejects.csv; do
+        upjob import c.csv d.csv --domain acme --key CustomerId --only-changed --gone $gone --rejects rejected --local --data data
+        expect_status 2
+        expect_error "keys that are gone cannot go to $gone"
+    done
 }
 
 @test "the report tells of what was sent, and not of the rows that have not changed" {
@@ -250,4 +253,146 @@ P
     import --gone gone.csv
     expect_status 0
     [ "$(tail -n +2 gone.csv)" = 19 ]
+}
+
+# ---- several files ----
+
+# Three files of a hundred keys each, and an import of all that there are.
+write_three() {
+    local i
+    for i in 1 2 3; do { echo CustomerId,FirstName,Tier; seq -f '%g,Name,gold' $((i * 100)) $((i * 100 + 99)); } >part$i.csv; done
+}
+import_all() { upjob import 'part*.csv' --domain acme --key CustomerId --only-changed "$@"; }
+# Of each file of a result in JSON the rows that were to be sent.
+to_send() { python3 -c 'import json, sys; print(*(f["to_send"] for f in json.loads(sys.argv[1])["files"]))' "$output"; }
+# The files of the jobs of a result in JSON, and the rows of each.
+sent_jobs() { python3 -c 'import json, sys; print(*(j["file"] + ":" + str(j["rows"]) for j in json.loads(sys.argv[1])["jobs"]))' "$output"; }
+expect_name() {
+    upjob profile find customer_id="$1" --domain acme --json
+    expect_output "\"FirstName\":\"$2\""
+}
+
+@test "several files are compared together, and only what has changed in one of them is sent, by its job alone" {
+    start_local --domain acme
+    write_three
+    import_all --json
+    expect_status 0
+    [ "$(counts new rows)" = "300 300" ]
+    [ "$(sent_jobs)" = "part1.csv:100 part2.csv:100 part3.csv:100" ]
+    import_all
+    expect_status 0
+    expect_output "none: nothing was to be sent"
+    expect_output "0 of 300 keys since"
+    sed -i '5s/gold/silver/; 7d' part2.csv
+    echo 999,New,gold >>part2.csv
+    import_all --json --gone gone.csv
+    expect_status 0
+    [ "$(counts new changed same gone rows)" = "1 1 298 1 2" ]
+    [ "$(sent_jobs)" = "part2.csv:2" ]
+    [ "$(to_send)" = "0 2 0" ]
+    [ "$(tail -n +2 gone.csv)" = 205 ]
+    jobs
+    [ "$(wc -l <<<"$output")" = 4 ]
+}
+
+@test "rows that move to another file, and files in another order, are no changes" {
+    start_local --domain acme
+    write_three
+    import_all
+    { cat part1.csv; tail -n +2 part3.csv; } >x.csv
+    mv x.csv part1.csv
+    rm part3.csv
+    import_all --json --gone gone.csv
+    [ "$(counts rows same gone)" = "0 300 0" ]
+    upjob import part2.csv part1.csv --domain acme --key CustomerId --only-changed --json
+    [ "$(counts rows same)" = "0 300" ]
+    # And one file.
+    tail -n +2 part2.csv >>part1.csv
+    upjob import part1.csv --domain acme --key CustomerId --only-changed --json
+    [ "$(counts rows same)" = "0 300" ]
+    # A file that is left out has its keys gone.
+    write_three
+    upjob import part1.csv part3.csv --domain acme --key CustomerId --only-changed --json --gone gone.csv
+    [ "$(counts rows same gone)" = "0 200 100" ]
+    [ "$(tail -n +2 gone.csv | wc -l)" = 100 ]
+}
+
+@test "of a key with rows in several files all are sent, in their order, when one has changed" {
+    start_local --domain acme
+    printf 'CustomerId,FirstName\n1,one\n2,two\n1,again\n' >a.csv
+    printf 'CustomerId,FirstName\n3,three\n1,last\n' >b.csv
+    import_both() { upjob import a.csv b.csv --domain acme --key CustomerId --only-changed --json; }
+    import_both
+    [ "$(counts new rows)" = "3 5" ]
+    sed -i 's/again/other/' a.csv
+    import_both
+    [ "$(counts changed same rows)" = "1 2 3" ]
+    [ "$(sent_jobs)" = "a.csv:2 b.csv:1" ]
+    expect_name 1 last
+    # The same rows in another order have changed.
+    upjob import b.csv a.csv --domain acme --key CustomerId --only-changed --json
+    [ "$(counts changed same rows)" = "1 2 3" ]
+    expect_name 1 other
+}
+
+@test "a dry run tells of each file and of all what would be sent" {
+    start_local --domain acme
+    write_three
+    import_all
+    sed -i '5s/gold/silver/' part1.csv
+    sed -i '5,6s/gold/silver/' part3.csv
+    import_all --dry-run
+    expect_status 0
+    expect_output "3 files: 3 of 300 rows"
+    expect_output "part1.csv: 1 of 100 rows"
+    expect_output "part2.csv: 0 of 100 rows"
+    expect_output "part3.csv: 2 of 100 rows"
+    expect_output "3 of 300 keys since"
+    import_all --dry-run --json
+    [ "$(counts changed same rows)" = "3 297 3" ]
+    [ "$(to_send)" = "1 0 2" ]
+    import_all --json
+    [ "$(sent_jobs)" = "part1.csv:1 part3.csv:2" ]
+    import_all --dry-run
+    expect_output "3 files: 0 of 300 rows"
+}
+
+@test "files of which one is split, one is a pipe and one has rejected rows are compared as any" {
+    start_local --domain acme
+    printf 'return mapping.define { unique_key = "id",\n  mapping.string "CustomerId" : to "Attributes.id" : as "id",\n  mapping.number "Tier" : to "Attributes.tier" }\n' >m.lua
+    { echo CustomerId,Tier; seq -f '%g,1' 1 2000; } >large.csv
+    { echo CustomerId,Tier; seq -f '%g,1' 3001 3010; } >small.csv
+    mkdir rejected
+    import_each() {
+        upjob import large.csv <(echo CustomerId,Tier; echo "4001,$1"; echo 4002,1) small.csv --domain acme --map m.lua \
+            --only-changed --part-size 5K --json --rejects rejected --max-failed 5%
+    }
+    import_each 1
+    expect_status 0
+    [ "$(counts new rows)" = "2012 2012" ]
+    sed -i 's/,1$/,2/' large.csv
+    sed -i '3s/1$/many/; 4s/1$/3/' small.csv
+    import_each 2
+    expect_status 0
+    [ "$(counts new changed same held gone rows)" = "0 2002 9 1 0 2002" ]
+    [ "$(to_send)" = "2000 1 1" ]
+    [ "$(tail -n +2 rejected/small.csv.rejects.csv | cut -d, -f1)" = 3002 ]
+    [[ "$(sent_jobs)" == *large.csv:*large.csv:*large.csv:*" small.csv:1" ]]
+    import_each 2
+    [ "$(counts rows same held)" = "0 2011 1" ]
+    [ "$(to_send)" = "0 0 0" ]
+}
+
+@test "--full sends all files, and a row without a key in any of them leaves open what is gone" {
+    start_local --domain acme
+    write_three
+    import_all
+    import_all --full --json
+    [ "$(counts due rows)" = "300 300" ]
+    sed -i '5s/^[0-9]*,/,/' part2.csv
+    sed -i '7d' part3.csv
+    import_all --gone gone.csv --max-failed 5%
+    expect_status 0
+    expect_error "a row has no key that can be read, so which keys are gone is not known"
+    [ ! -e gone.csv ]
 }
