@@ -76,15 +76,27 @@ struct rowset *option_rows(lua_State *L, int index, const char *what, const char
 
 /* ---- what is compared ---- */
 
-static int comparison_close(lua_State *L)
+static void end_comparison(struct comparison *comparison)
 {
-    struct comparison *comparison = luaL_checkudata(L, 1, COMPARISON_TYPE);
-    if (comparison->used)
-        return luaL_error(L, "what is compared is still in use");
     if (comparison->changes)
         changes_give_up(comparison->changes);
     changes_free(comparison->changes);
     comparison->changes = NULL;
+}
+
+void comparison_leave(struct comparison *comparison)
+{
+    comparison->used = false;
+    if (comparison->closed)
+        end_comparison(comparison);
+}
+
+static int comparison_close(lua_State *L)
+{
+    struct comparison *comparison = luaL_checkudata(L, 1, COMPARISON_TYPE);
+    comparison->closed = true;
+    if (!comparison->used)
+        end_comparison(comparison);
     return 0;
 }
 
@@ -121,8 +133,8 @@ struct comparison *option_comparison(lua_State *L, int index, const char *what, 
     struct comparison *comparison = luaL_testudata(L, -1, COMPARISON_TYPE);
     if (!comparison && !lua_isnil(L, -1))
         luaL_error(L, "%s: %s must be what compare returns", what, name);
-    if (comparison && (!comparison->changes || comparison->used))
-        luaL_error(L, "%s: %s %s", what, name, comparison->used ? "is in use" : "was closed");
+    if (comparison && (comparison->closed || comparison->used))
+        luaL_error(L, "%s: %s %s", what, name, comparison->closed ? "was closed" : "is in use");
     return comparison;
 }
 

@@ -105,7 +105,7 @@ static bool work_slice(void *arg)
 static void leave(struct checking *checking)
 {
     if (checking->comparison)
-        checking->comparison->used = false;
+        comparison_leave(checking->comparison);
     unref(checking, &checking->self_ref);
 }
 

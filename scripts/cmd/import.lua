@@ -57,7 +57,8 @@ function import.parser()
   cli.number_option(p, "--parallel", ("Parts that are made or sent at once, each a file of its size on the disk (%d)."):format(
     parts.PARALLEL), "N", ("a whole number from 1 to %d"):format(parts.MOST_PARALLEL),
     { integer = true, least = 1, most = parts.MOST_PARALLEL })
-  p:flag("--only-changed", "Send only rows that are new or differ since the last successful import of this mapping and domain.")
+  p:flag("--only-changed", "Send only rows that are new or differ since the last successful import of this mapping and domain; "
+    .. "several files are compared together.")
   p:flag("--full", "With --only-changed: send all of them, once.")
   p:option("--gone", "With --only-changed: write the keys that were there last time, and are not now, to this file.")
     :argname("FILE")

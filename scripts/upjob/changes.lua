@@ -126,10 +126,7 @@ function changes.check(run, options)
     if name ~= "split" then copy[name] = value end
   end
   local result, err = checking.run(copy)
-  if not result then
-    comparison.handle:close()
-    return nil, err
-  end
+  if not result then return nil, err end
   comparison.bad_rows = comparison.bad_rows + result.bad_rows
   if result.changes then result.changes = take_found(run, comparison, result.changes) end
   return result
@@ -192,8 +189,10 @@ function changes.lines(run, source)
   return source.lines
 end
 
-local function close_lines(run)
-  for _, source in ipairs(run.sources) do
+--- Closes what is open of a run that ends.
+function changes.close(run)
+  if run.comparison then run.comparison.handle:close() end
+  for _, source in ipairs(run.sources or {}) do
     local lines = rawget(source, "lines")
     if lines then lines:close() end
   end
@@ -230,7 +229,6 @@ end
 --- The end of an import: what it sent is what the next one compares with, when all of it has succeeded.
 function changes.promote(run)
   local told = run.only_changed and run.checked and run.checked.changes
-  close_lines(run)
   if not told or not told.set or run.answer then return nil end
   local place = changes_store.at(run, told.set)
   local ok, why = false, ("the job is %s, and no count names a row"):format(run.status)

@@ -162,9 +162,10 @@ end
 -- they are, but for what the mapping changes; problems is a file for all that the check finds; report one for an HTML page about
 -- the import, written at its end, whatever that is, with `command` as what runs it again. dry_run sends nothing, needs no client
 -- and writes no rejects file: its result has rows, rejected, bytes and requests (upjob.rehearsal). tmp is the directory of
--- temporary files. only_changed sends what is new or differs since the last import of the mapping and domain that succeeded
--- (upjob.changes): the result has `changes`; full sends all, gone is a file for keys that are not there any more. segment names a
--- segment for the profiles (upjob.segment): the result has `segment`.
+-- temporary files. only_changed sends what is new or differs, in all files together, since the last import of the mapping and
+-- domain that succeeded (upjob.changes): the result has `changes`, and its `files` have the rows `to_send` of each; full sends
+-- all, gone is a file for keys that are not there any more. segment names a segment for the profiles (upjob.segment): the result
+-- has `segment`.
 -- What it does is recorded in the journal, so that another process can go on with it (upjob.recorded); run_key ends the
 -- DisplayName, so that a later import of the same file with the same key finds this one's job.
 -- Starts at once; run:wait() gives the result. In the embedded service a missing domain is created.

@@ -250,6 +250,7 @@ end
 function parts.close(run)
   if run.parts then close_files(run) end
   require("upjob.parts_plan").close_inputs(run)
+  require("upjob.changes").close(run)
 end
 
 -- ---- what is left of one that did not end ----

@@ -1,5 +1,5 @@
 """Imports of only what has changed, that are killed, refused, or beside each other: what is compared with afterwards is true."""
-import glob, json, os, signal
+import glob, itertools, json, os, signal
 from daemons import Clock
 from import_world import Proxy, World
 from kit import eventually, run
@@ -17,14 +17,14 @@ def sets(world):
     return sorted(os.path.basename(path) for path in glob.glob(os.path.join(world.state, "changes", "*", "*")))
 
 
-def edit(world, *keys, word="other"):
+def edit(world, *keys, word="other", name="c.csv"):
     """Gives the rows of these keys another name."""
-    with open(world.path("c.csv")) as file:
+    with open(world.path(name)) as file:
         lines = file.read().splitlines()
     for i, line in enumerate(lines):
         if line.split(",")[0] in {f"k{key}" for key in keys}:
             lines[i] = ",".join(line.split(",")[:2] + [word + " 0"])
-    world.write("c.csv", "\n".join(lines) + "\n")
+    world.write(name, "\n".join(lines) + "\n")
 
 
 def killed_at(world, is_it, *arguments):
@@ -260,6 +260,130 @@ def test_nothing_in_the_clear_but_in_the_set():
                     text = file.read()
                 assert b"Geheim" not in text, path
                 assert b"k123" not in text or path.endswith("/keys"), path
+
+
+# ---- several files ----
+
+def importing_all(*more, files=("f*.csv",)):
+    return ["import", *files, *importing()[2:], "--part-size", "1K", *more]
+
+
+def write_three(world):
+    """Three files with 900 rows of 800 keys: a hundred of them are in the first two."""
+    for number, keys in enumerate((range(300), range(200, 500), range(500, 800)), 1):
+        world.rows(f"f{number}.csv", keys, f"file{number}")
+
+
+def change_two(world):
+    """10 keys of both files and 100 of the second, which then has to be sent in several parts: 10 and 110 rows."""
+    edit(world, *range(250, 260), *range(300, 500, 2), name="f2.csv")
+
+
+def rows_of(result):
+    """How many rows of each file were sent."""
+    rows = {}
+    for job in result["jobs"]:
+        name = os.path.basename(job["file"])
+        rows[name] = rows.get(name, 0) + job["rows"]
+    return rows
+
+
+def number_of(world):
+    runs = map(json.loads, world.upjob("runs", "list", "--json")[1].splitlines())
+    return str(next(row["id"] for row in runs if row["kind"] == "import"))
+
+
+def test_several_killed():
+    """an import of what has changed in several files that is killed, whenever, sends these rows when it is gone on with, no others"""
+    for calls in 1, 2, 3, 7, 12, 17, 22:
+        with World() as world:
+            write_three(world)
+            world.good(*importing_all())
+            change_two(world)
+            count = itertools.count(1)
+            killed_at(world, lambda method, path: next(count) >= calls, *importing_all("--parallel", "2"))
+            result = world.good("runs", "resume", number_of(world), "--json")
+            assert rows_of(result) == {"f1.csv": 10, "f2.csv": 110} and len(result["jobs"]) > 3, (calls, result)
+            assert result["Status"] == "SUCCEEDED" and changes(result, "new", "changed", "due", "rows") == (0, 110, 0, 120), (calls, result)
+            assert result["ResultsSummary"] == {"CreatedRecords": 0, "UpdatedRecords": 120, "FailedRecords": 0}, (calls, result)
+            assert world.name_of(255) == "other 0" and world.name_of(245).startswith("file2"), (calls, world.name_of(255))
+            again = world.good(*importing_all())
+            assert changes(again, "rows", "same", "gone") == (0, 800, 0), (calls, again)
+            assert sets(world) == ["about", "keys", "keys.lock"], sets(world)
+
+
+def test_several_killed_and_forgotten():
+    """rows of several files of an import that was killed are sent by the next one, whatever their files have by then"""
+    with World() as world:
+        write_three(world)
+        world.good(*importing_all())
+        change_two(world)
+        killed_at(world, lambda method, path: method == "PUT" and path.startswith("/domains/"), *importing_all())
+        write_three(world)  # as they were
+        again = world.good(*importing_all())
+        assert changes(again, "changed", "same", "rows") == (110, 690, 120) and rows_of(again) == {"f1.csv": 10, "f2.csv": 110}, again
+        assert changes(world.good(*importing_all()), "rows") == (0,)
+
+
+def test_several_resumed_with_one():
+    """what is left to be sent of one file is sent when the others, which were sent or had nothing, are gone or have changed"""
+    with World() as world:
+        write_three(world)
+        world.good(*importing_all())
+        change_two(world)
+        starts = itertools.count(1)
+
+        def is_second_start(method, path):
+            return method == "PUT" and path.startswith("/domains/") and not path.endswith("/stop") and next(starts) == 2
+        killed_at(world, is_second_start, *importing_all("--parallel", "1"))
+        os.remove(world.path("f1.csv"))
+        edit(world, 600, 601, name="f3.csv")
+        result = world.good("runs", "resume", number_of(world), "--json")
+        assert result["Status"] == "SUCCEEDED" and rows_of(result) == {"f1.csv": 10, "f2.csv": 110}, result
+        assert world.name_of(255) == "other 0" and world.name_of(600).startswith("file3"), world.name_of(600)
+        # The keys that both files had have other rows now.
+        again = world.good(*importing_all("--gone", "gone.csv"))
+        assert changes(again, "new", "changed", "same", "gone") == (0, 102, 498, 200), again
+        assert world.name_of(600).startswith("other"), world.name_of(600)
+
+
+def test_several_resumed_after_a_change():
+    """a file of several of which parts are to be made again, and that is another by then, is refused"""
+    with World() as world:
+        write_three(world)
+        world.good(*importing_all())
+        change_two(world)
+        killed_at(world, lambda method, path: method == "POST" and path.endswith("/upload-jobs"), *importing_all("--parallel", "1"))
+        edit(world, *range(300, 500, 2), word="a name of another length", name="f2.csv")
+        status, out, messages = world.upjob("runs", "resume", number_of(world), "--json")
+        assert status != 0 and "f2.csv" in messages and "is not what was checked" in messages, (status, out, messages)
+        again = world.good(*importing_all())
+        assert changes(again, "new", "changed", "due", "same") == (0, 100, 10, 690), again
+        assert world.name_of(302).startswith("a name of another length"), world.name_of(302)
+
+
+def test_several_gone_of_a_killed_import():
+    """keys gone from several files in an import which was killed before it wrote them are told when it is gone on with, or later"""
+    for resumes in True, False:
+        with World() as world:
+            write_three(world)
+            world.good(*importing_all())
+            with open(world.path("f1.csv")) as file:
+                lines = file.read().splitlines()
+            world.write("f1.csv", "\n".join(lines[:1] + lines[6:]) + "\n")
+            edit(world, 700, name="f3.csv")
+            jobs = len(world.jobs())
+            killed_at(world, lambda method, path: method == "GET" and len(path.split("/")) == 5 and has_succeeded(world, jobs + 1)(),
+                      *importing_all("--gone", "gone.csv"))
+            assert not os.path.exists(world.path("gone.csv"))
+            if resumes:
+                result = world.good("runs", "resume", number_of(world), "--json")
+            else:
+                result = world.good(*importing_all("--gone", "gone.csv"))
+            assert changes(result, "gone") == (5,) and rows_of(result) == {"f3.csv": 1}, (resumes, result)
+            with open(world.path("gone.csv")) as file:
+                assert sorted(file.read().split()[1:]) == [f"k{key}" for key in range(5)]
+            assert changes(world.good(*importing_all()), "rows", "gone") == (0, 0)
 
 
 run(globals())

@@ -373,6 +373,27 @@ def test_several():
         assert twice.returncode == 2 and "twice" in twice.stderr, twice.stderr
 
 
+def test_only_changed():
+    """objects are compared together with the last ones, each fetched once, and only what has changed of one is sent"""
+    places = [("acme-crm", f"{i}.csv") for i in (1, 2)]
+    files = [f"Id,FirstName\n" + "".join(f"{i}-{n},Ann\n" for n in range(100)) for i in (1, 2)]
+    state = os.path.join(work.name, "only-changed")
+    with S3({place: text.encode() for place, text in zip(places, files)}, keys=LOCAL) as s3, \
+            Service(args=["--domain", "acme"]) as service:
+        def importing():
+            s3.requests.clear()
+            done = upjob(s3, "import", "s3://acme-crm/1.csv", "s3://acme-crm/2.csv", "--only-changed", "--domain", "acme", "--key", "Id",
+                         "--endpoint-url", f"http://{service.host}", "--state", state, "--json")
+            assert done.returncode == 0, done.stderr
+            assert len(s3.requests) == 2, s3.requests
+            return json.loads(done.stdout)
+        assert importing()["changes"]["new"] == 200
+        s3.objects[places[1]] = files[1].replace("2-7,Ann", "2-7,Bob").encode()
+        again = importing()
+        assert again["changes"]["changed"] == 1 and [job["file"] for job in again["jobs"]] == ["s3://acme-crm/2.csv"], again
+        assert importing()["changes"]["rows"] == 0
+
+
 def test_parts():
     """an object that is sent in parts is fetched once, whatever passes over it they take"""
     data = rows(40_000, fail=0)
