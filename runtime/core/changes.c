@@ -138,12 +138,21 @@ static uint64_t room_of(const struct changes_file *file)
     return rowset_words(file->lines) * 64;
 }
 
+static bool takes_a_file(const struct changes *changes, struct err *err)
+{
+    if (changes->in_file)
+        return err_set(err, ERR_USAGE, "another file is being compared");
+    if (changes_is_last(changes))
+        return err_set(err, ERR_USAGE, "all files were compared already");
+    return !changes->given_up ||
+           err_set(err, ERR_USAGE, "what has changed is not known: a file before this one was not read to its end");
+}
+
 bool changes_begin_file(struct changes *changes, const char *name, struct err *err)
 {
     size_t at = changes->file_count;
-    if (changes->given_up || changes->in_file || at == changes->options.files)
-        return err_set(err, ERR_USAGE, changes->given_up ? "what has changed is not known: a file before this one was not read to its end"
-                                       : changes->in_file ? "another file is being compared" : "all files were compared already");
+    if (!takes_a_file(changes, err))
+        return false;
     changes->files[at].base = at > 0 ? changes->files[at - 1].base + room_of(&changes->files[at - 1]) : 0;
     changes->file_count++;
     changes->in_file = true;

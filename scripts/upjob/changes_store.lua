@@ -98,13 +98,29 @@ end
 -- ---- imports that ended before their sets took the place ----
 
 -- What has become of the job of a run: "promote", "discard", or "wait".
-local function fate_of(run, row)
-  if not row then return "discard" end
+local function fate_of_job(run, row)
   if row.state == "succeeded" then return row.job_status == "SUCCEEDED" and "promote" or "discard" end
-  if row.state == "failed" or row.state == "cancelled" then return "discard" end
   local job = row.job_id and replies.get_upload_job(run.client, { DomainName = run.domain, JobId = row.job_id })
   if not job or job.Status == "CREATED" or job.Status == "IN_PROGRESS" then return "wait" end
   return job.Status == "SUCCEEDED" and "promote" or "discard"
+end
+
+-- The same of an import in so many parts. Those that have not succeeded may be made anew, when it is gone on with.
+local function fate_of_parts(run, row, total)
+  local parts = require("upjob.parts_earlier").rows(run.record.store, row)
+  if not parts or #parts < total then return "wait" end
+  for _, part in ipairs(parts) do
+    if fate_of_job(run, part) ~= "promote" then return "wait" end
+  end
+  return "promote"
+end
+
+local function fate_of(run, row)
+  if not row or row.state == "failed" or row.state == "cancelled" then return "discard" end
+  if row.state == "succeeded" then return fate_of_job(run, row) end
+  local split = require("upjob.recorded").known(row).split
+  if split then return fate_of_parts(run, row, split.total) end
+  return fate_of_job(run, row)
 end
 
 -- Whether another set has been promoted since that one was begun.

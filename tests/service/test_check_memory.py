@@ -17,18 +17,34 @@ return mapping.define { unique_key = "Id", mapping.string "Id" : to "Attributes.
 """
 
 
-def peak_of(work, rows):
-    """what the script says, and the most memory in KiB that it had"""
-    file, script, mapping = (os.path.join(work, name) for name in ("rows.csv", "check.lua", "map.lua"))
+COMPARING = """
+local checking, map = require "upjob.checking", assert(require("upjob.mapping").load(arg[1]))
+local comparison = assert(require("upjob.native.changes").compare { files = #arg - 1, staged = arg[1] .. ".staged" })
+local result
+for i = 2, #arg do
+  result = assert(checking.run { file = arg[i], mapping = map, reject = true, changes = comparison })
+  checking.close(result)
+end
+print(result.changes.new, result.changes.rows, #result.changes.lines[1], result.counts["duplicate key"])
+"""
+
+
+def write_rows(file, rows):
+    """every key twice, one row in a hundred in error"""
     with open(file, "w") as out:
         out.write("Id,Mail\n")
         for again in range(2):
             out.writelines("k%d,%s\n" % (i, "nobody" if i % 100 == 7 else "A%d@example.com" % i) for i in range(rows // 2))
-    with open(script, "w") as out:
-        out.write(SCRIPT)
-    with open(mapping, "w") as out:
+
+
+def peak_of(work, script, *arguments):
+    """what the script says, and the most memory in KiB that it had"""
+    path = os.path.join(work, "check.lua")
+    with open(path, "w") as out:
+        out.write(script)
+    with open(os.path.join(work, "map.lua"), "w") as out:
         out.write(MAPPING)
-    command = [UPJOB, "run", script, file, mapping, file + ".problems.csv", file + ".rejects.csv"]
+    command = [UPJOB, "run", path, *arguments]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     told = child.stdout.read()
     _, status, usage = os.wait4(child.pid, 0)
@@ -39,10 +55,23 @@ def peak_of(work, rows):
 def test_memory():
     """a file in which every key stands twice, some rows are rejected and all others change takes no more memory when it is long"""
     with tempfile.TemporaryDirectory() as work:
-        rows = 2_000_000
-        told, peak = peak_of(work, rows)
+        rows, file = 2_000_000, os.path.join(work, "rows.csv")
+        write_rows(file, rows)
+        told, peak = peak_of(work, SCRIPT, file, os.path.join(work, "map.lua"), file + ".problems.csv", file + ".rejects.csv")
         bad = rows // 100
         assert told == [rows, bad, rows - bad, (rows - bad) // 2], told
+        assert peak < MOST or "address-undefined" in UPJOB, peak
+
+
+def test_memory_of_several():
+    """what has changed in several files, all of whose rows have keys that stand in each of them, takes no more memory"""
+    with tempfile.TemporaryDirectory() as work:
+        rows, files = 500_000, [os.path.join(work, f"rows{i}.csv") for i in range(3)]
+        for file in files:
+            write_rows(file, rows)
+        told, peak = peak_of(work, COMPARING, os.path.join(work, "map.lua"), *files)
+        good, keys = rows - rows // 100, (rows - rows // 100) // 2
+        assert told == [keys, 3 * good, good, keys], told
         assert peak < MOST or "address-undefined" in UPJOB, peak
 
 

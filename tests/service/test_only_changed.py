@@ -362,28 +362,42 @@ def test_several_resumed_after_a_change():
         assert world.name_of(302).startswith("a name of another length"), world.name_of(302)
 
 
-def test_several_gone_of_a_killed_import():
-    """keys gone from several files in an import which was killed before it wrote them are told when it is gone on with, or later"""
-    for resumes in True, False:
-        with World() as world:
-            write_three(world)
-            world.good(*importing_all())
-            with open(world.path("f1.csv")) as file:
-                lines = file.read().splitlines()
-            world.write("f1.csv", "\n".join(lines[:1] + lines[6:]) + "\n")
-            edit(world, 700, name="f3.csv")
-            jobs = len(world.jobs())
-            killed_at(world, lambda method, path: method == "GET" and len(path.split("/")) == 5 and has_succeeded(world, jobs + 1)(),
-                      *importing_all("--gone", "gone.csv"))
-            assert not os.path.exists(world.path("gone.csv"))
-            if resumes:
-                result = world.good("runs", "resume", number_of(world), "--json")
-            else:
-                result = world.good(*importing_all("--gone", "gone.csv"))
-            assert changes(result, "gone") == (5,) and rows_of(result) == {"f3.csv": 1}, (resumes, result)
-            with open(world.path("gone.csv")) as file:
-                assert sorted(file.read().split()[1:]) == [f"k{key}" for key in range(5)]
-            assert changes(world.good(*importing_all()), "rows", "gone") == (0, 0)
+def killed_behind_success(world):
+    """An import with gone.csv of three files, of which 5 keys are gone and one differs, is killed when its job had succeeded."""
+    write_three(world)
+    world.good(*importing_all())
+    with open(world.path("f1.csv")) as file:
+        lines = file.read().splitlines()
+    world.write("f1.csv", "\n".join(lines[:1] + lines[6:]) + "\n")
+    edit(world, 700, name="f3.csv")
+    jobs = len(world.jobs())
+    killed_at(world, lambda method, path: method == "GET" and len(path.split("/")) == 5 and has_succeeded(world, jobs + 1)(),
+              *importing_all("--gone", "gone.csv"))
+    assert not os.path.exists(world.path("gone.csv"))
+
+
+def gone_keys(world, name):
+    with open(world.path(name)) as file:
+        return sorted(file.read().split()[1:])
+
+
+def test_several_killed_after_success():
+    """an import of several files that is killed when its jobs had succeeded is what the next one compares with, and no key is lost"""
+    gone = [f"k{key}" for key in range(5)]
+    with World() as world:
+        killed_behind_success(world)
+        again = world.good(*importing_all())
+        assert changes(again, "rows", "same", "gone") == (0, 795, 0) and gone_keys(world, "gone.csv") == gone, again
+        assert sets(world) == ["about", "keys", "keys.lock"], sets(world)
+    with World() as world:
+        killed_behind_success(world)
+        again = world.good(*importing_all("--gone", "next.csv"))
+        assert changes(again, "due", "gone") == (1, 5) and rows_of(again) == {"f3.csv": 1} and gone_keys(world, "next.csv") == gone, again
+    with World() as world:
+        killed_behind_success(world)
+        result = world.good("runs", "resume", number_of(world), "--json")
+        assert changes(result, "changed", "gone") == (1, 5) and gone_keys(world, "gone.csv") == gone, result
+        assert changes(world.good(*importing_all()), "rows", "gone") == (0, 0)
 
 
 run(globals())
