@@ -221,8 +221,12 @@ static int results(lua_State *L, struct wait *w, int index)
     if (checking->opens)
         return push_opened(L, checking, holder);
     lua_getiuservalue(L, holder, 1);
-    return push_check_result(L, checking->check, checking->mapping ? checking->mapping->mapping : NULL,
-                             lua_tostring(L, -1));
+    int count = push_check_result(L, checking->check, checking->mapping ? checking->mapping->mapping : NULL,
+                                  lua_tostring(L, -1));
+    /* Not when the collector comes, which knows nothing of its memory and its open file: there may be many checks. */
+    check_free(checking->holder->check);
+    checking->check = checking->holder->check = NULL;
+    return count;
 }
 
 static const struct wait_class checking_class = {results, cancel, false};

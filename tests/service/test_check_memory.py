@@ -1,5 +1,5 @@
 """The memory of the check before an import does not grow with the file, nor with what is found in it."""
-import os, subprocess, tempfile
+import json, os, resource, subprocess, tempfile
 from kit import UPJOB, run
 
 MOST = 64 << 10  # KiB; the program itself takes some 14 MiB of it
@@ -73,6 +73,23 @@ def test_memory_of_several():
         good, keys = rows - rows // 100, (rows - rows // 100) // 2
         assert told == [keys, 3 * good, good, keys], told
         assert peak < MOST or "address-undefined" in UPJOB, peak
+
+
+def test_many_files():
+    """an import of many files has no more of them open, and in memory, than one of few"""
+    with tempfile.TemporaryDirectory() as work:
+        for i in range(600):
+            with open(os.path.join(work, f"{i}.csv"), "w") as out:
+                out.write("Id,Mail\n" + "".join(f"{i}-{n},a{n}@example.com\n" for n in range(20)))
+        for more in [], ["--only-changed"]:
+            command = [UPJOB, "--state", os.path.join(work, "state"), "import", "*.csv", "--domain", "d", "--key", "Id", "--dry-run",
+                       "--local", "--json", *more]
+            child = subprocess.Popen(command, cwd=work, stdout=subprocess.PIPE, text=True,
+                                     preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100)))
+            told = json.loads(child.stdout.read())
+            _, status, usage = os.wait4(child.pid, 0)
+            assert status == 0 and told["rows"] == 12_000, (status, told)
+            assert usage.ru_maxrss < MOST or "address-undefined" in UPJOB, usage.ru_maxrss
 
 
 run(globals())
