@@ -288,7 +288,7 @@ static void refused(struct slot *slot)
     struct err e, fault;
     err_clear(&e);
     err_clear(&fault);
-    s3_reply_error(reply, &fetch->object, fetch->place.host, &e);
+    s3_reply_error(reply, &fetch->object, fetch->place.host, fetch->access.region, &e);
     if (move(slot, &fault) || (!fault.code[0] && correct_clock(slot, &e, &fault)))
         return;
     if (!fault.code[0] && try_again(slot, &e))

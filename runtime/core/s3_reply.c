@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "core/endpoint.h"
 #include "core/retry.h"
 #include "core/s3_xml.h"
 
@@ -125,7 +126,8 @@ void s3_reply_moved(const struct s3_reply *reply, const char *region, char *out,
 }
 
 /* What a person can do; its text may be longer than a key. */
-static void advise(const struct s3_object *object, int status, const char *code, const char *message, char *out, size_t size)
+static void advise(const struct s3_object *object, const char *region, int status, const char *code, const char *message,
+                   char *out, size_t size)
 {
     out[0] = '\0';
     if (strcmp(code, "NoSuchKey") == 0 && strcasestr(object->key, "?versionId="))
@@ -136,8 +138,8 @@ static void advise(const struct s3_object *object, int status, const char *code,
         snprintf(out, size, "; the object is encrypted: these credentials need kms:Decrypt on its key too");
     else if (strcmp(code, "AccessDenied") == 0 || (status == 403 && !code[0]))
         snprintf(out, size,
-                 "; these credentials need s3:GetObject on arn:aws:s3:::%.63s/*, and s3:ListBucket on the bucket to be told that "
-                 "a key is missing", object->bucket);
+                 "; these credentials need s3:GetObject on arn:%s:s3:::%.63s/*, and s3:ListBucket on the bucket to be told that "
+                 "a key is missing", endpoint_partition(region), object->bucket);
     else if (strcmp(code, "InvalidObjectState") == 0)
         snprintf(out, size, "; it is archived: restore it first (aws s3api restore-object), which takes hours");
     else if (strcmp(code, "ExpiredToken") == 0 || strcmp(code, "InvalidToken") == 0)
@@ -148,14 +150,15 @@ static void advise(const struct s3_object *object, int status, const char *code,
         snprintf(out, size, "; it redirected elsewhere, which is not followed: check the region, the endpoint and the proxy");
 }
 
-void s3_reply_error(struct s3_reply *reply, const struct s3_object *object, const char *host, struct err *e)
+void s3_reply_error(struct s3_reply *reply, const struct s3_object *object, const char *host, const char *region,
+                    struct err *e)
 {
     char code[64], message[256], advice[320];
     xml_text(reply, "Code", code, sizeof code);
     xml_text(reply, "Message", message, sizeof message);
     if (!reply->request_id[0])
         xml_text(reply, "RequestId", reply->request_id, sizeof reply->request_id);
-    advise(object, reply->status, code, message, advice, sizeof advice);
+    advise(object, region, reply->status, code, message, advice, sizeof advice);
     bool coded = code[0] != '\0';
     if (!coded)
         snprintf(code, sizeof code, "HTTP%d", reply->status);

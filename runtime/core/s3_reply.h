@@ -37,7 +37,8 @@ void s3_reply_body(struct s3_reply *reply, const char *bytes, size_t len);
 
 /* The region in which the bucket is, where a refusal is for asking in another one than that; else "". */
 void s3_reply_moved(const struct s3_reply *reply, const char *region, char *out, size_t size);
-/* What an answer that is not the object means, and what to do: into *e. `host` (borrowed) is who answered. */
-void s3_reply_error(struct s3_reply *reply, const struct s3_object *object, const char *host, struct err *e);
+/* What an answer that is not the object means, and what to do: into *e. `host` (borrowed) is who answered, as of `region`. */
+void s3_reply_error(struct s3_reply *reply, const struct s3_object *object, const char *host, const char *region,
+                    struct err *e);
 
 #endif

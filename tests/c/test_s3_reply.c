@@ -24,7 +24,7 @@ static bool take_head(struct s3_reply *reply, const char *head)
     return ok;
 }
 
-static void error_of(const char *head, const char *body, struct err *err)
+static void error_in(const char *region, const char *head, const char *body, struct err *err)
 {
     struct s3_reply reply;
     s3_reply_init(&reply);
@@ -32,8 +32,13 @@ static void error_of(const char *head, const char *body, struct err *err)
     for (size_t i = 0; i < strlen(body); i += 7)
         s3_reply_body(&reply, body + i, strnlen(body + i, 7));
     err_clear(err);
-    s3_reply_error(&reply, &object, "s3.example.com", err);
+    s3_reply_error(&reply, &object, "s3.example.com", region, err);
     s3_reply_free(&reply);
+}
+
+static void error_of(const char *head, const char *body, struct err *err)
+{
+    error_in("us-east-1", head, body, err);
 }
 
 static void the_last_head_counts(void **state)
@@ -105,6 +110,21 @@ static void a_refusal_is_told_with_code_and_words_and_advice(void **state)
     assert_string_equal(err.code, "HTTP502");
 }
 
+static void the_arn_in_an_advice_is_of_the_regions_partition(void **state)
+{
+    static const char *const rows[][2] = {{"cn-north-1", "on arn:aws-cn:s3:::acme-crm/*"},
+                                          {"us-gov-west-1", "on arn:aws-us-gov:s3:::acme-crm/*"},
+                                          {"eusc-de-east-1", "on arn:aws-eusc:s3:::acme-crm/*"},
+                                          {"mx-central-1", "on arn:aws:s3:::acme-crm/*"}};
+    struct err err;
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        error_in(rows[i][0], "HTTP/1.1 403 Forbidden\r\n\r\n", "<Error><Code>AccessDenied</Code></Error>", &err);
+        if (!strstr(err.message, rows[i][1]))
+            fail_msg("%s: %s", rows[i][0], err.message);
+    }
+}
+
 static void a_version_is_told_to_be_taken_for_a_part_of_the_key(void **state)
 {
     static const struct s3_object versioned = {"acme-crm", "a.csv?versionId=3sL4kqtJlcpXroDTDmJ"};
@@ -116,7 +136,7 @@ static void a_version_is_told_to_be_taken_for_a_part_of_the_key(void **state)
     assert_true(take_head(&reply, "HTTP/1.1 404 Not Found\r\n\r\n"));
     s3_reply_body(&reply, body, strlen(body));
     err_clear(&err);
-    s3_reply_error(&reply, &versioned, "s3.example.com", &err);
+    s3_reply_error(&reply, &versioned, "s3.example.com", "us-east-1", &err);
     assert_non_null(strstr(err.message, "a version cannot be asked for"));
     s3_reply_free(&reply);
 }
@@ -163,6 +183,7 @@ int main(void)
         cmocka_unit_test(a_range_that_is_none_is_not_taken),
         cmocka_unit_test(a_head_without_end_is_given_up),
         cmocka_unit_test(a_refusal_is_told_with_code_and_words_and_advice),
+        cmocka_unit_test(the_arn_in_an_advice_is_of_the_regions_partition),
         cmocka_unit_test(a_version_is_told_to_be_taken_for_a_part_of_the_key),
         cmocka_unit_test(a_signature_in_what_is_quoted_is_not_shown),
         cmocka_unit_test(another_region_is_taken_from_where_it_stands),
