@@ -227,19 +227,20 @@ static int collect(lua_State *L)
     return 0;
 }
 
-/* run{file, fd, encoding} → survey | nil, err. The survey: { encoding, byte_order_mark, delimiter, rows, blank, unreadable,
+/* run{file, fd, encoding, tmp} → survey | nil, err. The survey: { encoding, byte_order_mark, delimiter, rows, blank, unreadable,
  * ragged, columns = {{name, filled, first_empty, max_characters, distinct, kinds, misfits, traits, trait_lines, dates, values,
  * phone_samples, unique}, …}, pairs = {{first, second, unique}, …} }: as core/survey.h says. */
 static int native_run(lua_State *L)
 {
-    static const char *const known[] = {"file", "fd", "encoding", NULL};
+    static const char *const known[] = {"file", "fd", "encoding", "tmp", NULL};
     struct err e;
     err_clear(&e);
     lua_settop(L, 1);
     check_options(L, 1, "survey", known);
     const struct survey_options options = {.path = need_string(L, 1, "survey", "file"),
                                            .fd = (int)option_number(L, 1, "survey", "fd", -1),
-                                           .encoding = option_string(L, 1, "survey", "encoding", NULL)};
+                                           .encoding = option_string(L, 1, "survey", "encoding", NULL),
+                                           .temporary = option_string(L, 1, "survey", "tmp", NULL)};
     struct survey **held = lua_newuserdatauv(L, sizeof *held, 0);
     *held = NULL;
     if (luaL_newmetatable(L, "upjob.survey")) {

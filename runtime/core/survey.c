@@ -27,7 +27,7 @@ enum phase { SPOOLING, EXAMINING, READING, SORTING, PAIRING, SORTING_PAIRS, DONE
 
 struct survey {
     enum phase phase;
-    char *path, *encoding;
+    char *path, *encoding, *temporary;
     int fd; /* given instead of a path; -1: none */
     struct input *input;
     struct input_examination *examination;
@@ -61,7 +61,8 @@ struct survey *survey_new(const struct survey_options *options, struct err *err)
     survey->fd = -1;
     survey->path = strdup(options->path);
     survey->encoding = options->encoding ? strdup(options->encoding) : NULL;
-    if (!survey->path || (options->encoding && !survey->encoding))
+    survey->temporary = options->temporary ? strdup(options->temporary) : NULL;
+    if (!survey->path || (options->encoding && !survey->encoding) || (options->temporary && !survey->temporary))
         err_set(err, ERR_MEMORY, "no memory for looking at the file");
     else if (options->fd > 0 && (survey->fd = fcntl(options->fd, F_DUPFD_CLOEXEC, 3)) < 0)
         err_errno(err, ERR_SYSTEM, errno, "the file cannot be read");
@@ -91,6 +92,7 @@ void survey_free(struct survey *survey)
         close(survey->fd);
     free(survey->path);
     free(survey->encoding);
+    free(survey->temporary);
     free(survey);
 }
 
@@ -126,7 +128,8 @@ static bool begin_columns(struct survey *survey, struct err *err)
     survey->gathered = calloc(header->count + 1, sizeof *survey->gathered);
     if (!survey->columns || !survey->gathered)
         return err_set(err, ERR_MEMORY, "no memory for %zu columns", header->count);
-    survey->budget = (struct unique_budget){.table_limit = TABLE_MOST, .sorts = SORTS, .sort_memory = SORT_MEMORY};
+    survey->budget = (struct unique_budget){.table_limit = TABLE_MOST, .sorts = SORTS, .sort_memory = SORT_MEMORY,
+                                            .directory = survey->temporary};
     while (survey->budget.table_limit > TABLE_LEAST && survey->budget.table_limit * 24 * header->count > TABLES_MEMORY)
         survey->budget.table_limit /= 2;
     for (size_t i = 0; i < header->count; i++) {
@@ -165,7 +168,9 @@ static void wait_for_input(const struct survey *survey)
 static bool input_step(struct survey *survey, struct err *err)
 {
     if (!survey->input) {
-        survey->input = survey->fd >= 0 ? input_open_file(survey->fd, survey->path, NULL, err) : input_open(survey->path, NULL, err);
+        const struct input_options options = {.temporary = survey->temporary};
+        survey->input = survey->fd >= 0 ? input_open_file(survey->fd, survey->path, &options, err)
+                                        : input_open(survey->path, &options, err);
         if (!survey->input)
             return false;
     }

@@ -23,6 +23,7 @@ struct survey_options {
     const char *path;     /* "-": standard input */
     int fd;               /* an open regular file instead (duplicated), named `path`; 0 or less: none */
     const char *encoding; /* NULL: it is found out */
+    const char *temporary; /* the directory of its temporary files; NULL: where there is room (core/tempfile.h) */
 };
 
 /* A value, shortened; personal data. */

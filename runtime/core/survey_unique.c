@@ -97,7 +97,8 @@ static bool add_to_sort(struct unique *unique, const uint64_t key[2], long line,
 
 static bool begin_sort(struct unique *unique, struct err *err)
 {
-    const struct keysort_options options = {.memory = unique->budget->sort_memory};
+    const struct keysort_options options = {.memory = unique->budget->sort_memory,
+                                            .directory = unique->budget->directory};
     if (unique->budget->sorts == 0) {
         end_as(unique, UNIQUE_UNMEASURED);
         return true;

@@ -24,11 +24,13 @@ struct unique_counts {
     long first, repeats;    /* lines of a value and of its repetition; 0: none */
 };
 
-/* What several share: table_limit is of slots in each, sorts are how many more may begin one of sort_memory bytes. */
+/* What several share: table_limit is of slots in each, sorts are how many more may begin one of sort_memory bytes; directory
+ * (borrowed) as keysort takes it. */
 struct unique_budget {
     size_t table_limit;
     unsigned sorts;
     size_t sort_memory;
+    const char *directory;
 };
 
 struct unique;

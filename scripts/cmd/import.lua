@@ -47,8 +47,7 @@ function import.parser()
     .. "is stopped.", "S", "seconds, 0 or more", {})
   cli.number_option(p, "--stall-timeout", "Seconds without a byte moved after which an upload is begun anew (60).", "S",
     "seconds, 1 or more", { least = 1, most = 1e6 })
-  p:option("--tmp", "Where temporary files go, which have no name and are gone with this program.")
-    :argname("DIR")
+  cli.tmp_option(p)
   p:option("--part-size", "A file of so many bytes or more is sent in parts, each a job (1000000000, which is what the service "
     .. "takes)."):argname("SIZE"):target("part_bytes"):convert(function(text)
     if parts.read_bytes(text) then return text end

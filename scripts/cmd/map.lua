@@ -20,6 +20,7 @@ function parsers.suggest()
     .. "by all of its values, and with the unique key that the rows have. Exit status 7 when no key is found.")
   cli.argument(p, "file", "FILE", 'The CSV file, compressed or not; "-" is standard input, s3://BUCKET/KEY an object.')
   p:option("--encoding", "The character set of the file; without it, it is found out."):argname("NAME")
+  cli.tmp_option(p)
   return p
 end
 
@@ -59,7 +60,8 @@ function words.suggest(arguments)
   local from <close>, err = require("upjob.source").of_command(options, require("upjob.progress").new(options))
   if not from then return cli.fail(err) end
   local survey
-  survey, err = require("upjob.native.survey").run { file = options.file, fd = from.fd, encoding = options.encoding }
+  survey, err = require("upjob.native.survey").run { file = options.file, fd = from.fd, encoding = options.encoding,
+                                                      tmp = options.tmp }
   if not survey then return cli.fail(err) end
   local suggest_text = require "upjob.suggest_text"
   local shown = shows_values(options)

@@ -4,6 +4,7 @@ local errors = require "upjob.errors"
 local mapping_plan = require "upjob.mapping_plan"
 local native = require "upjob.native.check"
 local report = require "upjob.report"
+local system = require "upjob.native.system"
 
 local checking = {}
 
@@ -53,6 +54,14 @@ local function name_place(map, err)
       end
     end
   end
+end
+
+--- Whether temporary files can go to a directory that was named, or none was: true | nil, err
+function checking.check_tmp(directory)
+  local info = directory and system.stat(directory)
+  if not directory or info and info.type == "directory" and info.writable then return true end
+  return nil, errors.new { code = "UsageError", message = ("temporary files cannot go to %s: %s"):format(directory,
+    not info and "there is no such directory" or info.type ~= "directory" and "it is no directory" or "it cannot be written") }
 end
 
 --- checking.open{ file=, fd=, encoding=, strict=, max_problems= } → what run takes as `opened` | nil, err. It reads what

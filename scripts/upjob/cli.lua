@@ -86,6 +86,11 @@ function cli.max_failed_option(parser, description)
   end)
 end
 
+--- --tmp, for the commands that keep on disk what does not fit in memory, or cannot be read twice.
+function cli.tmp_option(parser)
+  parser:option("--tmp", "Where temporary files go, which have no name and are gone with this program."):argname("DIR")
+end
+
 --- A parser with the common options for a subcommand, or for one word of it ("job watch").
 function cli.parser(name, description)
   local argparse = require "argparse"

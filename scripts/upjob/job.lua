@@ -16,7 +16,6 @@ local segment = require "upjob.segment"
 local source = require "upjob.source"
 local sources = require "upjob.sources"
 local steps = require "upjob.steps"
-local system = require "upjob.native.system"
 
 local job = {}
 
@@ -122,13 +121,6 @@ local function check_needs(options, name, needed)
   end
 end
 
-local function check_tmp(directory)
-  local info = directory and system.stat(directory)
-  if not directory or info and info.type == "directory" and info.writable then return true end
-  return nil, errors.new { code = "UsageError", message = ("temporary files cannot go to %s: %s"):format(directory,
-    not info and "there is no such directory" or info.type ~= "directory" and "it is no directory" or "it cannot be written") }
-end
-
 local function check_report(options, files)
   if not options.report then return true end
   local others = table.move(files, 1, #files, 1, {})
@@ -194,7 +186,7 @@ function job.import(options)
   check_name("run_key", options.run_key and job.problem_of_run_key(options.run_key))
   check_name("segment", options.segment and segment.problem_of_name(options.segment))
   local list, ok, err
-  ok, err = check_tmp(options.tmp)
+  ok, err = checking.check_tmp(options.tmp)
   if not ok then return nil, err end
   files, err = sources.expand(files)
   if not files then return nil, err end

@@ -25,6 +25,7 @@ function map_check.parser()
   p:flag("--strict", "Refuse what an import would convert or rename.")
   p:option("--problems", "Write all problems to this CSV file, with the values of cells."):argname("FILE")
   cli.max_failed_option(p, "Up to that many rows (or that share) may be refused.")
+  cli.tmp_option(p)
   return p
 end
 
@@ -125,6 +126,11 @@ local function findings(options, found, paint)
   return lines
 end
 
+-- What comes to one part is one job.
+local function is_split(found)
+  return found.split ~= nil and #found.split.parts > 1
+end
+
 local function print_report(options, map, result, passed)
   local paint = report.painter("stdout", options.color)
   local lines = {}
@@ -132,7 +138,7 @@ local function print_report(options, map, result, passed)
   add_facts(lines, result.facts, map and mapping_line(map, options.map))
   add_all(lines, findings(options, result, paint))
   lines[#lines + 1] = ""
-  if result.split then lines[#lines + 1] = ("It is sent in %s."):format(report.plural(#result.split.parts, "part")) end
+  if is_split(result) then lines[#lines + 1] = ("It is sent in %s."):format(report.plural(#result.split.parts, "part")) end
   local said = verdict(result, map, options.max_failed)
   local color = passed and result.bad_rows == 0 and "green" or passed and "yellow" or "red"
   for _, line in ipairs(report.wrap(table.remove(said, 1), report.room(), "  ")) do lines[#lines + 1] = paint(color, line) end
@@ -146,7 +152,7 @@ local function json_object(options, map, found)
   local shown = shows_values(options)
   local object = { file = report.safe(options.file), facts = found.facts and file_facts.plain(found.facts) or nil,
                    rows = found.rows, rejected = found.bad_rows, left_out = found.unwanted, blanked = found.blanked,
-                   changed = found.changed_rows, parts = found.split and #found.split.parts or nil,
+                   changed = found.changed_rows, parts = is_split(found) and #found.split.parts or nil,
                    classes = json.array(found.classes or {}),
                    problems = problem_lines.plain(found.problems or {}, shown),
                    problems_file = found.problems_written and report.safe(options.problems) or nil }
@@ -187,7 +193,8 @@ local function run(options, map)
   local result
   result, err = checking.run {
     file = options.file, fd = from.fd, mapping = map, encoding = options.encoding, strict = options.strict, reject = true,
-    digest = false, problems = options.problems, split = { salt = "", part_bytes = parts.MOST_BYTES, slots = 1 },
+    digest = false, problems = options.problems, tmp = options.tmp,
+    split = { salt = "", part_bytes = parts.MOST_BYTES, slots = 1 },
     progress = function(done, total, rows)
       progress:show(("checking, %s"):format(report.plural(rows, "row")), done, total)
     end,

@@ -25,6 +25,7 @@ function map_preview.parser()
     ("a number of rows, from 1 to %d"):format(MOST_ROWS), { integer = true, least = 1, most = MOST_ROWS }):target("rows")
   p:flag("--all", "All fields of each row, also those that stay as they are.")
   p:option("--encoding", "The character set of the file; without it, it is found out."):argname("NAME")
+  cli.tmp_option(p)
   return p
 end
 
@@ -178,7 +179,7 @@ local function look(options, map)
   local result
   result, err = checking.run {
     file = options.file, fd = from.fd, mapping = map, encoding = options.encoding, reject = true, digest = false, shown = most,
-    max_rows = MOST_LOOKED_AT, split = { salt = "", part_bytes = parts.MOST_BYTES, slots = 1 },
+    tmp = options.tmp, max_rows = MOST_LOOKED_AT, split = { salt = "", part_bytes = parts.MOST_BYTES, slots = 1 },
     progress = function(_, _, rows) progress:show(("looking for rows that change, %s"):format(report.plural(rows, "row"))) end,
   }
   progress:clear()

@@ -140,10 +140,13 @@ end
 -- ---- for commands ----
 
 --- For a command: the source of its file, with what the command line says of the service, and `progress` (upjob.progress) that
---- shows how far it is: source | nil, err
+--- shows how far it is: source | nil, err. A directory of temporary files that cannot take any is refused first.
 function source.of_command(options, progress)
+  local ok, err = require("upjob.checking").check_tmp(options.tmp)
+  if not ok then return nil, err end
   for _, name in ipairs { "profile", "region", "embedded" } do defaults[name] = options[name] end
-  local made, err = source.of(options.file, { tmp = options.tmp, progress = progress and function(done, total)
+  local made
+  made, err = source.of(options.file, { tmp = options.tmp, progress = progress and function(done, total)
     progress:show("fetching", done, total)
   end })
   if progress then progress:clear() end

@@ -76,6 +76,28 @@ load_mapping() {
     expect_output 'from standard input: 2 rows, windows-1252, separated by semicolons'
 }
 
+@test "what map keeps on disk goes where --tmp says, and a directory that cannot take it is refused" {
+    { echo id,FirstName; seq -f '%g,Name' 200000; } >big.csv
+    cat >map.lua <<'EOF'
+local mapping = require "upjob.mapping"
+return mapping.define { unique_key = "id", mapping.string "id" : to "Attributes.id" : as "id" }
+EOF
+    mkdir here
+    export TMPDIR=/nonexistent
+    for words in "suggest" "check --map map.lua" "preview --map map.lua"; do
+        upjob map $words big.csv --tmp here
+        expect_status 0
+        upjob map $words <(cat big.csv) --tmp here
+        expect_status 0
+        upjob map $words <(cat big.csv)
+        [ "$status" != 0 ]
+        expect_error "--tmp"
+        upjob map $words big.csv --tmp nowhere
+        expect_status 2
+        expect_error "temporary files cannot go to nowhere: there is no such directory"
+    done
+}
+
 @test "map suggest tells what is no file, and what is no encoding" {
     upjob map suggest nowhere.csv
     expect_status 7
