@@ -198,6 +198,14 @@ function changes.close(run)
   end
 end
 
+--- Of a run that is gone on with: whether another import of the mapping and the domain has succeeded since its first check, and
+--- so may have sent some of what this one was to send.
+function changes.is_overtaken(run)
+  local first = run.only_changed and known_of(run)
+  local last = first and changes_store.last(changes_store.at(run, first.set))
+  return last ~= nil and last.times[#last.times] ~= first.since
+end
+
 --- Whether there is nothing to be sent.
 function changes.is_none(run)
   local told = run.checked and run.checked.changes

@@ -16,10 +16,12 @@ local function close_all(list)
   end
 end
 
--- The file is not what was checked, or what was sent.
+-- The file is not what was checked, or what was sent; or another import has sent some of what this one was to send.
 local function refuse(run, item, format, ...)
+  local why = changes.is_overtaken(run)
+    and "another import has sent some of its rows since (import it again to send the others)" or "is not what was checked"
   error(errors.new { code = "InvalidFile", file = item.source.file, message =
-    ("is not what was checked: %s %s"):format(part.title(run, item), format:format(...)) }, 0)
+    ("%s: %s %s"):format(why, part.title(run, item), format:format(...)) }, 0)
 end
 
 -- Compares what was made of a part with what was checked, and with what was made of it before.
@@ -125,6 +127,18 @@ function parts_mend.run(run, source, items)
   return mend_ranges(run, source, items)
 end
 
+--- Before anything is sent: a large file of which so little is to be sent that it comes to one part is one job, and what was made
+--- of the part is what the run sends.
+function parts_mend.make_one(run)
+  local item, checked = run.parts[1], run.checked
+  if #run.sources > 1 or #run.parts ~= 1 then return end
+  mend_ranges(run, item.source, { item })
+  run.outgoing_fd, item.fd = item.fd, nil
+  checked.outgoing_fd, checked.outgoing_bytes, checked.md5, checked.split = run.outgoing_fd, item.bytes, item.md5, nil
+  run.parts = nil
+  parts_plan.close_inputs(run)
+end
+
 -- Parts of a file of which it is known that they are too large: at most so many.
 local function too_large(run, source)
   local items = {}
@@ -146,6 +160,7 @@ function parts_mend.divide_large(run)
     end
   end
   if #run.parts > count then parts_plan.number(run) end
+  parts_mend.make_one(run)
 end
 
 --- Compares parts that were sent with what the file has now: raises when one is other than it was.

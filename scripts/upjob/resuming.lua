@@ -1,4 +1,5 @@
 --- Going on with an import that another process began: where its job stands, and what is still to be done.
+local changes = require "upjob.changes"
 local errors = require "upjob.errors"
 local fingerprint = require "upjob.fingerprint"
 local job_request = require "upjob.job_request"
@@ -78,9 +79,9 @@ local function prepare(run)
   if run.file == "-" then return refuse(run, "standard input cannot be read a second time") end
   local digest, look = fingerprint.parts(row.file_fingerprint)
   local remote = source.has_remote(run.files)
-  if not look and not remote then return refuse(run, "%s cannot be read a second time", run.file) end
+  if not look and not remote then return refuse(run, "it cannot be read a second time") end
   if (remote or not digest) and source.has_changed(run, look) then
-    refuse(run, "%s is not what it was", table.concat(run.files, " or "))
+    refuse(run, "%s is not what it was", #run.files == 1 and "it" or table.concat(run.files, " or "))
   end
 end
 
@@ -96,7 +97,11 @@ end
 function resuming.compare(run, digest)
   local known = run.known
   local before = known and fingerprint.parts(known.row.file_fingerprint)
-  if before and before ~= digest then refuse(run, "%s is not what was checked", run.file) end
+  if not before or before == digest then return end
+  if changes.is_overtaken(run) then
+    return refuse(run, "another import has sent some of its rows since (import it again to send the others)")
+  end
+  refuse(run, "it is not what was checked")
 end
 
 --- After the check: when another import has sent all that was to be sent, no job is left waiting for its file.

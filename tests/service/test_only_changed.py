@@ -171,6 +171,23 @@ def test_resumed_after_another():
         assert world.statuses() == ["STOPPED", "SUCCEEDED", "SUCCEEDED"], world.statuses()
 
 
+def test_resumed_after_another_sent_some():
+    """where another import has sent some of the rows of a killed one, that is said, and not that the file was changed"""
+    for more in [], ["--part-size", "30K"]:
+        with World() as world:
+            world.rows("c.csv", range(3000), "row")
+            world.good(*importing())
+            edit(world, *range(1500))
+            killed_at(world, lambda method, path: path.endswith("/path"), *importing(*more))
+            world.rows("d.csv", range(100), "row")
+            edit(world, *range(50), name="d.csv")
+            world.good(*importing()[:1], "d.csv", *importing()[2:])
+            status, out, messages = world.upjob("runs", "resume", "2", "--json")
+            assert status == 7 and "another import has sent some of its rows since" in messages, (status, messages)
+            assert "not what was checked" not in messages and world.statuses().count("SUCCEEDED") == 2, messages
+            assert changes(world.good(*importing()), "rows") == (2950,)
+
+
 def test_two_at_once():
     """of two imports at once each sends what differs; what is compared with afterwards leaves nothing out"""
     with World() as world:
