@@ -25,6 +25,13 @@ local function schedule_of(row)
   return row.schedule or row.parent and ("in run %d"):format(row.parent) or ""
 end
 
+-- What went wrong, behind the file and the line that it is about. `known`: a file that stands beside it, and is not told again.
+local function error_text(err, known)
+  local file = err.file and err.file:match("[^/]*$") ~= known and report.safe(err.file) or nil
+  local place = file and err.line and ("%s:%d"):format(file, err.line) or file or err.line and ("line %d"):format(err.line)
+  return (place and place .. ": " or "") .. tostring(err.message)
+end
+
 -- How it ended, or where it stands.
 local function outcome(row)
   local result, err = row.result, row.error
@@ -34,7 +41,7 @@ local function outcome(row)
   end
   if not err then return row.job_status or "" end
   local again = row.state == "running" or row.state == "queued"
-  return (again and "tried again after: " or "") .. tostring(err.message)
+  return (again and "tried again after: " or "") .. error_text(err, file_of(row))
 end
 
 local COLORS = { succeeded = "green", failed = "red", lost = "red", interrupted = "yellow", running = "cyan" }
@@ -210,7 +217,7 @@ function run_view.lines(row, now, continue, parts)
   local result = type(row.result) == "table" and row.result or {}
   add("Result", result.ResultsSummary and report.summary(result.ResultsSummary))
   add("Rejected", (result.rejected or 0) > 0 and report.plural(result.rejected, "row") or nil)
-  add("Error", row.error and row.error.message)
+  add("Error", row.error and error_text(row.error))
   add("Exit status", row.exit_status and ("%d"):format(row.exit_status))
   add_steps(lines, row)
   if parts then add_parts(lines, row, parts, now) end

@@ -109,6 +109,17 @@ restart_local() {
     expect_error "run 1 has ended already (succeeded)"
 }
 
+@test "runs tell which of several files an error is about" {
+    printf 'id,FirstName\n1,a\n' >a.csv
+    mkdir b.csv
+    upjob import a.csv b.csv --key id --domain acme --local
+    expect_status 7
+    upjob runs list
+    expect_output "b.csv: is a directory"
+    upjob runs show 1
+    expect_output "Error        b.csv: is a directory"
+}
+
 @test "a run that goes on in another process is not gone on with a second time" {
     big b.csv
     start_local --domain acme --fault slow=20000
