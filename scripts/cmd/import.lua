@@ -17,6 +17,7 @@ local rehearsal_report = require "upjob.rehearsal_report"
 local report = require "upjob.report"
 local segment = require "upjob.segment"
 local shell = require "upjob.shell"
+local task = require "upjob.task"
 
 local import = { summary = "create, upload, start, watch, report, in one command" }
 
@@ -150,6 +151,17 @@ local function json_result(result)
            changes = result.changes }
 end
 
+-- Begins it: run | nil, err. Where the mapping is made of the header, that is waited for: a pipe may be silent, and an object is
+-- fetched. That time is a part of --timeout.
+local function begin(options, given)
+  if options.map or not options.timeout then return job.import(given) end
+  local began = native.now()
+  local run, err = task.timeout(options.timeout, job.import, given)
+  options.seconds_left = math.max(options.timeout - (native.now() - began), 0)
+  if not run and errors.has_code(err, "TimeoutError") then err.message = err.message .. ": no job was created" end
+  return run, err
+end
+
 local function start(options, command)
   local map, err
   if options.map then
@@ -164,14 +176,14 @@ local function start(options, command)
     ready = client
   end
   if not ready then return nil, err end
-  return job.import { client = client, domain = options.domain, files = options.files, mapping = map, key = options.key,
-                      name = options.name, run_key = options.run_key, expires = options.expires,
-                      rejects = options.rejects, report = options.report, command = command, max_failed = options.max_failed,
-                      stall_timeout = options.stall_timeout, encoding = options.encoding, strict = options.strict,
-                      no_check = options.no_check, problems = options.problems, dry_run = options.dry_run, tmp = options.tmp,
-                      part_bytes = options.part_bytes, parallel = options.parallel, only_changed = options.only_changed,
-                      full = options.full, gone = options.gone, segment = options.segment,
-                      replace_segment = options.replace_segment }
+  return begin(options, { client = client, domain = options.domain, files = options.files, mapping = map, key = options.key,
+                          name = options.name, run_key = options.run_key, expires = options.expires,
+                          rejects = options.rejects, report = options.report, command = command, max_failed = options.max_failed,
+                          stall_timeout = options.stall_timeout, encoding = options.encoding, strict = options.strict,
+                          no_check = options.no_check, problems = options.problems, dry_run = options.dry_run, tmp = options.tmp,
+                          part_bytes = options.part_bytes, parallel = options.parallel, only_changed = options.only_changed,
+                          full = options.full, gone = options.gone, segment = options.segment,
+                          replace_segment = options.replace_segment })
 end
 
 local function check_options(options)
@@ -259,7 +271,7 @@ end
 
 -- Returns once the job was started, also when it has ended since: an exit status, nil when the run has ended before it.
 local function leave_running(run, progress, options)
-  wait_for_start(run, options.timeout)
+  wait_for_start(run, options.seconds_left or options.timeout)
   progress:clear()
   if run.ended and (run.answer or not run.started) or changes.is_none(run) then return nil end
   if not run.started then
@@ -300,7 +312,7 @@ local function tell_dry_run(result, options)
 end
 
 local function finish(run, progress, options)
-  local result, err = run:wait { timeout = options.timeout }
+  local result, err = run:wait { timeout = options.seconds_left or options.timeout }
   progress:clear()
   if not result and run.ended then return failed(run, err, options) end
   local status

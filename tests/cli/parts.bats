@@ -172,6 +172,15 @@ import() { upjob import "$@" --local --domain acme --key id -q --color never; }
     stop_local
 }
 
+@test "--timeout ends an import that waits for the header of a silent pipe" {
+    mkfifo silent.csv
+    sleep 60 >silent.csv 3>&- &
+    upjob import silent.csv --local --domain acme --key CustomerId --timeout 0.2
+    kill $!
+    expect_status 124
+    expect_error "not done within 0.2 s: no job was created"
+}
+
 @test "temporary files go where --tmp says, and a directory that cannot take them is refused before anything is read" {
     { echo CustomerId,FirstName; seq -f '%g,Name' 3000; } >big.csv
     mkdir here
