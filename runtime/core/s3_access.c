@@ -73,5 +73,7 @@ void s3_access_free(struct s3_access *access)
 
 bool s3_access_move(struct s3_access *access, const char *region, struct err *e)
 {
-    return endpoint_region(region, NULL, access->region, sizeof access->region, e) && find_endpoint(access, e);
+    if (!endpoint_region(region, NULL, access->region, sizeof access->region, e))
+        return err_set(e, ERR_RESPONSE, "the server says that the bucket is in \"%.63s\", which is not the name of a region", region);
+    return find_endpoint(access, e);
 }

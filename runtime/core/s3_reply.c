@@ -132,6 +132,8 @@ static void advise(const struct s3_object *object, const char *region, int statu
     out[0] = '\0';
     if (strcmp(code, "NoSuchKey") == 0 && strcasestr(object->key, "?versionId="))
         snprintf(out, size, "; a version cannot be asked for: a question mark, and what is behind it, are part of the key");
+    else if (strcmp(code, "NoSuchKey") == 0 && strchr(object->key, '*'))
+        snprintf(out, size, "; patterns are not taken: an asterisk is part of the key");
     else if (strcmp(code, "NoSuchKey") == 0 || strcmp(code, "NoSuchBucket") == 0)
         snprintf(out, size, "; upper and lower case count, and all behind s3://%.63s/ is the key", object->bucket);
     else if (strstr(message, "KMS") || strstr(message, "kms:") || strncmp(code, "KMS.", 4) == 0)

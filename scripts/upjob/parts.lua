@@ -18,7 +18,7 @@ function parts.read_bytes(value)
   return bytes and bytes >= parts.LEAST_BYTES and bytes <= parts.MOST_BYTES and bytes or nil
 end
 
-parts.takes_bytes = ("a size from %d to %d bytes, in bytes or as 64K or 500M (of 1024)"):format(parts.LEAST_BYTES, parts.MOST_BYTES)
+parts.takes_bytes = ("a size from %d to %d bytes, such as 64K or 500M (K is 1024)"):format(parts.LEAST_BYTES, parts.MOST_BYTES)
 
 --- Bytes of all parts.
 function parts.bytes(run)

@@ -41,8 +41,11 @@ local function ask(file, options, given)
   what.url, what.stall_timeout = file, options.stall_timeout
   for name, value in pairs(given) do what[name] = value end
   local answer, err = require("upjob.native.s3").fetch(what)
-  if not answer and err.code == "CredentialsError" and (defaults.embedded or options.client and options.client.embedded) then
-    err.message = "objects of S3 are read with credentials of AWS, also where the service is the embedded one: " .. err.message
+  if not answer and err.code == "CredentialsError" then
+    err.message = err.message:gsub("; %-%-local needs none$", "") -- this does
+    if defaults.embedded or options.client and options.client.embedded then
+      err.message = "objects of S3 are read with credentials of AWS, also where the service is the embedded one: " .. err.message
+    end
   end
   return answer, err
 end
