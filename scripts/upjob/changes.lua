@@ -77,7 +77,7 @@ end
 -- What is told of the changes: numbers of keys, and of the rows that are sent.
 local function told_of(run, found, place, before, asked)
   local told = { since = before and before.times[#before.times], set = place and place.directory:match("[^/]+$"),
-                 full = run.full, expires = asked.expires }
+                 full = run.full, expires = asked.expires, damaged = place and place.damaged }
   for _, name in ipairs(COUNTS) do told[name] = found[name] end
   return told
 end
@@ -215,6 +215,9 @@ end
 -- ---- the end ----
 
 local function write_gone(run, place)
+  if run.checked.changes.damaged then
+    return log.warn("%s was not written: which keys are gone since the last import is not known", run.gone)
+  end
   local why = changes_store.why_not_gone(run.checked.changes)
   if why then error(why, 0) end
   local before = system.stat(place.current) and place.current or place.staged
@@ -275,6 +278,8 @@ function changes.lines_of(told)
       lines[2] = told.full and "All that has not changed is sent again, as --full says."
         or "Sent again are those that would vanish before the next usual import, or that an import sent which did not succeed."
     end
+  elseif told.damaged then
+    lines[1] = ("all %s, as what the last import was compared with cannot be read"):format(report.plural(all, "key"))
   elseif told.set then
     lines[1] = ("all %s, as no import of this mapping has succeeded before: the next one sends what has changed since"):format(
       report.plural(all, "key"))

@@ -76,15 +76,20 @@ function changes_store.places(run)
   return place_in(directory, run.record.id)
 end
 
---- The set of the last import that succeeded: its facts; nil when there is none. A damaged one is kept aside, and told.
+--- The set of the last import that succeeded: its facts; nil when there is none. A damaged one is told, and kept aside unless
+--- this is a dry run; the place is `damaged` then.
 function changes_store.last(place)
   if not system.stat(place.current) then return nil end
   local info, err = native.check(place.current)
   if info then return info end
-  local aside = place.current .. os.date(".damaged-%Y%m%dT%H%M%S")
-  must(os.rename(place.current, aside))
-  log.warn("what the last import was compared with cannot be read (%s): it is kept as %s, and all rows are sent", tostring(err),
-    aside)
+  local aside = place.current
+  if place.staged then
+    aside = place.current .. os.date(".damaged-%Y%m%dT%H%M%S")
+    must(os.rename(place.current, aside))
+  end
+  place.damaged = true
+  log.warn("what the last import was compared with cannot be read (%s): it is kept as %s, all rows are sent, and which keys are "
+    .. "gone is not known", tostring(err), aside)
   return nil
 end
 

@@ -190,6 +190,24 @@ P
     done
 }
 
+@test "where the set was damaged no list of keys that are gone is written, as if none were; a dry run leaves it where it is" {
+    start_local --domain acme
+    import
+    sed -i 10d c.csv
+    truncate -s 10 state/upjob/changes/*/keys
+    import --dry-run
+    expect_output "as what the last import was compared with cannot be read"
+    [ -z "$(ls state/upjob/changes/*/keys.damaged-* 2>/dev/null)" ]
+    import --gone gone.csv
+    expect_status 0
+    expect_error "gone.csv was not written: which keys are gone since the last import is not known"
+    expect_no "gone are in"
+    [ ! -e gone.csv ]
+    sed -i 10d c.csv
+    import --gone gone.csv
+    [ "$(wc -l <gone.csv)" = 2 ]
+}
+
 @test "a dry run tells what would be sent, and keeps nothing" {
     start_local --domain acme
     import --dry-run
