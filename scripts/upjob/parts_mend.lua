@@ -19,7 +19,8 @@ end
 -- The file is not what was checked, or what was sent; or another import has sent some of what this one was to send.
 local function refuse(run, item, format, ...)
   local why = changes.is_overtaken(run)
-    and "another import has sent some of its rows since (import it again to send the others)" or "is not what was checked"
+    and "another import has sent some of its rows since (import it again to send the others)"
+    or "is not what was checked (put it back as it was, or import it anew)"
   error(errors.new { code = "InvalidFile", file = item.source.file, message =
     ("%s: %s %s"):format(why, part.title(run, item), format:format(...)) }, 0)
 end
