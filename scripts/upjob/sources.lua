@@ -31,7 +31,7 @@ local function add(list, name)
   local before, left_out = #list, nil
   for _, file in ipairs(found) do
     local info = system.stat(file)
-    if info and info.type ~= "directory" then
+    if not info or info.type ~= "directory" then -- a link to nowhere is not left out in silence
       if is_ours(file, name) then left_out = file else list[#list + 1] = file end
     end
   end

@@ -172,6 +172,14 @@ import() { upjob import "$@" --local --domain acme --key id -q --color never; }
     stop_local
 }
 
+@test "a link to nowhere that a pattern finds is refused, and not left out in silence" {
+    printf 'CustomerId,FirstName\n1,a\n' >1.csv
+    ln -s nowhere.csv 2.csv
+    upjob import '?.csv' --local --domain acme --key CustomerId
+    expect_status 7
+    expect_error "2.csv: cannot be opened: No such file or directory"
+}
+
 @test "--timeout ends an import that waits for the header of a silent pipe" {
     mkfifo silent.csv
     sleep 60 >silent.csv 3>&- &
