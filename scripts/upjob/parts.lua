@@ -269,7 +269,7 @@ function parts.standing(run)
       n.ended = n.ended + 1
     elseif item.is_started or part_run and (part_run.started or part_run.starting) then
       n.started = n.started + 1
-    elseif part_run and part_run.stopped then
+    elseif item.is_stopped or part_run and part_run.stopped then
       n.stopped = n.stopped + 1
     elseif part_run and (part_run.job_id or part_run.creating or has_unknown_job(part_run)) or item.row and item.row.job_id then
       n.waiting = n.waiting + 1
@@ -278,8 +278,10 @@ function parts.standing(run)
   return n
 end
 
---- Whether there is something on the service, or another process would have less to do than this one.
+--- Whether there is something on the service, or another process would have less to do than this one. What was overtaken by
+--- another import no process can go on with.
 function parts.is_begun(run)
+  if run.overtaken then return false end
   local n = parts.standing(run)
   return n.ended + n.started + n.waiting > 0
 end
@@ -316,6 +318,7 @@ function parts.send(run)
     sender.changed:wait()
   end
   if sender.failure then
+    if run.overtaken then require("upjob.parts_earlier").let_go(run) end
     if errors.has_code(sender.failure.error, "LeaseLost") then
       run.record.lost = true
       end_runs(run, true)

@@ -115,6 +115,19 @@ local function list(run)
   return found, any
 end
 
+--- Of an import that cannot go on, as another one has sent some of what it was to send: no job is left waiting for its file, as
+--- far as the service lets itself be asked.
+function parts_earlier.let_go(run)
+  local ok, found = pcall(list, run)
+  for _, item in ipairs(ok and run.parts or {}) do
+    for _, job in ipairs(found[item.number] or {}) do
+      if job.Status == "CREATED" then
+        item.is_stopped = run.client:stop_upload_job { DomainName = run.domain, JobId = job.JobId } ~= nil or item.is_stopped
+      end
+    end
+  end
+end
+
 -- A job of other content: it has been started, or it waits for a file that will not come.
 local function set_other(run, item, job)
   if lookup.is_lost(job) then return end

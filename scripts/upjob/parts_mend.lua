@@ -18,7 +18,8 @@ end
 
 -- The file is not what was checked, or what was sent; or another import has sent some of what this one was to send.
 local function refuse(run, item, format, ...)
-  local why = changes.is_overtaken(run)
+  run.overtaken = changes.is_overtaken(run)
+  local why = run.overtaken
     and "another import has sent some of its rows since (import it again to send the others)"
     or "is not what was checked (put it back as it was, or import it anew)"
   error(errors.new { code = "InvalidFile", file = item.source.file, message =

@@ -184,7 +184,9 @@ def test_resumed_after_another_sent_some():
             world.good(*importing()[:1], "d.csv", *importing()[2:])
             status, out, messages = world.upjob("runs", "resume", "2", "--json")
             assert status == 7 and "another import has sent some of its rows since" in messages, (status, messages)
-            assert "not what was checked" not in messages and world.statuses().count("SUCCEEDED") == 2, messages
+            assert "not what was checked" not in messages and "runs resume" not in messages, messages
+            assert set(world.statuses()) == {"STOPPED", "SUCCEEDED"} and world.statuses().count("SUCCEEDED") == 2, world.statuses()
+            assert world.upjob("runs", "resume", "2")[0] == 1  # it has ended
             assert changes(world.good(*importing()), "rows") == (2950,)
 
 
