@@ -17,6 +17,8 @@ local timeline = require "upjob.timeline"
 local STOP_PATIENCE = 10  -- seconds that a run that was given up has to see to its job
 local A_MOMENT = 1        -- seconds after which it is told that it takes so long
 
+local GIVEN_UP = "the import was given up"
+
 local run = { on = events.on, events = events.iterate }
 run.__index = run
 
@@ -153,6 +155,8 @@ end
 -- The run ends with an error, or is given up. A job that will have no start is not left behind.
 local function fail(self, err, traceback)
   self.ending = true
+  -- A signal is raised in whatever runs at the moment, to make way: the program is ending, and has not failed.
+  if errors.has_code(err, "Interrupted") then err = errors.new { code = "Cancelled", message = GIVEN_UP } end
   if errors.has_code(err, "Cancelled") then
     give_up_job(self)
     return finish(self, nil, err)
@@ -239,10 +243,10 @@ end
 function run:interrupt()
   if self.ended then return true end
   -- What ends it already has its own time limit, and leaves less behind when it is let end.
-  if not self.ending then self.task:cancel("the import was given up") end
+  if not self.ending then self.task:cancel(GIVEN_UP) end
   self.task:wait()
   if not self.ended then -- it had not begun
-    finish(self, nil, errors.new { code = "Cancelled", message = "the import was given up" })
+    finish(self, nil, errors.new { code = "Cancelled", message = GIVEN_UP })
   end
   return true
 end

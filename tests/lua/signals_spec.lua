@@ -129,3 +129,15 @@ describe("a lock", function()
     assert.matches("/nowhere/at/all", tostring(err))
   end)
 end)
+
+describe("a signal that is raised in a step of an import", function()
+  it("gives the import up, which has not failed", function()
+    local errors, run = require "upjob.errors", require "upjob.run"
+    local function step() error(errors.new { code = "Interrupted", message = "terminated", status = 143 }, 0) end
+    local began = run.begin({ domain = "d", file = "c.csv", files = { "c.csv" }, status = "CREATED" }, { step })
+    local result, err = began:wait()
+    assert.is_nil(result)
+    assert.equals("Cancelled", err.code)
+    assert.equals("the import was given up", err.message)
+  end)
+end)
