@@ -115,10 +115,10 @@ local function of_failure(run, err)
   return run.started and goes_on(run) or not_started(run)
 end
 
--- Where it came: behind what follows, a command to be copied, nothing else stands then.
+-- Where it came: behind what follows, a command to be copied, nothing else stands then. Of a part it was said already.
 local function place_of(step, err)
   local words = { "step " .. step }
-  if err.request_id then words[#words + 1] = "request id " .. err.request_id end
+  if err.request_id and not err.message:find(err.request_id, 1, true) then words[#words + 1] = "request id " .. err.request_id end
   if (err.attempts or 1) > 1 then words[#words + 1] = ("%d attempts"):format(err.attempts) end
   return table.concat(words, ", ")
 end

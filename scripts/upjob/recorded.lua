@@ -131,6 +131,10 @@ local function difference(run, row)
     return ("it was of %s, not %s"):format(fingerprint.path_of(row.file or "?"), fingerprint.path_of(file))
   end
   if not same_files(run, row) then return "it was of other files" end
+  local segment = row.options and row.options.segment
+  if segment ~= run.segment then
+    return segment and ("it was of the segment \"%s\""):format(segment) or "it was of no segment"
+  end
   if row.mapping_fingerprint ~= run.mapping_fingerprint then
     return ("its mapping%s was another than that of this import%s"):format(
       row.mapping_file and " " .. fingerprint.path_of(row.mapping_file) or "", run.mapping.file and " " .. run.mapping.file or "")

@@ -5,7 +5,7 @@ local native = require "upjob.native.profiles"
 
 local rehearsal = {}
 
-local SOME_JOB, JOB_ID = ("0"):rep(32), "<JobId>" -- the service gives a job its id
+local SOME_ID, JOB_ID, ESTIMATE_ID = ("0"):rep(32), "<JobId>", "<EstimateId>" -- the service gives them
 local SECRET = "<secret>"
 local SSE = "x-amz-server-side-encryption-customer-"
 local DOMAIN_DAYS = 366
@@ -20,7 +20,7 @@ end
 local function call(name, params, note)
   local request, err = native.request(name, params)
   if not request then return nil, err end
-  request.path = request.path:gsub(SOME_JOB, JOB_ID)
+  request.path = request.path:gsub(SOME_ID, params.EstimateId and ESTIMATE_ID or JOB_ID)
   request.note = note
   return request
 end
@@ -49,7 +49,7 @@ end
 local function add_estimate(add, run)
   local groups = require("upjob.segment").request(run.domain, run.segment).SegmentGroups
   add("CreateSegmentEstimate", { DomainName = run.domain, SegmentQuery = groups }, "of how many profiles the segment has")
-  add("GetSegmentEstimate", { DomainName = run.domain, EstimateId = SOME_JOB }, "again and again, until it is known")
+  add("GetSegmentEstimate", { DomainName = run.domain, EstimateId = SOME_ID }, "again and again, until it is known")
 end
 
 -- What is sent of a run that has no parts, or of each part: { { request =, put =, part = number or nil }, … }
@@ -71,7 +71,7 @@ end
 --- file), method, path, and where there are any query, body (JSON as it is sent), headers (a list of names and values), note,
 --- bytes, file (when it is sent as it stands), part (its number). `embedded`: a domain that is not there would be made.
 function rehearsal.requests(run, embedded)
-  local of_domain, of_job = { DomainName = run.domain }, { DomainName = run.domain, JobId = SOME_JOB }
+  local of_domain, of_job = { DomainName = run.domain }, { DomainName = run.domain, JobId = SOME_ID }
   local list, err = {}, nil
   local function add(name, params, note)
     local request

@@ -172,6 +172,16 @@ import() { upjob import "$@" --local --domain acme --key id -q --color never; }
     stop_local
 }
 
+@test "a refusal is told with its request id once, though it is of a part and of the whole" {
+    printf 'CustomerId,FirstName\n1,a\n' >1.csv
+    printf 'CustomerId,FirstName\n2,b\n' >2.csv
+    start_local
+    upjob import 1.csv 2.csv --domain nowhere --key CustomerId
+    expect_status 4
+    [ "$(grep -o 'request id' <<<"$errors" | wc -l)" = 1 ]
+    stop_local
+}
+
 @test "a link to nowhere that a pattern finds is refused, and not left out in silence" {
     printf 'CustomerId,FirstName\n1,a\n' >1.csv
     ln -s nowhere.csv 2.csv

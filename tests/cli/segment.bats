@@ -51,6 +51,18 @@ call() { upjob run -e "local reply, err = require('upjob.profiles').client {}:$1
     expect_output "spring: 3 profiles"
 }
 
+@test "a run key with another segment is refused for the segment, and not for the mapping" {
+    start_local --domain acme
+    import --run-key night --segment one
+    expect_status 0
+    import --run-key night --segment two
+    expect_status 2
+    expect_error 'and it was of the segment "one"'
+    import --run-key night
+    expect_status 2
+    expect_error 'and it was of the segment "one"'
+}
+
 @test "two names that become one are told apart by what they are called" {
     start_local --domain acme
     import --segment "Summer Sale"
@@ -91,7 +103,7 @@ call() { upjob run -e "local reply, err = require('upjob.profiles').client {}:$1
     expect_status 0
     expect_output "POST /domains/acme/segment-definitions/spring_26"
     expect_output "GET /domains/acme/segment-definitions/spring_26"
-    expect_output "/segment-estimates"
+    expect_output "/segment-estimates/<EstimateId>"
 }
 
 @test "a job that FAILED has no size of a segment" {
