@@ -32,7 +32,7 @@ function import.parser()
     .. "and the rest become custom attributes."):argname("COLUMN")
   p:option("--name", "DisplayName of the job; the file's name otherwise."):argname("NAME")
   p:option("--run-key", "Ends the DisplayName, as ten letters and digits do otherwise: this import, given again with "
-    .. "its key, finds its job."):argname("KEY")
+    .. "its key, finds its job, and several at once are one."):argname("KEY")
   cli.number_option(p, "--expires", "Days until imported profiles vanish, 1 to 1098; 14 otherwise.", "DAYS",
     "days, from 1 to 1098", { integer = true, least = 1, most = 1098 })
   cli.max_failed_option(p, "Up to that many rows (or that share) may be rejected or fail.")

@@ -30,7 +30,8 @@ end
 --- run:on("status", function(change) … end): checked created progress retrying uploaded started status counts done error.
 -- progress has step "fetch", "check", "upload", "measure" (a segment), or, of an import in parts, "mend" or "parts" (with how
 -- many there are: parts, ended, started, making, working, and the rows that are ingested), done and total in bytes; what happens
--- to a part has its number as `part`; retrying has step, attempt, delay in seconds, error.
+-- to a part has its number as `part`; created comes again when the job is given up for that of another program; retrying has
+-- step, attempt, delay in seconds, error.
 -- Each handler runs in a coroutine of its own; an error in one is logged and stops nothing else. "*" gets (name, event).
 function events.on(self, name, handler)
   events.listen(self, name, handler, events.names)

@@ -8,7 +8,8 @@ local run_key = require "upjob.run_key"
 
 local lookup = {}
 
-local AGAIN_AFTER = 5 -- seconds: a job that was just made may be missing in the list
+--- Seconds: a job that was just made may be missing in the list for as long.
+lookup.AGAIN_AFTER = 5
 
 -- What is made of a job of each status: the lower, the better it is as the run's job. CREATED: it waits for its file.
 local RANK = { IN_PROGRESS = 1, SUCCEEDED = 2, PARTIALLY_SUCCEEDED = 2, CREATED = 3, STOPPED = 4, FAILED = 4 }
@@ -16,6 +17,15 @@ local RANK = { IN_PROGRESS = 1, SUCCEEDED = 2, PARTIALLY_SUCCEEDED = 2, CREATED 
 --- Whether a job has ended without having imported what it was for.
 function lookup.is_lost(job)
   return RANK[job.Status] == RANK.FAILED
+end
+
+function lookup.has_ended_well(job)
+  return RANK[job.Status] == RANK.SUCCEEDED
+end
+
+--- Whether another program may have the run's key: it was given, to the run or to the import that it is a part of.
+function lookup.is_shared(run)
+  return (run.import or run).key_given or false
 end
 
 -- ---- whether it is the same import ----
@@ -66,14 +76,18 @@ end
 
 -- ---- which job it is ----
 
+-- Whether a job was made before another: the order that all programs see.
+local function was_before(job, other)
+  local a, b = { job.CreatedAt or 0, job.JobId }, { other.CreatedAt or 0, other.JobId }
+  return a[1] < b[1] or a[1] == b[1] and a[2] < b[2]
+end
+
 -- Of two jobs of one rank the one that is found by every other program too: the first that was made, but the last that ended.
 local function is_better(job, other)
   if job.JobId == other.JobId then return false end
   local rank, others = RANK[job.Status] or RANK.IN_PROGRESS, RANK[other.Status] or RANK.IN_PROGRESS
   if rank ~= others then return rank < others end
-  local a, b = { job.CreatedAt or 0, job.JobId }, { other.CreatedAt or 0, other.JobId }
-  local before = a[1] < b[1] or a[1] == b[1] and a[2] < b[2]
-  return (rank == RANK.CREATED) == before
+  return (rank == RANK.CREATED) == was_before(job, other)
 end
 
 --- What is asked for: as much of the list at once as the service gives.
@@ -81,15 +95,20 @@ function lookup.request(run)
   return { DomainName = run.domain, MaxResults = 100 }
 end
 
--- All jobs that have the run's key, the best first.
-local function list(run, any_mapping)
+-- All jobs that have the run's key, as the list tells them.
+local function listed(run)
   local jobs = {}
   for item in run.client:pages("list_upload_jobs", lookup.request(run)) do
-    local listed = replies.job(item)
-    if run_key.is_of(listed.DisplayName, run.run_key) and type(listed.JobId) == "string" then
-      jobs[#jobs + 1] = look_at(run, listed.JobId, any_mapping)
-    end
+    local job = replies.job(item)
+    if run_key.is_of(job.DisplayName, run.run_key) and type(job.JobId) == "string" then jobs[#jobs + 1] = job end
   end
+  return jobs
+end
+
+-- All jobs that have the run's key, as GetUploadJob tells them, the best first.
+local function list(run, any_mapping)
+  local jobs = {}
+  for _, job in ipairs(listed(run)) do jobs[#jobs + 1] = look_at(run, job.JobId, any_mapping) end
   table.sort(jobs, is_better)
   return jobs
 end
@@ -99,17 +118,33 @@ function lookup.tell(format, ...)
   if log.level() ~= "error" then report.say(format:format(...)) end
 end
 
+local function stop(run, job_id)
+  local request = { DomainName = run.domain, JobId = job_id }
+  local stopped, err = run.client:stop_upload_job(request)
+  local job = not stopped and replies.get_upload_job(run.client, request)
+  if job and job.Status ~= "CREATED" then return end -- another program was there first
+  lookup.tell("job %s has the run key %s as well: %s", job_id, run.run_key, stopped and "it was stopped"
+    or "it waits, and could not be stopped: " .. tostring(err))
+end
+
+--- Stops those of some jobs that wait for a file that does not come.
+function lookup.stop_left(run, job_ids)
+  for _, id in ipairs(job_ids) do
+    local job = replies.get_upload_job(run.client, { DomainName = run.domain, JobId = id })
+    if job and job.Status == "CREATED" then stop(run, id) end
+  end
+end
+
 -- A second job that was made for one run imports nothing: it is not left behind. With a key that was given, it may be that of
--- another program, which is about to start it: that is left alone.
+-- another program, which is about to start it: that is left alone, unless it never will (upjob.agreement, rule 3).
 local function stop_others(run, jobs)
+  local is_done = jobs[1] and lookup.has_ended_well(jobs[1])
   for i = 2, #jobs do
-    if jobs[i].Status == "CREATED" and run.key_given then
+    if jobs[i].Status == "CREATED" and (not lookup.is_shared(run) or is_done and was_before(jobs[1], jobs[i])) then
+      stop(run, jobs[i].JobId)
+    elseif jobs[i].Status == "CREATED" then
       lookup.tell("job %s has the run key %s as well, and waits: another program may be at work on it", jobs[i].JobId,
         run.run_key)
-    elseif jobs[i].Status == "CREATED" then
-      local stopped, err = run.client:stop_upload_job { DomainName = run.domain, JobId = jobs[i].JobId }
-      lookup.tell("job %s has the run key %s as well: %s", jobs[i].JobId, run.run_key, stopped and "it was stopped"
-        or "it waits, and could not be stopped: " .. tostring(err))
     end
   end
 end
@@ -122,11 +157,42 @@ function lookup.find(run, options)
   local any_mapping = options and options.any_mapping
   local jobs = list(run, any_mapping)
   if not jobs[1] and not run.client.embedded then
-    native.sleep(AGAIN_AFTER)
+    native.sleep(lookup.AGAIN_AFTER)
     jobs = list(run, any_mapping)
   end
   stop_others(run, jobs)
   return jobs[1]
+end
+
+-- The run's own job among some, else as GetUploadJob tells it.
+local function own_of(run, jobs)
+  for _, job in ipairs(jobs) do
+    if job.JobId == run.job_id then return job end
+  end
+  local job, err = replies.get_upload_job(run.client, { DomainName = run.domain, JobId = run.job_id })
+  if not job then error(err, 0) end
+  job.JobId = run.job_id
+  return job
+end
+
+--- Of the other jobs with the run's key the best, when it goes before the run's own: as GetUploadJob tells it; else nil. And the
+--- ids of those that wait and come after it. Raises what the service says, and when the job is of another import.
+function lookup.before(run)
+  local jobs = listed(run)
+  table.sort(jobs, is_better)
+  local first, behind = nil, {}
+  local is_alone = not jobs[1] or not jobs[2] and jobs[1].JobId == run.job_id
+  if is_alone then return first, behind end
+  local own, any_mapping = own_of(run, jobs), not (run.request and run.request.Fields)
+  for _, job in ipairs(jobs) do
+    if not first and not lookup.is_lost(job) and is_better(job, own) then
+      local found = look_at(run, job.JobId, any_mapping)
+      first = found and not lookup.is_lost(found) and found or nil
+    elseif job.JobId ~= own.JobId and job.Status == "CREATED" then
+      behind[#behind + 1] = job.JobId
+    end
+  end
+  return first, behind
 end
 
 return lookup

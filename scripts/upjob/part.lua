@@ -1,4 +1,5 @@
 --- A part of an import as a run of its own: in the journal, and on the service a job.
+local agreement = require "upjob.agreement"
 local errors = require "upjob.errors"
 local events = require "upjob.events"
 local fingerprint = require "upjob.fingerprint"
@@ -109,7 +110,7 @@ end
 
 -- The job that was made for the part will not be its: another is made.
 local function forget_job(self)
-  self.job_id, self.starting, self.uploaded = nil, nil, nil
+  self.job_id, self.starting, self.uploaded, self.found = nil, nil, nil, nil
   self.known.creating = nil
 end
 
@@ -123,7 +124,9 @@ end
 local function locate(self)
   local known = self.known
   if not known or not self.job_id then return end
-  self.step = "look"
+  self.step, self.found = "look", known.found
+  agreement.know(self)
+  if known.yielding then agreement.yield(self, known.yielding) end
   local job, err = replies.get_upload_job(self.client, { DomainName = self.domain, JobId = self.job_id })
   if not job then
     self.is_gone = err.status == 404
@@ -135,7 +138,7 @@ local function locate(self)
   end
   if job.Status == "STOPPED" and not known.starting then return forget_job(self) end
   self.started, self.starting = job.Status ~= "CREATED", false
-  self.sent, self.uploaded = known.uploaded, known.uploaded ~= nil
+  if self.job_id == known.job_id then self.sent, self.uploaded = known.uploaded, known.uploaded ~= nil end
 end
 
 -- What its job was to be sent may be there no more: the job was started, and has gone since.
@@ -152,9 +155,10 @@ local function close(self)
   self.outgoing_fd = nil
 end
 
--- Later rows of a key win: a part waits until all parts of the files before its own have ended.
+-- Later rows of a key win: a part waits until all parts of the files before its own have ended. What it was sent may be needed
+-- once more where another program may have made a job for it: until its job is started.
 local function wait_for_turn(self)
-  close(self)
+  if self.started or not agreement.is_needed(self) then close(self) end
   if self.started then return end
   self.step = "turn"
   while true do
@@ -167,7 +171,7 @@ local function wait_for_turn(self)
   end
 end
 
-local STEPS = { record, locate, steps.create, check_content, steps.upload, wait_for_turn, steps.start, steps.watch }
+local STEPS = { record, locate, steps.create, steps.upload, wait_for_turn, steps.start, close, steps.watch }
 
 -- What happens to a part happens to its import.
 local FORWARDED = { created = true, uploaded = true, started = true, status = true, counts = true, retrying = true }
@@ -185,7 +189,7 @@ function part.begin(import, item)
   local self = {
     import = import, item = item, client = import.client, domain = import.domain, file = item.source.file, name = import.name,
     mapping = import.mapping, stall_timeout = import.stall_timeout, status = "CREATED", rejected = 0, outgoing_fd = item.fd,
-    run_key = row and row.run_key or part.key(import, item), key_given = item.may_be_there,
+    check_content = check_content, run_key = row and row.run_key or part.key(import, item), key_given = item.may_be_there,
     request = import.request and part.request(import, item) or {},
     checked = { md5 = item.md5, identity = item.identity, rows = item.rows, bad_rows = 0, blanked = 0, unwanted = 0,
                 bytes = item.bytes },

@@ -13,8 +13,7 @@ local replies = require "upjob.replies"
 
 local parts_earlier = {}
 
-local PAGE = 500      -- runs that are asked for at a time
-local AGAIN_AFTER = 5 -- seconds: a job that was just made may be missing in the list
+local PAGE = 500 -- runs that are asked for at a time
 
 local function must(value, err)
   if value == nil then error(err, 0) end
@@ -176,7 +175,7 @@ end
 local function find_by_key(run)
   local found, any = list(run)
   if not any and not run.client.embedded then
-    native.sleep(AGAIN_AFTER)
+    native.sleep(lookup.AGAIN_AFTER)
     found, any = list(run)
   end
   if not any then return end

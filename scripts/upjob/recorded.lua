@@ -86,7 +86,7 @@ end
 -- ---- a run that is there already ----
 
 --- What the steps of a run in the journal say of its job: { checked=, uploaded=, split= (details), creating=, starting=,
---- stopping= }.
+--- stopping=, yielding= (the id of the job for which its own is given up), found= (another program made its job) }.
 function recorded.known(row)
   local known = { job_id = row.job_id, row = row }
   for _, entry in ipairs(row.steps or {}) do
@@ -98,12 +98,16 @@ function recorded.known(row)
     elseif entry.step == "create" then
       known.creating = true
       known.uploaded, known.starting, known.stopping = nil, nil, nil
+      known.found = done and entry.detail ~= nil and entry.detail.found
+    elseif entry.step == "yield" then
+      known.yielding, known.stopping = not done and entry.detail.job_id or nil, nil
+      known.uploaded, known.found = not done and known.uploaded or nil, done or known.found
     elseif entry.step == "upload" and done then
       known.uploaded = entry.detail or {}
     elseif entry.step == "start" then
       known.starting = true
     elseif entry.step == "stop" then
-      known.stopping = true
+      known.stopping, known.yielding = true, nil
     end
   end
   return known

@@ -85,13 +85,17 @@ function rehearsal.requests(run, embedded)
   if run.segment then add_segment(add, run) end
   if run.key_given then
     add("ListUploadJobs", lookup.request(run), "for a job that has the run key already"
-      .. (embedded and "" or "; again after 5 seconds, when there is none"))
+      .. (embedded and "" or ("; again after %d seconds, when there is none"):format(lookup.AGAIN_AFTER)))
   end
   for _, sending in ipairs(sendings(run)) do
     local before = #list
     add("CreateUploadJob", sending.request)
     add("GetUploadJobPath", of_job)
     list[#list + 1] = sending.put
+    if run.key_given and not embedded then
+      add("ListUploadJobs", lookup.request(run), ("%d seconds after the creation or later, for a job with the run key that goes "
+        .. "before this one: then this one is stopped"):format(lookup.AGAIN_AFTER))
+    end
     add("StartUploadJob", of_job)
     add("GetUploadJob", of_job, "again and again, until the job has ended")
     for i = before + 1, #list do list[i].part = sending.part end

@@ -1,4 +1,5 @@
 --- Going on with an import that another process began: where its job stands, and what is still to be done.
+local agreement = require "upjob.agreement"
 local changes = require "upjob.changes"
 local errors = require "upjob.errors"
 local fingerprint = require "upjob.fingerprint"
@@ -63,8 +64,8 @@ local function mapping_of(row)
       row.script and " " .. row.script or "") }
 end
 
--- Gets the mapping, unless there is one, and sees to it that it and the file are what they were.
-local function prepare(run)
+--- Gets the mapping, unless there is one, and sees to it that it and the file are what they were.
+function resuming.prepare(run)
   local row = run.known.row
   if not run.mapping then
     local map, err = mapping_of(row)
@@ -153,10 +154,24 @@ local function job_of(run)
   error(err, 0)
 end
 
+-- Sees where the run's job stands. One that is to be given up for that of another program is, and one that another program made
+-- and has given up is forgotten.
+local function look_at_job(run)
+  local known = run.known
+  agreement.know(run)
+  run.found = known.found
+  if known.yielding then agreement.yield(run, known.yielding) end
+  local job = job_of(run)
+  if is_being_stopped(known, job) then finish_stop(run, job) end
+  if run.found and lookup.is_lost(job) then return agreement.forget(run) end
+  run.started, run.starting = job.Status ~= "CREATED", false
+  if run.job_id == known.row.job_id then run.sent, run.uploaded = known.uploaded, known.uploaded ~= nil end
+end
+
 -- Of an import that has parts: each is looked at.
 local function restore_parts(run)
   take_checked(run)
-  require("upjob.parts_earlier").restore(run, function() prepare(run) end)
+  require("upjob.parts_earlier").restore(run, function() resuming.prepare(run) end)
 end
 
 --- The step of an import that was begun by another process: looks where its job stands.
@@ -165,14 +180,8 @@ function resuming.locate(run)
   if not known then return end
   run.step = "look"
   if known.split then return restore_parts(run) end
-  if run.job_id then
-    local job = job_of(run)
-    if is_being_stopped(known, job) then finish_stop(run, job) end
-    run.started, run.starting = job.Status ~= "CREATED", false
-    run.sent = known.uploaded
-    run.uploaded = known.uploaded ~= nil
-  end
-  if not run.started and not run.uploaded then prepare(run) end
+  if run.job_id then look_at_job(run) end
+  if not run.started and not run.uploaded then resuming.prepare(run) end
   if not run.started and not run.uploaded then return end
   take_checked(run)
   tell_of_change(run)

@@ -1,5 +1,6 @@
 --- A run: an import, or the watch of a job, from its first step to its end.
 local aftermath = require "upjob.aftermath"
+local agreement = require "upjob.agreement"
 local errors = require "upjob.errors"
 local events = require "upjob.events"
 local exit = require "upjob.exit"
@@ -84,12 +85,13 @@ end
 -- Stops the job on the service, unless it turns out that its start was heard.
 local function stop_on_service(self)
   local request, by = { DomainName = self.domain, JobId = self.job_id }, native.now() + STOP_PATIENCE
-  if self.starting or self.found then
+  if self.starting or agreement.is_needed(self) then -- another program may have found it, and started it
     local found, err = replies.get_upload_job(self.client, request, { timeout = STOP_PATIENCE })
     if not found then return err end
-    self.started = found.Status ~= "CREATED"
+    self.stopped = found.Status == "STOPPED"
+    self.started = found.Status ~= "CREATED" and not self.stopped
     self.starting = false
-    if self.started then return nil end
+    if self.started or self.stopped then return nil end
   end
   local reply, err = self.client:stop_upload_job(request, { timeout = math.max(by - native.now(), 1) })
   self.stopped = reply ~= nil
@@ -103,11 +105,12 @@ local function record_stop(self, state)
   return ok or not errors.has_code(err, "LeaseLost")
 end
 
--- Before the start the job is stopped on the service; after it, or when it is another's, the job is left as it is. Until there
+-- Before the start the job is stopped on the service; after it, or when it is another's or is left to another program, the job is
+-- left as it is. Until there
 -- is an answer, none is what is told: the program may end before it.
 local function give_up_job(self)
   if self.parts then return parts.give_up(self) end
-  if self.let_go or self.attached or self.started or self.stopped or not self.job_id then return end
+  if self.let_go or self.attached or self.waiting or self.started or self.stopped or not self.job_id then return end
   if not record_stop(self, "begin") then return end
   self.stop_error = errors.new { code = "TimeoutError", message = "the service has not answered", retryable = true }
   local told = tell_stopping(self)

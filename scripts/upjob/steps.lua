@@ -1,4 +1,5 @@
 --- The steps of an import: check, create, upload, start, watch. Each is a function of the run; it raises the run's error.
+local agreement = require "upjob.agreement"
 local changes = require "upjob.changes"
 local errors = require "upjob.errors"
 local events = require "upjob.events"
@@ -16,7 +17,6 @@ local rejects = require "upjob.rejects"
 local replies = require "upjob.replies"
 local resuming = require "upjob.resuming"
 local segment = require "upjob.segment"
-local system = require "upjob.native.system"
 local waiter = require "upjob.waiter"
 
 local steps = {}
@@ -126,7 +126,7 @@ end
 
 function steps.check(self)
   if resuming.has_all(self) or self.parts then return end
-  self.step = "check"
+  self.step, self.has_content = "check", true
   recorded.step(self, "check", "begin")
   local look = input.look_all(self)
   check_files(self, look)
@@ -166,6 +166,7 @@ end
 -- Takes a job that was made for this run, by another process or by a call whose answer was lost.
 local function adopt(self, job)
   self.job_id, self.started = job.JobId, job.Status ~= "CREATED"
+  self.found = agreement.is_needed(self) -- it may be another program's, which is at work on it
   return job.JobId
 end
 
@@ -174,10 +175,10 @@ local function find_earlier(self)
   local job = lookup.find(self)
   if not job then return nil end
   local lost = lookup.is_lost(job)
-  local what = lost and "another is made" or job.Status == "CREATED" and "it gets its file" or "nothing is sent"
+  local waits = agreement.is_needed(self) and "it is waited for" or "it gets its file"
+  local what = lost and "another is made" or job.Status == "CREATED" and waits or "nothing is sent"
   lookup.tell("job %s has the run key %s and is %s: %s", job.JobId, self.run_key, job.Status, what)
   if lost then return nil end
-  self.found = not (self.known and self.known.creating) -- another program may be at work on it
   return adopt(self, job)
 end
 
@@ -206,15 +207,20 @@ local function may_be_there(self)
   return self.key_given or self.known and self.known.creating
 end
 
+local function tell_job(self)
+  events.emit(self, "created", { JobId = self.job_id, DisplayName = self.request and self.request.DisplayName,
+                                 DomainName = self.domain })
+end
+
 function steps.create(self)
   if self.job_id or self.parts then return end
   self.step = "create"
   if not self.import then own_domain.ensure(self) end
   recorded.step(self, "create", "begin")
   self.job_id = may_be_there(self) and find_earlier(self) or must(persist(self, create_once))
-  self.created_at = system.time()
-  recorded.done(self, "create", nil, { job_id = self.job_id })
-  events.emit(self, "created", { JobId = self.job_id, DisplayName = self.request.DisplayName, DomainName = self.domain })
+  agreement.know(self)
+  recorded.done(self, "create", self.found and { found = true } or nil, { job_id = self.job_id })
+  tell_job(self)
 end
 
 -- Each attempt has a URL and a key of its own, and begins at the first byte: the URL of one that failed may have expired, and
@@ -243,21 +249,84 @@ local function put_once(self, attempt)
   return nil, replies.upload_error(err)
 end
 
--- Whether the job, which was found by the run's key, has been started by another program meanwhile.
+-- Whether the job has been started meanwhile by another program that shares the run's key.
 local function is_started_by_another(self)
-  local job = self.found and replies.get_upload_job(self.client, { DomainName = self.domain, JobId = self.job_id })
-  if not job or job.Status == "CREATED" then return false end
+  local job = agreement.is_needed(self) and replies.get_upload_job(self.client, { DomainName = self.domain, JobId = self.job_id })
+  if not job or job.Status == "CREATED" or lookup.is_lost(job) then return false end
   lookup.tell("job %s was started by another program: nothing more is sent", self.job_id)
   self.started = true
   return true
 end
 
+-- What is sent is there. Who goes on with a run that had sent it already checks its files anew.
+local function see_to_content(self)
+  if self.check_content then return self.check_content(self) end
+  if self.has_content then return end
+  resuming.prepare(self)
+  steps.check(self)
+end
+
+-- A job that another program made is left to it first.
+local function wait_for_another(self)
+  while self.found and not self.waited and not self.started do
+    self.step = "wait"
+    local status = agreement.wait(self)
+    if lookup.is_lost { Status = status } then
+      agreement.forget(self)
+      see_to_content(self)
+      steps.create(self)
+    else
+      self.started = status ~= "CREATED"
+    end
+  end
+end
+
+-- Goes on with another job than that of another program, when that was given up: whether it does.
+local function replace_lost(self)
+  local job = self.found and replies.get_upload_job(self.client, { DomainName = self.domain, JobId = self.job_id })
+  if not job or not lookup.is_lost(job) then return false end
+  agreement.forget(self)
+  see_to_content(self)
+  steps.create(self)
+  steps.upload(self)
+  return true
+end
+
+-- The job that goes before the run's own, as { job= }. The service may be away for a while.
+local function look_before(self)
+  local ok, job = pcall(agreement.first, self)
+  if not ok and not errors.is(job) then error(job, 0) end
+  if not ok then return nil, job end
+  return { job = job }
+end
+
+-- Goes on with the job that all programs with the run's key go on with: sends what it needs, unless it is started. Whether it is
+-- another than before.
+local function agree(self)
+  if not agreement.is_needed(self) then return false end
+  local has_changed = false
+  while not self.started do
+    self.step = "agree"
+    local job = must(persist(self, look_before)).job
+    if not job then break end
+    has_changed = true
+    agreement.yield(self, job.JobId)
+    tell_job(self)
+    steps.upload(self)
+  end
+  return has_changed
+end
+
 function steps.upload(self)
   if self.started or self.uploaded or self.parts then return end
+  wait_for_another(self)
+  if self.started then return end
+  see_to_content(self)
   self.step = "upload"
   recorded.step(self, "upload", "begin")
   local sent, err = persist(self, put_once)
-  if not sent and is_started_by_another(self) then return end
+  -- The job of a program that was slow may have been stopped when the import was done.
+  if not sent and (is_started_by_another(self) or agree(self) or replace_lost(self)) then return end
   self.sent = must(sent, err)
   recorded.done(self, "upload", { bytes = self.sent.bytes, seconds = self.sent.seconds, attempts = self.sent.attempts })
   events.emit(self, "uploaded", self.sent)
@@ -278,11 +347,17 @@ end
 -- That this run is still this process's is written, and so checked, just before.
 function steps.start(self)
   if self.started or self.parts then return end
+  agree(self)
+  if self.started then return end
   self.step = "start"
   recorded.check_parent(self)
   recorded.step(self, "start", "begin")
   self.starting = true
   local reply, err = persist(self, start_once)
+  if not reply and replace_lost(self) then
+    self.starting = false
+    return steps.start(self)
+  end
   must(reply, err)
   self.started, self.starting = true, false
   recorded.done(self, "start")
@@ -320,6 +395,7 @@ function steps.watch(self)
   recorded.step(self, "watch", "begin")
   local reply = watch(self)
   recorded.done(self, "watch", { Status = reply.Status, ResultsSummary = reply.ResultsSummary })
+  agreement.clear(self, reply)
   return reply
 end
 

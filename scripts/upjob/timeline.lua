@@ -9,7 +9,8 @@ local MOST = 500 -- lines: a job may be watched for days, from the other end of 
 
 -- What was being done when a call had to be made again.
 local DOING = { check = "checking", create = "creating the job", path = "asking where to upload", upload = "uploading",
-                start = "starting the job", watch = "watching the job" }
+                agree = "looking for other jobs of the run key", wait = "waiting for the start", start = "starting the job",
+                watch = "watching the job" }
 
 --- 0.0123 → "0.012 s"; from a second on as report.seconds
 function timeline.seconds(n)

@@ -89,8 +89,8 @@ class World:
         """A file with a row for each key, in their order."""
         return self.write(name, "Id,Mail,Name\n" + "".join(f"k{k},u{k}@example.com,{word} {n}\n" for n, k in enumerate(keys)))
 
-    def begin(self, *arguments):
-        environment = {**os.environ, "AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_REGION": "us-east-1"}
+    def begin(self, *arguments, environment=os.environ):
+        environment = {**environment, "AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_REGION": "us-east-1"}
         at = [] if "--endpoint-url" in arguments else ["--endpoint-url", self.url]
         return subprocess.Popen([UPJOB, "--state", self.state, *arguments, *at], cwd=self.directory,
                                 env=environment, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
