@@ -106,8 +106,7 @@ local function record_stop(self, state)
 end
 
 -- Before the start the job is stopped on the service; after it, or when it is another's or is left to another program, the job is
--- left as it is. Until there
--- is an answer, none is what is told: the program may end before it.
+-- left as it is. Until there is an answer, none is what is told: the program may end before it.
 local function give_up_job(self)
   if self.parts then return parts.give_up(self) end
   if self.let_go or self.attached or self.waiting or self.started or self.stopped or not self.job_id then return end
