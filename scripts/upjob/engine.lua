@@ -10,6 +10,7 @@ local native = require "upjob.native.task"
 local queue = require "upjob.engine_queue"
 local run_queue = require "upjob.run_queue"
 local schedules = require "upjob.engine_schedules"
+local skips = require "upjob.engine_skips"
 local starting = require "upjob.engine_start"
 
 local engine = {}
@@ -26,10 +27,10 @@ local emitter = {}
 emitter.__index = emitter
 
 --- events:on("run_ended", function(event) … end). Each handler runs in a task of its own. Names: reloading {},
--- loaded { errors }, tick { schedule, due, at, lag (seconds from its time to its commit), skipped, run },
--- run_begun { schedule, run, attempt }, run_ended { schedule, run, state, seconds, attempt, error, result },
--- run_retried { schedule, run, not_before, error }, schedule_paused { schedule, paused }, draining {},
--- journal_lost {}: another is in its place, and knows the schedules.
+-- loaded { errors }, tick { schedule, due, at, lag (seconds from its time to its commit), skipped (why it made no run), missed (how
+-- many more it stands for), run, taken }, run_begun { schedule, run, attempt },
+-- run_ended { schedule, run, state, seconds, attempt, error, result }, run_retried { schedule, run, not_before, error },
+-- schedule_paused { schedule, paused }, draining {}, journal_lost {}: another is in its place, and knows the schedules.
 function emitter:on(name, handler)
   self.handlers[name] = self.handlers[name] or {}
   table.insert(self.handlers[name], handler)
@@ -126,12 +127,6 @@ local function plain(entry)
   return { schedule = entry.schedule, key = entry.key, due = entry.due, run = entry.run, skipped = entry.skipped }
 end
 
-local function tell_skipped(entry)
-  local missed = entry.tick.missed or 0
-  log.with { schedule = entry.schedule, skipped = entry.skipped }.warn("%s: the tick of %s%s is skipped (%s)", entry.schedule,
-    entry.key, missed > 0 and (" and %s before it"):format(missed >= 100 and "many" or missed) or "", entry.skipped)
-end
-
 local function tell_lag(entries, now)
   local most = 0
   for _, entry in ipairs(entries) do most = math.max(most, now - entry.tick.at) end
@@ -145,12 +140,13 @@ local function committed(self, entries, results, now)
     local result, item = results[i] or {}, entry.item
     due.advance(item, entry.due)
     if result.run then
+      skips.over(item)
       queue.add(self, { id = result.run, schedule = entry.schedule, definition = item.definition, event = entry.run.event })
     elseif entry.skipped and not result.taken then
-      tell_skipped(entry)
+      skips.add(item, entry.skipped, "the tick of " .. entry.key, entry.tick.missed)
     end
     self.events:emit("tick", { schedule = entry.schedule, due = entry.due, at = entry.tick.at, lag = now - entry.tick.at,
-                               skipped = entry.skipped, run = result.run, taken = result.taken })
+                               skipped = entry.skipped, missed = entry.tick.missed, run = result.run, taken = result.taken })
     enter(self, item)
   end
 end
@@ -291,8 +287,8 @@ end
 -- ---- for the control socket, the status and metrics ----
 
 --- { now, directory, jobs, running, queued, journal (why it cannot be used, or nil), errors = { { file, message } },
--- schedules = { { id, kind, expression, tz, next, paused, running, queued, last = { run, state, at }, streak } … } }; next is nil
--- for what no clock fires.
+-- schedules = { { id, kind, expression, tz, next, paused, running, queued, last = { run, state, at }, streak, skipped (ticks
+-- since the last that made a run) } … } }; next is nil for what no clock fires.
 function engine:snapshot()
   local list = {}
   for id, item in pairs(self.items) do
@@ -300,7 +296,7 @@ function engine:snapshot()
     if item.clock then next_due, at = due.next(item) end
     list[#list + 1] = { id = id, kind = d.kind, expression = d.expression, tz = d.tz, file = d.file, next = at, due = next_due,
                         paused = item.paused, running = self.running[id] or 0, queued = self.queue.sizes[id] or 0,
-                        last = item.last, streak = item.streak }
+                        last = item.last, streak = item.streak, skipped = item.skips and item.skips.count }
   end
   table.sort(list, function(a, b) return a.id < b.id end)
   return { now = self.last_now, directory = self.directory, jobs = self.jobs, running = self.active_count + self.adopted_count,

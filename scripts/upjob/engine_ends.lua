@@ -9,6 +9,7 @@ local heartbeat = require "upjob.heartbeat"
 local log = require "upjob.log"
 local native = require "upjob.native.task"
 local report = require "upjob.report"
+local skips = require "upjob.engine_skips"
 
 local ends = {}
 
@@ -109,7 +110,7 @@ local function followers(self, entry, run, state)
     if wants(item, entry, state) then
       local event = { kind = "on_event", schedule = id, of = entry.schedule, run = run.id, state = state, chain = chain,
                       error = run.error, result = run.result }
-      local one = { schedule = id, key = tostring(run.id) }
+      local one = { schedule = id, key = tostring(run.id), of = entry.schedule }
       if chain > ends.CHAIN_MOST then
         log.with { schedule = id, run = run.id }.error(
           "%s is not run after %s: a chain of more than %d automations that run because of one another", id,
@@ -134,6 +135,16 @@ function ends.key(run)
   return "ended|" .. tostring(run)
 end
 
+-- What became of the tick of an automation that follows another.
+local function tell_follower(self, item, one, result)
+  if result.run then
+    skips.over(item)
+  elseif one.skipped and one.skipped ~= "chain" and not result.taken then
+    skips.add(item, one.skipped, ("the end of run %s of %s"):format(one.key, one.of))
+  end
+  self.events:emit("tick", { schedule = item.id, skipped = one.skipped, run = result.run, taken = result.taken })
+end
+
 -- Marks the run as dealt with, and makes the runs that follow it, in one transaction; tried until the store takes it.
 local function mark(self, entry, run, state)
   local queue = require "upjob.engine_queue"
@@ -141,9 +152,11 @@ local function mark(self, entry, run, state)
   ticks[#ticks + 1] = { schedule = entry.schedule, key = ends.key(run.id), skipped = "ended" }
   local results = ends.persist(self, "tick", ticks)
   for i, result in ipairs(results or {}) do
-    local item = self.items[ticks[i].schedule]
+    local one = ticks[i]
+    local item = one.of and self.items[one.schedule]
+    if item then tell_follower(self, item, one, result) end
     if result.run and item and not self.stopping then
-      queue.add(self, { id = result.run, schedule = item.id, definition = item.definition, event = ticks[i].run.event })
+      queue.add(self, { id = result.run, schedule = item.id, definition = item.definition, event = one.run.event })
     end
   end
 end

@@ -100,7 +100,7 @@ end
 -- Takes over what a running daemon knows better than the store.
 local function keep(item, before, same)
   if same then item.base, item.fired, item.pass = before.base, before.fired, before.pass end
-  item.last, item.streak = before.last, before.streak
+  item.last, item.streak, item.skips = before.last, before.streak, before.skips
 end
 
 local function tell_errors(list)

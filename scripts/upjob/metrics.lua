@@ -131,7 +131,7 @@ end
 
 local function ticked(self, event)
   if event.lag then self.lag[event.schedule] = event.lag end
-  if event.skipped and not event.taken then add(self.skipped, event.schedule, event.skipped, 1) end
+  if event.skipped and not event.taken then add(self.skipped, event.schedule, event.skipped, 1 + (event.missed or 0)) end
 end
 
 -- When each schedule last succeeded before this process began.

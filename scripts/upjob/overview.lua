@@ -37,7 +37,8 @@ local function schedule_of(row, live, now)
   local next_at, clock = next_of(row, now)
   return { id = row.id, kind = d.kind, expression = d.expression, tz = d.tz, file = row.file, clock = clock,
            next = live and live.next or next_at, paused = row.paused or false, streak = row.streak or 0, since = row.since,
-           running = live and live.running or 0, queued = live and live.queued or 0, last_run = row.last_run, runs = {} }
+           running = live and live.running or 0, queued = live and live.queued or 0, skipped = live and live.skipped or 0,
+           last_run = row.last_run, runs = {} }
 end
 
 -- Gives each schedule its newest runs that have ended, newest first, at most `count`.
@@ -171,12 +172,16 @@ function overview.span(seconds)
   return ("%d d %d h"):format(seconds // DAY, seconds % DAY // 3600)
 end
 
---- What became of it lately: "running", "paused", "12 ok", "3 failed", "not yet run". The second result is a colour or nil.
+--- What became of it lately: "running", "paused", "12 ok", "3 failed", "not yet run"; and how many ticks made no run since the
+-- last that did: "running, 12 ok, 4 skipped". The second result is a colour or nil.
 function overview.outcome(one)
   local streak = one.streak > 0 and ("%d ok"):format(one.streak) or one.streak < 0 and ("%d failed"):format(-one.streak)
+  local skipped = one.skipped > 0 and (", %d skipped"):format(one.skipped) or ""
   if one.paused then return "paused" .. (one.streak < 0 and ", " .. streak or ""), one.streak < 0 and "red" or "yellow" end
-  if one.running > 0 then return "running" .. (streak and ", " .. streak or ""), one.streak < 0 and "red" or "cyan" end
-  return streak or "not yet run", one.streak < 0 and "red" or one.streak > 0 and "green" or nil
+  if one.running > 0 then
+    return "running" .. (streak and ", " .. streak or "") .. skipped, one.streak < 0 and "red" or "cyan"
+  end
+  return (streak or "not yet run") .. skipped, one.streak < 0 and "red" or one.streak > 0 and "green" or nil
 end
 
 --- When it fires next, as a person reads it.
@@ -199,7 +204,7 @@ end
 function overview.plain(one)
   return { id = one.id, kind = one.kind, expression = one.expression, tz = one.tz, file = one.file,
            next = not one.paused and one.next or nil, paused = one.paused, streak = one.streak, running = one.running,
-           queued = one.queued, last = overview.plain_run(one.runs[1]) }
+           queued = one.queued, skipped = one.skipped, last = overview.plain_run(one.runs[1]) }
 end
 
 return overview

@@ -161,6 +161,40 @@ describe("the engine", function()
     assert.equals(3, #ticks_of(world.store, "^queues %d+$"))
   end)
 
+  it("tells ticks that are skipped while a run goes on once, and how many when the next one runs", function()
+    quietly(function(told)
+      local world = { definitions = { every("a", 1) } }
+      local e, missed = start(world), 0
+      e.events:on("tick", function(event) missed = missed + (event.skipped and 1 or 0) end)
+      eventually("three skipped ticks", function() return #ticks_of(world.store, "overlap$") >= 3 end)
+      assert.equals(1, #told, table.concat(told, "\n"))
+      assert.matches("^a: the tick of [%d:TZ-]+ is skipped %(overlap: an earlier run is not over%)", told[1])
+      assert.is_true(e:snapshot().schedules[1].skipped >= 3)
+      e:reload()
+      assert.is_true(e:snapshot().schedules[1].skipped >= 3)
+      world.children.list[1].finish("succeeded")
+      started(world, 2)
+      local skipped = #ticks_of(world.store, "overlap$")
+      eventually("how many they were", function() return told[2] ~= nil end)
+      assert.equals(("a: %d ticks were skipped one after another (overlap)"):format(skipped), told[2])
+      assert.equals(skipped, missed)
+    end, "warn")
+  end)
+
+  it("tells that an automation did not follow another because its earlier run was not over", function()
+    quietly(function(told)
+      local world = { definitions = { never("a", { overlap = "queue" }),
+        { id = "b", file = "b.lua", kind = "on_event", expression = "a", on = "ended", overlap = "skip" } } }
+      world.answer = function(child) return child.schedule == "a" and "succeeded" or nil end
+      local e, skipped = start(world), 0
+      e.events:on("tick", function(event) skipped = skipped + (event.skipped == "overlap" and 1 or 0) end)
+      for _ = 1, 4 do e:trigger("a") end
+      eventually("three that are skipped", function() return skipped == 3 end)
+      assert.equals(1, #told)
+      assert.matches("^b: the end of run %d of a is skipped %(overlap", told[1])
+    end, "warn")
+  end)
+
   it("refuses a chain of automations that run because of one another, and says so", function()
     quietly(function(told)
       local world = { definitions = { never("a"),

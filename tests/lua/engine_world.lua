@@ -82,13 +82,14 @@ function engine_world.ticks_of(store, pattern)
   return list
 end
 
---- Calls fn(told) with a list of the errors that are logged meanwhile.
-function engine_world.quietly(fn)
-  local write = log.error
+--- Calls fn(told) with a list of the errors that are logged meanwhile, or of the lines of another level.
+function engine_world.quietly(fn, of)
+  of = of or "error"
+  local write = log[of]
   local told = {}
-  log.error = function(...) told[#told + 1] = string.format(...) end -- luacheck: ignore 122
+  log[of] = function(...) told[#told + 1] = string.format(...) end -- luacheck: ignore 122
   local ok, err = pcall(fn, told)
-  log.error = write -- luacheck: ignore 122
+  log[of] = write -- luacheck: ignore 122
   assert(ok, err)
 end
 
