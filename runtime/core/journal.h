@@ -56,8 +56,9 @@ typedef bool journal_operation(struct journal *journal, const cJSON *params, cJS
  *   run { id } → run with steps · find_run { parent, ordinal } or { run_key, domain? } → run
  *   runs { schedule?, kind?, state? (one or a list), parent?, before_id?, limit? } → [ run ], newest first; those of
  *                                         kind "part" only where a kind or a parent is asked for
- *   prune { before?, keep? } → { gone: [ { id } ], more }   of runs that have ended, the oldest with all that they had begun, and
- *                                         when there are no more of them, of ticks; to be called again while there are
+ *   prune { before?, keep? } → { gone: [ { id } ], more, letters }   of runs that have ended, the oldest with all that they had
+ *                                         begun, and when there are no more of them, of ticks and of dead letters (how many); to
+ *                                         be called again while there are
  *   sync_schedules { dir, list: [ { id, file, timing, definition } ] } → { id: schedule }
  *   schedules {} → [ schedule ] · pause { schedule, paused } → true · outcome { schedule, ok, run? } → streak
  *   tick { list: [ { schedule, key, due, run? | skipped? } ] } → [ { schedule, key, run | taken | skipped } ]

@@ -1,4 +1,4 @@
-/* Which runs and ticks are forgotten. */
+/* Which runs, ticks and dead letters are forgotten. */
 #include "core/journal_private.h"
 
 #define PRUNED_AT_ONCE 2000 /* others wait to write meanwhile */
@@ -29,6 +29,19 @@ static bool prune_ticks(struct journal *j, double before, struct err *err)
     sqlite3_bind_double(statement, 1, before);
     sqlite3_bind_double(statement, 2, journal_time() - TICK_KEPT);
     bool ok = sql_run(statement, err);
+    sqlite3_finalize(statement);
+    return ok;
+}
+
+/* What nobody has sent or dropped for so long is nobody's news any more, however few there are. */
+static bool prune_letters(struct journal *j, double before, int *letters, struct err *err)
+{
+    sqlite3_stmt *statement = sql_prepare(j->db, "DELETE FROM dead_letter WHERE at < ?1", err);
+    if (!statement)
+        return false;
+    sqlite3_bind_double(statement, 1, before);
+    bool ok = sql_run(statement, err);
+    *letters = ok ? sqlite3_changes(j->db) : 0;
     sqlite3_finalize(statement);
     return ok;
 }
@@ -64,6 +77,7 @@ bool journal_op_prune(struct journal *j, const cJSON *params, cJSON **reply, str
 {
     double before = number_of(params, "before", journal_time());
     int64_t newest;
+    int letters = 0;
     if (!reply_with(cJSON_CreateObject(), reply, err))
         return false;
     cJSON *gone = NULL;
@@ -75,9 +89,10 @@ bool journal_op_prune(struct journal *j, const cJSON *params, cJSON **reply, str
     bool ok =
         read_newest_old(j, (int64_t)number_of(params, "keep", 0), &newest, err) && prune_runs(j, before, newest, &gone, err);
     bool more = ok && cJSON_GetArraySize(gone) >= PRUNED_AT_ONCE;
-    ok = ok && (more || prune_ticks(j, before, err));
+    ok = ok && (more || (prune_ticks(j, before, err) && prune_letters(j, before, &letters, err)));
     if (gone)
         cJSON_AddItemToObject(*reply, "gone", gone);
-    ok = ok && (cJSON_AddBoolToObject(*reply, "more", more) || err_set(err, ERR_MEMORY, "out of memory"));
+    ok = ok && ((cJSON_AddBoolToObject(*reply, "more", more) && cJSON_AddNumberToObject(*reply, "letters", letters)) ||
+                err_set(err, ERR_MEMORY, "out of memory"));
     return journal_end(j, ok, reply, err);
 }

@@ -26,7 +26,8 @@ function command.parser()
   p:option("--metrics", "Serve metrics for Prometheus there: 127.0.0.1:PORT, or unix:PATH."):argname("ADDRESS")
   cli.number_option(p, "--drain-timeout", "Seconds that running children have to end after a SIGTERM.", "S",
     "a number of seconds", {}):default(tostring(DRAIN))
-  cli.number_option(p, "--keep-runs", "Days for which runs that have ended are kept; the newest 1,000 always are.", "DAYS",
+  cli.number_option(p, "--keep-runs", "Days for which runs that have ended are kept, and notifications that could not be "
+    .. "delivered; the newest 1,000 runs always are.", "DAYS",
     "a number of days, 1 or more", { least = 1, most = 36500 }):default(tostring(KEPT_DAYS))
   return p
 end
@@ -215,13 +216,13 @@ end
 local function forget_old_runs(store, days)
   while true do
     local now, err = store:now()
-    local count = 0
-    if now then count, err = store:prune { before = now - days * DAY, keep = KEPT_LEAST } end
-    if not count or not now then
-      log.warn("old runs are not forgotten today: %s", tostring(err))
-    elseif count > 0 then
-      log.info("%s that ended more than %g days ago %s forgotten", report.plural(count, "run"), days,
-        count == 1 and "is" or "are")
+    local count, letters
+    if now then count, letters = store:prune { before = now - days * DAY, keep = KEPT_LEAST } end
+    if not count then
+      log.warn("old runs are not forgotten today: %s", tostring(letters or err))
+    elseif count + letters > 0 then
+      log.info("%s that ended, and %s that could not be delivered, more than %g days ago are forgotten",
+        report.plural(count, "run"), report.plural(letters, "notification"), days)
     end
     native.sleep(DAY)
   end

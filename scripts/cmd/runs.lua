@@ -146,10 +146,11 @@ end
 -- ---- prune ----
 
 function parsers.prune()
-  local p = cli.parser("runs prune", "Forgets ended runs, with their steps and logs; or gives up those that are named.")
+  local p = cli.parser("runs prune", "Forgets ended runs, with their steps and logs, and notifications that could not be "
+    .. "delivered; or gives up runs that are named.")
   cli.argument(p, "ids", "RUN", "The number of a run that is lost, interrupted or queued: nothing goes on with it any more, and "
     .. "its job is left as it is."):args("*"):convert(id_argument)
-  p:option("--older-than", "Only those that ended so long ago: 12h, 90d, 8w (90d)."):argname("TIME"):convert(function(text)
+  p:option("--older-than", "Only what ended, or failed, so long ago: 12h, 90d, 8w (90d)."):argname("TIME"):convert(function(text)
     local number, unit = text:match("^(%d+%.?%d*)([smhdw])$")
     if number then return tonumber(number) * UNITS[unit] end
     return nil, ("option '--older-than' takes a time such as 12h, 90d or 8w, not '%s'"):format(text)
@@ -210,13 +211,13 @@ function words.prune(arguments)
   if #options.ids > 0 then return give_up_all(store, options) end
   local now, err = store:now()
   if not now then return cli.fail(err) end
-  local count
-  count, err = store:prune { before = now - (options.older_than or PRUNE_AFTER), keep = options.keep }
-  if not count then return cli.fail(err) end
+  local count, letters = store:prune { before = now - (options.older_than or PRUNE_AFTER), keep = options.keep }
+  if not count then return cli.fail(letters) end
   if options.json then
-    print(json.encode { pruned = count })
+    print(json.encode { pruned = count, dead_letters = letters })
   elseif not options.quiet then
-    print(("forgot %s"):format(report.plural(count, "run")))
+    print(("forgot %s%s"):format(report.plural(count, "run"), letters > 0 and " and "
+      .. report.plural(letters, "notification") .. " that could not be delivered" or ""))
   end
   return cli.OK
 end

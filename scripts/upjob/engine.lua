@@ -27,8 +27,8 @@ local emitter = {}
 emitter.__index = emitter
 
 --- events:on("run_ended", function(event) … end). Each handler runs in a task of its own. Names: reloading {},
--- loaded { errors }, tick { schedule, due, at, lag (seconds from its time to its commit), skipped (why it made no run), missed (how
--- many more it stands for), run, taken }, run_begun { schedule, run, attempt },
+-- loaded { errors }, tick { schedule, due, at, lag (seconds from its time to its commit), skipped (why it made no run), missed
+-- (how many more it stands for), run, taken }, run_begun { schedule, run, attempt },
 -- run_ended { schedule, run, state, seconds, attempt, error, result }, run_retried { schedule, run, not_before, error },
 -- schedule_paused { schedule, paused }, draining {}, journal_lost {}: another is in its place, and knows the schedules.
 function emitter:on(name, handler)

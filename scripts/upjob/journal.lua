@@ -203,17 +203,18 @@ function store:log_file(id)
   return ("%s/runs/%d.log"):format(self.directory, id)
 end
 
---- store:prune{ before=, keep= } → how many runs were forgotten, with their logs. Some at a time: others write in between.
+--- store:prune{ before=, keep= } → how many runs were forgotten, with their logs, and how many dead letters. Some at a time:
+-- others write in between.
 function store:prune(params)
-  local count = 0
+  local count, letters = 0, 0
   repeat
     local pruned, err = call(self, "prune", params)
     if not pruned then return nil, err end
     for _, run in ipairs(pruned.gone) do os.remove(self:log_file(run.id)) end
-    count = count + #pruned.gone
+    count, letters = count + #pruned.gone, letters + pruned.letters
   until not pruned.more
   require("upjob.changes_store").prune(self.directory, params.before)
-  return count
+  return count, letters
 end
 
 --- Ends it; what is queued is written first.

@@ -255,12 +255,29 @@ static void what_can_be_resumed_or_is_asked_for_is_not_forgotten(void **unused)
     begin_and_end(j, "{'kind': 'import', 'parent': 5, 'ordinal': 1}", "succeeded", 90); /* 6 */
     begin_and_end(j, "{'kind': 'import'}", "succeeded", 300);                           /* 7: too new */
     begin_and_end(j, "{'kind': 'import'}", "succeeded", 100); /* 8: among the newest */
-    replies(j, "prune", "{'before': 200, 'keep': 1}", "{'gone': [{'id': 1}, {'id': 5}, {'id': 6}], 'more': false}");
+    replies(j, "prune", "{'before': 200, 'keep': 1}", "{'gone': [{'id': 1}, {'id': 5}, {'id': 6}], 'more': false, 'letters': 0}");
     assert_string_equal(ids(j, "{}"), "8,7,4,3,2");
     done(j, "prune", "{}");
     assert_string_equal(ids(j, "{}"), "4,3,2");
     begin_and_end(j, "{'kind': 'import'}", "succeeded", 100);
     assert_string_equal(ids(j, "{}"), "9,4,3,2"); /* no number is given twice */
+    journal_close(j);
+}
+
+static void dead_letters_are_forgotten_when_they_are_as_old_as_runs_may_be(void **unused)
+{
+    (void)unused;
+    struct journal *j = open_journal();
+    struct err e;
+    err_clear(&e);
+    for (int i = 0; i < 3; i++)
+        done(j, "add_dead_letter", "{'kind': 'webhook', 'payload': {}}");
+    assert_true(sql_exec(j->db, "UPDATE dead_letter SET at = id * 100", &e));
+    replies(j, "prune", "{'before': 300, 'keep': 1000}", "{'gone': [], 'more': false, 'letters': 2}");
+    cJSON *left = get(j, "dead_letters", "{}");
+    assert_int_equal(cJSON_GetArraySize(left), 1);
+    assert_int_equal(cJSON_GetObjectItem(cJSON_GetArrayItem(left, 0), "id")->valueint, 3);
+    cJSON_Delete(left);
     journal_close(j);
 }
 
@@ -301,6 +318,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(two_runs_of_one_key_do_not_go_on_at_once, make_home, remove_home),
         cmocka_unit_test_setup_teardown(runs_are_listed_by_what_is_asked_for_newest_first, make_home,
                                         remove_home),
+        cmocka_unit_test_setup_teardown(dead_letters_are_forgotten_when_they_are_as_old_as_runs_may_be, make_home, remove_home),
         cmocka_unit_test_setup_teardown(many_runs_are_forgotten_some_at_a_time, make_home, remove_home),
         cmocka_unit_test_setup_teardown(what_can_be_resumed_or_is_asked_for_is_not_forgotten, make_home,
                                         remove_home),

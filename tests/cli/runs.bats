@@ -462,12 +462,23 @@ SUCCEEDED c.csv" ]
     upjob runs prune
     expect_output "forgot 0 runs"
     upjob runs prune --older-than 0s --keep 2 --json
-    [ "$output" = '{"pruned":1}' ]
+    [ "$output" = '{"dead_letters":0,"pruned":1}' ]
     upjob runs list --json
     [ "$(wc -l <<<"$output")" = 2 ]
     upjob runs prune --older-than soon
     expect_status 2
     expect_error "--older-than' takes a time such as 12h, 90d or 8w, not 'soon'"
+}
+
+@test "runs prune forgets notifications that could not be delivered long ago, and says how many" {
+    echo 'notify.exec { name = "ops", command = { "false" } }:send { message = "hello" }' >send.lua
+    upjob run send.lua
+    upjob runs prune
+    expect_output "forgot 0 runs"
+    upjob runs prune --older-than 0s
+    expect_output "forgot 0 runs and 1 notification that could not be delivered"
+    upjob notify list
+    expect_error "there are no dead letters"
 }
 
 @test "runs prune gives up a run that is named, which nothing goes on with any more" {
