@@ -62,7 +62,7 @@ typedef bool journal_operation(struct journal *journal, const cJSON *params, cJS
  *   sync_schedules { dir, list: [ { id, file, timing, definition } ] } → { id: schedule }
  *   schedules {} → [ schedule ] · pause { schedule, paused } → true · outcome { schedule, ok, run? } → streak
  *   tick { list: [ { schedule, key, due, run? | skipped? } ] } → [ { schedule, key, run | taken | skipped } ]
- *   ticked { list: [ { schedule, key } ] } → [ boolean ] · unsettled {} → [ id ] of ended runs without a tick "ended|ID"
+ *   ticked { list: [ { schedule, key } ] } → [ run, true where it made none, or false ] · unsettled {} → [ id ] of ended runs without a tick "ended|ID"
  *   add_dead_letter { kind, target?, payload, error?, attempts? } → id · dead_letters {} → [ … ] · drop_dead_letter { id } → true
  *
  * A run has the columns of journal_columns.c that are not NULL, and state "lost" where it is running and its lease is over. */

@@ -290,12 +290,12 @@ bool journal_op_tick(struct journal *j, const cJSON *params, cJSON **reply, stru
     return journal_end(j, ok, reply, err);
 }
 
-/* Which of the ticks there are. */
+/* Which of the ticks there are, and of which runs. */
 bool journal_op_ticked(struct journal *j, const cJSON *params, cJSON **reply, struct err *err)
 {
     const cJSON *item, *list = cJSON_GetObjectItemCaseSensitive(params, "list");
     const char *schedule, *key;
-    sqlite3_stmt *statement = sql_prepare(j->db, "SELECT 1 FROM tick WHERE schedule = ? AND key = ?", err);
+    sqlite3_stmt *statement = sql_prepare(j->db, "SELECT run FROM tick WHERE schedule = ? AND key = ?", err);
     bool ok = statement && reply_with(cJSON_CreateArray(), reply, err);
     cJSON_ArrayForEach(item, list)
     {
@@ -306,7 +306,9 @@ bool journal_op_ticked(struct journal *j, const cJSON *params, cJSON **reply, st
         sqlite3_bind_text(statement, 2, key, -1, SQLITE_STATIC);
         int status = sqlite3_step(statement);
         ok = status == SQLITE_ROW || status == SQLITE_DONE || sql_fail(j->db, err);
-        cJSON_AddItemToArray(*reply, cJSON_CreateBool(status == SQLITE_ROW));
+        bool made = status == SQLITE_ROW && sqlite3_column_type(statement, 0) != SQLITE_NULL;
+        cJSON_AddItemToArray(*reply, made ? cJSON_CreateNumber((double)sqlite3_column_int64(statement, 0))
+                                          : cJSON_CreateBool(status == SQLITE_ROW));
         sqlite3_reset(statement);
     }
     sqlite3_finalize(statement);

@@ -103,7 +103,7 @@ static bool fail_changed(struct move_file *move)
     struct stat info;
     err_at(&move->err, move->path, 0, 0, NULL);
     if (lstat(move->path, &info) != 0 && errno == ENOENT)
-        return err_set(&move->err, ERR_FILE, "it is not there any more, and is not in %.300s either", move->directory);
+        return err_set(&move->err, ERR_FILE_GONE, "it is not there any more, and is not in %.300s either", move->directory);
     return err_set(&move->err, ERR_FILE_CHANGED, "it has changed since it was taken, and is to be taken again as it is now");
 }
 

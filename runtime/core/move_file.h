@@ -19,10 +19,12 @@ struct move_file *move_file_new(const char *path, const struct file_identity *id
 /* A slice of the work: a loop_work. */
 bool move_file_slice(void *move);
 /* After it: where the file is now, until it is freed. A file that is not at its place but in the directory already, as after a
- * kill, has been moved. NULL: ERR_FILE; "FileChanged" when another file, or another state of it, is at the path, which stays. */
+ * kill, has been moved. NULL: ERR_FILE; "FileChanged" when another file, or another state of it, is at the path, which stays;
+ * "FileGone" when it is in neither place. */
 const char *move_file_ended(struct move_file *move, struct err *err);
 void move_file_free(struct move_file *move);
 
 #define ERR_FILE_CHANGED "FileChanged"
+#define ERR_FILE_GONE "FileGone"
 
 #endif

@@ -13,8 +13,8 @@ local DAY = 86400
 function command.parser()
   return cli.parser("status", "Tells whether the daemon is running, and of each schedule the next and the last run, how many in "
     .. "a row have ended alike, and how long the last " .. RUNS .. " took. The exit status is 0 when all is well, and 1 when the "
-    .. "last run of a schedule has failed, a file of automations cannot be loaded, the daemon hangs or cannot use its journal, "
-    .. "or none is running although there are schedules.")
+    .. "last run of a schedule has failed, a dropped file cannot be moved away, a file of automations cannot be loaded, the "
+    .. "daemon hangs or cannot use its journal, or none is running although there are schedules.")
 end
 
 -- ---- what is found ----
@@ -33,6 +33,12 @@ local function problems_of(read)
   end
   for _, err in ipairs(read.daemon and read.daemon.errors or {}) do
     add("%s%s cannot be loaded: %s", err.file or "?", err.line and ":" .. err.line or "", err.message or "?")
+  end
+  for _, one in ipairs(read.schedules) do
+    if one.unmoved then
+      add("%s of %s cannot be moved, though %s: %s: %s", report.plural(one.unmoved.count, "file"), one.id,
+        one.unmoved.count == 1 and "its run has ended" or "their runs have ended", one.unmoved.file, one.unmoved.error or "?")
+    end
   end
   local failing = 0
   for _, one in ipairs(read.schedules) do failing = failing + (one.streak < 0 and 1 or 0) end

@@ -113,7 +113,7 @@ local function offer(watch, file)
   local path = watch:path_of(file.name)
   local handed = { path = path, key = path .. "|" .. file.key, size = file.size }
   local ok, answer, err = xpcall(function()
-    if watch.taken and watch.taken(handed.key) then return true end
+    if watch.taken and watch.taken(handed) then return true end
     return watch.on(handed)
   end, traced)
   if errors.has_code(answer, "Cancelled") then error(answer, 0) end
@@ -218,11 +218,11 @@ local OPTIONS = { pattern = "string", settle = "number", poll = "number", taken 
 --- Watches a folder: → watch | nil, err; watch:close().
 -- pattern: a path with * ? [a-z] in the name of the file. on(file): a file that has not changed its size and its time for
 -- `settle` seconds (5), the oldest first; file = { path=, key="path|dev|ino|size|mtime", size= }. When it raises, or returns
--- false or nil, err, the file is offered again. taken(key): whether it was told before, in an earlier process; asked before on().
--- A file that changes afterwards is another one and told again. poll: seconds between two looks where the system does not tell
--- that something has happened (5), as on network file systems. tell(message): what a person should know, once; log.warn unless
--- given. Directories, links, names that begin with a dot, unfinished files and what upjob itself wrote are passed over. The
--- folder may come later, go, and come again.
+-- false or nil, err, the file is offered again. taken(file): whether it was told before, in an earlier process; asked before
+-- on(). A file that changes afterwards is another one and told again. poll: seconds between two looks where the system does not
+-- tell that something has happened (5), as on network file systems. tell(message): what a person should know, once;
+-- log.warn unless given. Directories, links, names that begin with a dot, unfinished files and what upjob itself wrote are passed
+-- over. The folder may come later, go, and come again.
 function drop.watch(options)
   errors.check_options("drop.watch", options, OPTIONS)
   if not options.pattern or not options.on then error("drop.watch: pattern and on are needed", 2) end
@@ -247,7 +247,8 @@ end
 
 --- Puts a file that was told away when it is done with: into done/ or failed/ beside it (`outcome`), or where the definition's
 -- fields of these names say, relative to the folder of the file; with move=false it stays. → its path now | nil, err. A file that
--- has changed since it was told stays ("FileChanged"): it is told again. One that was moved already, before a kill, is found.
+-- has changed since it was told stays ("FileChanged"): it is told again. One that was moved already, before a kill, is found;
+-- "FileGone": it is nowhere.
 function drop.finish(file, outcome, definition)
   if outcome ~= "done" and outcome ~= "failed" then error("drop.finish: the outcome is \"done\" or \"failed\"", 2) end
   if definition and definition.move == false then return file.path end

@@ -4,6 +4,7 @@
 -- what starts children, what watches drop folders. One task ticks; each run that is under way has a task of its own.
 local due = require "upjob.due"
 local errors = require "upjob.errors"
+local files = require "upjob.engine_files"
 local heap = require "upjob.heap"
 local log = require "upjob.log"
 local native = require "upjob.native.task"
@@ -58,6 +59,7 @@ function engine.new(options)
     left_over = {},    -- runs of files that cannot be loaded
     adopted = {},      -- ids of runs that another process was at work on: their ends are dealt with when that is seen
     losses_seen = options.store.losses,
+    unmoved = {},      -- files whose runs have ended and that cannot be moved, by key
     after = 0,         -- what follows ends and is not done yet: hooks, heartbeats
     given_up = false,  -- what the store does not take now is left to the next daemon
     events = setmetatable({ handlers = {} }, emitter), free = native.signal(), changed = native.signal(), errors = {} }, engine)
@@ -210,6 +212,7 @@ local function turn(self)
   if jumped then self.queue:clock_was_set(now - self.last_now) end
   self.last_now = now
   if not tick(self, now) then return SLEEP_MOST end
+  files.again(self)
   queue.pump(self, now)
   self.queue:ripen(now) -- where no child may be started
   local at = math.min(self.heap:first() or math.huge, self.queue:next_time() or math.huge)
@@ -288,15 +291,17 @@ end
 
 --- { now, directory, jobs, running, queued, journal (why it cannot be used, or nil), errors = { { file, message } },
 -- schedules = { { id, kind, expression, tz, next, paused, running, queued, last = { run, state, at }, streak, skipped (ticks
--- since the last that made a run) } … } }; next is nil for what no clock fires.
+-- since the last that made a run), unmoved = { count, file, error } of files that cannot be moved } … } }; next is nil for what
+-- no clock fires.
 function engine:snapshot()
-  local list = {}
+  local list, unmoved = {}, files.unmoved(self)
   for id, item in pairs(self.items) do
     local d, next_due, at = item.definition, nil, nil
     if item.clock then next_due, at = due.next(item) end
     list[#list + 1] = { id = id, kind = d.kind, expression = d.expression, tz = d.tz, file = d.file, next = at, due = next_due,
                         paused = item.paused, running = self.running[id] or 0, queued = self.queue.sizes[id] or 0,
-                        last = item.last, streak = item.streak, skipped = item.skips and item.skips.count }
+                        last = item.last, streak = item.streak, skipped = item.skips and item.skips.count,
+                        unmoved = unmoved[id] }
   end
   table.sort(list, function(a, b) return a.id < b.id end)
   return { now = self.last_now, directory = self.directory, jobs = self.jobs, running = self.active_count + self.adopted_count,
@@ -360,6 +365,7 @@ local function reload(self)
   local ok
   ok, err = self:exclusively(schedules.reload, loaded)
   if not ok then return nil, err end
+  files.at_once(self)
   return self:exclusively(starting.take_left_over)
 end
 

@@ -4,6 +4,7 @@
 -- All of it is done before the run is marked as dealt with (a tick with the key "ended|RUN"): a daemon that is killed in between
 -- does it when it starts again, and what makes runs has keys of its own, so that it is done once.
 local errors = require "upjob.errors"
+local files = require "upjob.engine_files"
 local glob = require "upjob.glob"
 local heartbeat = require "upjob.heartbeat"
 local log = require "upjob.log"
@@ -150,6 +151,7 @@ local function mark(self, entry, run, state)
   local queue = require "upjob.engine_queue"
   local ticks = followers(self, entry, run, state)
   ticks[#ticks + 1] = { schedule = entry.schedule, key = ends.key(run.id), skipped = "ended" }
+  if entry.unmoved then ticks[#ticks + 1] = { schedule = entry.schedule, key = files.key(run.id), skipped = "unmoved" } end
   local results = ends.persist(self, "tick", ticks)
   for i, result in ipairs(results or {}) do
     local one = ticks[i]
@@ -183,20 +185,6 @@ local function streak_after(before, ok)
   return before < 0 and before - 1 or -1
 end
 
-local function finish_file(self, entry, definition, ok)
-  if definition.kind ~= "on_file" or not (entry.event and entry.event.path) then return end
-  local done, err = self.finish_file({ path = entry.event.path, key = entry.event.key, size = entry.event.size },
-    ok and "done" or "failed", definition)
-  if done then return end
-  local about = log.with { run = entry.id, schedule = entry.schedule, file = entry.event.path, error = err }
-  local path = report.safe(entry.event.path) -- a name may have line ends in it
-  if err.code == "FileChanged" then
-    about.warn("%s: %s is not moved: %s", entry.schedule, path, report.safe(err.message))
-  else
-    about.error("%s: %s cannot be moved: %s", entry.schedule, path, report.safe(tostring(err)))
-  end
-end
-
 --- Deals with a run that has come to its last state. A daemon that is stopping leaves the hook to the next one.
 function ends.settle(self, entry, run, definition, state)
   local ok = state == "succeeded"
@@ -206,7 +194,7 @@ function ends.settle(self, entry, run, definition, state)
     item.streak = streak_after(before, ok)
     item.last = { run = run.id, state = state, at = run.ended_at }
   end
-  finish_file(self, entry, definition, ok)
+  entry.unmoved = not files.finish(self, entry, definition, ok)
   local hook = not ok and definition.has_on_failure and "failure"
     or ok and before < 0 and definition.has_on_recovery and "recovery"
   if hook and not call_hook(self, entry, hook) then return end

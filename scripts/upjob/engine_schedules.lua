@@ -1,6 +1,7 @@
 --- Of the engine: the schedules of its directory, loaded, made known to the store, followed.
 local due = require "upjob.due"
 local errors = require "upjob.errors"
+local files = require "upjob.engine_files"
 local heartbeat = require "upjob.heartbeat"
 local log = require "upjob.log"
 local native = require "upjob.native.task"
@@ -132,10 +133,7 @@ function schedules.watch(self, item)
   item.watching = nil
   if item.paused or self.stopping then return end
   local watching, err = self.watch { pattern = item.definition.expression, settle = item.definition.settle,
-    taken = function(key)
-      local ticked = self.store:ticked { { schedule = item.id, key = key } }
-      return ticked and ticked[1]
-    end,
+    taken = function(file) return files.is_taken(self, item, file) end,
     on = function(file) return native.spawn(queue.file, self, item, file):wait() end } -- also when the watch ends meanwhile
   if not watching then
     log.with { schedule = item.id, error = err }.error("%s: files cannot be watched for: %s", item.id, tostring(err))

@@ -193,7 +193,7 @@ function store:tick(list)
   return call(self, "tick", { list = json.array(list) })
 end
 
---- store:ticked{ { schedule=, key= }, … } → whether each was ticked, a list.
+--- store:ticked{ { schedule=, key= }, … } → a list: of each that was ticked its run, or true where it made none; false.
 function store:ticked(list)
   return call(self, "ticked", { list = json.array(list) })
 end

@@ -221,6 +221,8 @@ local function write_schedules(self, out, schedules, now)
     schedules, function(schedule) return schedule.streak end)
   write_gauges(out, "upjob_schedule_paused", "1 when the schedule is paused.", schedules,
     function(schedule) return schedule.paused and 1 or 0 end)
+  write_gauges(out, "upjob_files_unmoved", "Files whose runs have ended and that cannot be moved.", schedules,
+    function(schedule) return schedule.kind == "on_file" and (schedule.unmoved and schedule.unmoved.count or 0) or nil end)
 end
 
 local function write_runs(self, out)

@@ -38,6 +38,7 @@ local function schedule_of(row, live, now)
   return { id = row.id, kind = d.kind, expression = d.expression, tz = d.tz, file = row.file, clock = clock,
            next = live and live.next or next_at, paused = row.paused or false, streak = row.streak or 0, since = row.since,
            running = live and live.running or 0, queued = live and live.queued or 0, skipped = live and live.skipped or 0,
+           unmoved = live and live.unmoved,
            last_run = row.last_run, runs = {} }
 end
 
@@ -204,7 +205,8 @@ end
 function overview.plain(one)
   return { id = one.id, kind = one.kind, expression = one.expression, tz = one.tz, file = one.file,
            next = not one.paused and one.next or nil, paused = one.paused, streak = one.streak, running = one.running,
-           queued = one.queued, skipped = one.skipped, last = overview.plain_run(one.runs[1]) }
+           queued = one.queued, skipped = one.skipped, unmoved = one.unmoved and one.unmoved.count,
+           last = overview.plain_run(one.runs[1]) }
 end
 
 return overview

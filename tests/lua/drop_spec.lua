@@ -129,10 +129,10 @@ describe("a folder that is watched", function()
     write("old.csv", "k\n")
     write("new.csv", "k\n")
     local asked = {}
-    local seen = watch { taken = function(key)
-      table.insert(asked, key)
+    local seen = watch { taken = function(file)
+      table.insert(asked, file.key)
       task.sleep(0.01)
-      return key:find("/old.csv|", 1, true) ~= nil
+      return file.key:find("/old.csv|", 1, true) ~= nil
     end }
     assert.same({ "new.csv" }, until_taken(seen, 1))
     assert.equals(2, #asked)
@@ -371,6 +371,7 @@ describe("drop.finish", function()
     path, err = drop.finish(file, "done")
     assert.is_nil(path)
     assert.matches("is not there any more", tostring(err), 1, true)
+    assert.equals("FileGone", err.code)
   end)
 
   it("does not put a file back where it would be taken again", function()

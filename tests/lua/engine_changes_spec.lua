@@ -1,5 +1,7 @@
 -- The engine while it works: schedules that change or are paused, files that come, the order to end.
+local engine_files = require "upjob.engine_files"
 local engine_world = require "engine_world"
+local errors = require "upjob.errors"
 local native = require "upjob.native.task"
 local standins = require "standins"
 local system = require "upjob.native.system"
@@ -88,7 +90,7 @@ describe("the engine at work", function()
       local world = { definitions = { { id = "drop", file = "drop.lua", kind = "on_file", expression = "/drop/*.csv" } } }
       world.answer = function() return "succeeded" end
       world.not_moved = function(file)
-        return require("upjob.errors").new { code = "FileError", file = file.path, message = "no room" }
+        return errors.new { code = "FileError", file = file.path, message = "no room" }
       end
       local e = start(world)
       native.spawn(world.watches[1].on, { path = "/drop/a\nupjob: all is well.csv", key = "a", size = 1 })
@@ -96,6 +98,40 @@ describe("the engine at work", function()
       assert.equals(1, #told)
       assert.is_nil(told[1]:find("\n", 1, true))
     end)
+  end)
+
+  it("tells a file that cannot be moved once, tries it again, and runs it no second time, also not after a restart", function()
+    local AGAIN = engine_files.AGAIN
+    engine_files.AGAIN = 0.05
+    local file = { path = "/drop/a.csv", key = "/drop/a.csv|1|2|3|4", size = 3 }
+    local definitions = { { id = "drop", file = "drop.lua", kind = "on_file", expression = "/drop/*.csv" } }
+    local tried = 0
+    local function not_moved(of)
+      tried = tried + 1
+      return errors.new { code = "FileError", file = of.path, message = "cannot be moved to /drop/done: Not a directory" }
+    end
+    local ok, err = pcall(quietly, function(told)
+      local world = { definitions = definitions, not_moved = not_moved, answer = function() return "failed" end }
+      local e = start(world)
+      native.spawn(world.watches[1].on, file)
+      eventually("three tries", function() return tried >= 3 and e:left() == 0 end)
+      assert.equals(2, #told, table.concat(told, "\n")) -- the run that failed, and its file
+      assert.matches("^drop: /drop/a.csv: cannot be moved to /drop/done: Not a directory; it is tried again every %S+ s, "
+        .. "and not run again$", told[2])
+      assert.same({ count = 1, file = file.path, error = "cannot be moved to /drop/done: Not a directory" },
+        e:snapshot().schedules[1].unmoved)
+      stop(world)
+      local later = { store = world.store, definitions = definitions, not_moved = not_moved }
+      e = start(later)
+      assert.is_truthy(later.watches[1].taken(file))
+      eventually("the next daemon to know of it", function() return e:snapshot().schedules[1].unmoved ~= nil end)
+      later.not_moved = nil
+      eventually("the move", function() return later.finished == "/drop/a.csv failed\n" end)
+      eventually("nothing that is left", function() return e:snapshot().schedules[1].unmoved == nil end)
+      assert.equals(1, #world.store.runs_made)
+    end)
+    engine_files.AGAIN = AGAIN
+    assert(ok, err)
   end)
 
   it("makes one run of each file, and moves it by how its run ended", function()
@@ -108,7 +144,7 @@ describe("the engine at work", function()
       end
       eventually("their ends", function() return #world.children.list == 2 and e:left() == 0 and e:snapshot().queued == 0 end)
       assert.equals("/drop/one.csv done\n/drop/two.csv failed\n", world.finished)
-      assert.is_true(world.watches[1].taken("one"))
+      assert.equals(1, world.watches[1].taken { path = "/drop/one.csv", key = "one", size = 1 })
       assert(e:pause("drop", true))
       assert.is_true(world.watches[1].closed)
     end)

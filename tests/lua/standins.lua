@@ -12,7 +12,7 @@ store.__index = store
 
 --- A store whose clock is the system's and `offset` seconds more. fails: an error that every write gives.
 function standins.store()
-  return setmetatable({ offset = 0, runs_made = {}, ticks = {}, known = {}, letters = {}, order = {} }, store)
+  return setmetatable({ offset = 0, runs_made = {}, ticks = {}, runs_of = {}, known = {}, letters = {}, order = {} }, store)
 end
 
 function store:now()
@@ -71,7 +71,7 @@ function store:tick(list)
         local run = copy(one.run)
         run.id, run.state, run.schedule, run.attempt, run.fence = #self.runs_made + 1, "queued", one.schedule, 0, 0
         self.runs_made[run.id] = run
-        results[i].run = run.id
+        results[i].run, self.runs_of[key] = run.id, run.id
       else
         results[i].skipped = one.skipped
       end
@@ -82,7 +82,10 @@ end
 
 function store:ticked(list)
   local found = {}
-  for i, one in ipairs(list) do found[i] = self.ticks[one.schedule .. "\0" .. one.key] ~= nil end
+  for i, one in ipairs(list) do
+    local key = one.schedule .. "\0" .. one.key
+    found[i] = self.runs_of[key] or self.ticks[key] ~= nil
+  end
   return found
 end
 

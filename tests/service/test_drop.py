@@ -124,6 +124,28 @@ def test_stays():
         assert drop.noted("begin") == ["0.csv", "1.csv", "2.csv", "3.csv", "3.csv", "4.csv", "new.csv"]
 
 
+def test_cannot_be_moved():
+    """a file that cannot be moved is told once and by status, not run again by the next daemon either, and moved when that can be"""
+    with Drop() as drop:
+        drop.write("done", "a file, where a directory is to be\n")
+        drop.write("a.csv", "1\n")
+        drop.expect("the failed move", lambda: drop.told().count(b"a.csv: cannot be moved to ") == 1)
+
+        def status():
+            return subprocess.run([UPJOB, "status", "--state", drop.state], capture_output=True, text=True, timeout=LONG)
+        drop.expect("it in the status", lambda: "1 file of orders cannot be moved" in status().stdout.replace("\n  ", " "))
+        assert status().returncode == 1
+        drop.end(signal.SIGTERM)
+        drop.start()
+        drop.expect("it to be told by the next daemon", lambda: drop.told().count(b"a.csv: cannot be moved to ") == 2)
+        os.remove(os.path.join(drop.folder, "done"))
+        drop.process.send_signal(signal.SIGHUP)
+        drop.expect("the move", lambda: drop.names("done") == ["a.csv"] and not drop.names())
+        drop.expect("a word of it", lambda: b"a.csv is moved now, as its run has ended" in drop.told())
+        drop.expect("status to be well", lambda: status().returncode == 0)
+        assert drop.noted("begin") == ["a.csv"]
+
+
 def test_changes_while_it_runs():
     """a file that is changed while it is worked on is not moved before it has been run as it is then"""
     wait = 'while not io.open("{0}/go") do task.sleep(0.05) end'
