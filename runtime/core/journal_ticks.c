@@ -129,16 +129,16 @@ bool journal_op_schedules(struct journal *j, const cJSON *params, cJSON **reply,
     return read_schedules(j, false, reply, err);
 }
 
-/* Runs a statement about one schedule, with ?1 its id, ?2 a number, ?3 now and ?4 a number; ERR_NOT_FOUND. */
-static bool change_schedule(struct journal *j, const char *text, const char *id, double number, double other, struct err *err)
+/* Runs a statement about one schedule, with ?1 its id, ?2 now, and numbers from ?3 on; ERR_NOT_FOUND. */
+static bool change_schedule(struct journal *j, const char *text, const char *id, const double *numbers, int count, struct err *err)
 {
     sqlite3_stmt *statement = sql_prepare(j->db, text, err);
     if (!statement)
         return false;
     sqlite3_bind_text(statement, 1, id, -1, SQLITE_STATIC);
-    sqlite3_bind_double(statement, 2, number);
-    sqlite3_bind_double(statement, 3, journal_time());
-    sqlite3_bind_double(statement, 4, other);
+    sqlite3_bind_double(statement, 2, journal_time());
+    for (int i = 0; i < count; i++)
+        sqlite3_bind_double(statement, 3 + i, numbers[i]);
     bool ok = sql_run(statement, err);
     sqlite3_finalize(statement);
     return ok && (sqlite3_changes(j->db) > 0 || err_set(err, ERR_NOT_FOUND, "the journal has no schedule \"%.200s\"", id));
@@ -148,11 +148,12 @@ static bool change_schedule(struct journal *j, const char *text, const char *id,
 bool journal_op_pause(struct journal *j, const cJSON *params, cJSON **reply, struct err *err)
 {
     static const char text[] =
-        "UPDATE schedule SET since = iif(paused AND NOT ?2, ?3, since), paused = ?2 WHERE id = ?1 AND ?4 = 0";
+        "UPDATE schedule SET since = iif(paused AND NOT ?3, ?2, since), paused = ?3 WHERE id = ?1";
     const char *id;
     if (!need_text(params, "schedule", &id, err) || !journal_begin(j, err))
         return false;
-    bool ok = change_schedule(j, text, id, is_true(params, "paused"), 0, err) && reply_with(cJSON_CreateTrue(), reply, err);
+    const double paused = is_true(params, "paused");
+    bool ok = change_schedule(j, text, id, &paused, 1, err) && reply_with(cJSON_CreateTrue(), reply, err);
     return journal_end(j, ok, reply, err);
 }
 
@@ -169,15 +170,17 @@ static bool read_streak(struct journal *j, const char *id, cJSON **reply, struct
     return ok;
 }
 
-/* Successes in a row are counted upwards from 1, failures downwards from -1. */
+/* Successes in a row are counted upwards from 1, failures downwards from -1, unless whoever asks has counted them in the order of
+ * their ends. */
 bool journal_op_outcome(struct journal *j, const cJSON *params, cJSON **reply, struct err *err)
 {
-    static const char text[] = "UPDATE schedule SET streak = iif(?2, max(streak, 0) + 1, min(streak, 0) - 1),"
-                               " last_ok = iif(?2, ?3, last_ok), last_run = iif(?4 > 0, ?4, last_run) WHERE id = ?1";
+    static const char text[] = "UPDATE schedule SET streak = iif(?5, ?5, iif(?3, max(streak, 0) + 1, min(streak, 0) - 1)),"
+                               " last_ok = iif(?3, ?2, last_ok), last_run = iif(?4 > 0, ?4, last_run) WHERE id = ?1";
     const char *id;
     if (!need_text(params, "schedule", &id, err) || !journal_begin(j, err))
         return false;
-    bool ok = change_schedule(j, text, id, is_true(params, "ok"), number_of(params, "run", 0), err) &&
+    const double numbers[] = {is_true(params, "ok"), number_of(params, "run", 0), number_of(params, "streak", 0)};
+    bool ok = change_schedule(j, text, id, numbers, 3, err) &&
               read_streak(j, id, reply, err);
     return journal_end(j, ok, reply, err);
 }

@@ -190,7 +190,7 @@ function ends.settle(self, entry, run, definition, state)
   local ok = state == "succeeded"
   local item = self.items[entry.schedule]
   local before = item and item.streak or 0
-  if item then
+  if item and not entry.late then
     item.streak = streak_after(before, ok)
     item.last = { run = run.id, state = state, at = run.ended_at }
   end
@@ -199,7 +199,9 @@ function ends.settle(self, entry, run, definition, state)
     or ok and before < 0 and definition.has_on_recovery and "recovery"
   if hook and not call_hook(self, entry, hook) then return end
   if ok and definition.heartbeat then native.spawn(heartbeat.send, self, entry.schedule, definition.heartbeat) end
-  ends.persist(self, "outcome", { schedule = entry.schedule, ok = ok, run = run.id })
+  -- Others of the schedule may have ended while the hook was called.
+  ends.persist(self, "outcome", { schedule = entry.schedule, ok = ok, run = item and item.last and item.last.run or run.id,
+                                  streak = item and item.streak })
   mark(self, entry, run, state)
 end
 

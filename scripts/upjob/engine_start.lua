@@ -138,8 +138,10 @@ function starting.settle_ended(self)
     local run = ends.persist(self, "run", { id = id })
     local item = run and self.items[run.schedule]
     if item and not self.adopted[id] and (run.state == "succeeded" or run.state == "failed") then
+      local entry = entry_of(self, run)
+      entry.late = item.last and item.last.run > id -- its end is not the last one's
       local deal = run.state == "succeeded" and ends.settle or ends.failed
-      deal(self, entry_of(self, run), run, item.definition, run.state)
+      deal(self, entry, run, item.definition, run.state)
     end
   end
 end

@@ -203,6 +203,8 @@ static void successes_and_failures_in_a_row_are_counted(void **unused)
     replies(j, "outcome", "{'schedule': 'a', 'ok': true}", "2");
     replies(j, "outcome", "{'schedule': 'a', 'ok': false}", "-1");
     replies(j, "outcome", "{'schedule': 'a', 'ok': false, 'run': 7}", "-2");
+    replies(j, "outcome", "{'schedule': 'a', 'ok': false, 'run': 7, 'streak': 3}", "3");
+    replies(j, "outcome", "{'schedule': 'a', 'ok': false, 'run': 7, 'streak': -2}", "-2");
     replies(j, "outcome", "{'schedule': 'a', 'ok': true}", "1");
     list = get(j, "schedules", "{}");
     assert_true(number(list->child, "last_run") == 7 && number(list->child, "last_ok") > 0);

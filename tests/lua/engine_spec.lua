@@ -124,6 +124,31 @@ describe("the engine", function()
     end)
   end)
 
+  it("keeps as the last a run that ended while the hook of an earlier one was called, also after a restart", function()
+    quietly(function()
+      local world = { definitions = { never("a", { overlap = "queue", has_on_failure = true, has_on_recovery = true }) } }
+      world.answer = function(child) return not child.hook and (child.id == 1 and "failed" or "succeeded") or nil end
+      local e = start(world)
+      e:trigger("a")
+      eventually("the hook", function() return #world.children.list == 2 end)
+      e:trigger("a")
+      eventually("the second run, and on_recovery", function() return #world.children.list == 4 end)
+      world.children.list[4].finish("succeeded")
+      eventually("its outcome", function() return world.store.known.a.last_run == 2 end)
+      world.children.list[2].finish("succeeded")
+      eventually("the end", function() return e:left() == 0 end)
+      assert.same({ 1, 2 }, { world.store.known.a.streak, world.store.known.a.last_run })
+      -- The daemon was killed before it had marked the first one.
+      world.store.ticks["a\0ended|1"] = nil
+      stop(world)
+      local later = { store = world.store, definitions = world.definitions, answer = function() return "succeeded" end }
+      e = start(later)
+      eventually("its mark", function() return world.store.ticks["a\0ended|1"] ~= nil end)
+      assert.equals(1, e:snapshot().schedules[1].streak)
+      assert.same({ 1, 2 }, { world.store.known.a.streak, world.store.known.a.last_run })
+    end)
+  end)
+
   it("runs what waits for the end of another, by id and pattern, and by how it ended", function()
     quietly(function()
       local world = { definitions = { never("a/one"), never("b"),

@@ -149,7 +149,7 @@ end
 function store:outcome(given)
   local row = self.known[given.schedule]
   if not row then return nil, errors.new { code = "NotFound", message = "there is no such schedule" } end
-  row.streak, row.last_run = given.ok and math.max(row.streak, 0) + 1 or math.min(row.streak, 0) - 1, given.run
+  row.streak, row.last_run = given.streak or given.ok and math.max(row.streak, 0) + 1 or math.min(row.streak, 0) - 1, given.run
   return row.streak
 end
 
