@@ -41,7 +41,10 @@ local function directory_of(path)
     return nil, errors.new { code = "ConfigurationError",
                              message = ("%s is no directory: name the one with the automations"):format(path) }
   end
-  if not info then return nil, errors.new { code = "ConfigurationError", message = tostring(err) } end
+  if not info then
+    return nil, errors.new { code = "ConfigurationError", message = ("%s cannot be read: %s; name the directory with the "
+      .. "automations"):format(path, err.message:match(": (.*)$") or err.message) }
+  end
   return system.absolute(path)
 end
 

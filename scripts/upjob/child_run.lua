@@ -121,7 +121,8 @@ end
 -- Raised by what was run: as the program would tell it, with a traceback of what is no error object.
 local function traced(raised)
   if errors.is(raised) then return raised end
-  return { text = tostring(raised), traceback = debug.traceback(tostring(raised), 2) }
+  local text = errors.text_of(raised)
+  return { text = text, traceback = debug.traceback(text, 2) }
 end
 
 local function of_raised(raised, definition)

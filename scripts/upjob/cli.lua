@@ -376,7 +376,7 @@ end
 -- A traceback without losing the error object.
 local function with_traceback(err)
   if errors.has_code(err, "Interrupted") then return err end
-  return { error = err, traceback = debug.traceback(tostring(err), 2) }
+  return { error = err, traceback = debug.traceback(errors.text_of(err), 2) }
 end
 
 function cli.main(arguments)

@@ -84,7 +84,7 @@ end
 
 -- What the file's own code raised as line and message, without the place in front of it.
 local function place_of(raised, source)
-  local message = tostring(raised)
+  local message = errors.text_of(raised)
   local name, line, rest = message:match("^([^\n]-):(%d+): (.*)$")
   if name == source:sub(2) then return math.tointeger(line), rest end
   return nil, message
@@ -93,6 +93,11 @@ end
 -- In xpcall: an error with the line of the file, also where it was raised further inside.
 local function with_line(raised)
   local line, message = place_of(raised, current.source)
+  local module = message:match("^module '([^'\n]+)' not found:\n")
+  if module then
+    message = ("module '%s' not found: there is no %s.lua in the directory of the automations, nor on Lua's own path"):format(
+      module, (module:gsub("%.", "/")))
+  end
   return invalid(current.path, line or declaring.current_line(), message)
 end
 

@@ -16,6 +16,14 @@ function errors.has_code(value, code)
   return system.is_error(value) and value.code == code
 end
 
+--- What a script has raised as text: of a table of its own the message, or all that is in it.
+function errors.text_of(raised)
+  local meta = type(raised) == "table" and getmetatable(raised)
+  if type(raised) ~= "table" or type(meta) == "table" and meta.__tostring then return tostring(raised) end
+  if type(raised.message) == "string" then return raised.message end
+  return "a table was raised as an error: " .. require("upjob.inspect")(raised)
+end
+
 --- Calls a native function; misuse that it raises is told at `level`, as in error().
 function errors.at_level(level, fn, ...)
   local results = table.pack(pcall(fn, ...))

@@ -190,7 +190,7 @@ local function begin(self, steps)
       end
       self.ending = true
     end, function(err)
-      traceback = not errors.is(err) and debug.traceback(tostring(err), 2)
+      traceback = not errors.is(err) and debug.traceback(errors.text_of(err), 2)
       return err
     end)
     if ok then finish(self, with_more(self, result_of(self, reply))) else fail(self, err, traceback) end

@@ -82,6 +82,11 @@ teardown() { stop_local; }
     upjob run -e 'error(setmetatable({}, {__tostring = function() return "an object" end}))'
     expect_status 1
     expect_error "an object"
+    upjob run -e 'error { code = 5, why = "of a table" }'
+    expect_status 1
+    expect_error 'a table was raised as an error: { code = 5, why = "of a table" }'
+    upjob run -e 'error { message = "what a table says" }'
+    expect_error "what a table says"
     upjob run -e 'task.spawn(function() error("in a task") end) task.sleep(0.01)'
     expect_status 1
     expect_error "in a task"

@@ -46,6 +46,16 @@ L
     expect_no traceback
 }
 
+@test "a module that there is not is told in one line, and a directory that there is not as one" {
+    printf '\nrequire "lib.mail"\n' >auto/a.lua
+    upjob daemon auto --check
+    expect_status 7
+    [ "$(cat err)" = "upjob: $PWD/auto/a.lua:2: module 'lib.mail' not found: there is no lib/mail.lua in the directory of the automations, nor on Lua's own path" ]
+    upjob daemon nowhere --check
+    expect_status 3
+    [ "$(cat err)" = "upjob: nowhere cannot be read: No such file or directory; name the directory with the automations" ]
+}
+
 @test "--json has a line for each schedule and for each mistake" {
     echo 'schedule.cron("0 6 * * *", { tz = "America/New_York", run = print })' >auto/a.lua
     echo 'schedule.evry("1h", { run = print })' >auto/b.lua
