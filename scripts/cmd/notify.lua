@@ -91,6 +91,8 @@ local function teller(options)
       print(report.safe(("delivered  %d  %s"):format(letter.id, letter.payload.subject)))
     elseif what == "failed" then
       report.say(("dead letter %d was not delivered: %s"):format(letter.id, tostring(err)))
+    elseif what == "skipped" and letter.kind == "heartbeat" and not options.quiet then
+      report.say(("dead letter %d is left: a heartbeat tells of its own time, and is not sent again"):format(letter.id))
     elseif what == "skipped" and not options.quiet then
       report.say(("dead letter %d is left: its notifier (%s, %s) is not in %s, or has just failed"):format(letter.id, letter.kind,
         letter.payload.name or letter.target, options.file))
@@ -105,13 +107,30 @@ local function set_of(ids)
   return set
 end
 
+-- Whether there are letters with these ids: true | nil, err
+local function check_ids(store, ids)
+  local list, err = store:dead_letters {}
+  if not list then return nil, err end
+  local known = {}
+  for _, letter in ipairs(list) do known[letter.id] = true end
+  for _, id in ipairs(ids) do
+    if not known[id] then
+      return nil, errors.new { code = "NotFound", message = ("there is no dead letter %d: see upjob notify list"):format(id) }
+    end
+  end
+  return true
+end
+
 function words.retry(arguments)
   local options, store = open("retry", arguments)
   if not options then return store end
   if options.file:find("^%d+$") and not system.stat(options.file) then
     return cli.usage("notify retry", "the file that makes the notifiers comes first, letters behind it: FILE " .. options.file)
   end
-  local notifiers, err = notifiers_of(options.file)
+  local ok, err = check_ids(store, options.ids)
+  if not ok then return cli.fail(err) end
+  local notifiers
+  notifiers, err = notifiers_of(options.file)
   if not notifiers then return cli.fail(err) end
   local sent, left = require("upjob.notify_letters").send(notifiers,
     { store = store, ids = set_of(options.ids), told = teller(options) })

@@ -176,7 +176,10 @@ function handle:wait()
   if self.hook then
     outcome = { state = ended.status == 0 and not ended.signal and "succeeded" or "failed" }
     if outcome.state == "failed" then
-      local code, message = cause_of(self, ended, run_log.tail_of(self.store, self.run.id))
+      local output = run_log.tail_of(self.store, self.run.id)
+      local code, message = cause_of(self, ended, output)
+      local words = last_words(output)
+      if not ended.signal and not self.why and words ~= "" then message = words:sub(3) end -- it has said why itself
       outcome.error = errors.new { code = code, message = message }
     end
   else

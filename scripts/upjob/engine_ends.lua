@@ -166,7 +166,7 @@ end
 -- ---- the end ----
 
 local function tell(entry, run, seconds, goes_on)
-  local message = run.error and (": " .. (run.error.message or tostring(run.error))) or ""
+  local message = run.error and (": " .. report.safe(run.error.message or tostring(run.error))) or "" -- in one line
   local lines = log.with { run = run.id, schedule = entry.schedule, state = run.state, attempt = run.attempt,
                            seconds = math.floor(seconds * 1000 + 0.5) / 1000, error = run.error }
   if run.state == "succeeded" then

@@ -33,8 +33,8 @@ function heartbeat.send(engine, schedule, url)
   if why then
     log.with { schedule = schedule, attempts = attempts }.error("%s: the heartbeat to %s failed %d times: %s", schedule,
       heartbeat.shown(url), attempts, why)
-    engine.store:add_dead_letter { kind = "heartbeat", target = heartbeat.shown(url), payload = { schedule = schedule },
-                                   error = why, attempts = attempts }
+    engine.store:add_dead_letter { kind = "heartbeat", target = heartbeat.shown(url), error = why, attempts = attempts,
+                                   payload = { schedule = schedule, subject = "heartbeat of " .. schedule } }
   end
   engine.after = engine.after - 1
   engine.changed:set()

@@ -55,7 +55,8 @@ function letters.send(notifiers, options)
   local told, sent, left = options.told or function() end, 0, 0
   local failures = {} -- of a notifier, one after another
   for _, letter in ipairs(list) do
-    local is_meant = not options.ids or options.ids[letter.id]
+    -- A heartbeat says that something is alive now: it is not sent again.
+    local is_meant = options.ids and options.ids[letter.id] or not options.ids and letter.kind ~= "heartbeat"
     local one = is_meant and notifier_for(letter, notifiers)
     if one and (failures[one] or 0) < MOST_FAILURES then
       local ok, why = one:send_again(letter.payload)

@@ -351,6 +351,15 @@ class Listener:
         self.server.server_close()
 
 
+def test_hook_that_fails():
+    """a hook that fails, and a run that fails with several lines, are told in one line each, with what they said"""
+    with Daemon({"a.lua": '''schedule.at("2035-01-01", { run = function() error("one\\nupjob: run 2 of b succeeded") end,
+            on_failure = function() return nil, "nobody is there" end })'''}) as daemon:
+        subprocess.run([UPJOB, "schedule", "trigger", "a", "--state", daemon.state], check=True, stdout=subprocess.DEVNULL, timeout=LONG)
+        daemon.told("on_failure of a failed for run 1: nobody is there\n")
+        assert re.search(r"run 1 of a failed after .* s: a.lua:\d+: one\\x0Aupjob: run 2 of b succeeded\n", daemon.messages())
+
+
 def test_heartbeat():
     """a heartbeat is sent after each success and after no failure; one that fails is told, kept, and is nothing to the run; the key
     in its URL is written nowhere"""
@@ -364,6 +373,10 @@ def test_heartbeat():
         daemon.eventually(lambda: daemon.query("SELECT 1 FROM dead_letter"), "the dead letter")
         kind, target = daemon.query("SELECT kind, target FROM dead_letter")[0]
         assert kind == "heartbeat" and re.fullmatch(re.escape(listener.url) + " #[0-9a-f]+", target), (kind, target)
+        daemon.write("notifier.lua", 'local ops = notify.exec { name = "ops", command = { "true" } }')
+        retry = subprocess.run([UPJOB, "notify", "retry", os.path.join(daemon.dir, "notifier.lua"), "--state", daemon.state],
+                               capture_output=True, text=True, timeout=LONG)
+        assert (retry.returncode, retry.stderr) == (0, "upjob: there is nothing to send\n"), retry  # no heartbeat of another day
         assert "failed" not in daemon.runs("a")
         written = daemon.messages() + str(daemon.query("SELECT * FROM dead_letter")) + str(daemon.query("SELECT * FROM schedule"))
         assert "secret" not in written and "/good" not in written

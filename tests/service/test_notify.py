@@ -209,6 +209,8 @@ def test_retry_command():
         assert state.upjob("notify", "drop", "1")[0] == 0
         status, out, messages = state.upjob("notify", "retry", path)
         assert status == 0 and state.letters() == [], (out, messages)
+        status, _, messages = state.upjob("notify", "retry", path, "99")
+        assert status == 1 and "there is no dead letter 99" in messages, (status, messages)
         status, _, messages = state.upjob("notify", "retry", state.file("local x = 1"))
         assert status == 3 and "makes no notifier" in messages, messages
         assert state.upjob("notify", "drop")[0] == 2
