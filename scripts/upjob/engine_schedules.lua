@@ -133,8 +133,10 @@ function schedules.watch(self, item)
   item.watching = nil
   if item.paused or self.stopping then return end
   local watching, err = self.watch { pattern = item.definition.expression, settle = item.definition.settle,
-    taken = function(file) return files.is_taken(self, item, file) end,
-    on = function(file) return native.spawn(queue.file, self, item, file):wait() end } -- also when the watch ends meanwhile
+    taken = function(file) return files.is_taken(self, self.items[item.id] or item, file) end,
+    on = function(file) -- also when the watch ends meanwhile
+      return native.spawn(queue.file, self, self.items[item.id] or item, file):wait()
+    end }
   if not watching then
     log.with { schedule = item.id, error = err }.error("%s: files cannot be watched for: %s", item.id, tostring(err))
   end
@@ -159,9 +161,12 @@ end
 -- Takes the items as those that are followed from now on.
 local function take(self, items)
   for id, item in pairs(self.items) do
-    if not items[id] then
+    local now = items[id]
+    if not now then
       forget(self, item)
       queue.cancel_gone(self, id)
+    elseif item.watching and now.definition == item.definition and not now.paused then
+      now.watching, item.watching = item.watching, nil -- what it has seen and told goes on
     elseif item.watching then
       item.watching:close()
     end
@@ -173,7 +178,7 @@ local function take(self, items)
       self.heap:set(id, at)
       if not at then log.with { schedule = id }.warn("%s does not fire any more", id) end
     end
-    schedules.watch(self, item)
+    if not item.watching then schedules.watch(self, item) end
   end
 end
 

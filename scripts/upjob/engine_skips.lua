@@ -20,10 +20,11 @@ function skips.add(item, reason, what, missed)
   local streak = item.skips
   if streak and streak.reason == reason then
     streak.count = streak.count + 1 + missed
+    streak.many = streak.many or missed >= MANY
     return
   end
   skips.over(item)
-  item.skips = { reason = reason, count = 1 + missed, told = 1 + missed }
+  item.skips = { reason = reason, count = 1 + missed, told = 1 + missed, many = missed >= MANY }
   tell_first(item, reason, what, missed)
 end
 
@@ -33,7 +34,7 @@ function skips.over(item)
   item.skips = nil
   if not streak or streak.count == streak.told then return end
   log.with { schedule = item.id, skipped = streak.reason, count = streak.count }.warn(
-    "%s: %d ticks were skipped one after another (%s)", item.id, streak.count, streak.reason)
+    "%s: %s%d ticks were skipped one after another (%s)", item.id, streak.many and "at least " or "", streak.count, streak.reason)
 end
 
 return skips

@@ -134,6 +134,25 @@ describe("the engine at work", function()
     assert(ok, err)
   end)
 
+  it("goes on with the watch of a folder when others are reloaded: what has settled there does not begin anew", function()
+    local drop = { id = "drop", file = "drop.lua", kind = "on_file", expression = "/drop/*.csv" }
+    local world = { definitions = { drop, never("a") }, answer = function() return "succeeded" end }
+    local e = start(world)
+    world.definitions = { drop, never("a"), never("b") }
+    assert(e:reload())
+    assert.equals(1, #world.watches)
+    assert.is_nil(world.watches[1].closed)
+    native.spawn(world.watches[1].on, { path = "/drop/a.csv", key = "a", size = 1 })
+    eventually("its run", function() return world.finished == "/drop/a.csv done\n" end)
+    world.definitions = { { id = "drop", file = "drop.lua", kind = "on_file", expression = "/drop/*.csv", settle = 1 } }
+    assert(e:reload())
+    assert.equals(2, #world.watches)
+    assert.is_true(world.watches[1].closed)
+    world.definitions = {}
+    assert(e:reload())
+    assert.is_true(world.watches[2].closed)
+  end)
+
   it("makes one run of each file, and moves it by how its run ended", function()
     quietly(function()
       local world = { definitions = { { id = "drop", file = "drop.lua", kind = "on_file", expression = "/drop/*.csv" } } }
