@@ -21,7 +21,6 @@ static const struct {
     {"sync_schedules", journal_op_sync_schedules},
     {"schedules", journal_op_schedules},
     {"pause", journal_op_pause},
-    {"outcome", journal_op_outcome},
     {"tick", journal_op_tick},
     {"ticked", journal_op_ticked},
     {"unsettled", journal_op_unsettled},

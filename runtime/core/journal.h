@@ -60,8 +60,9 @@ typedef bool journal_operation(struct journal *journal, const cJSON *params, cJS
  *                                         begun, and when there are no more of them, of ticks and of dead letters (how many); to
  *                                         be called again while there are
  *   sync_schedules { dir, list: [ { id, file, timing, definition } ] } → { id: schedule }
- *   schedules {} → [ schedule ] · pause { schedule, paused } → true · outcome { schedule, ok, run?, streak? } → streak
- *   tick { list: [ { schedule, key, due, run? | skipped? } ] } → [ { schedule, key, run | taken | skipped } ]
+ *   schedules {} → [ schedule ] · pause { schedule, paused } → true
+ *   tick { list: [ { schedule, key, due, run? | skipped? } ], outcome?: { schedule, ok, run?, streak? } }
+ *                                         → [ { schedule, key, run | taken | skipped } ]   outcome: of a run that has ended
  *   ticked { list: [ { schedule, key } ] } → [ run, true where it made none, or false ] · unsettled {} → [ id ] of ended runs without a tick "ended|ID"
  *   add_dead_letter { kind, target?, payload, error?, attempts? } → id · dead_letters {} → [ … ] · drop_dead_letter { id } → true
  *

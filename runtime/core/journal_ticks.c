@@ -157,32 +157,22 @@ bool journal_op_pause(struct journal *j, const cJSON *params, cJSON **reply, str
     return journal_end(j, ok, reply, err);
 }
 
-static bool read_streak(struct journal *j, const char *id, cJSON **reply, struct err *err)
-{
-    sqlite3_stmt *statement = sql_prepare(j->db, "SELECT streak FROM schedule WHERE id = ?", err);
-    if (!statement)
-        return false;
-    sqlite3_bind_text(statement, 1, id, -1, SQLITE_STATIC);
-    bool ok = sqlite3_step(statement) == SQLITE_ROW
-                  ? reply_with(cJSON_CreateNumber(sqlite3_column_double(statement, 0)), reply, err)
-                  : sql_fail(j->db, err);
-    sqlite3_finalize(statement);
-    return ok;
-}
-
 /* Successes in a row are counted upwards from 1, failures downwards from -1, unless whoever asks has counted them in the order of
- * their ends. */
-bool journal_op_outcome(struct journal *j, const cJSON *params, cJSON **reply, struct err *err)
+ * their ends. A schedule that there is not any more has no outcome. */
+static bool put_outcome(struct journal *j, const cJSON *outcome, struct err *err)
 {
     static const char text[] = "UPDATE schedule SET streak = iif(?5, ?5, iif(?3, max(streak, 0) + 1, min(streak, 0) - 1)),"
                                " last_ok = iif(?3, ?2, last_ok), last_run = iif(?4 > 0, ?4, last_run) WHERE id = ?1";
     const char *id;
-    if (!need_text(params, "schedule", &id, err) || !journal_begin(j, err))
+    if (!need_text(outcome, "schedule", &id, err))
         return false;
-    const double numbers[] = {is_true(params, "ok"), number_of(params, "run", 0), number_of(params, "streak", 0)};
-    bool ok = change_schedule(j, text, id, numbers, 3, err) &&
-              read_streak(j, id, reply, err);
-    return journal_end(j, ok, reply, err);
+    const double numbers[] = {is_true(outcome, "ok"), number_of(outcome, "run", 0), number_of(outcome, "streak", 0)};
+    if (change_schedule(j, text, id, numbers, 3, err))
+        return true;
+    if (!err_is(err, ERR_NOT_FOUND))
+        return false;
+    err_clear(err);
+    return true;
 }
 
 /* ---- ticks ---- */
@@ -273,6 +263,7 @@ bool journal_op_tick(struct journal *j, const cJSON *params, cJSON **reply, stru
     static const char queued[] = "UPDATE run SET queued_at = ?2 WHERE id = ?1";
     static const char due[] = "UPDATE schedule SET last_due = max(coalesce(last_due, ?2), ?2) WHERE id = ?1";
     const cJSON *item, *list = cJSON_GetObjectItemCaseSensitive(params, "list");
+    const cJSON *outcome = cJSON_GetObjectItemCaseSensitive(params, "outcome");
     struct ticking t = {.j = j};
     if (!reply_with(cJSON_CreateArray(), reply, err) || !journal_begin(j, err)) {
         cJSON_Delete(*reply);
@@ -285,6 +276,7 @@ bool journal_op_tick(struct journal *j, const cJSON *params, cJSON **reply, stru
     t.due = t.queued ? sql_prepare(j->db, due, err) : NULL;
     bool ok = t.due != NULL;
     cJSON_ArrayForEach(item, list) ok = ok && tell_tick(&t, item, *reply, err);
+    ok = ok && (!outcome || put_outcome(j, outcome, err));
     sqlite3_finalize(t.insert);
     sqlite3_finalize(t.run);
     sqlite3_finalize(t.made);

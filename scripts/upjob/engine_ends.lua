@@ -32,13 +32,13 @@ local function is_answer(err)
   return false
 end
 
---- An operation of the store, asked until it answers: value | nil, err
-function ends.persist(self, operation, params)
-  local value, err = self.store[operation](self.store, params)
+--- An operation of the store, asked until it answers: value | nil, err. outcome: makes that of store:tick.
+function ends.persist(self, operation, params, outcome)
+  local value, err = self.store[operation](self.store, params, outcome and outcome())
   while value == nil and not is_answer(err) and not self.given_up do
     self:told_store(err)
     native.sleep(STORE_AGAIN)
-    value, err = self.store[operation](self.store, params)
+    value, err = self.store[operation](self.store, params, outcome and outcome())
   end
   if value ~= nil and operation ~= "run" then self:told_store(nil) end -- what can be read need not be writable
   return value, err
@@ -146,13 +146,21 @@ local function tell_follower(self, item, one, result)
   self.events:emit("tick", { schedule = item.id, skipped = one.skipped, run = result.run, taken = result.taken })
 end
 
--- Marks the run as dealt with, and makes the runs that follow it, in one transaction; tried until the store takes it.
+-- What a schedule has come to, as it is now: others of it may have ended since this run did.
+local function outcome_of(self, entry, run, state)
+  local item = self.items[entry.schedule]
+  return { schedule = entry.schedule, ok = state == "succeeded", run = item and item.last and item.last.run or run.id,
+           streak = item and item.streak }
+end
+
+-- Marks the run as dealt with, counts its outcome and makes the runs that follow it, in one transaction; tried until the store
+-- takes it.
 local function mark(self, entry, run, state)
   local queue = require "upjob.engine_queue"
   local ticks = followers(self, entry, run, state)
   ticks[#ticks + 1] = { schedule = entry.schedule, key = ends.key(run.id), skipped = "ended" }
   if entry.unmoved then ticks[#ticks + 1] = { schedule = entry.schedule, key = files.key(run.id), skipped = "unmoved" } end
-  local results = ends.persist(self, "tick", ticks)
+  local results = ends.persist(self, "tick", ticks, function() return outcome_of(self, entry, run, state) end)
   for i, result in ipairs(results or {}) do
     local one = ticks[i]
     local item = one.of and self.items[one.schedule]
@@ -199,9 +207,6 @@ function ends.settle(self, entry, run, definition, state)
     or ok and before < 0 and definition.has_on_recovery and "recovery"
   if hook and not call_hook(self, entry, hook) then return end
   if ok and definition.heartbeat then native.spawn(heartbeat.send, self, entry.schedule, definition.heartbeat) end
-  -- Others of the schedule may have ended while the hook was called.
-  ends.persist(self, "outcome", { schedule = entry.schedule, ok = ok, run = item and item.last and item.last.run or run.id,
-                                  streak = item and item.streak })
   mark(self, entry, run, state)
 end
 

@@ -179,7 +179,7 @@ local function call(self, operation, params)
 end
 
 for _, name in ipairs { "begin_run", "claim_run", "step", "end_run", "requeue_run", "run", "find_run", "runs", "sync_schedules",
-                        "schedules", "unsettled", "pause", "outcome", "add_dead_letter", "dead_letters", "drop_dead_letter" } do
+                        "schedules", "unsettled", "pause", "add_dead_letter", "dead_letters", "drop_dead_letter" } do
   store[name] = function(self, params) return call(self, name, params) end
 end
 
@@ -188,9 +188,10 @@ function store:now()
   return ask(self, "now", {})
 end
 
---- store:tick{ { schedule=, key=, due=, run= or skipped= }, … } → what came of each.
-function store:tick(list)
-  return call(self, "tick", { list = json.array(list) })
+--- store:tick({ { schedule=, key=, due=, run= or skipped= }, … }, outcome) → what came of each. outcome: { schedule=, ok=, run=,
+-- streak= } of a run that has ended, written with them.
+function store:tick(list, outcome)
+  return call(self, "tick", { list = json.array(list), outcome = outcome })
 end
 
 --- store:ticked{ { schedule=, key= }, … } → a list: of each that was ticked its run, or true where it made none; false.

@@ -182,13 +182,24 @@ static void a_schedule_that_comes_back_makes_up_for_nothing(void **unused)
     journal_close(j);
 }
 
+/* Of schedule a, after a run of it has ended so. */
+static int streak_after(struct journal *j, const char *outcome)
+{
+    char params[256];
+    snprintf(params, sizeof params, "{'list': [{'schedule': 'a', 'key': 'x', 'skipped': 'ended'}], 'outcome': %s}", outcome);
+    done(j, "tick", params);
+    cJSON *list = get(j, "schedules", "{}");
+    int streak = (int)number(list->child, "streak");
+    cJSON_Delete(list);
+    return streak;
+}
+
 static void successes_and_failures_in_a_row_are_counted(void **unused)
 {
     (void)unused;
     struct journal *j = open_journal();
     done(j, "sync_schedules", "{'dir': '/d', 'list': [{'id': 'a', 'timing': 'x', 'definition': {}}]}");
     refused(j, ERR_NOT_FOUND, "pause", "{'schedule': 'b', 'paused': true}");
-    refused(j, ERR_NOT_FOUND, "outcome", "{'schedule': 'b', 'ok': true}");
     done(j, "pause", "{'schedule': 'a', 'paused': true}");
     cJSON *list = get(j, "schedules", "{}");
     assert_true(cJSON_IsTrue(cJSON_GetObjectItem(list->child, "paused")));
@@ -199,13 +210,16 @@ static void successes_and_failures_in_a_row_are_counted(void **unused)
     list = get(j, "schedules", "{}");
     assert_true(number(list->child, "since") > since);
     cJSON_Delete(list);
-    replies(j, "outcome", "{'schedule': 'a', 'ok': true}", "1");
-    replies(j, "outcome", "{'schedule': 'a', 'ok': true}", "2");
-    replies(j, "outcome", "{'schedule': 'a', 'ok': false}", "-1");
-    replies(j, "outcome", "{'schedule': 'a', 'ok': false, 'run': 7}", "-2");
-    replies(j, "outcome", "{'schedule': 'a', 'ok': false, 'run': 7, 'streak': 3}", "3");
-    replies(j, "outcome", "{'schedule': 'a', 'ok': false, 'run': 7, 'streak': -2}", "-2");
-    replies(j, "outcome", "{'schedule': 'a', 'ok': true}", "1");
+    done(j, "tick", "{'list': [], 'outcome': {'schedule': 'gone', 'ok': true}}");
+    refused(j, ERR_USAGE, "tick", "{'list': [{'schedule': 'a', 'key': 'whole'}], 'outcome': {}}");
+    replies(j, "ticked", "{'list': [{'schedule': 'a', 'key': 'whole'}]}", "[false]");
+    assert_int_equal(streak_after(j, "{'schedule': 'a', 'ok': true}"), 1);
+    assert_int_equal(streak_after(j, "{'schedule': 'a', 'ok': true}"), 2);
+    assert_int_equal(streak_after(j, "{'schedule': 'a', 'ok': false}"), -1);
+    assert_int_equal(streak_after(j, "{'schedule': 'a', 'ok': false, 'run': 7}"), -2);
+    assert_int_equal(streak_after(j, "{'schedule': 'a', 'ok': false, 'run': 7, 'streak': 3}"), 3);
+    assert_int_equal(streak_after(j, "{'schedule': 'a', 'ok': false, 'run': 7, 'streak': -2}"), -2);
+    assert_int_equal(streak_after(j, "{'schedule': 'a', 'ok': true}"), 1);
     list = get(j, "schedules", "{}");
     assert_true(number(list->child, "last_run") == 7 && number(list->child, "last_ok") > 0);
     cJSON_Delete(list);

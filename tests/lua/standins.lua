@@ -53,7 +53,13 @@ function store:schedules()
   return list
 end
 
-function store:tick(list)
+local function put_outcome(self, given)
+  local row = self.known[given.schedule]
+  if not row then return end
+  row.streak, row.last_run = given.streak or given.ok and math.max(row.streak, 0) + 1 or math.min(row.streak, 0) - 1, given.run
+end
+
+function store:tick(list, outcome)
   native.sleep(0)
   if self.fails then return nil, self.fails end
   local results = {}
@@ -77,6 +83,7 @@ function store:tick(list)
       end
     end
   end
+  if outcome then put_outcome(self, outcome) end
   return results
 end
 
@@ -144,13 +151,6 @@ end
 function store:pause(given)
   self.known[given.schedule].paused = given.paused
   return true
-end
-
-function store:outcome(given)
-  local row = self.known[given.schedule]
-  if not row then return nil, errors.new { code = "NotFound", message = "there is no such schedule" } end
-  row.streak, row.last_run = given.streak or given.ok and math.max(row.streak, 0) + 1 or math.min(row.streak, 0) - 1, given.run
-  return row.streak
 end
 
 function store:add_dead_letter(letter)
