@@ -215,6 +215,11 @@ local function measure(options, engine, store)
                          healthy = function() return alive(engine) end }
 end
 
+local function tell_forgotten(count, what, how, days)
+  if count == 0 then return end
+  log.info("%s that %s more than %g days ago %s forgotten", report.plural(count, what), how, days, count == 1 and "is" or "are")
+end
+
 -- Once a day, old runs are forgotten: a journal of years stays small.
 local function forget_old_runs(store, days)
   while true do
@@ -223,9 +228,9 @@ local function forget_old_runs(store, days)
     if now then count, letters = store:prune { before = now - days * DAY, keep = KEPT_LEAST } end
     if not count then
       log.warn("old runs are not forgotten today: %s", tostring(letters or err))
-    elseif count + letters > 0 then
-      log.info("%s that ended, and %s that could not be delivered, more than %g days ago are forgotten",
-        report.plural(count, "run"), report.plural(letters, "notification"), days)
+    else
+      tell_forgotten(count, "run", "ended", days)
+      tell_forgotten(letters, "notification", "could not be delivered", days)
     end
     native.sleep(DAY)
   end

@@ -433,20 +433,23 @@ def at(text, zone="UTC"):
 
 
 def test_old_runs():
-    """runs that ended long ago are forgotten with their logs, but not the newest, nor what can be gone on with"""
+    """runs that ended long ago are forgotten with their logs, but not the newest, nor what can be gone on with; so are dead letters"""
     with Daemon({"a.lua": 'schedule.cron("0 0 1 1 *", { run = function() end })'}) as daemon:
         daemon.end()
         old = time.time() - 91 * 86400
         with sqlite3.connect(os.path.join(daemon.state, "journal.db")) as db:
             add = "INSERT INTO run (kind, state, queued_at, begun_at, ended_at) VALUES ('import', ?, ?, ?, ?)"
             db.executemany(add, [("succeeded", old, old, old)] * 5 + [("interrupted", old, old, old)])
+            db.executemany("INSERT INTO dead_letter (at, kind, payload) VALUES (?, 'webhook', '{}')", [(old,), (time.time(),)])
             db.executemany(add, [("succeeded", old, old, old)] * 998 + [("failed", time.time(), time.time(), time.time())] * 2)
         log = os.path.join(daemon.state, "runs", "1.log")
         os.makedirs(os.path.dirname(log), exist_ok=True)
         open(log, "w").close()
         daemon.start()
         daemon.told("5 runs that ended more than 90 days ago are forgotten")
+        daemon.told("1 notification that could not be delivered more than 90 days ago is forgotten")
         daemon.end()
+        assert daemon.query("SELECT count(*) FROM dead_letter") == [(1,)]
         with sqlite3.connect(os.path.join(daemon.state, "journal.db")) as db:
             kept = [row[0] for row in db.execute("SELECT id FROM run ORDER BY id")]
         assert kept == list(range(6, 1007)), kept
