@@ -98,8 +98,12 @@ end
 
 -- ---- signals ----
 
-local function tell_stop(signal, left)
-  if left == 0 then return log.info("%s: ending", signal) end
+local function tell_stop(signal, engine)
+  local left = engine.active_count
+  if engine:left() == 0 then return log.info("%s: ending", signal) end
+  if left == 0 then
+    return log.info("%s: waiting for what follows runs that have ended (moves, heartbeats); once more ends it", signal)
+  end
   log.info("%s: waiting for %d run%s to end; once more stops %s", signal, left, left == 1 and "" or "s",
     left == 1 and "it" or "them")
 end
@@ -126,7 +130,7 @@ local function obey(engine, signals, outcome)
     if name == "SIGHUP" then
       if not engine.stopping then reload(engine, reloading) end
     elseif not engine.stopping then
-      tell_stop(name, engine:left())
+      tell_stop(name, engine)
       outcome.signal = name
       engine:stop()
       if reloading.task then reloading.task:cancel() end
@@ -142,8 +146,11 @@ local STATUS = { SIGTERM = 143, SIGINT = 130 }
 -- Ends what is under way after the engine was told to stop: the exit status.
 local function finish(engine, outcome, seconds)
   if engine:drain(seconds) then return cli.OK end
-  log.warn("%d run%s stopped%s: the next daemon goes on with %s", engine:left(), engine:left() == 1 and " is" or "s are",
-    outcome.at_once and "" or (" after %g s"):format(seconds), engine:left() == 1 and "it" or "them")
+  local left = engine.active_count
+  if left > 0 then
+    log.warn("%d run%s stopped%s: the next daemon goes on with %s", left, left == 1 and " is" or "s are",
+      outcome.at_once and "" or (" after %g s"):format(seconds), left == 1 and "it" or "them")
+  end
   outcome.at_once = nil
   engine:kill("TERM")
   if not engine:drain(STOP) then

@@ -382,6 +382,16 @@ def test_heartbeat():
         assert "secret" not in written and "/good" not in written
 
 
+def test_stop_during_heartbeat():
+    """a daemon that is told to end while nothing but a heartbeat is under way does not tell of runs that it waits for"""
+    with Listener() as listener, Daemon({"a.lua": f'schedule.at("2035-01-01", {{ heartbeat = "{listener.url}/beat", run = function() end }})'}) as daemon:
+        listener.status = 500
+        subprocess.run([UPJOB, "schedule", "trigger", "a", "--state", daemon.state], check=True, stdout=subprocess.DEVNULL, timeout=LONG)
+        daemon.eventually(lambda: listener.paths, "a heartbeat")
+        assert daemon.end() == 0
+        assert "waiting for what follows runs that have ended" in daemon.messages() and "stopped" not in daemon.messages()
+
+
 def test_files():
     """each file that is dropped is run once, over kills of the daemon, and moved when its run has ended"""
     with Daemon({}, start=False) as daemon:
