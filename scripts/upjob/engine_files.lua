@@ -35,7 +35,7 @@ local function move(self, one)
   local before = one.error
   one.error = err and (err.message or tostring(err))
   if moved then
-    if before then lines_of(one).info("%s", about(one, " is moved now, as its run has ended")) end
+    if before and moved ~= one.file.path then lines_of(one).info("%s", about(one, " is moved now, as its run has ended")) end
     return true
   end
   if errors.has_code(err, "FileChanged") then
