@@ -326,9 +326,14 @@ local function finish(run, progress, options)
   return exit_status.of_result(result, limit and limit.text)
 end
 
+-- A file that was asked for and was not written is a failure, whatever became of the import.
+local function with_files(run, status)
+  return (run.report_error or run.gone_error) and status == cli.OK and cli.FAILED or status
+end
+
 --- Tells of a run what happens, waits for its end and tells that: the exit status.
 function import.see_to_end(run, options)
-  return finish(run, announce(run, options), options)
+  return with_files(run, finish(run, announce(run, options), options))
 end
 
 function import.main(arguments)
@@ -347,7 +352,7 @@ function import.main(arguments)
   if options.report and not run.result and not run.report_error and not options.quiet then
     report.say("the report is in " .. options.report)
   end
-  return run.report_error and status == cli.OK and cli.FAILED or status
+  return with_files(run, status)
 end
 
 import.print_result = print_result

@@ -216,7 +216,8 @@ end
 
 local function write_gone(run, place)
   if run.checked.changes.damaged then
-    return log.warn("%s was not written: which keys are gone since the last import is not known", run.gone)
+    run.gone_error = "which keys are gone since the last import is not known"
+    return log.error("%s was not written: %s", run.gone, run.gone_error)
   end
   local why = changes_store.why_not_gone(run.checked.changes)
   if why then error(why, 0) end
@@ -244,10 +245,12 @@ function changes.promote(run)
   local place = changes_store.at(run, told.set)
   local ok, why = false, ("the job is %s, and no count names a row"):format(run.status)
   if run.status == "SUCCEEDED" then ok, why = pcall(promote, run, place) else os.remove(place.staged) end
-  if not ok then
-    log.warn("%s: the next import with --only-changed sends these rows again%s",
-      tostring(why), run.gone and ", and keys that are gone are told then" or "")
-  end
+  if ok then return nil end
+  run.gone_error = run.gone and tostring(why)
+  local tell = run.gone and run.status == "SUCCEEDED" and log.error or log.warn
+  local what = run.gone and ("%s was not written, as %s"):format(run.gone, tostring(why)) or tostring(why)
+  tell("%s: the next import with --only-changed sends these rows again%s", what,
+    run.gone and ", and tells the keys that are gone" or "")
   return nil
 end
 
