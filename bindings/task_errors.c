@@ -13,10 +13,24 @@
 #define LAST_LOOK_MS 30000
 #define LOOK_SLICE_MS 5
 
+/* Pushes what was raised as text; of a script's own table what is in it (upjob.errors). */
+static const char *push_message(lua_State *L, int index)
+{
+    if (!lua_istable(L, index))
+        return luaL_tolstring(L, index, NULL);
+    lua_getglobal(L, "require");
+    lua_pushliteral(L, "upjob.errors");
+    lua_call(L, 1, 1);
+    lua_getfield(L, -1, "text_of");
+    lua_pushvalue(L, index);
+    lua_call(L, 1, 1);
+    return lua_tostring(L, -1);
+}
+
 /* (error, coroutine) → text. Protected: the error may be an object whose __tostring fails. */
 static int error_text(lua_State *L)
 {
-    const char *message = luaL_tolstring(L, 1, NULL);
+    const char *message = push_message(L, 1);
     luaL_traceback(L, lua_tothread(L, 2), message, 0);
     return 1;
 }

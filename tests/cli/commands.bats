@@ -130,6 +130,8 @@ teardown() { stop_local; }
     expect_status 1
     expect_output end
     expect_error "error in a task: (an error object that does not become a string)"
+    upjob run -e 'task.spawn(function() error { code = 1 } end) task.sleep(0.01)'
+    expect_error "error in a task: a table was raised as an error: { code = 1 }"
 }
 
 @test "a prompt does not fail because of a task's error" {
