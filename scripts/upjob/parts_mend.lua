@@ -135,10 +135,11 @@ function parts_mend.make_one(run)
   local item, checked = run.parts[1], run.checked
   if #run.sources > 1 or #run.parts ~= 1 then return end
   mend_ranges(run, item.source, { item })
+  parts_plan.close_inputs(run)
+  run.sources[1].checked = nil -- it is the run's again, which closes what is sent
   run.outgoing_fd, item.fd = item.fd, nil
   checked.outgoing_fd, checked.outgoing_bytes, checked.md5, checked.split = run.outgoing_fd, item.bytes, item.md5, nil
   run.parts = nil
-  parts_plan.close_inputs(run)
 end
 
 -- Parts of a file of which it is known that they are too large: at most so many.
