@@ -19,6 +19,8 @@ ends.CHAIN_MOST = 16
 -- The pause before a run is tried again: the first, unless told, and the longest.
 local BACKOFF, BACKOFF_MOST = 60, 86400
 
+local HOOK_ATTEMPTS, SIGKILL = 3, 9
+
 -- Seconds between two times that the store is asked for what it could not do.
 local STORE_AGAIN = 1
 
@@ -81,18 +83,32 @@ local function tell_hook(entry, hook, outcome)
     entry.schedule, tostring(entry.id), tostring(outcome.error and outcome.error.message or outcome.state))
 end
 
--- Runs on_failure or on_recovery as a child, and waits for its end. False when the daemon ends before it could.
-local function call_hook(self, entry, hook)
+-- Runs a hook as a child, and waits for its end: its outcome; nil when the daemon ends before it could.
+local function call_once(self, entry, hook)
   local queue = require "upjob.engine_queue"
   local call = { id = entry.id, schedule = entry.schedule, definition = entry.definition, event = entry.event, hook = hook }
-  function call.done(_, _, outcome)
-    call.over = true
-    if not call.killed then tell_hook(entry, hook, outcome) end
-  end
+  function call.done(_, _, outcome) call.outcome = outcome end
   queue.add(self, call)
   queue.pump(self, self.last_now)
-  while not call.over and not (self.stopping and not call.begun) do self.changed:wait() end
-  return call.over and not call.killed
+  while not call.outcome and not (self.stopping and not call.begun) do self.changed:wait() end
+  return not call.killed and call.outcome or nil
+end
+
+-- Whether somebody else has killed it, as a machine without memory does: it did not come to tell what it was to tell.
+local function was_killed(outcome)
+  return outcome.signal == SIGKILL and outcome.error ~= nil and outcome.error.code == "Crashed"
+end
+
+-- Calls on_failure or on_recovery. False when the daemon ends before it could.
+local function call_hook(self, entry, hook)
+  local outcome
+  for _ = 1, HOOK_ATTEMPTS do
+    outcome = call_once(self, entry, hook)
+    if not outcome then return false end
+    if not was_killed(outcome) then break end
+  end
+  tell_hook(entry, hook, outcome)
+  return true
 end
 
 -- ---- events ----

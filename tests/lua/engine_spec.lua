@@ -124,6 +124,20 @@ describe("the engine", function()
     end)
   end)
 
+  it("calls a hook again that somebody has killed, three times at most, and not one that has crashed", function()
+    for signal, calls in pairs { [9] = 3, [11] = 1 } do
+      quietly(function(told)
+        local world = { definitions = { never("a", { has_on_failure = true }) } }
+        world.answer = function(child) return "failed", "gone", child.hook and signal end
+        local e = start(world)
+        e:trigger("a")
+        eventually("the end", function() return #world.children.list == 1 + calls and e:left() == 0 end)
+        local _, times = table.concat(told, "\n"):gsub("on_failure of a failed", "")
+        assert.equals(1, times)
+      end)
+    end
+  end)
+
   it("keeps as the last a run that ended while the hook of an earlier one was called, also after a restart", function()
     quietly(function()
       local world = { definitions = { never("a", { overlap = "queue", has_on_failure = true, has_on_recovery = true }) } }

@@ -171,18 +171,19 @@ function standins.children(the_store, answer)
     children.list[#children.list + 1] = child
     children.now = children.now + 1
     children.most = math.max(children.most, children.now)
-    function child.finish(state, message)
+    function child.finish(state, message, signal)
       if not hook then
         the_store:end_run { id = run.id, state = state, error = message and { code = "Test", message = message } or nil }
       end
-      child.outcome = { state = state, error = message and { message = message } or nil }
+      local err = message and { message = message, code = signal and "Crashed" } or nil
+      child.outcome = { state = state, error = err, signal = signal }
       children.now = children.now - 1
       child.over:set()
     end
     function child.wait()
-      local state, message
-      if answer then state, message = answer(child) end
-      if state then child.finish(state, message) end
+      local state, message, signal
+      if answer then state, message, signal = answer(child) end
+      if state then child.finish(state, message, signal) end
       while not child.outcome do child.over:wait() end
       return child.outcome
     end
