@@ -4,6 +4,7 @@ import base64, datetime, faulthandler, hashlib, hmac, http.client, http.server, 
 import sys, tempfile, threading, time, traceback, urllib.parse
 
 UPJOB = os.environ.get("UPJOB", os.path.join(os.path.dirname(__file__), "../../build/upjob"))
+SANITIZED = "address" in UPJOB  # all takes some times as long: less of the same is enough
 SSE = "x-amz-server-side-encryption-customer-"
 FIELDS = {"id": {"Source": "_source.Id", "Target": "_profile.Attributes.id"},
           "mail": {"Source": "_source.Mail", "Target": "_profile.EmailAddress"},
@@ -251,6 +252,11 @@ def resident(service):
     """KiB of memory."""
     with open(f"/proc/{service.process.pid}/status") as file:
         return next(int(line.split()[1]) for line in file if line.startswith("VmRSS"))
+
+
+def some(points, every=3):
+    """Of what a test sweeps through."""
+    return list(points)[::every] if SANITIZED else list(points)
 
 
 def eventually(true, seconds=10, what="it"):

@@ -1,6 +1,8 @@
 """Many jobs, many clients, slow clients."""
 import signal, socket, threading, time
-from kit import UPJOB, Service, counts, eventually, resident, rows, run
+from kit import SANITIZED, Service, counts, eventually, resident, rows, run
+
+BLANK = 40_000_000 if SANITIZED else 200_000_000  # lines
 
 
 def test_many_jobs():
@@ -54,7 +56,7 @@ def test_fair_to_blank_lines():
     """a small job does not wait for the end of a long run of blank lines, nor does the end of the service"""
     with Service() as service:
         service.create_domain("acme")
-        for data in (b"Id,Mail,Name\n" + b"\n" * 200_000_000 + b"k,a@b.c,N\n", b"\n" * 200_000_000 + b"Id,Mail,Name\nk,a@b.c,N\n"):
+        for data in (b"Id,Mail,Name\n" + b"\n" * BLANK + b"k,a@b.c,N\n", b"\n" * BLANK + b"Id,Mail,Name\nk,a@b.c,N\n"):
             small = service.create_job("acme")
             service.put(service.path("acme", small), b"Id,Mail,Name\nsmall,a@example.com,N\n")
             blank = service.begin("acme", data)
@@ -149,13 +151,13 @@ def test_many_large_jobs():
     with Service() as service:
         service.create_domain("acme")
         data, most = rows(200_000, 80_000), 0
-        jobs = [service.begin("acme", data) for _ in range(40)]
+        jobs = [service.begin("acme", data) for _ in range(10 if SANITIZED else 40)]
         waiting = set(jobs)
         while waiting:
             waiting = {job for job in waiting if sum(counts(service.get_job("acme", job))) == 0}
             most = max(most, resident(service) >> 10)
         print(f"# {len(jobs)} jobs cost {most} MiB")
-        assert "address" in UPJOB or most < 300, f"{most} MiB"
+        assert SANITIZED or most < 300, f"{most} MiB"
 
 
 def test_idle_connections():

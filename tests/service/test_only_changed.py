@@ -2,7 +2,7 @@
 import glob, itertools, json, os, signal
 from daemons import Clock
 from import_world import Proxy, World
-from kit import eventually, run
+from kit import eventually, run, some
 
 
 def importing(*more):
@@ -44,8 +44,14 @@ def killed_at(world, is_it, *arguments):
     assert process.returncode == -signal.SIGKILL, (process.returncode, out, messages)
 
 
-def has_succeeded(world, count):
-    return lambda: world.statuses().count("SUCCEEDED") == count
+def at_success(world, count):
+    """At the look at a job that shows it to have succeeded, as the last of so many."""
+    def is_it(method, path):
+        if method != "GET" or len(path.split("/")) != 5:
+            return False
+        eventually(lambda: "IN_PROGRESS" not in world.statuses(), 60, "the end of the job")
+        return world.statuses().count("SUCCEEDED") == count
+    return is_it
 
 
 def test_killed_after_success():
@@ -54,8 +60,7 @@ def test_killed_after_success():
         world.rows("c.csv", range(300), "row")
         world.good(*importing())
         edit(world, 5, 6)
-        killed_at(world, lambda method, path: method == "GET" and len(path.split("/")) == 5 and has_succeeded(world, 2)(),
-                  *importing())
+        killed_at(world, at_success(world, 2), *importing())
         again = world.good(*importing())
         assert changes(again, "new", "changed", "due", "same", "rows") == (0, 0, 0, 300, 0), again
         assert world.statuses() == ["SUCCEEDED"] * 2 and sets(world) == ["about", "keys", "keys.lock"], (world.statuses(), sets(world))
@@ -97,7 +102,7 @@ def test_killed_and_forgotten():
 
 def test_parts_killed():
     """an import in parts of what has changed that is killed sends the same rows when it is gone on with, and no others"""
-    for calls in 4, 8, 14:
+    for calls in some((8, 4, 14)):
         with World() as world:
             world.rows("c.csv", range(3000), "row")
             world.good(*importing())
@@ -129,8 +134,7 @@ def test_gone_of_a_killed_import():
             world.good(*importing())
             world.rows("c.csv", range(97), "row")
             edit(world, 5)
-            killed_at(world, lambda method, path: method == "GET" and len(path.split("/")) == 5 and has_succeeded(world, 2)(),
-                      *importing("--gone", "gone.csv"))
+            killed_at(world, at_success(world, 2), *importing("--gone", "gone.csv"))
             world.rows("c.csv", range(96 if more else 97), "row")
             status, out, messages = world.upjob(*importing(*more))
             assert status == 0 and name in messages, (status, messages)
@@ -314,7 +318,7 @@ def number_of(world):
 
 def test_several_killed():
     """an import of what has changed in several files that is killed, whenever, sends these rows when it is gone on with, no others"""
-    for calls in 1, 2, 3, 7, 12, 17, 22:
+    for calls in some((1, 2, 3, 7, 12, 17, 22)):
         with World() as world:
             write_three(world)
             world.good(*importing_all())
@@ -390,8 +394,7 @@ def killed_behind_success(world):
     world.write("f1.csv", "\n".join(lines[:1] + lines[6:]) + "\n")
     edit(world, 700, name="f3.csv")
     jobs = len(world.jobs())
-    killed_at(world, lambda method, path: method == "GET" and len(path.split("/")) == 5 and has_succeeded(world, jobs + 1)(),
-              *importing_all("--gone", "gone.csv"))
+    killed_at(world, at_success(world, jobs + 1), *importing_all("--gone", "gone.csv"))
     assert not os.path.exists(world.path("gone.csv"))
 
 

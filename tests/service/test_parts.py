@@ -1,7 +1,7 @@
 """Imports that are sent in parts: several files, and files over the limit."""
 import json, os, random, shutil, signal, time
 from import_world import MAP, Proxy, World
-from kit import eventually, run, stop_between_writes
+from kit import eventually, run, some, stop_between_writes
 
 
 def test_order():
@@ -65,7 +65,7 @@ def test_one_part_is_one_job():
 def test_killed():
     """an import in parts that is killed is gone on with: no part is started twice, none is missing"""
     killed = 0
-    for calls in 3, 9, 14, 19, 24, 29, 34:
+    for calls in some((3, 9, 14, 19, 24, 29, 34), 2):
         with World() as world:
             world.rows("a.csv", range(2500), "old")
             world.rows("b.csv", range(1200), "new")
@@ -86,7 +86,7 @@ def test_killed():
             world.check_whole(range(1200, 2500, 400), "old")
             shown = world.good("runs", "show", "1")
             assert f"{len(result['jobs'])} of {len(result['jobs'])} parts were begun" in shown, shown
-    assert killed >= 4, killed
+    assert killed >= 2, killed
 
 
 def interrupted(world, more=()):

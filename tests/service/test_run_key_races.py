@@ -3,7 +3,7 @@ each interleaving that matters, and the service says what came of it."""
 import concurrent.futures, functools, json, os, signal, tempfile, threading
 import resume
 from import_world import Proxy, World
-from kit import eventually, run
+from kit import SANITIZED, eventually, run
 
 KEY = ["--run-key", "nightly"]
 PATIENT = 100 # seconds: it waits for conditions, not for times
@@ -397,7 +397,7 @@ def test_killed_anywhere():
 
 
 FIRST, LAST = 114, 172 # calls: from before its job is made until the other's is started
-STEP = 6 if "address" in os.environ.get("BUILD", "") else 2
+STEP = 6 if SANITIZED else 2
 
 
 run(globals())
