@@ -13,6 +13,7 @@ struct intakes {
     struct loop *loop;
     size_t most, count; /* threads that there may be, and are */
     size_t next;        /* that has its turn */
+    bool halted;
     struct worker *workers[MOST_THREADS];
 };
 
@@ -51,7 +52,10 @@ struct intakes *intakes_new(struct loop *loop)
 
 void intakes_halt(struct intakes *intakes)
 {
-    for (size_t i = 0; intakes && i < intakes->count; i++)
+    if (!intakes)
+        return;
+    intakes->halted = true;
+    for (size_t i = 0; i < intakes->count; i++)
         worker_halt(intakes->workers[i]);
 }
 
@@ -64,9 +68,20 @@ void intakes_free(struct intakes *intakes)
     free(intakes);
 }
 
+/* It may be kept when it is sent once more, to this service or the next one. */
+static void fail_to_keep(struct err *err)
+{
+    err_set(err, ERR_SYSTEM, "the uploaded file cannot be kept: the service is stopping, or memory is out");
+    err->retryable = true;
+}
+
 /* The next one. With threads running, one that cannot be started is none that is missed. */
 static struct worker *take_turn(struct intakes *intakes, struct err *err)
 {
+    if (intakes->halted) {
+        fail_to_keep(err);
+        return NULL;
+    }
     if (intakes->count < intakes->most) {
         struct worker *worker = worker_new(intakes->loop, "upjob-intake", err);
         if (worker)
@@ -127,7 +142,7 @@ static void pass_block(struct intake *intake)
     intake->ended = intake->ending;
     intake->busy = worker_post(intake->worker, write_block, block_written, intake);
     if (!intake->busy && !intake->failure.code[0])
-        err_set(&intake->failure, ERR_MEMORY, "out of memory");
+        fail_to_keep(&intake->failure);
 }
 
 static void tell(struct intake *intake)

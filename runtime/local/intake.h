@@ -16,7 +16,7 @@ struct intakes; /* the threads, which start with the first uploads: as many as t
 struct intake;
 
 struct intakes *intakes_new(struct loop *loop) MUST_CHECK; /* NULL when memory is out */
-/* Ends the threads once what they were given is written: those that wait are told. NULL is allowed. */
+/* Ends the threads once what they were given is written: those that wait are told. None is taken any more. NULL is allowed. */
 void intakes_halt(struct intakes *intakes);
 /* After a halt, when no intake is left. NULL is allowed. */
 void intakes_free(struct intakes *intakes);

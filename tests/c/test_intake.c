@@ -116,6 +116,12 @@ static void begin(struct fixture *f, struct upload *u, const char *name, size_t 
     assert_non_null(u->intake);
 }
 
+static void no_news(void *arg)
+{
+    (void)arg;
+    fail_msg("somebody was told");
+}
+
 static void too_late(void *arg)
 {
     (void)arg;
@@ -241,6 +247,36 @@ static void a_disk_that_is_full_is_told_whether_more_comes_or_not(void **state)
     assert_int_equal(files_in(f->dir), 0);
 }
 
+/* Its thread would be joined by nobody, and would use what is freed. */
+static void an_upload_that_comes_while_the_service_stops_starts_a_thread_that_nobody_ends(void **state)
+{
+    struct fixture *f = *state;
+    struct err e;
+    err_clear(&e);
+    intakes_halt(f->intakes);
+    struct object_writer *writer = object_writer_new(f->objects, "e", KEY, &e);
+    assert_non_null(writer);
+    assert_null(intake_new(f->intakes, writer, no_news, NULL, &e));
+    assert_true(e.retryable);
+    assert_int_equal(files_in(f->dir), 0);
+}
+
+/* A stop comes while a block is written and the rest waits for its turn. */
+static void an_upload_that_is_cut_by_the_end_of_the_service_is_told_as_a_want_of_memory(void **state)
+{
+    struct fixture *f = *state;
+    struct upload u;
+    begin(f, &u, "f", INTAKE_BLOCK + 1, INTAKE_BLOCK);
+    give(&u);
+    intakes_halt(f->intakes);
+    assert_int_equal(u.told, 1);
+    assert_false(u.is_over);
+    assert_true(u.err.retryable);
+    assert_non_null(strstr(u.err.message, "the service is stopping"));
+    intake_free(u.intake);
+    free(u.bytes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -248,6 +284,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(uploads_that_come_beside_each_other_do_not_mix, set_up, tear_down),
         cmocka_unit_test_setup_teardown(one_that_is_given_up_while_it_is_written_leaves_nothing_and_tells_nobody, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_disk_that_is_full_is_told_whether_more_comes_or_not, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_upload_that_comes_while_the_service_stops_starts_a_thread_that_nobody_ends, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_upload_that_is_cut_by_the_end_of_the_service_is_told_as_a_want_of_memory, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
