@@ -13,13 +13,14 @@ static const char forget_runs[] =
 static const char newest_old[] = "SELECT coalesce(max(id), 0) FROM (SELECT id FROM run ORDER BY id DESC LIMIT 1 OFFSET ?1)";
 
 /* Ticks that are long past (a clock may be set back, and must not find them due again) and whose run, if they made one, is gone.
- * Those of files (path|dev|ino|size|mtime) are kept, so that none is taken twice, and those of the end of a run that is still
- * there. */
+ * Those of files (path|dev|ino|size|mtime) are kept, so that none is taken twice, and those of a run that is still there: that
+ * its end was dealt with (ended|RUN), and that its file could not be moved (unmoved|RUN). */
 #define TICK_KEPT 604800 /* seconds */
 static const char forget_ticks[] =
     "DELETE FROM tick WHERE max(due, at) < min(?1, ?2) AND key NOT GLOB '*|*|*|*|*'"
     " AND NOT EXISTS (SELECT 1 FROM run WHERE id = tick.run)"
-    " AND NOT (key LIKE 'ended|%' AND EXISTS (SELECT 1 FROM run WHERE id = CAST(substr(key, 7) AS INTEGER)))";
+    " AND NOT (key GLOB 'ended|*' AND EXISTS (SELECT 1 FROM run WHERE id = CAST(substr(key, 7) AS INTEGER)))"
+    " AND NOT (key GLOB 'unmoved|*' AND EXISTS (SELECT 1 FROM run WHERE id = CAST(substr(key, 9) AS INTEGER)))";
 
 static bool prune_ticks(struct journal *j, double before, struct err *err)
 {

@@ -93,7 +93,9 @@ static void ticks_of_files_and_of_runs_that_are_there_are_not_forgotten(void **u
          " {'schedule': 'a', 'key': '/in/a|1|2|3|4', 'due': 60, 'run': {}},"
          " {'schedule': 'a', 'key': 'with run', 'due': 60, 'run': {}},"
          " {'schedule': 'a', 'key': 'ended|3', 'due': 60, 'skipped': 'dealt with'},"
-         " {'schedule': 'a', 'key': 'ended|1', 'due': 60, 'skipped': 'dealt with'}]}");
+         " {'schedule': 'a', 'key': 'ended|1', 'due': 60, 'skipped': 'dealt with'},"
+         " {'schedule': 'a', 'key': 'unmoved|3', 'due': 60, 'skipped': 'unmoved'},"
+         " {'schedule': 'a', 'key': 'unmoved|1', 'due': 60, 'skipped': 'unmoved'}]}");
     for (int id = 1; id <= 2; id++) {
         char params[64];
         snprintf(params, sizeof params, "{'id': %d}", id);
@@ -109,8 +111,8 @@ static void ticks_of_files_and_of_runs_that_are_there_are_not_forgotten(void **u
             "{'list': [{'schedule': 'a', 'key': 'old'}, {'schedule': 'a', 'key': 'old, skipped'},"
             " {'schedule': 'a', 'key': 'new, skipped'}, {'schedule': 'a', 'key': '/in/a|1|2|3|4'},"
             " {'schedule': 'a', 'key': 'with run'}, {'schedule': 'a', 'key': 'ended|3'}, {'schedule': 'a', "
-            "'key': 'ended|1'}]}",
-            "[false, false, true, 2, 3, true, false]");
+            "'key': 'ended|1'}, {'schedule': 'a', 'key': 'unmoved|3'}, {'schedule': 'a', 'key': 'unmoved|1'}]}",
+            "[false, false, true, 2, 3, true, false, true, false]");
     journal_close(j);
 }
 
