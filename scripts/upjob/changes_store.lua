@@ -76,12 +76,24 @@ function changes_store.places(run)
   return place_in(directory, run.record.id)
 end
 
+-- Whether a set that was damaged is kept aside.
+local function has_damaged(place)
+  for _, entry in ipairs(system.list_files(place.directory, "") or {}) do
+    if entry.name:find("^keys%.damaged%-") then return true end
+  end
+  return false
+end
+
 --- The set of the last import that succeeded: its facts; nil when there is none. A damaged one is told, and kept aside unless
---- this is a dry run; the place is `damaged` then.
+--- this is a dry run; the place is `damaged` then, and stays so until an import succeeds: what one that did not has left of its
+--- own keys is not what was there before.
 function changes_store.last(place)
   if not system.stat(place.current) then return nil end
   local info, err = native.check(place.current)
-  if info then return info end
+  if info then
+    place.damaged = #info.times == 0 and has_damaged(place) or nil
+    return info
+  end
   local aside = place.current
   if place.staged then
     aside = place.current .. os.date(".damaged-%Y%m%dT%H%M%S")

@@ -208,6 +208,31 @@ P
     [ "$(wc -l <gone.csv)" = 2 ]
 }
 
+@test "what a damaged set had is not taken for known after an import that did not succeed" {
+    start_local --domain acme
+    import
+    sed -i 10d c.csv
+    truncate -s 10 state/upjob/changes/*/keys
+    cp c.csv good.csv
+    python3 - <<'P'
+rows = open("c.csv").read().splitlines()
+rows[7] = "7," + "x" * 300 + ",gold"
+open("c.csv", "w").write("\n".join(rows) + "\n")
+P
+    import --no-check --json
+    expect_output PARTIALLY_SUCCEEDED
+    mv good.csv c.csv
+    import --dry-run
+    expect_output "as what the last import was compared with cannot be read"
+    import --gone gone.csv
+    expect_status 1
+    expect_error "gone.csv was not written: which keys are gone since the last import is not known"
+    [ ! -e gone.csv ]
+    import --gone gone.csv
+    expect_status 0
+    [ "$(wc -l <gone.csv)" = 1 ]
+}
+
 @test "a list of keys that are gone that cannot be written is told with -q too, and written by the next import" {
     start_local --domain acme
     import
