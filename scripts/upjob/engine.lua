@@ -249,6 +249,7 @@ function engine:stop()
   self.stopping = true
   self.events:emit("draining", {})
   schedules.close(self)
+  for _, item in pairs(self.items) do skips.over(item) end
   self.changed:set()
   self:wake()
 end

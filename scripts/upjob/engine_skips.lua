@@ -28,7 +28,7 @@ function skips.add(item, reason, what, missed)
   tell_first(item, reason, what, missed)
 end
 
---- A tick has made a run: what was skipped before it is told.
+--- A tick has made a run, or the daemon ends: what was skipped before is told.
 function skips.over(item)
   local streak = item.skips
   item.skips = nil

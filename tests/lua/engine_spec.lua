@@ -220,6 +220,19 @@ describe("the engine", function()
     end, "warn")
   end)
 
+  it("tells how many ticks were skipped when it is stopped before another run", function()
+    quietly(function(told)
+      local world = { definitions = { every("a", 1) } }
+      local e = start(world)
+      eventually("skipped ticks", function() return #ticks_of(world.store, "overlap$") >= 2 and #told == 1 end)
+      e:stop()
+      assert.matches("^a: %d+ ticks were skipped one after another %(overlap%)$", told[2])
+      assert.equals(#ticks_of(world.store, "overlap$"), tonumber(told[2]:match("%d+")))
+      world.children.list[1].finish("succeeded")
+      eventually("its end", function() return e:left() == 0 end)
+    end, "warn")
+  end)
+
   it("tells that an automation did not follow another because its earlier run was not over", function()
     quietly(function(told)
       local world = { definitions = { never("a", { overlap = "queue" }),
