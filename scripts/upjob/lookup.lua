@@ -95,12 +95,40 @@ function lookup.request(run)
   return { DomainName = run.domain, MaxResults = 100 }
 end
 
--- All jobs that have the run's key, as the list tells them.
-local function listed(run)
+-- The jobs of the domain, as the list tells them, which a function of the DisplayName chooses.
+local function listed_where(run, chooses)
   local jobs = {}
   for item in run.client:pages("list_upload_jobs", lookup.request(run)) do
     local job = replies.job(item)
-    if run_key.is_of(job.DisplayName, run.run_key) and type(job.JobId) == "string" then jobs[#jobs + 1] = job end
+    if type(job.JobId) == "string" and chooses(job.DisplayName) then jobs[#jobs + 1] = job end
+  end
+  return jobs
+end
+
+-- The jobs of all parts of an import. Parts that ask at once share one look, which begins after each of them has asked; in a
+-- task of its own, as it goes on when the part that asked first is given up.
+local function listed_of_parts(import)
+  local function is_of_import(name)
+    return type(name) == "string" and name:find(import.run_key .. "-", 1, true) ~= nil
+  end
+  import.next_listing = import.next_listing or native.spawn(function()
+    if import.listing then import.listing:wait() end
+    import.listing, import.next_listing = import.next_listing, nil
+    local ok, jobs = pcall(listed_where, import, is_of_import)
+    return { jobs = ok and jobs or nil, error = not ok and jobs or nil }
+  end)
+  local listing, err = import.next_listing:wait()
+  if not listing or listing.error then error(listing and listing.error or err, 0) end
+  return listing.jobs
+end
+
+-- All jobs that have the run's key, as the list tells them.
+local function listed(run)
+  local function is_of_run(name) return run_key.is_of(name, run.run_key) end
+  if not run.import then return listed_where(run, is_of_run) end
+  local jobs = {}
+  for _, job in ipairs(listed_of_parts(run.import)) do
+    if is_of_run(job.DisplayName) then jobs[#jobs + 1] = job end
   end
   return jobs
 end
