@@ -1,4 +1,5 @@
 --- What a run that failed or was given up leaves behind, said for a person, with the commands to look or to go on.
+local agreement = require "upjob.agreement"
 local errors = require "upjob.errors"
 local max_failed = require "upjob.max_failed"
 local parts = require "upjob.parts"
@@ -69,7 +70,8 @@ end
 
 -- Of a job that was started, or is another's.
 local function goes_on(run)
-  local what = run.attached and "is left as it is" or run.waiting and "is left to the program that made it" or "goes on"
+  local what = run.attached and "is left as it is" or agreement.is_left(run) and "is left to the program that made it"
+    or "goes on"
   return ("job %s in domain %s %s%s%s"):format(run.job_id, run.domain, what,
     with("; to watch it again: ", aftermath.watch_command(run)), or_continue(run))
 end
@@ -113,7 +115,7 @@ local function of_failure(run, err)
       with(refused and ": when the cause is mended, " or ": look with ", command(run, refused and "start" or "get")),
       or_continue(run))
   end
-  return (run.started or run.waiting) and goes_on(run) or not_started(run)
+  return (run.started or agreement.is_left(run)) and goes_on(run) or not_started(run)
 end
 
 -- Where it came: behind what follows, a command to be copied, nothing else stands then. Of a part it was said already.

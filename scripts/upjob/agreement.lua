@@ -45,6 +45,11 @@ function agreement.is_needed(run)
   return lookup.is_shared(run) and not run.client.embedded
 end
 
+--- Whether the run's job is another program's, and is left to that: it is not this program's to stop before it has waited for it.
+function agreement.is_left(run)
+  return run.found and not run.waited and not run.started or false
+end
+
 --- From now on the run's job is there for certain.
 function agreement.know(run)
   run.known_since = native.now()
@@ -105,12 +110,10 @@ local function patience(run)
   return math.max(LEAST_PATIENCE, run.took or 0)
 end
 
---- Leaves a job that another program made to that program for a while: its Status then. Until it is known the job is not this
---- program's to stop.
+--- Leaves a job that another program made to that program for a while: its Status then.
 function agreement.wait(run)
   local seconds, status = patience(run), "CREATED"
   recorded.step(run, "wait", "begin", { job_id = run.job_id })
-  run.waiting = true
   local reply, err, timed_out = waiter.poll {
     client = run.client, timeout = seconds, last = LAST_PAUSE,
     look = function(options) return replies.get_upload_job(run.client, about(run), options) end,
@@ -123,7 +126,7 @@ function agreement.wait(run)
     end,
   }
   if not reply and not timed_out then error(err, 0) end
-  run.waiting, run.waited = false, true
+  run.waited = true
   recorded.done(run, "wait", { Status = status })
   if status == "CREATED" then
     lookup.tell("job %s was not started by another program in %d s: it gets its file", run.job_id, math.floor(seconds))

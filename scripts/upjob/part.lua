@@ -98,7 +98,7 @@ local function record(self)
     row.steps = must(store:run { id = row.id }).steps
     self.record = { store = store, id = row.id, fence = row.fence }
     self.known = recorded.known(row)
-    self.job_id, self.starting = row.job_id, self.known.starting
+    self.job_id, self.starting, self.found = self.known.job_id, self.known.starting, self.known.found
   else
     -- In a task of its own, which is not cancelled with this one: what is begun is ended.
     self.beginning = native.spawn(function() return begin_row(self, store) end)
@@ -124,7 +124,7 @@ end
 local function locate(self)
   local known = self.known
   if not known or not self.job_id then return end
-  self.step, self.found = "look", known.found
+  self.step = "look"
   agreement.know(self)
   if known.yielding then agreement.yield(self, known.yielding) end
   local job, err = replies.get_upload_job(self.client, { DomainName = self.domain, JobId = self.job_id })

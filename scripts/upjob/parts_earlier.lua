@@ -74,7 +74,7 @@ local function look_at(run, item, row)
   local known = require("upjob.recorded").known { steps = steps }
   if job.Status == "CREATED" and known.stopping or job.Status == "STOPPED" and not known.starting then return end
   item.is_started = job.Status ~= "CREATED"
-  if item.is_started or known.uploaded then item.state = "ready" end
+  if item.is_started or known.uploaded and not known.yielding then item.state = "ready" end
 end
 
 -- Whether something of it is still to be made of its file.

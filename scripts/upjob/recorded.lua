@@ -85,8 +85,8 @@ end
 
 -- ---- a run that is there already ----
 
---- What the steps of a run in the journal say of its job: { checked=, uploaded=, split= (details), creating=, starting=,
---- stopping=, yielding= (the id of the job for which its own is given up), found= (another program made its job) }.
+--- What the steps of a run in the journal say: { checked=, uploaded=, split= (details), job_id= (nil while the job is made),
+--- creating=, starting=, stopping=, yielding= (the job for which its own is given up), found= (another program made it) }.
 function recorded.known(row)
   local known = { job_id = row.job_id, row = row }
   for _, entry in ipairs(row.steps or {}) do
@@ -96,7 +96,7 @@ function recorded.known(row)
     elseif entry.step == "split" and done then
       known.split = entry.detail
     elseif entry.step == "create" then
-      known.creating = true
+      known.creating, known.job_id = true, done and row.job_id or nil
       known.uploaded, known.starting, known.stopping = nil, nil, nil
       known.found = done and entry.detail ~= nil and entry.detail.found
     elseif entry.step == "yield" then
@@ -204,8 +204,8 @@ end
 
 -- The result of an earlier run is that of this one.
 local function take_result(run, row)
-  lookup.tell("run %d has done this import (%s, job %s): nothing is sent", row.id, tostring(row.job_status),
-    tostring(row.job_id))
+  lookup.tell("run %d has done this import (%s%s): nothing is sent", row.id, tostring(row.job_status),
+    row.job_id and ", job " .. row.job_id or "")
   run.answer = row.result or { Status = row.job_status or "SUCCEEDED", JobId = row.job_id, ResultsSummary = {}, rejected = 0 }
   run.job_id, run.started = row.job_id, true
 end
@@ -244,7 +244,7 @@ function recorded.take(run, store, row)
   run.record = { store = store, id = row.id, fence = row.fence }
   run.known = recorded.known(row)
   run.known.was = was
-  run.run_key, run.job_id, run.starting = row.run_key, row.job_id, run.known.starting
+  run.run_key, run.job_id, run.starting, run.found = row.run_key, run.known.job_id, run.known.starting, run.known.found
   if run.request then run.request.DisplayName = row.display_name end
   lookup.tell("run %d goes on where it was left", row.id)
 end
@@ -346,7 +346,7 @@ end
 local function may_go_on(run, err)
   if not run.client.command_options then return false end -- its service ends with this program
   if run.parts then return parts.is_begun(run) end
-  if run.stopped or run.is_gone then return false end
+  if run.stopped or run.is_gone or run.refused then return false end
   if run.step == "watch" and err.status == 404 then return false end
   if run.job_id then return true end
   return run.creating or err.outcome == "unknown" or run.known ~= nil and run.known.creating and not run.refused

@@ -28,7 +28,17 @@ end
 local function find_job(run)
   local found = not run.job_id and run.known.creating and lookup.find(run, { any_mapping = true })
   if not found or lookup.is_lost(found) then return end
-  run.job_id, run.started = found.JobId, found.Status ~= "CREATED"
+  run.job_id, run.started, run.found = found.JobId, found.Status ~= "CREATED", agreement.is_needed(run)
+end
+
+-- Another program that has the run's key may have started the job meanwhile, or is left some time to do so.
+local function look_for_rival(run)
+  if run.started or not run.job_id or not agreement.is_needed(run) then return end
+  local is_left = agreement.is_left(run)
+  local status = is_left and agreement.wait(run)
+    or must(replies.get_upload_job(run.client, { DomainName = run.domain, JobId = run.job_id })).Status
+  if run.found and lookup.is_lost { Status = status } then return agreement.forget(run) end
+  run.started = status ~= "CREATED"
 end
 
 -- Stops the job that waits for its file, so that nothing is left behind: what became of it.
@@ -46,6 +56,7 @@ end
 local function refuse(run, format, ...)
   local why = format:format(...)
   find_job(run)
+  look_for_rival(run)
   if run.started then return end
   local left = stop_job(run)
   run.refused = true
@@ -109,6 +120,7 @@ end
 function resuming.let_go(run)
   if not run.known then return end
   find_job(run)
+  look_for_rival(run)
   if run.job_id and not run.started then stop_job(run) end
 end
 
@@ -159,13 +171,12 @@ end
 local function look_at_job(run)
   local known = run.known
   agreement.know(run)
-  run.found = known.found
   if known.yielding then agreement.yield(run, known.yielding) end
   local job = job_of(run)
   if is_being_stopped(known, job) then finish_stop(run, job) end
   if run.found and lookup.is_lost(job) then return agreement.forget(run) end
   run.started, run.starting = job.Status ~= "CREATED", false
-  if run.job_id == known.row.job_id then run.sent, run.uploaded = known.uploaded, known.uploaded ~= nil end
+  if run.job_id == known.job_id then run.sent, run.uploaded = known.uploaded, known.uploaded ~= nil end
 end
 
 -- Of an import that has parts: each is looked at.

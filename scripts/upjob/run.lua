@@ -109,7 +109,7 @@ end
 -- left as it is. Until there is an answer, none is what is told: the program may end before it.
 local function give_up_job(self)
   if self.parts then return parts.give_up(self) end
-  if self.let_go or self.attached or self.waiting or self.started or self.stopped or not self.job_id then return end
+  if self.let_go or self.attached or agreement.is_left(self) or self.started or self.stopped or not self.job_id then return end
   if not record_stop(self, "begin") then return end
   self.stop_error = errors.new { code = "TimeoutError", message = "the service has not answered", retryable = true }
   local told = tell_stopping(self)

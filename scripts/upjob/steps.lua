@@ -71,7 +71,7 @@ local function create_once(self)
   local job_id, err = replies.create_upload_job(self.client, self.request, { max_attempts = 1 })
   if err and (err.outcome == "unknown" or (err.status or 0) >= 500) then
     local looked, job = pcall(lookup.find, self)
-    if looked and job then
+    if looked and job and not lookup.is_lost(job) then
       job_id, err = adopt(self, job), nil
     elseif looked and err.code ~= "InvalidResponse" then
       err.outcome, err.retryable = nil, true
@@ -189,7 +189,9 @@ local function agree(self)
   local has_changed = false
   while not self.started do
     self.step = "agree"
+    recorded.step(self, "agree", "begin")
     local job = must(persist(self, look_before)).job
+    recorded.done(self, "agree")
     if not job then break end
     has_changed = true
     agreement.yield(self, job.JobId)
@@ -204,11 +206,13 @@ function steps.upload(self)
   wait_for_another(self)
   if self.started then return end
   see_to_content(self)
+  if self.started then return end -- meanwhile, by another program
   self.step = "upload"
   recorded.step(self, "upload", "begin")
   local sent, err = persist(self, put_once)
-  -- The job of a program that was slow may have been stopped when the import was done.
-  if not sent and (is_started_by_another(self) or agree(self) or replace_lost(self)) then return end
+  if not sent and is_started_by_another(self) then return end
+  -- The job of a program that was slow may have been stopped when the import was done: a refusal, and no passing failure.
+  if not sent and not err.retryable and (agree(self) or replace_lost(self)) then return end
   self.sent = must(sent, err)
   recorded.done(self, "upload", { bytes = self.sent.bytes, seconds = self.sent.seconds, attempts = self.sent.attempts })
   events.emit(self, "uploaded", self.sent)

@@ -10,7 +10,8 @@ return mapping.define { unique_key = "id",
 
 
 class Proxy:
-    """In front of a service: refuse(method, path) → whether a call is refused with 403; what comes and goes is not changed."""
+    """In front of a service: refuse(method, path) → whether a call is refused with 403, or "fault" for a 500 of which it hears
+    nothing; what else comes and goes is not changed."""
 
     def __init__(self, service, refuse=lambda method, path: False):
         self.calls, self.refuse, outer = [], refuse, self
@@ -21,7 +22,10 @@ class Proxy:
             def do(self):
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 outer.calls.append((self.command, self.path.split("?")[0]))
-                if outer.refuse(self.command, self.path.split("?")[0]):
+                refused = outer.refuse(self.command, self.path.split("?")[0])
+                if refused == "fault":
+                    return self.send(500, [("x-amzn-ErrorType", "InternalServerException")], b'{"Message":"a fault"}')
+                if refused:
                     return self.send(403, [("x-amzn-ErrorType", "AccessDeniedException")], b'{"Message":"not allowed"}')
                 connection = http.client.HTTPConnection(service.host, timeout=60)
                 connection.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
