@@ -8,9 +8,9 @@
 --    showed none before it: none that was started or has ended well, and none that waits and is earlier in the order.
 -- 2. Who sees one before its own stops its own and goes on with that one: it waits for its start, and when none comes, as the
 --    other program may be gone, it sends the file and starts it, after a look of its own (rule 1).
--- 3. A job that may still be started is stopped by who made it alone, or by who waited for it in vain and is interrupted
---    before its own start of it; in both cases after a look that it waits. Once a job before it in the order has ended well,
---    rule 1 keeps it from being started for good: then it is stopped by who sees it.
+-- 3. A job that may still be started is stopped by who made it alone, or by who waited for it in vain and has another file by
+--    now; in both cases after a look that it waits. Who waited and is interrupted leaves it: its maker may only be slow. Once a
+--    job before it in the order has ended well, rule 1 keeps it from being started for good: then it is stopped by who sees it.
 --
 -- Never two, whatever the number of programs: let x go before y in the order, both be started, and neither be lost (STOPPED or
 -- FAILED, from which no job returns). Who started y looked AGAIN_AFTER, or more, after y was there. A job that is made after that
@@ -45,9 +45,9 @@ function agreement.is_needed(run)
   return lookup.is_shared(run) and not run.client.embedded
 end
 
---- Whether the run's job is another program's, and is left to that: it is not this program's to stop before it has waited for it.
+--- Whether the run's job is another program's, and is left to that when the run ends before its start: that may only be slow.
 function agreement.is_left(run)
-  return run.found and not run.waited and not run.started or false
+  return run.found and not run.started or false
 end
 
 --- From now on the run's job is there for certain.

@@ -34,8 +34,7 @@ end
 -- Another program that has the run's key may have started the job meanwhile, or is left some time to do so.
 local function look_for_rival(run)
   if run.started or not run.job_id or not agreement.is_needed(run) then return end
-  local is_left = agreement.is_left(run)
-  local status = is_left and agreement.wait(run)
+  local status = run.found and not run.waited and agreement.wait(run)
     or must(replies.get_upload_job(run.client, { DomainName = run.domain, JobId = run.job_id })).Status
   if run.found and lookup.is_lost { Status = status } then return agreement.forget(run) end
   run.started = status ~= "CREATED"

@@ -64,6 +64,20 @@ def test_interrupted_resume():
         assert "stop" not in again.kinds, again.kinds
 
 
+def test_interrupted_beside_a_slow_maker():
+    """one that has waited for a job in vain, and is interrupted before it starts it, leaves it to its maker, which is only slow"""
+    with Race() as race:
+        maker = race.program("upload")
+        maker.reached("upload")
+        other = race.program("path")
+        other.reached("path")
+        other.process.send_signal(signal.SIGINT)
+        told = other.process.communicate(timeout=PATIENT)
+        assert other.process.returncode == 130 and "left to the program that made it" in told[1], told
+        maker.release("upload")
+        race.check(0, maker)
+
+
 def test_changed_file_of_a_started_job():
     """one that is gone on with, whose file has changed, does not stop the job that its rival starts meanwhile"""
     with Race() as race:
