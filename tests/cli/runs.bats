@@ -225,8 +225,8 @@ local made = assert(client:create_upload_job { DomainName = "acme", DisplayName 
   Fields = { id = { Source = "_source.id", Target = "_profile.Attributes.id" } } })
 local run = assert(store:begin_run { kind = "import", run_key = "k", file = "/c.csv", domain = "acme", job_id = made.JobId,
   options = { client = client.origin } })
-for _, step in ipairs { "create", "stop" } do
-  assert(store:step { id = run.id, fence = run.fence, step = step, state = "begin" })
+for _, one in ipairs { { "create", "done" }, { "stop", "begin" } } do
+  assert(store:step { id = run.id, fence = run.fence, step = one[1], state = one[2] })
 end
 L
     upjob run s.lua
