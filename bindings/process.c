@@ -308,6 +308,14 @@ static int process_pid(lua_State *L)
     return 1;
 }
 
+/* process:cpu() → the seconds of processor time that it has used itself; 0 once it has ended */
+static int process_cpu(lua_State *L)
+{
+    struct process *process = luaL_checkudata(L, 1, PROCESS_TYPE);
+    lua_pushnumber(L, process->child ? child_cpu_seconds(process->child) : 0);
+    return 1;
+}
+
 /* Only when the program ends before it. */
 static int process_collect(lua_State *L)
 {
@@ -324,7 +332,7 @@ static int process_collect(lua_State *L)
 int open_native_process(lua_State *L)
 {
     static const luaL_Reg functions[] = {{"spawn", native_spawn}, {NULL, NULL}};
-    static const luaL_Reg methods[] = {{"wait", process_wait}, {"kill", process_kill}, {"pid", process_pid}, {NULL, NULL}};
+    static const luaL_Reg methods[] = {{"wait", process_wait}, {"kill", process_kill}, {"pid", process_pid}, {"cpu", process_cpu}, {NULL, NULL}};
     luaL_newmetatable(L, PROCESS_TYPE);
     lua_pushcfunction(L, process_collect);
     lua_setfield(L, -2, "__gc");

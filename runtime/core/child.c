@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -230,6 +231,15 @@ struct child *child_start(struct loop *loop, const struct child_options *options
 pid_t child_pid(const struct child *child)
 {
     return child->pid;
+}
+
+double child_cpu_seconds(const struct child *child)
+{
+    clockid_t clock;
+    struct timespec used;
+    if (!child->running || clock_getcpuclockid(child->pid, &clock) != 0 || clock_gettime(clock, &used) != 0)
+        return 0;
+    return (double)used.tv_sec + (double)used.tv_nsec / 1e9;
 }
 
 void child_signal(struct child *child, int number)

@@ -40,6 +40,8 @@ struct child *child_start(struct loop *loop, const struct child_options *options
 /* What is run from now on has its three standard descriptors and no other: curl makes sockets that are inherited. */
 void child_keep_descriptors(void);
 pid_t child_pid(const struct child *child);
+/* The processor time that it has used itself, of all its threads and without what it has started, in seconds; 0 once it has ended. */
+double child_cpu_seconds(const struct child *child);
 /* Sends the signal to its whole group; nothing once it has ended. */
 void child_signal(struct child *child, int number);
 /* One that runs is killed; `ended` is not called. NULL is allowed. */

@@ -10,8 +10,10 @@ local system = require "upjob.native.system"
 
 local loader = {}
 
-local FILE_SECONDS = 5    -- that a file may take
-local START_SECONDS = 30  -- that a child may take before the first one, on a busy machine
+--- In seconds: the processor time that a file may use, how long one is waited for whatever it does, and how long a child is
+-- waited for before its first one.
+loader.limits = { cpu = 5, wait = 30, start = 60 }
+
 local LOOK_SECONDS = 0.25
 local CPU_SECONDS = 60    -- of one child; it is also what ends a child whose daemon was killed
 local MEMORY = 256 * 1024 * 1024 -- bytes of its scripts
@@ -38,18 +40,28 @@ local function answer_in(line, mark)
   return json.decode(line:sub(last + 1))
 end
 
--- Ends the child when it has been silent for too long; `state.heard` is when it was heard last.
+-- Why a file that is being loaded is given up; nil while it may go on. A busy machine gives a child little processor time, and
+-- one that stood still has let no look pass: neither says anything of the file.
+local function lateness(child, state)
+  if state.begun and child:cpu() - state.cpu >= loader.limits.cpu then
+    return ("has used %d s of processor time and was not loaded: it never ends; a file of automations only declares them")
+      :format(loader.limits.cpu)
+  end
+  local seconds = loader.limits[state.begun and "wait" or "start"]
+  if state.looks * LOOK_SECONDS < seconds then return nil end
+  return ("was not loaded within %d s: it waits for something; a file of automations only declares them"):format(seconds)
+end
+
+-- Ends the child when the file that it loads is late. `state.looks`: that have passed since the child was heard last;
+-- `state.cpu`: what it had used then.
 local function watch(child, state)
   return native.handler(function()
-    while true do
-      local left = state.heard + (state.begun and FILE_SECONDS or START_SECONDS) - native.now()
-      if left <= 0 then
-        state.late = true
-        child:kill("KILL")
-        return
-      end
-      native.sleep(math.min(left, LOOK_SECONDS)) -- it may have begun meanwhile
+    while not state.late do
+      native.sleep(LOOK_SECONDS)
+      state.looks = state.looks + 1
+      state.late = lateness(child, state)
     end
+    child:kill("KILL")
   end)
 end
 
@@ -59,20 +71,20 @@ local killed_at_close = { __close = function(guard)
 end }
 
 -- Loads files in a child until it ends: { [index] = what it told of a file }, state | nil, err. `state.begun`: it has come to
--- the first file; `state.last`: the index of the last one that it told; `state.late`: it was ended because the next one took too
--- long; `state.outcome`: how it ended.
+-- the first file; `state.last`: the index of the last one that it told; `state.late`: why it was ended at the next one, if it
+-- was; `state.outcome`: how it ended.
 local function run_child(directory, paths)
   local mark = ("%016x%016x"):format(math.random(0), math.random(0))
-  local answers, state = {}, { heard = native.now(), last = 0 }
-  local child, err = require("upjob.native.process").spawn {
+  local answers, state = {}, { looks = 0, cpu = 0, last = 0 }
+  local child, err
+  child, err = require("upjob.native.process").spawn {
     argv = { "/proc/self/exe", "child", "declare" }, directory = directory,
     env = { UPJOB_LIMITS = ("cpu=%d,memory=%d"):format(CPU_SECONDS, MEMORY) },
     input = json.encode { mark = mark, files = paths } .. "\n",
     stdout = function(line)
       local answer = answer_in(line, mark)
       if not answer then return end
-      state.heard = native.now()
-      state.begun = true
+      state.looks, state.cpu, state.begun = 0, child:cpu(), true
       if not answer.index then return end
       answers[answer.index] = answer
       state.last = answer.index
@@ -102,8 +114,7 @@ end
 local function blame(path, state, is_first)
   local message
   if state.late then
-    message = ("was not loaded within %d s: it never ends, or waits for something; a file of automations only declares them")
-      :format(FILE_SECONDS)
+    message = state.late
   elseif state.outcome.signal ~= SIGXCPU or is_first then
     message = ("ended the process that loaded it %s"):format(end_of(state.outcome))
   end

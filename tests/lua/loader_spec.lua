@@ -105,7 +105,24 @@ describe("a directory of automations", function()
     write("z.lua", GOOD)
     local loaded = assert(loader.load(directory))
     assert.equals("a z", ids(loaded))
-    assert.matches("was not loaded within 5 s", messages(loaded)["b.lua"])
+    assert.matches("has used 5 s of processor time and was not loaded: it never ends", messages(loaded)["b.lua"])
+  end)
+
+  it("is loaded but for a file that waits, which is named", function()
+    local before = loader.limits.wait
+    finally(function() loader.limits.wait = before end)
+    loader.limits.wait = 1
+    write("a.lua", "os.execute('sleep 600')")
+    local loaded = assert(loader.load(directory))
+    assert.matches("was not loaded within 1 s: it waits for something", messages(loaded)["a.lua"])
+  end)
+
+  it("is loaded with a file that a busy machine gives no time for longer than it may take by itself", function()
+    local before = loader.limits.cpu
+    finally(function() loader.limits.cpu = before end)
+    loader.limits.cpu = 1
+    write("a.lua", "os.execute('sleep 3')\n" .. GOOD)
+    assert.equals("a", ids(assert(loader.load(directory))))
   end)
 
   it("is loaded but for a file that takes all memory, which is named", function()
