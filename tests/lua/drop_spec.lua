@@ -1,5 +1,6 @@
 -- Folders that files are dropped into: real files, written as programs write them.
 local drop = require "upjob.drop"
+local now = require("upjob.native.task").now
 local system = require "upjob.native.system"
 local task = require "upjob.task"
 
@@ -27,11 +28,11 @@ end
 
 -- Waits until it is so; an error with what it waited for when that takes too long.
 local function until_so(what, condition)
-  for _ = 1, 600 do
-    if condition() then return end
+  local by = now() + 100
+  while not condition() do
+    if now() > by then error("waited in vain: " .. what, 2) end
     task.sleep(0.05)
   end
-  error("waited in vain: " .. what, 2)
 end
 
 -- A watch whose files and messages are kept: seen.files, seen.told.

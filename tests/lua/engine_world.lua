@@ -7,7 +7,7 @@ local standins = require "standins"
 local engine_world = {}
 
 --- Seconds for what must come.
-engine_world.LIMIT = 20
+engine_world.LIMIT = 100
 
 local level
 local running

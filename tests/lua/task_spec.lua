@@ -53,7 +53,7 @@ describe("a task", function()
     local closed, caught = false, nil
     local t = task.spawn(function()
       local _ <close> = setmetatable({}, { __close = function() closed = true end })
-      local _, err = pcall(task.sleep, 10)
+      local _, err = pcall(task.sleep, 60)
       caught = err
       error(err, 0)
     end)
@@ -85,24 +85,31 @@ describe("a task", function()
   end)
 
   it("can be waited for with a limit", function()
-    local t = task.spawn(function() task.sleep(0.05) return "late" end)
+    local go = false
+    local t = task.spawn(function() while not go do wait() end return "late" end)
     local ok, err = t:wait(0.01)
     assert.is_nil(ok)
     assert.equals("TimeoutError", err.code)
+    go = true
     assert.equals("late", t:wait())
   end)
 end)
 
 describe("task.all", function()
   it("cancels the others when one fails, and tells the error", function()
-    local finished = false
+    local closed, finished = false, false
     local results, err = task.all {
-      function() task.sleep(0.2) finished = true end,
+      function()
+        local _ <close> = setmetatable({}, { __close = function() closed = true end })
+        task.sleep(60)
+        finished = true
+      end,
       function() wait() error("the second") end,
     }
     assert.is_nil(results)
     assert.matches("the second", tostring(err))
-    task.sleep(0.25)
+    task.sleep(0.01)
+    assert.is_true(closed)
     assert.is_false(finished)
   end)
 
@@ -117,14 +124,14 @@ end)
 
 describe("task.timeout", function()
   it("returns the results of what was quick enough", function()
-    assert.same({ 1, 2 }, { task.timeout(1, function() wait() return 1, 2 end) })
+    assert.same({ 1, 2 }, { task.timeout(60, function() wait() return 1, 2 end) })
   end)
 
   it("cancels what was not", function()
     local closed = false
     local ok, err = task.timeout(0.01, function()
       local _ <close> = setmetatable({}, { __close = function() closed = true end })
-      task.sleep(5)
+      task.sleep(60)
     end)
     assert.is_nil(ok)
     assert.equals("TimeoutError", err.code)
@@ -133,7 +140,7 @@ describe("task.timeout", function()
   end)
 
   it("passes an error on", function()
-    assert.has_error(function() task.timeout(1, function() wait() error("inside", 0) end) end, "inside")
+    assert.has_error(function() task.timeout(60, function() wait() error("inside", 0) end) end, "inside")
   end)
 end)
 

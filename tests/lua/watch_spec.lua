@@ -48,9 +48,9 @@ local function record(of)
 end
 
 local function eventually(is_true)
-  local by = native.now() + 10
+  local by = native.now() + 100
   while not is_true() do
-    if native.now() > by then error("it has not come true in 10 s", 2) end
+    if native.now() > by then error("it has not come true in 100 s", 2) end
     task.sleep(0.005)
   end
 end
@@ -138,7 +138,7 @@ describe("a watch", function()
     local told = record(of)
     looks(of, 3)
     assert.same({ "stale old CREATED CREATED" }, told)
-    assert.is_true(event.seconds >= 100 and event.seconds < 110)
+    assert.is_true(event.seconds >= 100 and event.seconds <= 100 + os.time() - now + 1)
     client.list.acme = { { item("old", "IN_PROGRESS", now - 100), item("young", "CREATED", now) } }
     looks(of, 3)
     assert.same({ "stale old CREATED CREATED", "status old CREATED IN_PROGRESS" }, told)
@@ -190,7 +190,7 @@ describe("a watch", function()
     local loop = task.spawn(function() for _ in of:events() do end return "over" end)
     task.sleep(0.03)
     of:close()
-    assert.equals("over", loop:wait(5))
+    assert.equals("over", loop:wait(60))
     assert.is_nil(of:about())
   end)
 
