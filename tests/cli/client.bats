@@ -3,20 +3,20 @@
 setup() { load helper; cd "$BATS_TEST_TMPDIR"; }
 teardown() { stop_local; [ -z "${SERVER:-}" ] || kill "$SERVER" 2>/dev/null || true; }
 
-# nghttpd on a free port: $SERVER, $URL; it is trusted through AWS_CA_BUNDLE.
+# nghttpd on a free port: $SERVER, $URL; it is trusted through AWS_CA_BUNDLE. Another program may take the port before it does.
 start_http2() {
-    local port i
+    local port
     openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -days 2 -subj /CN=localhost \
         -addext subjectAltName=IP:127.0.0.1 2>/dev/null
     export AWS_CA_BUNDLE=$PWD/cert.pem
     mkdir -p www
-    port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-    PATH=$PATH:/usr/sbin nghttpd -a 127.0.0.1 -d www "$port" key.pem cert.pem >server.log 2>&1 3>&- </dev/null &
-    SERVER=$!
-    URL=https://127.0.0.1:$port
-    for ((i = 0; i < 200; i++)); do
-        curl -s -o /dev/null --cacert cert.pem "$URL" && return
-        sleep 0.05
+    for _ in 1 2 3 4 5; do
+        port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+        PATH=$PATH:/usr/sbin nghttpd -a 127.0.0.1 -d www "$port" key.pem cert.pem >server.log 2>&1 3>&- </dev/null &
+        SERVER=$!
+        URL=https://127.0.0.1:$port
+        until_true eval 'curl -s -o /dev/null --cacert cert.pem "$URL" || ! kill -0 "$SERVER" 2>/dev/null' || true
+        kill -0 "$SERVER" 2>/dev/null && return
     done
     cat server.log
     return 1
@@ -57,7 +57,7 @@ while True:
     connection.close()
 EOF
     SERVER=$!
-    while [ ! -s port ]; do sleep 0.05; done
+    until_true test -s port
     URL=http://127.0.0.1:$(cat port)
 }
 

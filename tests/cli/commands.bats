@@ -114,8 +114,8 @@ teardown() { stop_local; }
 @test "a task's error that nobody waits for is told while the script goes on, once its handle is gone" {
     echo 'do local h = task.spawn(function() task.sleep(0.01) error("forgotten") end) h = nil end task.sleep(60)' >s.lua
     "$UPJOB" run s.lua 2>err 3>&- &
-    local pid=$! i
-    for ((i = 0; i < 500; i++)); do grep -q 'stack traceback' err && break; sleep 0.02; done
+    local pid=$!
+    until_true grep -qs 'stack traceback' err
     kill $pid
     wait $pid || true
     grep -q 'error in a task: s.lua:1: forgotten' err
@@ -157,7 +157,7 @@ teardown() { stop_local; }
             [[ $code == *"go()"* ]] || code="go() $code"
             "$UPJOB" run -e "local function go() io.stderr:write('go\n') end $code" 2>err 3>&- &
             pid=$!
-            for ((i = 0; i < 500; i++)); do grep -qs go err && break; sleep 0.02; done
+            until_true grep -qs go err
             kill -$signal $pid
             status=0; wait $pid || status=$?
             case "$code/$signal" in
@@ -174,8 +174,8 @@ teardown() { stop_local; }
     echo 'task.spawn(function() while true do pcall(task.sleep, 60) io.stderr:write("caught\n") end end)
           task.sleep(0.01) error("over")' >s.lua
     "$UPJOB" run s.lua 2>err 3>&- &
-    local pid=$! i
-    for ((i = 0; i < 500; i++)); do grep -qs caught err && break; sleep 0.02; done
+    local pid=$!
+    until_true grep -qs caught err
     kill -TERM $pid
     status=0; wait $pid || status=$?
     [ "$status" = 1 ]
@@ -326,12 +326,8 @@ teardown() { stop_local; }
         assert(store:add_dead_letter { kind = "webhook", target = "x", payload = {}, error = {}, attempts = 1 })'
     expect_status 0
     "$UPJOB" daemon automations --state state 2>log 3>&- &
-    local daemon=$! i
-    for ((i = 0; i < 200; i++)); do
-        upjob doctor --local --state state
-        [[ $output == *"ok  daemon       runs 0 schedules of $PWD/automations, 0 at the moment"* ]] && break
-        sleep 0.05
-    done
+    local daemon=$!
+    until_true eval 'upjob doctor --local --state state; [[ $output == *"runs 0 schedules of"* ]]'
     kill $daemon
     wait $daemon
     expect_output "ok  daemon       runs 0 schedules of $PWD/automations, 0 at the moment"
@@ -516,7 +512,7 @@ L
     for ((i = 0; i < 60; i++)); do # jobs that there are when it begins are no news
         upjob import c.csv --key CustomerId --domain acme --name spring
         expect_status 0
-        grep -q SUCCEEDED all.json && grep -q SUCCEEDED all.txt && break
+        grep -q '"created"' all.json && grep -q SUCCEEDED all.json && grep -q SUCCEEDED all.txt && break
         sleep 1
     done
     kill "$watcher" "$reader"
@@ -525,7 +521,8 @@ L
     python3 - <<'P'
 import json
 events = [json.loads(line) for line in open("all.json")]
-assert events[0]["name"] == "created" and "from" not in events[0], events
+created = [event for event in events if event["name"] == "created"][0]
+assert "from" not in created and created["to"] == "CREATED", events
 ended = [event for event in events if event["name"] == "succeeded"][0]
 assert ended["to"] == "SUCCEEDED" and ended["DisplayName"].startswith("spring"), events
 P

@@ -10,10 +10,7 @@ start_daemon() {
 
 # Waits until a pattern stands in a file, from line $3 on.
 seen() {
-    for ((i = 0; i < 200; i++)); do
-        tail -n "+${3:-1}" "$2" 2>/dev/null | grep -q "$1" && return
-        sleep 0.1
-    done
+    until_true eval 'tail -n "+'"${3:-1}"'" "'"$2"'" 2>/dev/null | grep -q "'"$1"'"' && return
     printf 'no "%s" in %s:\n%s\n--- daemon\n%s\n' "$1" "$2" "$(cat "$2")" "$(cat daemon.err)"
     return 1
 }

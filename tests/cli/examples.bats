@@ -17,11 +17,11 @@ class H(http.server.BaseHTTPRequestHandler):
     def log_message(self, *a): pass
 s = http.server.HTTPServer(("127.0.0.1", 0), H)
 print(s.server_port, flush=True)
-s.timeout = 30
+s.timeout = 300
 s.handle_request()
 P
     HOOK_PID=$!
-    for ((i = 0; i < 100; i++)); do [ -s hook.port ] && break; sleep 0.05; done
+    until_true test -s hook.port
     customers c.csv
     upjob run "$EXAMPLES/import_and_notify.lua" c.csv acme CustomerId "http://127.0.0.1:$(cat hook.port)/hook"
     expect_status 0
@@ -88,11 +88,11 @@ class H(http.server.BaseHTTPRequestHandler):
     def log_message(self, *a): pass
 s = http.server.HTTPServer(("127.0.0.1", 0), H)
 print(s.server_port, flush=True)
-s.timeout = 60
+s.timeout = 300
 s.handle_request()
 P
     HOOK_PID=$!
-    for ((i = 0; i < 100; i++)); do [ -s hook.port ] && break; sleep 0.05; done
+    until_true test -s hook.port
     "$UPJOB" run "$EXAMPLES/watch_and_notify.lua" acme "http://127.0.0.1:$(cat hook.port)/hook" >watch.out 2>&1 3>&- &
     local watcher=$!
     cat >make.lua <<'L'
@@ -101,7 +101,7 @@ local made = assert(client:create_upload_job { DomainName = "acme", DisplayName 
   Fields = { id = { Source = "_source.id", Target = "_profile.Attributes.id" } } })
 assert(client:stop_upload_job { DomainName = "acme", JobId = made.JobId })
 L
-    for ((i = 0; i < 60; i++)); do # jobs that there are when it begins are no news
+    for ((i = 0; i < 200; i++)); do # jobs that there are when it begins are no news
         upjob run make.lua
         expect_status 0
         [ -s hook.body ] && break
@@ -123,8 +123,7 @@ L
     "$UPJOB" daemon "$EXAMPLES/automations" --state "$PWD/state" >/dev/null 2>daemon.err 3>&- </dev/null &
     DAEMON=$!
     customers drop/c.csv
-    for ((i = 0; i < 300; i++)); do [ -e drop/done/c.csv ] && break; sleep 0.1; done
-    [ -e drop/done/c.csv ] || { cat daemon.err; false; }
+    until_true test -e drop/done/c.csv || { cat daemon.err; false; }
     upjob job list --domain acme
     expect_output SUCCEEDED
     kill "$DAEMON"

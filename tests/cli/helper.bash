@@ -33,18 +33,29 @@ expect_no() {
     return 1
 }
 
+# Waits until a command succeeds; a busy machine may take its time.
+until_true() {
+    local until=$((SECONDS + 100))
+    until "$@"; do
+        [ "$SECONDS" -lt "$until" ] || { echo "never: $*"; return 1; }
+        sleep 0.02
+    done
+}
+
+# Waits until upjob takes SIGINT as process $1: before that the signal ends it, or, in the background, does not reach it.
+until_it_takes_signals() { until_true takes_signals "$1"; }
+takes_signals() {
+    [ "$(readlink "/proc/$1/exe")" = "$(readlink -f "$UPJOB")" ] &&
+        [ $((0x$(sed -n 's/^SigCgt:\s*//p' "/proc/$1/status") & 2)) != 0 ]
+}
+
 # Starts `upjob local` in the background: $URL and $LOCAL_PID.
 start_local() {
     : >"$BATS_TEST_TMPDIR/ready"
     "$UPJOB" local --data "$BATS_TEST_TMPDIR/service" "$@" >"$BATS_TEST_TMPDIR/ready" 2>"$BATS_TEST_TMPDIR/service.log" 3>&- </dev/null &
     LOCAL_PID=$!
-    local i
-    for ((i = 0; i < 300; i++)); do
-        URL=$(sed -n 's/^ready //p' "$BATS_TEST_TMPDIR/ready")
-        [ -n "$URL" ] && break
-        kill -0 "$LOCAL_PID" 2>/dev/null || break
-        sleep 0.05
-    done
+    until_true eval 'grep -q "^ready " "$BATS_TEST_TMPDIR/ready" || ! kill -0 "$LOCAL_PID" 2>/dev/null' || true
+    URL=$(sed -n 's/^ready //p' "$BATS_TEST_TMPDIR/ready")
     [ -n "$URL" ] || { cat "$BATS_TEST_TMPDIR/service.log"; return 1; }
     export AWS_ENDPOINT_URL_CUSTOMER_PROFILES=$URL AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_REGION=us-east-1
 }

@@ -83,6 +83,7 @@ P
     expect_output "3 created"
     "$UPJOB" import pipe --local --domain acme --key CustomerId 2>err >out 3>&- &
     pid=$!
+    until_it_takes_signals $pid
     sleep 0.5
     kill -INT $pid
     status=0; wait $pid || status=$?
@@ -120,6 +121,7 @@ L
     sed -i '1i local mapping = require "upjob.mapping"' m.lua
     "$UPJOB" import c.csv --local --domain acme --map m.lua 2>err >out 3>&- &
     pid=$!
+    until_it_takes_signals $pid
     sleep 1
     kill -INT $pid
     status=0; wait $pid || status=$?
@@ -439,24 +441,17 @@ L
 
 @test "SIGINT before the start stops the job on the service and ends with 130" {
     head -c 60000000 /dev/zero | tr '\0' 'x' | fold -w 99 | awk 'BEGIN{print "id,name"}{print NR "," $0}' >big.csv
-    start_local --domain acme
+    start_local --domain acme --fault slow=64k
     "$UPJOB" import big.csv --domain acme --key id 2>err >out 3>&- &
     pid=$!
-    for ((i = 0; i < 400; i++)); do
-        "$UPJOB" job list --domain acme --json 2>/dev/null | grep -q CREATED && break
-        sleep 0.02
-    done
+    until_true eval '"$UPJOB" job list --domain acme --json 2>/dev/null | grep -q CREATED'
     kill -INT $pid
     status=0; wait $pid || status=$?
     output=$(cat out) errors=$(cat err)
     expect_status 130
     output=$("$UPJOB" job list --domain acme --json)
-    # Caught before the start it was stopped; after it, it goes on and the command to watch it was printed.
-    if [[ $output == *STOPPED* ]]; then
-        expect_error "was stopped"
-    else
-        expect_error "upjob job watch"
-    fi
+    expect_output STOPPED
+    expect_error "was stopped"
 }
 
 @test "a trace shows the requests and no secret" {

@@ -41,11 +41,8 @@ make_install() { make -s "$@" BUILD="${BUILD:-build}" >"$BATS_TEST_TMPDIR/make.l
     words=${words/\%S/$BATS_TEST_TMPDIR} words=${words/\$UPJOB_DAEMON_OPTIONS/} words=${words/\/etc\/upjob/$BATS_TEST_TMPDIR}
     # shellcheck disable=SC2086
     "$UPJOB" $words 2>"$BATS_TEST_TMPDIR/log" 3>&- &
-    local daemon=$! i
-    for ((i = 0; i < 300; i++)); do
-        grep -q "$BATS_TEST_TMPDIR/automations" "$BATS_TEST_TMPDIR/log" && break
-        sleep 0.05
-    done
+    local daemon=$!
+    until_true grep -q "$BATS_TEST_TMPDIR/automations" "$BATS_TEST_TMPDIR/log"
     kill -TERM $daemon
     wait $daemon || { cat "$BATS_TEST_TMPDIR/log"; return 1; }
 }

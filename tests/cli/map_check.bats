@@ -189,6 +189,7 @@ L
     exec 9<>d/pipe
     head -c 4000000 d/c.csv >&9 & feeder=$!
     "$UPJOB" map check d/pipe --map m.lua --problems d/p.csv 2>err >out 3>&- 9>&- & pid=$!
+    until_it_takes_signals $pid
     sleep 0.5
     kill -INT $pid
     status=0; wait $pid || status=$?

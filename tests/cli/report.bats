@@ -73,11 +73,8 @@ expect_report() {
     start_local --domain acme --fault slow=64k
     head -c 3000000 /dev/zero | tr '\0' 'x' | fold -w 100 | awk 'BEGIN { print "id,name" } { print NR "," $0 }' >r.csv
     "$UPJOB" import r.csv --domain acme --key id --report out.html >out 2>err </dev/null 3>&- &
-    local pid=$! i
-    for ((i = 0; i < 200; i++)); do
-        [ "$("$UPJOB" job list --domain acme --json 2>/dev/null | grep -c JobId)" != 0 ] && break
-        sleep 0.05
-    done
+    local pid=$!
+    until_true eval '"$UPJOB" job list --domain acme --json 2>/dev/null | grep -q JobId'
     kill -INT $pid
     status=0
     wait $pid || status=$?
@@ -104,15 +101,12 @@ expect_report() {
 }
 
 @test "--report that cannot be written in the end is told, and no success" {
-    start_local --domain acme --fault slow=64k
+    start_local --domain acme --fault slow=8k
     awk 'BEGIN { print "id,name"; for (i = 0; i < 2000; i++) printf "%d,%050d\n", i, i }' >r.csv
     mkdir d
     "$UPJOB" import r.csv --domain acme --key id --report d/out.html >out 2>err </dev/null 3>&- &
-    local pid=$! i
-    for ((i = 0; i < 200; i++)); do
-        [ "$("$UPJOB" job list --domain acme --json 2>/dev/null | grep -c JobId)" != 0 ] && break
-        sleep 0.05
-    done
+    local pid=$!
+    until_true eval '"$UPJOB" job list --domain acme --json 2>/dev/null | grep -q JobId'
     rmdir d
     status=0
     wait $pid || status=$?

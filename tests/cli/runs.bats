@@ -7,13 +7,6 @@ setup() {
 }
 teardown() { stop_local; }
 
-until_true() {
-    local i
-    for ((i = 0; i < 500; i++)); do "$@" && return; sleep 0.02; done
-    echo "never: $*"
-    return 1
-}
-
 # "STATUS DisplayName" of each job.
 jobs() { "$UPJOB" job list --domain acme --json | sed 's/.*"DisplayName":"\([^"]*\)".*"Status":"\([^"]*\)".*/\2 \1/'; }
 
@@ -21,7 +14,7 @@ big() { seq 20000 | awk 'BEGIN { print "id,name" } { print $1 ",name of " $1 }' 
 
 # An import that is killed while it uploads, to a service that reads slowly; the service is then as fast as ever.
 import_killed_in_the_upload() {
-    start_local --domain acme --fault slow=20000
+    start_local --domain acme --fault slow=2000
     "$UPJOB" import "$@" --domain acme -q 3>&- &
     until_true eval 'ls service/objects 2>/dev/null | grep -q part'
     kill -9 $! && wait $! || true
@@ -122,7 +115,7 @@ restart_local() {
 
 @test "a run that goes on in another process is not gone on with a second time" {
     big b.csv
-    start_local --domain acme --fault slow=20000
+    start_local --domain acme --fault slow=2000
     "$UPJOB" import b.csv --key id --domain acme --run-key one -q 3>&- &
     pid=$!
     until_true eval 'ls service/objects 2>/dev/null | grep -q part'
@@ -181,7 +174,7 @@ local map = mapping.define { unique_key = "id", mapping.string "id" : to "Attrib
   mapping.name "name" : to "LastName" : via(function(name) return name .. "!" end) }
 assert(assert(job.import { client = profiles.client {}, domain = "acme", file = "b.csv", mapping = map }):wait())
 L
-    start_local --domain acme --fault slow=20000
+    start_local --domain acme --fault slow=2000
     "$UPJOB" run s.lua 3>&- 2>/dev/null &
     until_true eval 'ls service/objects 2>/dev/null | grep -q part'
     kill -9 $! && wait $! || true
@@ -193,7 +186,7 @@ L
 
 @test "an interrupt before the start ends the run for good, one after it leaves a run that can be gone on with" {
     big b.csv
-    start_local --domain acme --fault slow=20000
+    start_local --domain acme --fault slow=2000
     "$UPJOB" import b.csv --key id --domain acme -q 2>err 3>&- &
     until_true eval 'ls service/objects 2>/dev/null | grep -q part'
     kill -TERM $!
@@ -401,7 +394,7 @@ for i = 1, 2 do
 end
 L
     customers c.csv
-    start_local --domain acme --fault slow=20000
+    start_local --domain acme --fault slow=2000
     "$UPJOB" run parent.lua 3>&- &
     until_true eval '[ "$(jobs | wc -l)" = 2 ] && ls service/objects | grep -q part'
     kill -9 $! && wait $! || true

@@ -23,12 +23,8 @@ start_daemon() {
     : >daemon.log
     "$UPJOB" daemon automations --state "$STATE" >daemon.log 2>&1 3>&- </dev/null &
     DAEMON_PID=$!
-    local i
-    for ((i = 0; i < 300; i++)); do
-        grep -q 'schedules of' daemon.log && return
-        kill -0 "$DAEMON_PID" 2>/dev/null || break
-        sleep 0.05
-    done
+    until_true eval "grep -q 'schedules of' daemon.log || ! kill -0 $DAEMON_PID 2>/dev/null" || true
+    grep -q 'schedules of' daemon.log && return
     cat daemon.log
     return 1
 }
@@ -157,15 +153,9 @@ assert len(seconds["nightly"]) == 1 and len(seconds["reports/yearly"]) == 2 and 
     upjob schedule trigger long --wait --timeout 0.5 --state "$STATE"
     expect_status 124
     expect_error "run 1 has not ended within 0.5 s, and goes on"
-    upjob schedule list --state "$STATE"
-    expect_output "running"
+    until_true eval 'upjob schedule list --state "$STATE"; [[ $output == *running* ]]'
     kill "$DAEMON_PID" # waits for the run to end; the second one, at the end of the test, does not
-    local i
-    for ((i = 0; i < 300; i++)); do
-        grep -q 'once more' daemon.log && return
-        sleep 0.05
-    done
-    return 1
+    until_true grep -q 'once more' daemon.log
 }
 
 @test "a schedule stays paused when the daemon is started again, and runs nothing" {
@@ -184,11 +174,7 @@ assert len(seconds["nightly"]) == 1 and len(seconds["reports/yearly"]) == 2 and 
     expect_error "nightly is paused"
     upjob schedule resume orders --state "$STATE"
     [ "$output" = "resumed  orders" ]
-    for ((i = 0; i < 200; i++)); do
-        [ -e in/done/a.csv ] && break
-        sleep 0.1
-    done
-    [ -e in/done/a.csv ]
+    until_true test -e in/done/a.csv
 }
 
 @test "pause and resume need no daemon" {
@@ -253,8 +239,7 @@ LUA
     start_daemon
     upjob schedule trigger nightly --wait --state "$STATE"
     customers in/c.csv
-    local i
-    for ((i = 0; i < 300; i++)); do [ -e in/done/c.csv ] && break; sleep 0.05; done
+    until_true test -e in/done/c.csv
     upjob runs list --state "$STATE"
     expect_status 0
     [[ $(sed -n 1p <<<"$output") =~ ^Run\ +State\ +Begun\ +Took\ +Schedule\ +File\ +Outcome$ ]]
