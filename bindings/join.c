@@ -164,7 +164,7 @@ static int wait_for_joined(lua_State *L, struct joining *joining, uint64_t limit
         if (joining->waiter)
             joining->waiter->joins = joining;
         if (limit_ms != NO_LIMIT)
-            joining->timer = loop_timer_start(app_of(L)->loop, limit_ms, joining_timed_out, joining);
+            joining->timer = loop_deadline_start(app_of(L)->loop, limit_ms, joining_timed_out, joining);
     }
     return wait_for(L, lua_gettop(L));
 }

@@ -501,7 +501,7 @@ struct api_call *api_call_start(struct api_client *client, const struct operatio
     if (max_attempts > 0)
         call->max_attempts = max_attempts;
     if (timeout_ms > 0)
-        call->deadline = loop_timer_start(client->loop, (uint64_t)timeout_ms, call_timed_out, call);
+        call->deadline = loop_deadline_start(client->loop, (uint64_t)timeout_ms, call_timed_out, call);
     if (next_attempt(call, e))
         return call;
     call_free(call);

@@ -90,7 +90,7 @@ static void exited(uv_process_t *process, int64_t status, int signal)
     child->running = false;
     child->end = (struct child_end){.status = (int)status, .signal = signal};
     kill(-child->pid, SIGKILL);
-    if (!child->has_out || !(child->timer = loop_timer_start(child->loop, LAST_OUTPUT_MS, time_is_up, child)))
+    if (!child->has_out || !(child->timer = loop_deadline_start(child->loop, LAST_OUTPUT_MS, time_is_up, child)))
         tell_end(child);
 }
 

@@ -44,7 +44,7 @@ static void look_at_peers(void *arg);
 static void look_later(struct connections *connections)
 {
     double patience_ms = connections->patience * 1000;
-    connections->look = loop_timer_start(connections->loop, patience_ms / 4 < LOOK_MS ? (uint64_t)(patience_ms / 4) : LOOK_MS,
+    connections->look = loop_deadline_start(connections->loop, patience_ms / 4 < LOOK_MS ? (uint64_t)(patience_ms / 4) : LOOK_MS,
                                          look_at_peers, connections);
     loop_timer_unref(connections->look);
 }

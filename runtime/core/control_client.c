@@ -100,7 +100,7 @@ static bool begin(struct control_call *call, struct loop *loop, int fd, const ch
     status = uv_write(&call->write, (uv_stream_t *)&call->pipe, &bytes, 1, written);
     if (status == 0)
         status = uv_read_start((uv_stream_t *)&call->pipe, make_room, have_read);
-    call->timer = loop_timer_start(loop, timeout_ms, time_over, call);
+    call->timer = loop_deadline_start(loop, timeout_ms, time_over, call);
     if (status == 0 && call->timer)
         return true;
     return err_set(&call->err, ERR_SYSTEM, "the daemon cannot be spoken to: %s", status ? uv_strerror(status) : "out of memory");

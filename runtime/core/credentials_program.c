@@ -91,7 +91,7 @@ static void exited(uv_process_t *process, int64_t status, int signal)
     if (program->reading == 0)
         finish(program);
     else
-        program->timer = loop_timer_start(program->loop, LAST_OUTPUT_MS, time_is_up, program);
+        program->timer = loop_deadline_start(program->loop, LAST_OUTPUT_MS, time_is_up, program);
 }
 
 /* ---- its output ---- */
@@ -181,7 +181,7 @@ struct program *program_start(struct loop *loop, char *const *words, size_t max_
     int status = uv_spawn(loop_uv(loop), &program->process, &options);
     program->running = status == 0;
     if (status == 0)
-        program->timer = loop_timer_start(loop, (uint64_t)timeout_ms, time_is_up, program);
+        program->timer = loop_deadline_start(loop, (uint64_t)timeout_ms, time_is_up, program);
     if (status == 0 && program->timer &&
         uv_read_start((uv_stream_t *)&program->out, make_room, has_read) == 0 &&
         uv_read_start((uv_stream_t *)&program->messages, make_room, has_read) == 0) {

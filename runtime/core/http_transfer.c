@@ -339,7 +339,7 @@ static void stall_due(void *arg)
     uint64_t due = last_moved(transfer) + (uint64_t)transfer->stall_ms, now = loop_now();
     transfer->stall = NULL;
     if (due > now) {
-        transfer->stall = loop_timer_start(transfer->http->loop, due - now, stall_due, transfer);
+        transfer->stall = loop_deadline_start(transfer->http->loop, due - now, stall_due, transfer);
         return;
     }
     http_transfer_remove(transfer->http, transfer);
@@ -355,7 +355,7 @@ bool http_transfer_add(struct http *http, struct http_transfer *transfer, struct
     curl_easy_setopt(transfer->easy, CURLOPT_NOPROGRESS, 0L);
     curl_easy_setopt(transfer->easy, CURLOPT_XFERINFOFUNCTION, moved);
     curl_easy_setopt(transfer->easy, CURLOPT_XFERINFODATA, transfer);
-    transfer->stall = loop_timer_start(http->loop, (uint64_t)transfer->stall_ms, stall_due, transfer);
+    transfer->stall = loop_deadline_start(http->loop, (uint64_t)transfer->stall_ms, stall_due, transfer);
     if (!transfer->stall)
         return err_set(e, ERR_MEMORY, "out of memory");
     CURLMcode code = curl_multi_add_handle(http->multi, transfer->easy);

@@ -27,6 +27,7 @@ struct loop *loop_new(struct err *e)
 
 struct loop_timer {
     uv_timer_t uv;
+    bool polls_first;
     void (*fire)(void *arg);
     void *arg;
 };
@@ -87,6 +88,11 @@ uint64_t loop_now(void)
 static void timer_fired(uv_timer_t *uv)
 {
     struct loop_timer *timer = uv->data;
+    if (timer->polls_first) {
+        timer->polls_first = false;
+        uv_timer_start(uv, timer_fired, 1, 0);
+        return;
+    }
     uv_close((uv_handle_t *)uv, timer_closed);
     timer->fire(timer->arg);
 }
@@ -103,6 +109,14 @@ struct loop_timer *loop_timer_start(struct loop *loop, uint64_t ms, void (*fire)
     /* Between turns the loop's idea of now is old by however long Lua ran. */
     uv_update_time(&loop->uv);
     uv_timer_start(&timer->uv, timer_fired, ms, 0);
+    return timer;
+}
+
+struct loop_timer *loop_deadline_start(struct loop *loop, uint64_t ms, void (*fire)(void *arg), void *arg)
+{
+    struct loop_timer *timer = loop_timer_start(loop, ms, fire, arg);
+    if (timer)
+        timer->polls_first = true;
     return timer;
 }
 

@@ -36,6 +36,9 @@ uint64_t loop_now(void);
 /* Calls `fire(arg)` once after `ms`. The loop owns the timer; it is gone once it
  * has fired or been stopped. NULL when memory is out. */
 struct loop_timer *loop_timer_start(struct loop *loop, uint64_t ms, void (*fire)(void *arg), void *arg);
+/* The same for what is to have happened by then: `fire` comes after what has come until then was taken, which on a machine that
+ * stood still, or while Lua ran, nobody could. libuv runs timers before it polls. */
+struct loop_timer *loop_deadline_start(struct loop *loop, uint64_t ms, void (*fire)(void *arg), void *arg);
 /* It does not count as something that could call back: loop_turn may say that nothing is left. NULL is allowed. */
 void loop_timer_unref(struct loop_timer *timer);
 /* Stops a timer that has not fired; NULL is allowed. */

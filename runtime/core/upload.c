@@ -483,7 +483,7 @@ struct upload *upload_start(struct http *http, struct loop *loop, const struct u
     if (!check_url(upload, e) || !keep_key(upload, e) || !open_file(upload, options, e))
         goto failed;
     if (options->timeout_ms > 0) {
-        upload->deadline = loop_timer_start(loop, (uint64_t)options->timeout_ms, deadline_passed, upload);
+        upload->deadline = loop_deadline_start(loop, (uint64_t)options->timeout_ms, deadline_passed, upload);
         if (!upload->deadline) {
             err_set(e, ERR_MEMORY, "out of memory");
             goto failed;

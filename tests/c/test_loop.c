@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -44,6 +45,50 @@ static void a_wait_that_a_due_timer_ends_does_not_sleep_on(void **state)
     assert_false(far);
     uv_close((uv_handle_t *)&due.uv, NULL);
     loop_free(loop);
+}
+
+struct race {
+    struct loop *loop;
+    int pipe[2];
+    bool came, over, came_first;
+};
+
+static void has_come(uv_poll_t *poll, int status, int events)
+{
+    struct race *race = poll->data;
+    (void)status;
+    (void)events;
+    race->came = true;
+    uv_close((uv_handle_t *)poll, NULL);
+}
+
+static void time_over(void *arg)
+{
+    struct race *race = arg;
+    race->over = true;
+    race->came_first = race->came;
+}
+
+static void what_came_before_a_deadline_is_taken_before_it_though_the_loop_stood_still(void **state)
+{
+    struct err err;
+    struct race race = {.loop = loop_new(&err)};
+    uv_poll_t poll = {.data = &race};
+    (void)state;
+    assert_non_null(race.loop);
+    assert_int_equal(pipe(race.pipe), 0);
+    uv_poll_init(loop_uv(race.loop), &poll, race.pipe[0]);
+    uv_poll_start(&poll, UV_READABLE, has_come);
+    assert_non_null(loop_deadline_start(race.loop, 1, time_over, &race));
+    assert_int_equal(write(race.pipe[1], "x", 1), 1);
+    usleep(10000); /* nobody looks */
+    while (loop_turn(race.loop, true))
+        ;
+    assert_true(race.over);
+    assert_true(race.came_first);
+    loop_free(race.loop);
+    close(race.pipe[0]);
+    close(race.pipe[1]);
 }
 
 static void waking_outside_of_a_turn_does_not_spoil_the_next(void **state)
@@ -112,6 +157,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_wait_that_a_due_timer_ends_does_not_sleep_on),
+        cmocka_unit_test(what_came_before_a_deadline_is_taken_before_it_though_the_loop_stood_still),
         cmocka_unit_test(waking_outside_of_a_turn_does_not_spoil_the_next),
         cmocka_unit_test(an_unreferenced_timer_fires_but_keeps_nothing_alive),
         cmocka_unit_test(work_is_sliced_and_ends_on_the_loop),
