@@ -13,6 +13,7 @@ drop.SETTLE = 5 -- seconds without a change, unless told otherwise
 
 local POLL = 5         -- seconds between two looks where nothing tells that something has happened
 local LEAST_PAUSE = 0.1 -- seconds between two looks, whatever happens
+local LOOKS = 4        -- that a file is looked at, at least, until it has settled
 local MOST_A_TIME = 500 -- changes, and files, between which other tasks go on
 
 -- The directory and the pattern of names | nil, err. One file has one path, however the pattern is written.
@@ -44,7 +45,15 @@ end
 
 local TYPES = { link = "is a symbolic link: links are not followed, drop the file itself", other = "is not a regular file" }
 
-local function note(watch, change, at)
+-- For how long the folder has been watched: the time since the last look, but no more than was meant to pass until this one, or a
+-- part of `settle`. While the machine stood still, whoever writes a file could not go on with it either.
+local function count_time(watch, at)
+  local passed = at - (watch.looked_at or at)
+  watch.time = watch.time + math.min(passed, math.max(watch.settle / LOOKS, watch.pause))
+  watch.looked_at = at
+end
+
+local function note(watch, change)
   local name = change.name
   watch.pending[name] = nil
   if change.gone then
@@ -55,7 +64,7 @@ local function note(watch, change, at)
     tell(watch, name, "is not taken: its name is not UTF-8, as what is recorded of it has to be; rename it")
   elseif watch.taken_keys[name] ~= change.key then
     watch.taken_keys[name] = nil
-    change.since = at
+    change.since = watch.time
     watch.pending[name] = change
   end
   if change.gone then watch.taken_keys[name] = nil end
@@ -73,19 +82,21 @@ local function look(watch)
     watch.told[""] = nil
     log.info("%s: the directory can be read now", report.safe(watch.directory))
   end
+  count_time(watch, at)
   repeat
     local changes = watch.folder:changes(MOST_A_TIME)
-    for _, change in ipairs(changes) do note(watch, change, at) end
+    for _, change in ipairs(changes) do note(watch, change) end
     if #changes > 0 then task.sleep(0) end
   until #changes == 0
   return true, at
 end
 
--- Those that have not changed for long enough, the oldest first, and when the next of the others may be one.
+-- Those that have not changed for long enough, the oldest first, and when the others are to be looked at.
 local function settled(watch, at)
   local list, due = {}, math.huge
   for _, file in pairs(watch.pending) do
-    local when = math.max(file.since + watch.settle, file.again or 0)
+    local left = file.since + watch.settle - watch.time
+    local when = left > 0 and at + math.min(left, watch.settle / LOOKS) or file.again or 0
     if when <= at then list[#list + 1] = file else due = math.min(due, when) end
   end
   table.sort(list, function(a, b)
@@ -153,7 +164,7 @@ end
 local function turn(watch)
   local begun = now()
   local ok, at = look(watch)
-  local pause = math.min(math.max(LEAST_PAUSE, 10 * (now() - begun)), watch.poll)
+  watch.pause = math.min(math.max(LEAST_PAUSE, 10 * (now() - begun)), watch.poll)
   local due = math.huge
   if ok then
     local list
@@ -165,7 +176,7 @@ local function turn(watch)
   end
   if watch.closed then return end
   -- A look at many files is not made again and again because one of them is written to.
-  task.sleep(pause)
+  task.sleep(watch.pause)
   if watch.closed then return end
   watch.folder:wait(math.max(0, math.min(watch.poll, due - now())))
 end
@@ -240,7 +251,7 @@ function drop.watch(options)
                                settle = options.settle or drop.SETTLE, poll = math.max(options.poll or POLL, LEAST_PAUSE),
                                taken = options.taken, on = options.on,
                                tell = options.tell or function(message) log.warn("%s", message) end,
-                               pending = {}, taken_keys = {}, told = {} }, watch_class)
+                               pending = {}, taken_keys = {}, told = {}, time = 0, pause = LEAST_PAUSE }, watch_class)
   watch.task = task.spawn(run, watch)
   return watch
 end

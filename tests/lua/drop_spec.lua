@@ -118,6 +118,18 @@ describe("a folder that is watched", function()
     assert.same({ "fixed.csv" }, until_taken(seen, 1))
   end)
 
+  it("does not take a file for finished because the machine stood still", function()
+    local seen = watch { settle = 4 }
+    write("slow.csv", "1\n")
+    until_so("it being seen", function() return next(seen.watch.pending) end)
+    os.execute("sleep 4.5") -- nothing here goes on
+    task.sleep(0.5)
+    assert.same({}, seen.files)
+    write("slow.csv", "2\n", "ab")
+    assert.same({ "slow.csv" }, until_taken(seen, 1))
+    assert.equals(4, seen.files[1].size)
+  end)
+
   it("tells a file that is renamed into place by its last name only", function()
     local seen = watch {}
     run("mv '%s' '%s/in.csv'", write(".in.csv.Xy12", "k\n1\n"), folder)
