@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#define BUSY_MS 10000
+#define BUSY_MS 30000 /* a disk may stand still for seconds while another process writes */
 
 static bool tell(sqlite3 *db, const char *name, struct err *err)
 {

@@ -12,7 +12,7 @@ local task = require "upjob.task"
 
 local control = {}
 
-control.TIMEOUT = 10 -- seconds that an answer may take, unless told otherwise
+control.TIMEOUT = 30 -- seconds that an answer may take, unless told otherwise
 
 local function directory_of(state)
   local directory = journal.directory(state)
@@ -122,7 +122,7 @@ end
 -- ---- asking ----
 
 --- Asks the daemon of a state directory: its result | nil, err; "NoDaemon" when none is running. request: { command =, … }.
--- timeout: seconds to wait for the answer, 10 unless given.
+-- timeout: seconds to wait for the answer, 30 unless given.
 function control.ask(state, request, timeout)
   local directory, err = directory_of(state)
   if not directory then return nil, err end
