@@ -80,7 +80,7 @@ static void server_send_slowly(int fd, const char *reply)
         len = strcspn(reply, "\n") + 1;
         send(fd, reply, len, MSG_NOSIGNAL);
         reply += len;
-    } while (*reply && server_lets_wait(fd, 100));
+    } while (*reply && server_lets_wait(fd, 300));
 }
 
 /* What the client still sends when it is not to send more is read, so that nothing resets the connection under the reply. */
@@ -115,7 +115,7 @@ static bool server_answer(struct server *s, int fd, const char *reply)
         send(fd, "HTTP/1.1 100 Continue\r\n\r\n", 25, MSG_NOSIGNAL);
     server_read_body(s, fd, rest, rest_len);
     if (*reply == '~')
-        (void)server_lets_wait(fd, 2000);
+        (void)server_lets_wait(fd, 20000);
     if (*reply == '.')
         server_send_slowly(fd, reply + 1);
     else if (*reply)

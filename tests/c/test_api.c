@@ -166,7 +166,7 @@ static void a_create_without_an_answer_is_not_sent_again(void **state)
     struct fixture *f = *state;
     static const char *const replies[] = {"", CREATED, NULL};
     server_start(&f->server, replies);
-    make_client(f, 200);
+    make_client(f, 1000);
     create(f, 0);
     expect_unknown(f, ERR_TIMEOUT);
 }
@@ -177,7 +177,7 @@ static void a_create_that_its_whole_timeout_ends_has_an_unknown_outcome(void **s
     static const char *const replies[] = {"", CREATED, NULL};
     server_start(&f->server, replies);
     make_client(f, 0);
-    create(f, 500);
+    create(f, 1500);
     expect_unknown(f, ERR_TIMEOUT);
 }
 

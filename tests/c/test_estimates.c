@@ -128,7 +128,7 @@ static const char *status_of(struct fixture *f, const char *id)
 static void await(struct fixture *f, const char *id, const char *status)
 {
     for (int tries = 0; strcmp(status_of(f, id), status) != 0; tries++) {
-        if (tries > 1000)
+        if (tries > 10000)
             fail_msg("%s is %s, not %s", id, f->status, status);
         usleep(10000);
     }

@@ -79,7 +79,7 @@ static int begin_and_wait(void)
 static struct journal *open_when_begun(double lease)
 {
     struct journal *j = open_with(lease);
-    for (int tries = 0; tries < 1000 && strcmp(ids(j, "{}"), "1") != 0; tries++)
+    for (int tries = 0; tries < 10000 && strcmp(ids(j, "{}"), "1") != 0; tries++)
         usleep(10000);
     return j;
 }
@@ -274,7 +274,7 @@ static int race(int (*work)(void))
     close(gate[0]);
     close(gate[1]);
     for (int i = 0; i < RACERS; i++) {
-        for (int tries = 0; tries < 3000 && results[i] < 0; tries++)
+        for (int tries = 0; tries < 20000 && results[i] < 0; tries++)
             usleep(10000);
         assert_in_range(results[i], 0, ROUNDS);
         sum += results[i];

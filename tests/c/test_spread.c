@@ -75,7 +75,7 @@ static void two_threads_work_at_the_same_time(void **state)
     pthread_barrier_init(&barrier, NULL, 2);
     struct spread *spread = spread_new(2);
     assert_non_null(spread);
-    alarm(60);
+    alarm(200);
     spread_run(spread, 2, 1, two_meet, &barrier);
     alarm(0);
     spread_free(spread);

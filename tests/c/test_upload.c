@@ -203,7 +203,7 @@ static void an_upload_ends_with_its_timeout_whatever_it_is_at(void **state)
 {
     struct fixture *f = *state;
     static const char *const replies[] = {"", NULL};
-    struct upload_options options = {.no_content_md5 = true, .timeout_ms = 100};
+    struct upload_options options = {.no_content_md5 = true, .timeout_ms = 1000};
     server_start(&f->server, replies);
     run(f, &options);
     server_stop(&f->server);
@@ -231,7 +231,7 @@ static void a_reset_connection_is_an_error_that_may_be_tried_again(void **state)
     assert_true(f->outcome.err.retryable);
 }
 
-/* The reply would come after two seconds: a stall that is told late would be none. */
+/* The reply would come after 20 seconds: a stall that is told late would be none. */
 static void a_stalled_transfer_times_out_when_its_time_is_over_not_seconds_later(void **state)
 {
     struct fixture *f = *state;
@@ -251,7 +251,7 @@ static void a_transfer_that_goes_on_slowly_is_not_stalled(void **state)
 #define FIVE_LINES "A: 1\r\nB: 2\r\nC: 3\r\nD: 4\r\nE: 5\r\n"
     static const char *const replies[] = {".HTTP/1.1 200 OK\r\n" FIVE_LINES FIVE_LINES FIVE_LINES "ETag: \"x\"\r\nContent-Length: 0\r\n"
                                           "Connection: close\r\n\r\n", NULL};
-    struct upload_options options = {.no_content_md5 = true, .stall_timeout_ms = 1000};
+    struct upload_options options = {.no_content_md5 = true, .stall_timeout_ms = 4000};
     server_start(&f->server, replies);
     run(f, &options);
     server_stop(&f->server);
