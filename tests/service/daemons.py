@@ -1,8 +1,8 @@
 """What the tests of `upjob daemon` share: the process on a directory of automations, its journal, its clock."""
 import datetime, glob, os, re, shutil, signal, sqlite3, subprocess, tempfile, time
-from kit import UPJOB, Skip, eventually
+from kit import UPJOB, Skip, eventually, text_of
 
-LONG = 60  # seconds for what must come: a machine may be busy
+LONG = 100  # seconds for what must come: a machine may be busy
 LIBRARIES = glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")
 
 
@@ -43,8 +43,12 @@ class Daemon:
         return self
 
     def messages(self):
-        self.log.seek(0)
-        return self.log.read().decode(errors="replace")
+        return text_of(self.log)
+
+    def all_messages(self):
+        """The lines of all its lives."""
+        for log in self.logs:
+            yield from text_of(log).splitlines()
 
     def told(self, text, seconds=LONG):
         """Waits until the log has it."""

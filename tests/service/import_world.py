@@ -27,7 +27,7 @@ class Proxy:
                     return self.send(500, [("x-amzn-ErrorType", "InternalServerException")], b'{"Message":"a fault"}')
                 if refused:
                     return self.send(403, [("x-amzn-ErrorType", "AccessDeniedException")], b'{"Message":"not allowed"}')
-                connection = http.client.HTTPConnection(service.host, timeout=60)
+                connection = http.client.HTTPConnection(service.host, timeout=100)
                 connection.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
                 for name, value in self.headers.items():
                     if name.lower() != "expect":

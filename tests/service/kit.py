@@ -1,6 +1,6 @@
 """What the tests of the embedded service as a process share: the process, a client of its own (urllib-free, signing by itself),
 and a runner that prints TAP."""
-import base64, datetime, faulthandler, hashlib, hmac, http.client, http.server, json, os, shutil, signal, socket, sqlite3, subprocess
+import base64, datetime, faulthandler, hashlib, hmac, http.client, http.server, json, os, random, shutil, signal, socket, sqlite3, subprocess
 import sys, tempfile, threading, time, traceback, urllib.parse
 
 UPJOB = os.environ.get("UPJOB", os.path.join(os.path.dirname(__file__), "../../build/upjob"))
@@ -55,8 +55,7 @@ class Service:
         return self
 
     def messages(self):
-        self.log.seek(0)
-        return self.log.read().decode(errors="replace")
+        return text_of(self.log)
 
     def kill(self, how=signal.SIGKILL):
         if self.process and self.process.poll() is None:
@@ -81,10 +80,10 @@ class Service:
 
     # -- calls
 
-    def connect(self, timeout=30):
+    def connect(self, timeout=100):
         return http.client.HTTPConnection(self.host, timeout=timeout)
 
-    def call(self, method, path, body=None, query="", timeout=30, raw=None, over=None):
+    def call(self, method, path, body=None, query="", timeout=100, raw=None, over=None):
         """`over`: a connection to use, and to leave open."""
         data = raw if raw is not None else b"" if body is None else json.dumps(body).encode()
         connection = over or self.connect(timeout)
@@ -110,7 +109,7 @@ class Service:
     def path(self, domain, job):
         return self.call("GET", f"/domains/{domain}/upload-jobs/{job}/path")
 
-    def put_head(self, path, length, timeout=30, over=None, headers={}):
+    def put_head(self, path, length, timeout=100, over=None, headers={}):
         """A connection whose PUT has sent its head only, with further headers."""
         url, key = urllib.parse.urlsplit(path["Url"]), path["ClientToken"]
         connection = over or self.connect(timeout)
@@ -143,7 +142,7 @@ class Service:
     def stop_job(self, domain, job):
         return self.call("PUT", f"/domains/{domain}/upload-jobs/{job}/stop")
 
-    def get_job(self, domain, job, timeout=30):
+    def get_job(self, domain, job, timeout=100):
         return self.call("GET", f"/domains/{domain}/upload-jobs/{job}", timeout=timeout)
 
     def begin(self, domain, data, **members):
@@ -153,7 +152,7 @@ class Service:
         self.start_job(domain, job)
         return job
 
-    def wait(self, domain, job, seconds=60):
+    def wait(self, domain, job, seconds=200):
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             got = self.get_job(domain, job)
@@ -259,7 +258,7 @@ def some(points, every=3):
     return list(points)[::every] if SANITIZED else list(points)
 
 
-def eventually(true, seconds=10, what="it"):
+def eventually(true, seconds=100, what="it"):
     until = time.monotonic() + seconds
     while not true():
         if time.monotonic() > until:
@@ -267,10 +266,21 @@ def eventually(true, seconds=10, what="it"):
         time.sleep(0.02)
 
 
+def text_of(log):
+    """What is in it by now, while a program writes to it: that program's place in the file is ours too, and stays where it is."""
+    return os.pread(log.fileno(), os.fstat(log.fileno()).st_size, 0).decode(errors="replace")
+
+
 def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    """One that is given to nobody who asks for any."""
+    while True:
+        port = random.randrange(20000, 32000)
+        with socket.socket() as listener:
+            try:
+                listener.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                pass
 
 
 class Skip(Exception):
@@ -284,7 +294,7 @@ def stop_between_writes(pid, journal):
             return file.read().rsplit(")", 1)[1].split()[0] == "T"
     while True:
         os.kill(pid, signal.SIGSTOP)
-        eventually(stopped, 30, "its being stopped")
+        eventually(stopped, what="its being stopped")
         try:
             database = sqlite3.connect(journal, timeout=0, isolation_level=None)
             database.execute("BEGIN IMMEDIATE")

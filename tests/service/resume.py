@@ -105,7 +105,7 @@ class Point:
         path = os.path.join(self.state(), "journal.db")
         if not os.path.exists(path):
             return []
-        db = sqlite3.connect(path, timeout=10)
+        db = sqlite3.connect(path, timeout=100)
         try:
             return db.execute("SELECT state, job_status, json_extract(result, '$.ResultsSummary.CreatedRecords')"
                               " FROM run WHERE kind = 'import'").fetchall()

@@ -126,7 +126,7 @@ class Home:
         region = {"AWS_REGION": self.region} if self.region else {}
         return {**kept, "HOME": self.path, "AWS_EC2_METADATA_DISABLED": "true", **region, **variables}
 
-    def upjob(self, *arguments, timeout=60, **variables):
+    def upjob(self, *arguments, timeout=100, **variables):
         """Exit status, standard output, standard error; no secret is in them."""
         done = subprocess.run([UPJOB, *arguments], env=self.environment(variables), stdin=subprocess.DEVNULL, text=True,
                               capture_output=True, timeout=timeout)

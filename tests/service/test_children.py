@@ -60,7 +60,7 @@ class Automation:
                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def end(self, process):
-        out, messages = process.communicate(timeout=60)
+        out, messages = process.communicate(timeout=100)
         assert process.returncode == 0, messages
         return json.loads(out)
 
@@ -185,7 +185,7 @@ def test_a_loop_that_does_not_listen():
         assert found["state"] == "failed" and found["error"]["code"] == "TimeoutError", found
         with open(os.path.join(automation.root, "pid")) as file:
             pid = int(file.read())
-        eventually(lambda: not is_running(pid), 20, "the end of the grandchild")
+        eventually(lambda: not is_running(pid), what="the end of the grandchild")
 
 
 def test_what_is_left_behind():
@@ -194,7 +194,7 @@ def test_what_is_left_behind():
         assert automation.run()["state"] == "succeeded"
         with open(os.path.join(automation.root, "pid")) as file:
             pid = int(file.read())
-        eventually(lambda: not is_running(pid), 20, "the end of the grandchild")
+        eventually(lambda: not is_running(pid), what="the end of the grandchild")
 
 
 def test_memory():
@@ -204,7 +204,7 @@ def test_memory():
                  "t = {} while true do task.sleep(0) for i = 1, 10000 do t[#t + 1] = { i } end end",
                  "t = {} for i = 1, 3 do task.spawn(function() while true do t[#t + 1] = {} end end) end",
                  "t = {} while true do pcall(function() while true do t[#t + 1] = {} end end) task.sleep(0) end"):
-        found = outcome_of(body, 'limits = { memory = "64M" }, timeout = 30,')
+        found = outcome_of(body, 'limits = { memory = "64M" }, timeout = 300,')
         assert found["state"] == "failed", (body, found)
         assert found["error"]["code"] == "MemoryLimit" and "67108864" in found["error"]["message"], (body, found)
 
@@ -285,16 +285,16 @@ def test_a_daemon_that_was_killed():
       return { late = true }"""
     with Automation(function(body)) as automation:
         process = automation.begin(lease=1)
-        eventually(lambda: os.path.exists(os.path.join(automation.root, "begun")), 30, "the beginning")
+        eventually(lambda: os.path.exists(os.path.join(automation.root, "begun")), what="the beginning")
         process.kill()
         process.communicate()
 
         def look():
             return json.loads(subprocess.run([UPJOB, "run", "-e", LOOK, automation.state, "1"], capture_output=True, check=True).stdout)
         time.sleep(1.5)  # longer than the lease
-        assert look()["state"] == "running", look()
+        eventually(lambda: look()["state"] == "running", what="its lease")
         open(os.path.join(automation.root, "go"), "w").close()
-        eventually(lambda: look()["state"] == "succeeded", 30, "its end")
+        eventually(lambda: look()["state"] == "succeeded", what="its end")
         assert look()["result"] == {"late": True}
 
 IMPORT = """
@@ -344,7 +344,7 @@ def test_a_lease_that_was_lost():
     with Service(args=["--domain", "acme"]) as service, with_import(service, wait) as automation:
         path = os.path.join(automation.root, "pid")
         process = automation.begin(lease=1)
-        eventually(lambda: os.path.exists(path) and os.path.getsize(path) > 0, 30, "the creation of the job")
+        eventually(lambda: os.path.exists(path) and os.path.getsize(path) > 0, what="the creation of the job")
         with open(path) as file:
             pid = int(file.read())
         stop_between_writes(pid, os.path.join(automation.state, "journal.db"))

@@ -3,7 +3,7 @@ a tick goes on: each tick has one run, each end is followed once by what waits f
 
     KILLS=300 SEED=1 python3 tests/service/test_daemon_kill.py
 """
-import os, random, signal, time
+import os, random, re, signal, time
 from daemons import Daemon, check_every_tick_has_one_run
 from kit import run
 
@@ -71,7 +71,9 @@ def test_kills():
         failed = [id_ for id_, state in ends if state == "failed"]
         assert followed(daemon, "after") == [id_ for id_, _ in ends], SEED
         assert followed(daemon, "alarm") == failed, SEED
-        assert {int(line.split()[1]) for line in daemon.lines("failure")} >= set(failed), SEED
+        untold = set(failed) - {int(line.split()[1]) for line in daemon.lines("failure")}
+        assert not untold, (SEED, untold, [line for line in daemon.all_messages() if "on_failure" in line or
+                                           re.search(rf"run ({'|'.join(map(str, untold))}) of work", line)])
         assert daemon.runs("after", "failed") == daemon.runs("alarm", "failed") == [], SEED
 
 

@@ -34,10 +34,10 @@ def test_ingestion():
             connection = service.connect()
             service.call("GET", "/domains/acme", over=connection)
             if store_is_open:
-                eventually(lambda: counts(service.get_job("acme", large))[0] > 0, 20, "the large job's first batch")
+                eventually(lambda: counts(service.get_job("acme", large))[0] > 0, what="the large job's first batch")
             with NoMore(service):
                 service.call("PUT", f"/domains/acme/upload-jobs/{job}", over=connection)
-                eventually(lambda: f"upload job {job} waits" in service.messages(), 30, "its waiting")
+                eventually(lambda: f"upload job {job} waits" in service.messages(), what="its waiting")
                 got = service.call("GET", f"/domains/acme/upload-jobs/{job}", over=connection)
                 assert got["Status"] == "IN_PROGRESS", (got, service.messages())
             created, updated, failed = counts(service.wait("acme", job))
@@ -82,7 +82,7 @@ def test_many_connections():
 
         def ended():
             return service.call("GET", f"/domains/acme/upload-jobs/{job}", over=connection)["Status"] == "SUCCEEDED"
-        eventually(ended, 20, "the job's end")
+        eventually(ended, what="the job's end")
         for other in idle:
             other.close()
         service.get_job("acme", job)

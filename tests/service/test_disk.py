@@ -36,7 +36,7 @@ def test_profiles():
             service.put(service.path("acme", job), rows(60_000))
             disk.fill(leave=3 << 20)
             service.start_job("acme", job)
-            eventually(lambda: "the disk is full" in service.messages(), 30, "the disk being full")
+            eventually(lambda: "the disk is full" in service.messages(), what="the disk being full")
             time.sleep(1.5)
             assert service.get_job("acme", job)["Status"] == "IN_PROGRESS"
             assert service.messages().count("the disk is full") < 5, service.messages()
@@ -71,7 +71,7 @@ def test_stopped_while_full():
         service.put(service.path("acme", job), rows(60_000))
         disk.fill(leave=3 << 20)
         service.start_job("acme", job)
-        eventually(lambda: "the disk is full" in service.messages(), 30, "the disk being full")
+        eventually(lambda: "the disk is full" in service.messages(), what="the disk being full")
         refused(lambda: service.stop_job("acme", job), 500, "the disk is full")
         assert service.get_job("acme", job)["Status"] == "IN_PROGRESS"
         disk.empty()
@@ -154,15 +154,15 @@ def test_journal_of_an_import():
         assert statuses() == []
         disk.empty()
         client = service.popen(*command)
-        eventually(lambda: any(name.endswith(".part") for name in service.objects()), 20, "the upload's beginning")
+        eventually(lambda: any(name.endswith(".part") for name in service.objects()), what="the upload's beginning")
         disk.fill()
-        _, messages = client.communicate(timeout=60)
+        _, messages = client.communicate(timeout=100)
         assert client.returncode == 1 and "full" in messages.lower(), (client.returncode, messages)
         assert statuses() == ["STOPPED"], messages
         disk.empty()
-        status, _, messages = service.upjob("runs", "resume", "--state", os.path.join(disk.at, "state"), "-q", timeout=60)
+        status, _, messages = service.upjob("runs", "resume", "--state", os.path.join(disk.at, "state"), "-q", timeout=100)
         assert status == 5 and statuses() == ["STOPPED"], (status, messages)
-        status, _, messages = service.upjob(*command, timeout=60)
+        status, _, messages = service.upjob(*command, timeout=100)
         assert status == 0 and sorted(statuses()) == ["STOPPED", "SUCCEEDED"], (status, messages)
 
 

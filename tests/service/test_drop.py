@@ -2,7 +2,7 @@
 import collections, os, random, shutil, signal, sqlite3, subprocess, tempfile, time
 from kit import UPJOB, eventually, run
 
-LONG = 60  # seconds for what must come: a machine may be busy
+LONG = 100  # seconds for what must come: a machine may be busy
 
 
 class Drop:

@@ -59,7 +59,7 @@ class Recorder:
 
 def upjob(url, directory, *arguments, data=None):
     environment = {**os.environ, "AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_REGION": "us-east-1"}
-    return subprocess.run([UPJOB, *arguments, "--endpoint-url", url], cwd=directory, env=environment, timeout=60,
+    return subprocess.run([UPJOB, *arguments, "--endpoint-url", url], cwd=directory, env=environment, timeout=100,
                           input=data, stdin=None if data else subprocess.DEVNULL, capture_output=True)
 
 

@@ -6,14 +6,15 @@ DATA = rows(500_000, fail=0) # more than what sockets hold
 
 
 def change(how):
-    with tempfile.TemporaryDirectory() as work, Service(args=["--fault", "slow=6000000", "--domain", "acme"]) as service:
+    with tempfile.TemporaryDirectory() as work, Service(args=["--fault", "slow=3000000", "--domain", "acme"]) as service:
         path = os.path.join(work, "customers.csv")
-        with open(path, "wb") as file:
-            file.write(DATA)
+        for name in (path, path + ".new"):  # a disk may stand still while it is written to
+            with open(name, "wb") as file:
+                file.write(DATA)
         client = service.popen("import", path, "--domain", "acme", "--key", "Id")
-        eventually(lambda: any(name.endswith(".part") for name in service.objects()), 20, "the upload's beginning")
+        eventually(lambda: any(name.endswith(".part") for name in service.objects()), what="the upload's beginning")
         how(path)
-        _, messages = client.communicate(timeout=60)
+        _, messages = client.communicate(timeout=100)
         jobs = service.call("GET", "/domains/acme/upload-jobs")["Items"]
         return client.returncode, messages, [job["Status"] for job in jobs], service
 
@@ -47,8 +48,6 @@ def rewrite_and_set_times(path):
 
 
 def replace(path):
-    with open(path + ".new", "wb") as file:
-        file.write(DATA)
     os.rename(path + ".new", path)
 
 

@@ -26,7 +26,7 @@ class State:
         with open(path, "w") as file:
             file.write('local store, err = require("upjob.journal").open { state = arg[1] }\nif not store then return nil, err end\n' + text)
         process = self.start(path, *args, **options)
-        out, messages = process.communicate(timeout=60)
+        out, messages = process.communicate(timeout=100)
         return process.returncode, out, messages
 
     def write(self, count):
@@ -112,7 +112,7 @@ def test_full_disk():
     """a full disk is told as an error that may pass; nothing is harmed, and the same process goes on when there is room"""
     with Small(8) as disk, State(disk.at) as state:
         disk.fill(leave=600_000)
-        writer = state.start(WRITER, 400, 0, "wait")
+        writer = state.start(WRITER, 400, "/", "wait")
         lines = []
         for line in writer.stdout:
             if line.startswith("failed"):
@@ -121,7 +121,7 @@ def test_full_disk():
         assert "SystemError\ttrue\t" in line and ("the disk is full" in line or "cannot be opened" in line), line
         assert len(lines) > 10
         disk.empty()
-        out, messages = writer.communicate("\n", timeout=60)
+        out, messages = writer.communicate("\n", timeout=100)
         assert "failed" not in out and messages == "", (out[-500:], messages)
         state.check_whole()
         found = {row[0] for row in state.query("SELECT id FROM run")}
@@ -150,7 +150,7 @@ def test_limit_of_a_file():
         resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
     with State() as state:
         writer = state.start(WRITER, 400, preexec_fn=limit)
-        out, messages = writer.communicate(timeout=60)
+        out, messages = writer.communicate(timeout=100)
         assert writer.returncode == 1 and "failed\tSystemError" in out, (out[-300:], messages)
         known = {int(line) for line in out.split("\n") if line.isdigit()}
         state.check_whole()
@@ -181,7 +181,7 @@ def test_damage_found_by_many():
             writers = [state.start(WRITER, 5) for _ in range(6)]
             told = ""
             for writer in writers:
-                out, messages = writer.communicate(timeout=60)
+                out, messages = writer.communicate(timeout=100)
                 told += messages
                 assert writer.returncode == 0, (out, messages)
             assert len(state.asides()) == 1 and told.count("was damaged") == 1, (state.asides(), told)
@@ -205,14 +205,14 @@ def test_daemon():
             except sqlite3.DatabaseError:
                 return 0
         try:
-            eventually(lambda: succeeded() >= 2, 30, "two runs")
+            eventually(lambda: succeeded() >= 2, what="two runs")
             before = succeeded()
             with open(state.db, "r+b") as file:
                 file.write(os.urandom(os.path.getsize(state.db)))
-            eventually(lambda: state.asides() and succeeded() > before + 1, 30, "runs of a new journal")
+            eventually(lambda: state.asides() and succeeded() > before + 1, what="runs of a new journal")
             assert state.query("SELECT count(*) FROM schedule WHERE id = 'tick' AND NOT gone AND last_due > 0") == [(1,)]
             daemon.terminate()
-            assert daemon.wait(timeout=30) is not None
+            assert daemon.wait(timeout=100) is not None
         finally:
             if daemon.poll() is None:
                 daemon.kill()
@@ -238,20 +238,24 @@ def test_newer():
 def test_computing():
     """a script that computes and never waits keeps its run for longer than a lease"""
     with State() as state:
-        writer = state.start(WRITER, 1, 4, env={**os.environ, "LEASE": "1"})
+        lease = 8  # on a busy machine, too, it is renewed in time
+        over = os.path.join(state.parent, "over")
+        writer = state.start(WRITER, 1, over, env={**os.environ, "LEASE": str(lease)})
         assert writer.stdout.readline() == "1\n"
-        until = time.time() + 3
+        until = time.time() + lease + 2
         while time.time() < until:
             status, out, messages = state.lua("print(store:run { id = 1 }.state, select(2, store:claim_run { id = 1 }).code)")
             assert out == "running\tLeaseHeld\n", (out, messages)
             time.sleep(0.2)
-        assert writer.communicate(timeout=60)[0] == "ended\n"
+        open(over, "w").close()
+        assert writer.communicate(timeout=100)[0] == "ended\n"
 
 
 def test_hung():
     """a process that hangs loses its run in time, and finds that out when it goes on"""
     with State() as state:
-        writer = state.start(WRITER, 1, 1, env={**os.environ, "LEASE": "1"})
+        over = os.path.join(state.parent, "over")
+        writer = state.start(WRITER, 1, over, env={**os.environ, "LEASE": "1"})
         assert writer.stdout.readline() == "1\n"
         stop_between_writes(writer.pid, state.db)
         try:
@@ -259,8 +263,9 @@ def test_hung():
             status, out, messages = state.lua("print(store:claim_run { id = 1 }.fence)")
             assert out == "2\n", (out, messages)
         finally:
+            open(over, "w").close()
             writer.send_signal(signal.SIGCONT)
-        assert writer.communicate(timeout=60)[0] == "LeaseLost\n"
+        assert writer.communicate(timeout=100)[0] == "LeaseLost\n"
         assert state.query("SELECT state, fence FROM run") == [("running", 2)]
 
 

@@ -44,7 +44,7 @@ def test_fair():
         for domain in ("large", "small"):
             service.create_domain(domain)
         large = service.begin("large", rows(400_000))
-        eventually(lambda: counts(service.get_job("large", large))[0] > 0, 20, "the large job's first batch")
+        eventually(lambda: counts(service.get_job("large", large))[0] > 0, what="the large job's first batch")
         for domain in ("small", "large"):
             job = service.begin(domain, b"Id,Mail,Name\nnew,a@example.com,N\n")
             assert counts(service.wait(domain, job)) == (1, 0, 0)
@@ -117,7 +117,7 @@ def test_uploads_while_domains_are_deleted():
             service.create_domain(f"gone{i}")
             path = service.path("acme", service.create_job("acme"))
             job, deleted = service.begin(f"gone{i}", data), threading.Event()
-            eventually(lambda: counts(service.get_job(f"gone{i}", job))[0] > 0, 20, "the first batch")
+            eventually(lambda: counts(service.get_job(f"gone{i}", job))[0] > 0, what="the first batch")
 
             def delete():
                 service.call("DELETE", f"/domains/gone{i}")

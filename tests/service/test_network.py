@@ -51,7 +51,7 @@ def test_stall():
     """an upload that stalls is begun anew at byte 0, with a new URL"""
     path = csv(rows(3000, fail=0))
     with Service(args=["--fault", "stall-upload=0.5,seed=3", "--domain", "acme"]) as service:
-        expect(service, path, (3000, 0, 0), "--stall-timeout", "1")
+        expect(service, path, (3000, 0, 0), "--stall-timeout", "3")
 
 
 def test_service_dies_during_the_upload():
@@ -64,7 +64,7 @@ def test_service_dies_during_the_upload():
         service.kill()
         time.sleep(0.5)
         service.start()
-        out, messages = client.communicate(timeout=60)
+        out, messages = client.communicate(timeout=100)
         assert client.returncode == 0 and counts(json.loads(out)) == (60_000, 0, 0), messages
 
 
@@ -77,11 +77,11 @@ def test_service_dies_during_the_ingestion():
         def ingesting():
             jobs = service.call("GET", "/domains/acme/upload-jobs")["Items"]
             return jobs and jobs[0]["Status"] == "IN_PROGRESS"
-        eventually(ingesting, 30, "the ingestion's beginning")
+        eventually(ingesting, what="the ingestion's beginning")
         service.kill()
         time.sleep(0.5)
         service.start()
-        out, messages = client.communicate(timeout=90)
+        out, messages = client.communicate(timeout=100)
         assert client.returncode == 0 and sum(counts(json.loads(out))) == 200_000, messages
 
 
@@ -136,7 +136,7 @@ def test_endless_list():
     for reply, fault in [({"Items": 5}, "its Items are no list"), ({"Items": [], "NextToken": {}}, "its NextToken is no string"),
                          ({"Items": [], "NextToken": "again"}, "its NextToken is the one that was sent")]:
         with Stub(lambda method, path: reply) as service:
-            status, out, messages = service.upjob("job", "list", "--domain", "acme", timeout=30)
+            status, out, messages = service.upjob("job", "list", "--domain", "acme", timeout=100)
             assert status == 1 and out == "", (status, out, messages)
             assert f"ListUploadJobs: InvalidResponse: the reply cannot be used: {fault}" in messages, messages
 

@@ -39,7 +39,7 @@ def killed_at(world, is_it, *arguments):
     with Proxy(world.service, refuse) as proxy:
         direct, world.url = world.url, proxy.url
         held["process"] = process = world.begin(*arguments)
-        out, messages = process.communicate(timeout=60)
+        out, messages = process.communicate(timeout=100)
         world.url = direct
     assert process.returncode == -signal.SIGKILL, (process.returncode, out, messages)
 
@@ -49,7 +49,7 @@ def at_success(world, count):
     def is_it(method, path):
         if method != "GET" or len(path.split("/")) != 5:
             return False
-        eventually(lambda: "IN_PROGRESS" not in world.statuses(), 60, "the end of the job")
+        eventually(lambda: "IN_PROGRESS" not in world.statuses(), what="the end of the job")
         return world.statuses().count("SUCCEEDED") == count
     return is_it
 
@@ -111,7 +111,7 @@ def test_parts_killed():
             with Proxy(world.service) as proxy:
                 direct, world.url = world.url, proxy.url
                 process = world.begin(*arguments)
-                eventually(lambda: len(proxy.calls) >= calls or process.poll() is not None, 60, "so many calls")
+                eventually(lambda: len(proxy.calls) >= calls or process.poll() is not None, what="so many calls")
                 process.kill()
                 process.communicate()
                 world.url = direct

@@ -73,7 +73,7 @@ def test_killed():
             with Proxy(world.service) as proxy:
                 direct, world.url = world.url, proxy.url
                 process = world.begin(*arguments)
-                eventually(lambda: len(proxy.calls) >= calls or process.poll() is not None, 60, "so many calls")
+                eventually(lambda: len(proxy.calls) >= calls or process.poll() is not None, what="so many calls")
                 process.kill()
                 out, messages = process.communicate()
             world.url = direct
@@ -97,7 +97,7 @@ def interrupted(world, more=()):
     def refuse(method, path):
         if method != "POST" or not world.jobs():
             return False
-        eventually(lambda: "SUCCEEDED" in world.statuses(), 60, "the end of the first part's job")
+        eventually(lambda: "SUCCEEDED" in world.statuses(), what="the end of the first part's job")
         refused.append(path)
         return True
     with Proxy(world.service, refuse) as proxy:
@@ -164,12 +164,12 @@ def test_run_key_elsewhere():
 
 def test_signal():
     """SIGINT stops the jobs of parts that were not started; started ones go on, and the command that is told goes on with all"""
-    with World("--fault", "slow=60000") as world:
+    with World("--fault", "slow=20000") as world:
         world.rows("c.csv", range(3000), "row")
         process = world.begin(*world.importing("c.csv", more=["--parallel", "2"]))
-        eventually(lambda: "SUCCEEDED" in world.statuses() and "CREATED" in world.statuses(), 60, "a part's end")
+        eventually(lambda: "SUCCEEDED" in world.statuses() and "CREATED" in world.statuses(), what="a part's end")
         process.send_signal(signal.SIGINT)
-        out, messages = process.communicate(timeout=30)
+        out, messages = process.communicate(timeout=100)
         assert process.returncode == 130, (process.returncode, out, messages)
         # One whose creation was under way may be left to who goes on.
         assert "STOPPED" in world.statuses() or "CREATED" in world.statuses(), world.jobs()
@@ -187,15 +187,15 @@ assert(import:wait())
 
 def test_taken_over():
     """an import that was stopped for longer than its lease starts none of its parts any more, and leaves all to who goes on with it"""
-    with World("--fault", "slow=40000") as world:
+    with World("--fault", "slow=10000") as world:
         world.rows("c.csv", range(3000), "row")
         stopped = world.begin("run", "--endpoint-url", world.url, world.write("leased.lua", LEASED))
-        eventually(lambda: world.statuses() == ["CREATED", "CREATED"], 60, "two parts being uploaded")
+        eventually(lambda: world.statuses() == ["CREATED", "CREATED"], what="two parts being uploaded")
         stop_between_writes(stopped.pid, os.path.join(world.state, "journal.db"))
         time.sleep(1.5)
         result = world.good("runs", "resume", "1", "--json")
         os.kill(stopped.pid, signal.SIGCONT)
-        _, messages = stopped.communicate(timeout=30)
+        _, messages = stopped.communicate(timeout=100)
         assert stopped.returncode != 0 and "nothing more is done here" in messages, messages
         # An upload that was under way may be refused before it is noticed.
         assert "not recorded" not in messages or "refused the upload" in messages, messages
@@ -226,7 +226,7 @@ def test_stopped_part():
         def started():
             running.extend(job["JobId"] for job in world.jobs() if job["Status"] == "IN_PROGRESS")
             return running
-        eventually(started, 60, "a part being started")
+        eventually(started, what="a part being started")
         world.service.stop_job("d", running[0])
         out, messages = process.communicate(timeout=100)
         result = json.loads(out)

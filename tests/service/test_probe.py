@@ -253,7 +253,7 @@ def test_interrupted():
             if "waiting for" in line:
                 break
         process.send_signal(signal.SIGINT)
-        out, messages = process.communicate(timeout=30)
+        out, messages = process.communicate(timeout=100)
         assert process.returncode == 130 and "jobs are stopped" in messages, (process.returncode, messages)
         assert "held         display-name" in out, out
         states = {item["Status"] for item in service.call("GET", "/domains/acme/upload-jobs")["Items"]}

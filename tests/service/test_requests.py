@@ -5,7 +5,7 @@ from kit import SANITIZED, Service, resident, run, sign
 
 
 def send_head(service, method, target, headers, length):
-    connection = http.client.HTTPConnection(service.host, timeout=30)
+    connection = http.client.HTTPConnection(service.host, timeout=100)
     connection.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
     for name, value in {"Host": service.host, **headers, "Content-Length": str(length)}.items():
         connection.putheader(name, value)

@@ -36,7 +36,7 @@ def test_at_once():
         first.stdout.readline()
         # A moment later, so that they find the job of the first, which is at work on it.
         processes = [begin(service, "nightly", str(i)) for i in (1, 2, 3)]
-        told = [process.communicate(timeout=60)[0] for process in [first, *processes]]
+        told = [process.communicate(timeout=100)[0] for process in [first, *processes]]
         found = statuses(service)
         assert found.count("SUCCEEDED") == 1 and set(found) <= {"SUCCEEDED", "STOPPED"}, (found, told)
         assert [process.returncode for process in [first, *processes]] == [0] * 4, told
@@ -45,7 +45,7 @@ def test_at_once():
 def test_one_that_ends_another():
     """a run key with a space is refused: a key that is its last word would find its job"""
     with imports() as (service, begin):
-        told = begin(service, "orders nightly", "0").communicate(timeout=60)[0]
+        told = begin(service, "orders nightly", "0").communicate(timeout=100)[0]
         assert "--run-key must be one word" in told and statuses(service) == [], told
 
 

@@ -294,7 +294,7 @@ def test_no_credentials():
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             del plain[name]
         done = subprocess.run([UPJOB, "import", URL, "--local", "--domain", "acme", "--key", "Id"], env=plain, text=True,
-                              capture_output=True, cwd=work.name, timeout=60)
+                              capture_output=True, cwd=work.name, timeout=100)
         assert done.returncode == 3 and "the embedded one" in done.stderr and not s3.requests, (done.returncode, done.stderr)
         assert "or run aws configure\n" in done.stderr, done.stderr  # and not that --local needs none
 
@@ -422,7 +422,7 @@ def test_killed_while_it_fetches():
         s3.fault = lambda request: s3.send(request, data, cut=1000, pause=20) or True
         client = subprocess.Popen([UPJOB, "import", URL, "--domain", "acme", "--map", mapping, "--endpoint-url", f"http://{service.host}"],
                                   env=environment(s3), cwd=work.name, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        eventually(lambda: s3.requests, 20, "the fetch")
+        eventually(lambda: s3.requests, what="the fetch")
         client.send_signal(signal.SIGKILL)
         client.wait()
         s3.fault = None
@@ -469,7 +469,7 @@ print(more)
         s3.fault = lambda r: r.path.endswith(".csv") and (s3.send(r, MANY, cut=100_000, pause=5) or True)
         done = upjob(s3, "run", script, URL)
         assert done.returncode == 0 and int(done.stdout) <= 0, (done.stdout, done.stderr)
-        assert len(s3.requests) >= 12, len(s3.requests)
+        assert len(s3.requests) >= 7, len(s3.requests)  # each fetch had begun
 
 
 def newest_run(listed):
@@ -480,7 +480,7 @@ def killed(s3, service):
     """An import that is killed while its file travels: the id of its run."""
     client = subprocess.Popen([UPJOB, "import", URL, "--domain", "acme", "--key", "Id", "--endpoint-url", f"http://{service.host}"],
                               env=environment(s3), cwd=work.name, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    eventually(lambda: any(name.endswith(".part") for name in service.objects()), 20, "the upload's beginning")
+    eventually(lambda: any(name.endswith(".part") for name in service.objects()), what="the upload's beginning")
     client.send_signal(signal.SIGKILL)
     client.wait()
     return newest_run(upjob(s3, "runs", "list", "--json").stdout)
@@ -489,7 +489,7 @@ def killed(s3, service):
 def test_resume():
     """an import that was killed is gone on with when the object is what it was, and refused, with its job stopped, when not"""
     for changed in (False, True):
-        with S3({PLACE: rows(60_000, fail=0)}, keys=LOCAL) as s3, Service(args=["--domain", "acme", "--fault", "slow=2000000"]) as service:
+        with S3({PLACE: rows(60_000, fail=0)}, keys=LOCAL) as s3, Service(args=["--domain", "acme", "--fault", "slow=400000"]) as service:
             run_id = killed(s3, service)
             before = len(s3.requests)
             if changed:
@@ -511,9 +511,9 @@ def test_interrupted():
         s3.fault = lambda request: s3.send(request, MANY, cut=100_000, pause=20) or True
         client = subprocess.Popen([UPJOB, "import", URL, "--local", "--domain", "acme", "--key", "Id", "--tmp", here], cwd=here,
                                   env=environment(s3), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        eventually(lambda: len(s3.requests) >= 2, 20, "the fetch")
+        eventually(lambda: len(s3.requests) >= 2, what="the fetch")
         client.send_signal(signal.SIGINT)
-        out, messages = client.communicate(timeout=10)
+        out, messages = client.communicate(timeout=100)
         assert client.returncode == 130, (client.returncode, messages)
         assert os.listdir(here) == [], os.listdir(here)
 

@@ -45,7 +45,7 @@ def test_killed_between():
         with Proxy(world.service, refuse) as proxy:
             direct, world.url = world.url, proxy.url
             held["process"] = world.begin(*importing("--replace-segment"))
-            held["process"].communicate(timeout=60)
+            held["process"].communicate(timeout=100)
             world.url = direct
         assert held["process"].returncode == -signal.SIGKILL
         assert world.service.call("GET", "/domains/d/segment-definitions")["Items"] == []

@@ -56,7 +56,7 @@ class Segments(Service):
         return self.call("GET", f"/domains/{domain}/segment-estimates/{estimate}")
 
     def answer(self, estimate, domain="acme"):
-        eventually(lambda: self.look(estimate, domain)["Status"] != "RUNNING", 60, "the estimate's end")
+        eventually(lambda: self.look(estimate, domain)["Status"] != "RUNNING", what="the estimate's end")
         got = self.look(estimate, domain)
         assert got["Status"] == "SUCCEEDED", got
         return int(got["Estimate"])
@@ -328,7 +328,7 @@ def test_failed_estimate():
         with open(os.path.join(service.data, "profiles/1.db"), "r+b") as file:
             file.write(b"no database" * 100)
         estimate = service.ask(groups(GOLD))
-        eventually(lambda: service.look(estimate)["Status"] != "RUNNING", 10, "the estimate's end")
+        eventually(lambda: service.look(estimate)["Status"] != "RUNNING", what="the estimate's end")
         got = service.look(estimate)
         assert got["Status"] == "FAILED" and "1.db" in got["Message"] and "Estimate" not in got, got
 
@@ -344,7 +344,7 @@ def test_deleted_meanwhile():
             refused(404, "ResourceNotFoundException", "acme", service.look, asked[0])
         service.create_domain("acme")
         assert service.answer(service.ask(groups(COM))) == 0
-        eventually(lambda: not os.listdir(os.path.join(service.data, "profiles")), 10, "the end of the stores")
+        eventually(lambda: not os.listdir(os.path.join(service.data, "profiles")), what="the end of the stores")
         assert service.kill(signal.SIGTERM) == 143 and "estimate" not in service.messages(), service.messages()
 
 

@@ -5,7 +5,7 @@ from kit import Refused, Service, counts, eventually, rows, run, sign
 
 def running(service, data):
     job = service.begin("acme", data)
-    eventually(lambda: counts(service.get_job("acme", job))[0] > 0, 20, "the first batch")
+    eventually(lambda: counts(service.get_job("acme", job))[0] > 0, what="the first batch")
     return job
 
 

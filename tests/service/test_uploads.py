@@ -20,7 +20,7 @@ def test_last_piece():
             head = b"Id,Mail,Name\nk,a@example.com," + b"x" * 200 + b"\n"
             data = head + b"\n" * (size - len(head))
             job = service.create_job("acme")
-            service.put(service.path("acme", job), data, timeout=20)
+            service.put(service.path("acme", job), data, timeout=100)
             service.start_job("acme", job)
             assert sum(counts(service.wait("acme", job))) == 1
 
@@ -80,7 +80,7 @@ def test_cut():
             if reset:
                 connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
             connection.close()
-            eventually(lambda: not parts(service), 5, f"the upload that was cut after {size} bytes being noticed")
+            eventually(lambda: not parts(service), what=f"the upload that was cut after {size} bytes being noticed")
 
 
 def test_half_closed():
@@ -99,7 +99,7 @@ def test_half_closed():
             cut = service.put_head(service.path("acme", service.create_job("acme")), 20_000)
             cut.send(b"x" * 5_000)
             cut.close()
-            eventually(lambda: not parts(service), 5, "an upload that was cut being noticed")
+            eventually(lambda: not parts(service), what="an upload that was cut being noticed")
 
 
 def test_replaced():
