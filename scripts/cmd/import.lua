@@ -96,8 +96,9 @@ local function print_sent(result)
     result.bytes and (", %s sent"):format(report.bytes(result.bytes)) or ""))
   if result.jobs and #result.jobs == 0 then
     print("  job       none: nothing was to be sent")
-  elseif not result.jobs then
-    print(("  job       %s in domain %s"):format(report.safe(result.JobId), result.DomainName))
+  elseif not result.jobs or #result.jobs == 1 then
+    local of = result.jobs and ", of " .. report.safe(result.jobs[1].file) or ""
+    print(("  job       %s in domain %s%s"):format(report.safe(result.JobId), result.DomainName, of))
   else
     print(("  jobs      %s in domain %s"):format(report.count(#result.jobs), result.DomainName))
   end
@@ -132,7 +133,7 @@ local function print_result(options, result)
   if (result.ResultsSummary.FailedRecords or 0) > 0 and options.embedded and not options.data then
     print("  The embedded service's list of failed records is gone with it: keep it with --data DIR.")
   end
-  if result.jobs and #result.jobs > 0 then print(table.concat(parts_result.lines(result.jobs, "  "), "\n")) end
+  if result.jobs and #result.jobs > 1 then print(table.concat(parts_result.lines(result.jobs, "  "), "\n")) end
   local was_sent = not result.jobs or #result.jobs > 0
   if was_sent and (result.Status == "SUCCEEDED" or result.Status == "PARTIALLY_SUCCEEDED") then
     print("  " .. report.expiry(result))
@@ -279,24 +280,27 @@ local function leave_running(run, progress, options)
     return status
   end
   run:interrupt()
+  local watch = run:resume_command()
+  if not watch then return nil end -- all parts have ended meanwhile
   local jobs, files = run.parts and parts_result.jobs(run), run.checked and run.checked.files
   local has_rejects = run.checked and run.checked.rejects_written and run.rejects
   local changed = run.checked and run.checked.changes
-  local left = { jobs = jobs and parts_result.plain(jobs), files = files and parts_result.plain(files), JobId = run.job_id,
+  local left = { jobs = jobs and parts_result.plain(jobs), files = files and parts_result.plain(files),
+                 JobId = run.job_id or jobs and #jobs == 1 and jobs[1].JobId or nil,
                  DomainName = run.domain, Status = "IN_PROGRESS", rejected = run.rejected,
                  rejects = has_rejects and report.safe(run.rejects) or nil,
                  DataExpiry = run.request.DataExpiry or report.DEFAULT_EXPIRY, changes = changed }
   if options.json then
     print(json.encode(left))
   else
-    local what = jobs and report.plural(#jobs, "job") or "job " .. report.safe(run.job_id)
+    local what = left.JobId and "job " .. report.safe(left.JobId) or report.plural(#jobs, "job")
     print(("started  %s in domain %s"):format(what, run.domain))
     if changed then print_changes(changed) end
     print_rejected(left.rejected, left.rejects, files)
     if run.segment then print(("  segment   %s: its size is told at the end only"):format(report.safe(run.segment))) end
     print("  " .. report.expiry(left))
   end
-  if not options.quiet then report.say("to watch it: " .. run:resume_command()) end
+  if not options.quiet then report.say("to watch it: " .. watch) end
   return left.rejected > 0 and not options.max_failed and cli.ROWS_FAILED or cli.OK
 end
 

@@ -81,7 +81,7 @@ local function left_of_parts(run)
   local n = parts.standing(run)
   local none = ("none of %s was imported"):format(report.plural(n.total, "part"))
   local some = ("of %s %d %s imported"):format(report.plural(n.total, "part"), n.ended, n.ended == 1 and "was" or "were")
-  local words = { n.ended == 0 and none or some }
+  local words = { n.total == 1 and n.ended == 0 and "it was not imported" or n.ended == 0 and none or some }
   local function add(count, one, many)
     if count > 0 then words[#words + 1] = count == 1 and one or many:format(count) end
   end

@@ -95,7 +95,7 @@ local function outcome_of(first, second)
     return outcome
   end
   if type(first) == "table" and (first.Status == "FAILED" or first.Status == "STOPPED") then
-    local what = first.jobs and "the import" or "the job " .. tostring(first.JobId)
+    local what = first.jobs and #first.jobs ~= 1 and "the import" or "the job " .. tostring(first.JobId)
     local outcome = failure("JobFailed", ("%s is %s%s"):format(what, first.Status,
       first.StatusReason and ": " .. tostring(first.StatusReason) or ""))
     outcome.exit_status, outcome.result = cli.JOB_FAILED, first

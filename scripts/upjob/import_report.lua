@@ -47,8 +47,10 @@ local function about(run)
     add("Size", ("%s, %s"):format(report.bytes(facts.file_bytes), report.plural(facts.lines, "line")))
     add("Text", text_of_file(facts))
   end
-  if run.parts then add("Jobs", report.count(#run.parts)) else add("Job", run.job_id or "none was created") end
-  add("Name of the job", run.request and run.request.DisplayName or result.DisplayName)
+  local one = not run.parts or #run.parts == 1
+  if one then add("Job", result.JobId or run.job_id or "none was created") else add("Jobs", report.count(#run.parts)) end
+  add("Name of the job", run.parts and one and result.DisplayName or run.request and run.request.DisplayName
+    or result.DisplayName)
   add("Status", result.Status or run.job_id and (run.stopped and "STOPPED" or run.started and run.status) or nil)
   add("Reason", result.StatusReason)
   local sent = run.parts and result.bytes or run.sent and run.sent.bytes
@@ -225,7 +227,7 @@ function import_report.facts(run)
     title = title(run),
     domain = run.domain, outcome = outcome_of(run, n), about = about(run), counts = counts(run, n), parts = parts(run, n),
     notes = notes(run), checked = run.checked ~= nil, classes = classes(found), problems = found.problems or {},
-    part_table = run.parts and { parts_result.cells(parts_result.jobs(run)) } or nil,
+    part_table = run.parts and #run.parts > 0 and { parts_result.cells(parts_result.jobs(run)) } or nil,
     problem_count = problem_count(found), problem_files = problem_files(run, found), mapping = about_mapping(run),
     fields = fields(run.mapping), began = run.began, timeline = happened(run), commands = commands(run, n),
     version = system.version, written = system.time(),

@@ -47,7 +47,7 @@ end
 local function of_result(result, n)
   if result.Status == "SUCCEEDED" or result.Status == "PARTIALLY_SUCCEEDED" then return of_success(n) end
   local reason = result.StatusReason and ("The service says: %s."):format(result.StatusReason)
-  if result.jobs then return of_bad_parts(result, reason) end
+  if result.jobs and #result.jobs > 1 then return of_bad_parts(result, reason) end
   if result.Status == "STOPPED" then
     return { kind = "bad", words = "Stopped: the job ended before all of the file was imported.", detail = reason }
   end

@@ -42,18 +42,18 @@ end
 
 --- The request that makes the job of a part.
 function part.request(import, item)
-  local request = {}
+  local request, key = {}, part.key(import, item)
   for name, value in pairs(import.request) do request[name] = value end
   request.Fields = rawget(item.source, "fields") or request.Fields
   request.DisplayName = run_key.display_name(import.name or report.safe(sources.name_of(item.source.file)),
-    ("part %d of %d %s"):format(item.number, #import.parts, part.key(import, item)))
+    #import.parts == 1 and key or ("part %d of %d %s"):format(item.number, #import.parts, key))
   return request
 end
 
---- "part 3 of 12 (big.csv)"
+--- "part 3 of 12 (big.csv)", or the file alone where that is all that is sent.
 function part.title(import, item)
-  local file = item.source.file
-  return ("part %d of %d (%s)"):format(item.number, #import.parts, file == "-" and "standard input" or file)
+  local file = item.source.file == "-" and "standard input" or item.source.file
+  return #import.parts == 1 and file or ("part %d of %d (%s)"):format(item.number, #import.parts, file)
 end
 
 -- ---- in the journal ----

@@ -294,8 +294,9 @@ local function failure(run, failed)
   if not errors.is(err) then return err end
   for name, value in pairs(err) do copy[name] = value end
   copy.step = nil
-  if not err.message:find("part %d+ of %d+ %(") then
-    copy.message = ("%s: %s"):format(require("upjob.part").title(run, failed.item), err.message)
+  local title = require("upjob.part").title(run, failed.item)
+  if not err.message:find("part %d+ of %d+ %(") and not err.message:find(title, 1, true) then
+    copy.message = ("%s: %s"):format(title, err.message)
   end
   return errors.new(copy)
 end

@@ -30,7 +30,7 @@ local function reason_of(run, status)
   for _, item in ipairs(run.parts) do
     local result = item.result
     if result and result.Status == status and result.StatusReason then
-      return ("part %d: %s"):format(item.number, result.StatusReason)
+      return #run.parts == 1 and result.StatusReason or ("part %d: %s"):format(item.number, result.StatusReason)
     end
   end
 end
@@ -71,6 +71,13 @@ function parts_result.jobs(run)
   return jobs
 end
 
+-- Of an import that came to one job: which that is.
+local function take_only_job(result)
+  local job = #result.jobs == 1 and result.jobs[1]
+  if job then result.JobId, result.DisplayName = job.JobId, job.DisplayName end
+  return result
+end
+
 --- The result of an import that has parts.
 function parts_result.of(run, seconds)
   local result, bytes = parts_result.reply(run), 0
@@ -82,7 +89,7 @@ function parts_result.of(run, seconds)
   result.rejects = checked.rejects_written and run.rejects or nil
   result.DataExpiry = result.DataExpiry or report.DEFAULT_EXPIRY
   result.bytes, result.seconds, result.jobs = bytes, seconds, parts_result.jobs(run)
-  return result
+  return take_only_job(result)
 end
 
 --- A list of jobs, or of files, as JSON can have it: names of files need not be text.

@@ -60,7 +60,7 @@ local function file_line(result)
   local what = result.files and report.plural(#result.files, "file")
     or report.safe(result.file == "-" and "standard input" or result.file)
   local sent = result.changes and result.changes.rows or result.rows - result.rejected
-  local parts = (result.parts or 0) > 0 and (", in %s"):format(report.plural(result.parts, "part")) or ""
+  local parts = (result.parts or 0) > 1 and (", in %s"):format(report.plural(result.parts, "part")) or ""
   return ("  %s %s: %s of %s, %s%s"):format(result.files and "files    " or "file     ", what,
     report.count(sent), report.plural(result.rows, "row"), report.bytes(result.bytes), parts)
 end

@@ -459,3 +459,29 @@ expect_name() {
     expect_error "a row has no key that can be read, so which keys are gone is not known"
     [ ! -e gone.csv ]
 }
+
+@test "several files of which one has something to be sent are one job, by its id and without the number of a part" {
+    start_local --domain acme
+    write_three
+    import_all
+    sed -i '5s/gold/silver/' part2.csv
+    import_all --dry-run --json
+    [ "$(jq -r '.DisplayName, (.requests[0].body | fromjson | .DisplayName)' <<<"$output" | grep -c "part . of")" = 0 ]
+    import_all --json
+    expect_status 0
+    [ "$(jq -r '.jobs | length' <<<"$output")" = 1 ]
+    [ "$(jq -r '.JobId, .DisplayName' <<<"$output")" = "$(jq -r '.jobs[0] | .JobId, .DisplayName' <<<"$output")" ]
+    [[ "$(jq -r .DisplayName <<<"$output")" =~ ^part2\.csv\ [a-z0-9]+-1-[0-9a-f]{10}$ ]]
+    sed -i '5s/silver/gold/' part2.csv
+    import_all --report r.html
+    expect_status 0
+    [[ $output =~ "job       "[0-9a-f]{32}" in domain acme, of part2.csv" ]]
+    [[ $output != *"Part  Job"* ]]
+    local id=$(grep -o '[0-9a-f]\{32\}' <<<"$output" | head -1)
+    grep -q "$id" r.html
+    sed -i '5s/gold/bronze/' part2.csv
+    import_all --no-wait --json
+    expect_status 0
+    [ "$(jq -r .JobId <<<"$output")" = "$(jq -r '.jobs[0].JobId' <<<"$output")" ]
+    stop_local
+}
