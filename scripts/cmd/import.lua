@@ -152,8 +152,8 @@ local function json_result(result)
            changes = result.changes }
 end
 
--- Begins it: run | nil, err. Where the mapping is made of the header, that is waited for: a pipe may be silent, and an object is
--- fetched. That time is a part of --timeout.
+-- Begins it: run | nil, err. Where the mapping is made of the header, that is waited for, and a pipe may be silent. That time is a
+-- part of --timeout.
 local function begin(options, given)
   if options.map or not options.timeout then return job.import(given) end
   local began = native.now()
@@ -247,7 +247,14 @@ local function announce(run, options)
     end
     print_problems(options, checked)
   end)
-  if run.mapping_made and not run.known and not options.quiet and not options.json then print_mapping(run.mapping) end
+  local function tell_mapping(map)
+    if not run.known and not options.quiet and not options.json then print_mapping(map) end
+  end
+  if run.mapping_made and run.mapping then tell_mapping(run.mapping) end
+  run:on("mapped", function(mapped)
+    progress:clear()
+    tell_mapping(mapped.mapping)
+  end)
   return progress
 end
 

@@ -94,7 +94,7 @@ end
 -- What an error at the run's step means for the job: what exists on the service, and how to find out or go on; nil when there
 -- is nothing to say.
 local function of_failure(run, err)
-  if run.step == "check" or run.step == "record" then return nil end
+  if run.step == "check" or run.step == "record" or run.step == "fetch" then return nil end
   if errors.has_code(err, "LeaseLost") or run.refused then return nil end
   if run.parts then return left_of_parts(run) end
   if run.is_gone then return "the job is gone, and what became of it is not known" end

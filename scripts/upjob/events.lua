@@ -27,18 +27,19 @@ function events.listen(self, name, handler, names)
   table.insert(self.handlers[name], fn)
 end
 
---- run:on("status", function(change) … end): checked created progress retrying uploaded started status counts done error.
--- progress has step "fetch", "check", "upload", "measure" (a segment), or, of an import in parts, "mend" or "parts" (with how
--- many there are: parts, ended, started, making, working, and the rows that are ingested), done and total in bytes; what happens
--- to a part has its number as `part`; created comes again when the job is given up for that of another program; retrying has
--- step, attempt, delay in seconds, error.
+--- run:on("status", function(change) … end): mapped checked created progress retrying uploaded started status counts done error.
+-- mapped comes when the mapping was made of the header of an object of S3, and has it as `mapping`; progress has step "fetch",
+-- "check", "upload", "measure" (a segment), or, of an import in parts, "mend" or "parts" (with how many there are: parts, ended,
+-- started, making, working, and the rows that are ingested), done and total in bytes; what happens to a part has its number as
+-- `part`; created comes again when the job is given up for that of another program; retrying has step, attempt, delay in
+-- seconds, error.
 -- Each handler runs in a coroutine of its own; an error in one is logged and stops nothing else. "*" gets (name, event).
 function events.on(self, name, handler)
   events.listen(self, name, handler, events.names)
   return self
 end
 
-events.names = { checked = true, created = true, progress = true, retrying = true, uploaded = true, started = true,
+events.names = { mapped = true, checked = true, created = true, progress = true, retrying = true, uploaded = true, started = true,
                  status = true, counts = true, done = true, error = true }
 
 function events.emit(self, name, event)

@@ -1,8 +1,8 @@
 --- upjob.job: one import from file to profiles: check, create, path, upload, start, watch; with events on the way.
-local changes = require "upjob.changes"
 local checking = require "upjob.checking"
 local duration = require "upjob.duration"
 local errors = require "upjob.errors"
+local import_mapping = require "upjob.import_mapping"
 local job_request = require "upjob.job_request"
 local mapping = require "upjob.mapping"
 local max_failed = require "upjob.max_failed"
@@ -13,7 +13,6 @@ local report = require "upjob.report"
 local run = require "upjob.run"
 local run_key = require "upjob.run_key"
 local segment = require "upjob.segment"
-local source = require "upjob.source"
 local sources = require "upjob.sources"
 local steps = require "upjob.steps"
 
@@ -72,28 +71,6 @@ local function check_name(name, problem)
   if problem then error(("job.import: option \"%s\" %s"):format(name, problem), 3) end
 end
 
--- The mapping made of the header when none was given: map, opened, from | nil, err; `opened` is the file for the check, and
--- `from` the source that it is read from.
-local function mapping_of(options, file)
-  if options.mapping then
-    if options.key and options.mapping.key_field.column ~= options.key and options.mapping.unique_key ~= options.key then
-      return nil, errors.new { code = "UsageError", message =
-        ("the mapping's unique key is \"%s\", not \"%s\""):format(options.mapping.key_field.column, options.key) }
-    end
-    return options.mapping
-  end
-  source.tell(file)
-  local from, err = source.of(file, { client = options.client, tmp = options.tmp, stall_timeout = options.stall_timeout })
-  if not from then return nil, err end
-  local opened, map
-  opened, err = checking.open { file = file, fd = from.fd, encoding = options.encoding, strict = options.strict,
-                                tmp = options.tmp }
-  if opened then map, err = mapping.from_header(opened.header, options.key, { file = file, line = opened.line }) end
-  if map then return map, opened, from end
-  from:close()
-  return nil, err
-end
-
 -- The name given (or the file's), then the run key. The bytes of a file's name need not be text.
 local function display_name(self)
   local more = #self.files > 1 and (" and %d more"):format(#self.files - 1) or ""
@@ -130,24 +107,11 @@ local function check_report(options, files)
   return rejects.check_report(options.report, others)
 end
 
--- Where the keys that are gone are to go, if they are wanted. `list`: the files, and what is written beside them.
-local function check_gone(options, list, map)
-  if not options.gone then return true end
-  local others = {}
-  for _, one in ipairs(list) do
-    others[#others + 1] = one.file
-    others[#others + 1] = one.rejects
-    others[#others + 1] = one.problems
-  end
-  others[#others + 1] = map.file
-  others[#others + 1] = options.report
-  return changes.check_gone(options, others, map.unique_key)
-end
-
 --- job.import{ client=, domain=, file= or files=, mapping= or key=, name=, run_key=, expires=, rejects=, max_failed=,
 -- stall_timeout=, encoding=, strict=, no_check=, problems=, report=, command=, dry_run=, tmp=, part_bytes=, parallel=,
 -- only_changed=, full=, gone=, segment=, replace_segment= } → run | nil, err. The file is CSV, plain, gzip or zstd,
--- a pipe, "-" for standard input, or s3://bucket/key, which is fetched first with the client's credentials. `files` are names and
+-- a pipe, "-" for standard input, or s3://bucket/key, which is fetched first with the client's credentials; with `key` its header
+-- gives the run its mapping then (the event "mapped"), and errors of that are the run's. `files` are names and
 -- patterns of them (* ? [ ]): of several, and of one of `part_bytes` (a number, or "500M") or more, each part is a job; up to
 -- `parallel` are made or sent at once, and the result has `jobs`. For several files, rejects and problems name a directory.
 -- encoding names its character set, which is recognised otherwise; strict refuses what would be converted; no_check sends rows as
@@ -194,20 +158,14 @@ function job.import(options)
   if not list then return nil, err end
   ok, err = check_report(options, files)
   if not ok then return nil, err end
-  local ordinal = not is_dry and recorded.next_ordinal() or nil
-  local map, opened, from = mapping_of(options, files[1])
-  if not map then
-    run.refused({ client = options.client, domain = options.domain, file = files[1], files = files, report_file = options.report,
-                  command = options.command, dry_run = options.dry_run, ordinal = ordinal }, opened)
-    return nil, opened
+  if options.mapping then
+    ok, err = import_mapping.agrees(options.mapping, options.key)
+    if not ok then return nil, err end
   end
-  if options.segment then
-    map, err = segment.apply(map, options.segment)
-    if not map then return nil, err end
-  end
-  local self = { client = options.client, domain = options.domain, file = files[1], files = files, sources = list, mapping = map,
-                 opened = opened, fetched = from and { [files[1]] = from },
-                 mapping_made = options.mapping == nil, name = options.name, ordinal = ordinal,
+  local self = { client = options.client, domain = options.domain, file = files[1], files = files, sources = list,
+                 key = not options.mapping and options.key or nil, fetched = {},
+                 mapping_made = options.mapping == nil, name = options.name,
+                 ordinal = not is_dry and recorded.next_ordinal() or nil,
                  run_key = options.run_key or is_dry and run_key.SOME or run_key.make(), key_given = options.run_key ~= nil,
                  expires = options.expires and math.tointeger(options.expires),
                  max_failed = options.max_failed and max_failed.read(options.max_failed), stall_timeout = options.stall_timeout,
@@ -219,22 +177,25 @@ function job.import(options)
                  parallel = options.parallel and math.tointeger(options.parallel) or parts.PARALLEL,
                  only_changed = options.only_changed, full = options.full, gone = options.gone, segment = options.segment,
                  replace_segment = options.replace_segment }
-  self.request = job_request(self, display_name(self))
+  self.request = job_request(self, nil, display_name(self))
   -- What the service would refuse is told before the file is read, and what would be lost.
-  ok, err = sources.check_places(list, { map.file, self.report_file })
+  ok, err = sources.check_places(list, { options.mapping and options.mapping.file or nil, self.report_file })
   if not ok then return nil, err end
-  ok, err = check_gone(options, list, map)
-  if not ok then return nil, err end
-  ok, err = require("upjob.native.profiles").validate("CreateUploadJob", self.request)
-  if not ok then return nil, err end
+  if not import_mapping.is_later(options.mapping, self.file) then
+    local map = options.mapping
+    if not map then map, err = import_mapping.make(self) end
+    if not map then
+      run.refused(self, err)
+      return nil, err
+    end
+    ok, err = import_mapping.take(self, map)
+    if not ok then return nil, err end
+  end
   if options.expires and options.expires > 90 then
     require("upjob.log").warn("DataExpiry %d: one page of the service's documentation allows at most 90 days",
       options.expires)
   end
-  if #map.fields > 25 then
-    require("upjob.log").warn("%d fields: the console maps at most 25", #map.fields)
-  end
-  if self.dry_run then return run.begin(self, { steps.check, steps.rehearse }) end
+  if self.dry_run then return run.begin(self, { steps.fetch, steps.check, steps.rehearse }) end
   return run.begin(self, steps.of_import)
 end
 

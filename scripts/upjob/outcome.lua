@@ -73,7 +73,7 @@ local function of_error(run, err)
   if run.starting then
     return { kind = "open", words = "Failed at the start: whether the job was started is not known.", detail = detail }
   end
-  local words = run.step ~= "check" and "Failed before the start: nothing was imported."
+  local words = run.step ~= "check" and run.step ~= "fetch" and "Failed before the start: nothing was imported."
     or err.code == "InvalidFile" and "Refused by the check: nothing was sent." or "Failed: nothing was sent."
   return { kind = "bad", words = words, detail = detail }
 end

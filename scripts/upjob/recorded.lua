@@ -54,9 +54,9 @@ local function options_of(run)
     client = run.client.origin, name = run.name, key_given = run.key_given, expires = run.expires,
     rejects = absolute(run.rejects), problems = absolute(run.problems), report = absolute(run.report_file),
     max_failed = run.max_failed and run.max_failed.text, stall_timeout = run.stall_timeout, encoding = run.encoding,
-    strict = run.strict, no_check = run.no_check, mapping_made = run.mapping_made, files = several(run), tmp = absolute(run.tmp),
-    part_bytes = run.part_bytes, parallel = run.parallel, only_changed = run.only_changed, full = run.full,
-    gone = absolute(run.gone), segment = run.segment, replace_segment = run.replace_segment,
+    strict = run.strict, no_check = run.no_check, mapping_made = run.mapping_made, key = run.key, files = several(run),
+    tmp = absolute(run.tmp), part_bytes = run.part_bytes, parallel = run.parallel, only_changed = run.only_changed,
+    full = run.full, gone = absolute(run.gone), segment = run.segment, replace_segment = run.replace_segment,
   }
 end
 
@@ -127,6 +127,12 @@ local function same_files(run, row)
   return true
 end
 
+-- One that is made of the header of what is still to be fetched is the same when it is made of the same.
+local function same_mapping(run, row)
+  if run.mapping and row.mapping_fingerprint then return row.mapping_fingerprint == run.mapping_fingerprint end
+  return run.mapping_made and row.options and row.options.mapping_made and row.options.key == run.key
+end
+
 -- What the import of an earlier run has otherwise than this one: a text, nil when nothing.
 local function difference(run, row)
   local file = file_text(run.file)
@@ -139,9 +145,10 @@ local function difference(run, row)
   if segment ~= run.segment then
     return segment and ("it was of the segment \"%s\""):format(segment) or "it was of no segment"
   end
-  if row.mapping_fingerprint ~= run.mapping_fingerprint then
+  if not same_mapping(run, row) then
+    local map = run.mapping
     return ("its mapping%s was another than that of this import%s"):format(
-      row.mapping_file and " " .. fingerprint.path_of(row.mapping_file) or "", run.mapping.file and " " .. run.mapping.file or "")
+      row.mapping_file and " " .. fingerprint.path_of(row.mapping_file) or "", map and map.file and " " .. map.file or "")
   end
   local digest, look = fingerprint.parts(row.file_fingerprint)
   if (row.state == "succeeded" or not digest) and source.has_changed(run, look) then
@@ -274,7 +281,7 @@ end
 function recorded.begin(run)
   run.step = "record"
   if run.record or defaults.no_journal then return end -- it is another process's, that was claimed
-  run.mapping_fingerprint = fingerprint.of_mapping(run.mapping)
+  run.mapping_fingerprint = run.mapping and fingerprint.of_mapping(run.mapping)
   local store = open(run)
   if not store or go_on(run, store) then return end
   -- In a task of its own, which is not cancelled with this one: what is begun is ended.

@@ -82,7 +82,7 @@ function resumed.open(store, id, instead)
   local path = fingerprint.path_of
   local self = {
     client = client, domain = row.domain, file = path(row.file), files = files_of(row), name = options.name,
-    key_given = options.key_given,
+    key_given = options.key_given, key = options.key,
     expires = options.expires, rejects = path(options.rejects), problems = path(options.problems),
     report_file = path(options.report), max_failed = options.max_failed and max_failed.read(options.max_failed),
     stall_timeout = options.stall_timeout, encoding = options.encoding, strict = options.strict, no_check = options.no_check,

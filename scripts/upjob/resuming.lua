@@ -74,15 +74,22 @@ local function mapping_of(row)
       row.script and " " .. row.script or "") }
 end
 
---- Gets the mapping, unless there is one, and sees to it that it and the file are what they were.
+-- Whether its mapping is still to be made of what it was to fetch.
+local function is_unmapped(row)
+  return not row.mapping_file and not row.mapping and row.options ~= nil and row.options.mapping_made == true
+    and source.is_remote(fingerprint.path_of(row.file))
+end
+
+--- Gets the mapping, unless there is one or the next step makes it, and sees to it that it and the file are what they were.
 function resuming.prepare(run)
   local row = run.known.row
+  run.request = run.request or job_request(run, nil, row.display_name)
+  if is_unmapped(row) then return end -- nothing was checked yet
   if not run.mapping then
     local map, err = mapping_of(row)
     if map and run.segment then map, err = segment.apply(map, run.segment) end
     if not map then return refuse(run, "%s", tostring(err)) end
-    run.mapping = map
-    run.request = job_request(run, row.display_name)
+    run.mapping, run.request = map, job_request(run, map, row.display_name)
   end
   if fingerprint.of_mapping(run.mapping) ~= row.mapping_fingerprint then
     return refuse(run, "the mapping%s is not what it was", run.mapping.file and " " .. run.mapping.file or "")

@@ -3,7 +3,6 @@
 local defaults = require "upjob.defaults"
 local events = require "upjob.events"
 local fingerprint = require "upjob.fingerprint"
-local report = require "upjob.report"
 local system = require "upjob.native.system"
 
 local source = {}
@@ -154,13 +153,6 @@ function source.of_command(options, progress)
   end })
   if progress then progress:clear() end
   return made, err
-end
-
---- Says that a file is fetched where nobody follows a run's events.
-function source.tell(file)
-  if source.is_remote(file) and require("upjob.log").level() ~= "error" then
-    report.say(("fetching %s"):format(report.safe(file)), { file = file })
-  end
 end
 
 return source

@@ -14,7 +14,7 @@ local resuming = require "upjob.resuming"
 local segment = require "upjob.segment"
 local waiter = require "upjob.waiter"
 
-local steps = { check = require "upjob.steps_check" }
+local steps = { check = require "upjob.steps_check", fetch = require "upjob.steps_fetch" }
 
 -- A step that failed for a passing reason is taken again: the service, or the way to it, may be away for a while.
 local STEP_ATTEMPTS, FIRST_PAUSE, LAST_PAUSE = 6, 0.5, 10 -- seconds; with jitter, some 15 in all
@@ -286,7 +286,7 @@ function steps.watch(self)
 end
 
 --- All that an import takes, in its order.
-steps.of_import = { recorded.begin, resuming.locate, segment.look, steps.check, segment.define, steps.create, steps.upload,
-                    steps.start, steps.watch, parts.send, segment.measure, changes.promote }
+steps.of_import = { recorded.begin, resuming.locate, segment.look, steps.fetch, steps.check, segment.define, steps.create,
+                    steps.upload, steps.start, steps.watch, parts.send, segment.measure, changes.promote }
 
 return steps

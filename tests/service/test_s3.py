@@ -412,24 +412,80 @@ def test_parts():
         assert len(s3.requests) == 1, s3.requests
 
 
+def begin_and_kill(s3, service, when, *arguments):
+    """An import that is killed when something has happened: the id of its run."""
+    client = subprocess.Popen([UPJOB, "import", URL, "--domain", "acme", *arguments, "--endpoint-url", f"http://{service.host}"],
+                              env=environment(s3), cwd=work.name, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    eventually(when, 20, "the moment to kill it")
+    client.send_signal(signal.SIGKILL)
+    client.wait()
+    s3.fault = None
+    return newest_run(upjob(s3, "runs", "list", "--json").stdout)
+
+
 def test_killed_while_it_fetches():
-    """an import that is killed before it has the whole object is in the journal, and gone on with from there"""
+    """an import that is killed before it has the whole object is in the journal, and gone on with from there, with --map or --key"""
     mapping = os.path.join(work.name, "killed.lua")
     with open(mapping, "w") as file:
         file.write('local m = require "upjob.mapping"\nreturn m.define { unique_key = "Id", m.string "Id" : to "AccountNumber" }\n')
     data = rows(1000, fail=0)
-    with S3({PLACE: data}, keys=LOCAL) as s3, Service(args=["--domain", "acme"]) as service:
-        s3.fault = lambda request: s3.send(request, data, cut=1000, pause=20) or True
-        client = subprocess.Popen([UPJOB, "import", URL, "--domain", "acme", "--map", mapping, "--endpoint-url", f"http://{service.host}"],
-                                  env=environment(s3), cwd=work.name, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        eventually(lambda: s3.requests, what="the fetch")
-        client.send_signal(signal.SIGKILL)
-        client.wait()
-        s3.fault = None
-        listed = upjob(s3, "runs", "list", "--json").stdout
-        done = upjob(s3, "runs", "resume", newest_run(listed))
-        assert done.returncode == 0, (done.returncode, done.stderr)
-        assert [job["Status"] for job in service.call("GET", "/domains/acme/upload-jobs")["Items"]] == ["SUCCEEDED"]
+    for arguments in ("--map", mapping), ("--key", "Id"), ("--key", "Id", "--run-key", "s3-killed", "--segment", "Some"):
+        with S3({PLACE: data}, keys=LOCAL) as s3, Service(args=["--domain", "acme"]) as service:
+            s3.fault = lambda request: s3.send(request, data, cut=1000, pause=20) or True
+            run_id = begin_and_kill(s3, service, lambda: s3.requests, *arguments)
+            shown = json.loads(upjob(s3, "runs", "show", run_id, "--json").stdout)
+            assert shown["state"] == "lost" and shown["steps"][-1]["step"] == "fetch", shown
+            # What was not checked yet may have been changed.
+            s3.objects[PLACE] = rows(1001, fail=0)
+            done = upjob(s3, "runs", "resume", run_id)
+            assert done.returncode == 0, (done.returncode, done.stderr)
+            jobs = service.call("GET", "/domains/acme/upload-jobs")["Items"]
+            assert [job["Status"] for job in jobs] == ["SUCCEEDED"], jobs
+            assert counts(service.get_job("acme", jobs[0]["JobId"])) == (1001, 0, 0)
+            shown = json.loads(upjob(s3, "runs", "show", run_id, "--json").stdout)
+            assert shown["state"] == "succeeded" and shown["mapping_fingerprint"], shown
+            if "--run-key" in arguments:  # and its key knows it
+                again = upjob(s3, "import", URL, "--domain", "acme", *arguments, "--endpoint-url", f"http://{service.host}")
+                assert again.returncode == 0 and "has done this import" in again.stderr, again.stderr
+                other = upjob(s3, "import", URL, "--domain", "acme", "--key", "Mail", *arguments[2:], "--endpoint-url",
+                              f"http://{service.host}")
+                assert other.returncode == 2 and "its mapping was another" in other.stderr, other.stderr
+
+
+def test_changed_after_the_fetch():
+    """an import that was killed when it had fetched the object, and had not checked it to its end, refuses one that has changed"""
+    mapping, die = os.path.join(work.name, "die.lua"), os.path.join(work.name, "die")
+    with open(mapping, "w") as file:
+        file.write('local m = require "upjob.mapping"\nreturn m.define { unique_key = "Id", m.string "Id" : to "AccountNumber" : '
+                   f'via(function(value) if os.remove("{die}") then os.execute("kill -9 $PPID") end return value end) }}\n')
+    for changed in (False, True):
+        with S3({PLACE: rows(1000, fail=0)}, keys=LOCAL) as s3, Service(args=["--domain", "acme"]) as service:
+            open(die, "w").close()
+            done = upjob(s3, "import", URL, "--domain", "acme", "--map", mapping, "--endpoint-url", f"http://{service.host}")
+            assert done.returncode == -signal.SIGKILL, (done.returncode, done.stderr)
+            run_id = newest_run(upjob(s3, "runs", "list", "--json").stdout)
+            shown = json.loads(upjob(s3, "runs", "show", run_id, "--json").stdout)
+            assert [(s["step"], s["state"]) for s in shown["steps"]] == [("fetch", "begin"), ("fetch", "done"), ("check", "begin")], shown
+            if changed:
+                s3.objects[PLACE] = rows(1001, fail=0)
+            done = upjob(s3, "runs", "resume", run_id)
+            assert done.returncode == (7 if changed else 0), (done.returncode, done.stderr)
+            assert not changed or "is not what it was" in done.stderr, done.stderr
+
+
+def test_made_mapping():
+    """the mapping that is made of an object's header is printed, and one that cannot be made is an error before anything is sent"""
+    with S3({PLACE: rows(100, fail=0)}, keys=LOCAL) as s3, Service(args=["--domain", "acme"]) as service:
+        common = ("--domain", "acme", "--endpoint-url", f"http://{service.host}")
+        done = upjob(s3, "import", URL, "--key", "Id", *common)
+        assert done.returncode == 0 and 'mapping.string "Id"' in done.stderr, done.stderr
+        done = upjob(s3, "import", URL, "--key", "None", *common)
+        assert done.returncode == 7 and "None" in done.stderr, (done.returncode, done.stderr)
+        done = upjob(s3, "import", URL + "x", "--key", "Id", "--report", "r.html", *common)
+        assert done.returncode == 4 and "NoSuchKey" in done.stderr, (done.returncode, done.stderr)
+        assert "nothing was sent" in open(os.path.join(work.name, "r.html")).read()
+        dry = upjob(s3, "import", URL, "--key", "Id", "--dry-run", "--json", "--domain", "acme")
+        assert dry.returncode == 0 and "CreateUploadJob" in dry.stdout, (dry.stdout, dry.stderr)
 
 
 def test_cancelled():
