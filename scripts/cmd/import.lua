@@ -60,7 +60,8 @@ function import.parser()
   p:flag("--only-changed", "Send only rows that are new or differ since the last successful import of this mapping and domain; "
     .. "several files are compared together.")
   p:flag("--full", "With --only-changed: send all of them, once.")
-  p:option("--gone", "With --only-changed: write the keys that were there last time, and are not now, to this file.")
+  p:option("--gone", "With --only-changed: write the keys that were there last time, and are not now, to this file, when "
+    .. "the import has succeeded.")
     :argname("FILE")
   p:option("--segment", "Put the imported profiles into a segment of this name, which is made where it is missing.")
     :argname("NAME")
@@ -152,8 +153,8 @@ local function json_result(result)
            changes = result.changes }
 end
 
--- Begins it: run | nil, err. Where the mapping is made of the header, that is waited for, and a pipe may be silent. That time is a
--- part of --timeout.
+-- Begins it: run | nil, err. Where the mapping is made of the header, that is waited for, and a pipe may be silent. That time is
+-- a part of --timeout.
 local function begin(options, given)
   if options.map or not options.timeout then return job.import(given) end
   local began = native.now()
@@ -184,7 +185,7 @@ local function start(options, command)
                           no_check = options.no_check, problems = options.problems, dry_run = options.dry_run, tmp = options.tmp,
                           part_bytes = options.part_bytes, parallel = options.parallel, only_changed = options.only_changed,
                           full = options.full, gone = options.gone, segment = options.segment,
-                          replace_segment = options.replace_segment })
+                          replace_segment = options.replace_segment, no_wait = options.no_wait })
 end
 
 local function check_options(options)
@@ -206,10 +207,6 @@ local function check_options(options)
     if given and options.dry_run then
       return cli.usage("import", ("%s and --dry-run do not go together: a dry run starts no job"):format(name))
     end
-  end
-  if options.no_wait and options.gone then
-    return cli.usage("import", "--no-wait and --gone do not go together: the keys that are gone are written when the job has "
-      .. "succeeded")
   end
   if options.no_wait and options.embedded and not options.data then
     return cli.usage("import", "--no-wait with --local needs --data DIR: the embedded service ends with this program, and "
@@ -277,6 +274,10 @@ local function wait_for_start(run, seconds)
   if clock then clock:cancel() end
 end
 
+local function tell_watch(run, command)
+  report.say((run.gone and "to watch it, and write the keys that are gone: " or "to watch it: ") .. command)
+end
+
 -- Returns once the job was started, also when it has ended since: an exit status, nil when the run has ended before it.
 local function leave_running(run, progress, options)
   wait_for_start(run, options.seconds_left or options.timeout)
@@ -287,8 +288,9 @@ local function leave_running(run, progress, options)
     return status
   end
   run:interrupt()
-  local watch = run:resume_command()
-  if not watch then return nil end -- all parts have ended meanwhile
+  -- The list of keys that are gone is written by what goes on with the run.
+  local watch = run.gone and run:continue_command() or not run.gone and run:resume_command()
+  if not watch then return nil end -- it has ended meanwhile
   local jobs, files = run.parts and parts_result.jobs(run), run.checked and run.checked.files
   local has_rejects = run.checked and run.checked.rejects_written and run.rejects
   local changed = run.checked and run.checked.changes
@@ -303,11 +305,12 @@ local function leave_running(run, progress, options)
     local what = left.JobId and "job " .. report.safe(left.JobId) or report.plural(#jobs, "job")
     print(("started  %s in domain %s"):format(what, run.domain))
     if changed then print_changes(changed) end
+    if run.gone then print(("  gone      %s is written when all has succeeded"):format(report.safe(run.gone))) end
     print_rejected(left.rejected, left.rejects, files)
     if run.segment then print(("  segment   %s: its size is told at the end only"):format(report.safe(run.segment))) end
     print("  " .. report.expiry(left))
   end
-  if not options.quiet then report.say("to watch it: " .. watch) end
+  if not options.quiet then tell_watch(run, watch) end
   return left.rejected > 0 and not options.max_failed and cli.ROWS_FAILED or cli.OK
 end
 

@@ -214,13 +214,29 @@ end
 
 -- ---- the end ----
 
+local PLACES = 5 -- that are told of rows without a key
+
+-- Where they are, as far as the check has kept that, and what is to be done of them.
+local function with_places(run, why)
+  local places, more = {}, run.checked.changes.keyless
+  for _, problem in ipairs(run.checked.problems or {}) do
+    local is_of_key = problem.severity == "error" and (problem.column == 0 or problem.column_name == run.mapping.key_field.column)
+    if is_of_key and #places < math.min(PLACES, more) then
+      places[#places + 1] = ("%s:%d"):format(report.safe(problem.file or run.file), problem.line)
+    end
+  end
+  if #places == 0 then return why end
+  local others = more > #places and (" and %s more"):format(report.count(more - #places)) or ""
+  return ("%s (%s%s: give these rows their keys, and import again)"):format(why, table.concat(places, ", "), others)
+end
+
 local function write_gone(run, place)
   if run.checked.changes.damaged then
     run.gone_error = "which keys are gone since the last import is not known"
     return log.error("%s was not written: %s", run.gone, run.gone_error)
   end
   local why = changes_store.why_not_gone(run.checked.changes)
-  if why then error(why, 0) end
+  if why then error(with_places(run, why), 0) end
   local before = system.stat(place.current) and place.current or place.staged
   must(native.write_gone { before = before, staged = place.staged, file = run.gone, tmp = run.tmp })
   run.checked.changes.file = run.gone
@@ -228,6 +244,10 @@ end
 
 -- Raises why the set cannot take the other's place; it is of no use then.
 local function promote(run, place)
+  if changes_store.was_promoted(place) then -- by an import that came after its jobs had succeeded
+    run.checked.changes.file = run.gone
+    return
+  end
   local ok, err = pcall(function()
     if not system.stat(place.staged) then error("it was taken away meanwhile", 0) end
     if run.gone then write_gone(run, place) end

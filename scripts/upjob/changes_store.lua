@@ -12,6 +12,7 @@ local system = require "upjob.native.system"
 local changes_store = {}
 
 local STAGED, CURRENT = ".staged", "keys"
+local PROMOTED = ".promoted" -- of a run that has not ended: its set has taken the place
 
 local function must(value, err)
   if value == nil then error(err, 0) end
@@ -48,7 +49,8 @@ end
 
 local function place_in(directory, run_id)
   return { directory = directory, current = directory .. "/" .. CURRENT,
-           staged = run_id and ("%s/%d%s"):format(directory, run_id, STAGED) or nil }
+           staged = run_id and ("%s/%d%s"):format(directory, run_id, STAGED) or nil,
+           promoted = run_id and ("%s/%d%s"):format(directory, run_id, PROMOTED) or nil }
 end
 
 --- Whether the service is an embedded one that keeps no data, which has nothing that an import could be compared with.
@@ -146,15 +148,15 @@ local function is_outdated(place, path)
   return not staged or (current and current.generation or 0) ~= staged.base
 end
 
--- The keys that were gone in a run which ended before it wrote them. Where this import tells such keys too, it tells them all:
--- its file is compared with the set of before, at the price of sending again what that run sent.
+-- The keys that were gone in a run which ended before it wrote them. Where this import tells such keys too, and is waited for, it
+-- tells them all: its file is compared with the set of before, at the price of sending again what that run sent.
 local function tell_gone(run, place, path, row)
   local file = fingerprint.path_of(row.options and row.options.gone)
   if not file then return true end
   local known = require("upjob.recorded").known(row).checked
   local why = known and known.changes and changes_store.why_not_gone(known.changes)
   if why then return nil, why end
-  if run.gone then
+  if run.gone and not run.no_wait then
     return nil, ("it ended before it wrote the keys that were gone: %s will have them too"):format(report.safe(run.gone))
   end
   local count, err = native.write_gone { before = place.current, staged = path, file = file, tmp = run.tmp }
@@ -170,6 +172,9 @@ local function promote(run, place, path, row)
   local ok, why
   if not is_outdated(place, path) then ok, why = tell_gone(run, place, path, row) end
   if ok then ok, why = native.promote(path, place.current) end
+  if ok and row.state ~= "succeeded" then
+    system.write_private(("%s/%d%s"):format(place.directory, row.id, PROMOTED), "")
+  end
   if ok then return log.info("run %d has succeeded: what it sent is what is compared with", row.id) end
   if why and not errors.has_code(why, "Outdated") then
     log.warn("what run %d sent is not compared with, and is sent again: %s", row.id, tostring(why))
@@ -194,15 +199,39 @@ local function settle_one(run, place, path, id)
   end
 end
 
---- Sees to what earlier imports have staged, oldest first.
-function changes_store.settle(run, place)
+-- The runs that have a file of this kind in the place of a set, but this one: a list, oldest first.
+local function ids_of(run, place, ending)
   local ids = {}
-  for _, entry in ipairs(system.list_files(place.directory, STAGED) or {}) do
-    local id = math.tointeger(tonumber(entry.name:match("^(%d+)%.staged$")))
+  for _, entry in ipairs(system.list_files(place.directory, ending) or {}) do
+    local id = math.tointeger(tonumber(entry.name:match("^(%d+)%.")))
     if id and id ~= run.record.id then ids[#ids + 1] = id end
   end
   table.sort(ids)
-  for _, id in ipairs(ids) do settle_one(run, place, ("%s/%d%s"):format(place.directory, id, STAGED), id) end
+  return ids
+end
+
+local OPEN = { queued = true, running = true, lost = true, interrupted = true }
+
+-- What was noted for runs that nobody goes on with any more.
+local function forget_promoted(run, place)
+  for _, id in ipairs(ids_of(run, place, PROMOTED)) do
+    local row, err = run.record.store:run { id = id }
+    local has_ended = row and not OPEN[row.state] or not row and errors.has_code(err, "NotFound")
+    if has_ended then os.remove(("%s/%d%s"):format(place.directory, id, PROMOTED)) end
+  end
+end
+
+--- Sees to what earlier imports have staged, oldest first.
+function changes_store.settle(run, place)
+  forget_promoted(run, place)
+  for _, id in ipairs(ids_of(run, place, STAGED)) do
+    settle_one(run, place, ("%s/%d%s"):format(place.directory, id, STAGED), id)
+  end
+end
+
+--- Whether what a run that is gone on with had sent is what is compared with already.
+function changes_store.was_promoted(place)
+  return not system.stat(place.staged) and system.stat(place.promoted) ~= nil
 end
 
 -- ---- without a run of its own ----

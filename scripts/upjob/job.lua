@@ -26,7 +26,7 @@ local IMPORT_OPTIONS = { client = "any", domain = "string", file = "string", fil
                          no_check = "boolean", problems = "string", report = "string", command = "string",
                          dry_run = "boolean", tmp = "string", part_bytes = "any", parallel = "number",
                          only_changed = "boolean", full = "boolean", gone = "string",
-                         segment = "string", replace_segment = "boolean" }
+                         segment = "string", replace_segment = "boolean", no_wait = "boolean" }
 
 -- Checks the options of a function of this module, at the line of its caller: those that there are, and those that must be.
 local function check_options(what, options, known, required)
@@ -109,7 +109,7 @@ end
 
 --- job.import{ client=, domain=, file= or files=, mapping= or key=, name=, run_key=, expires=, rejects=, max_failed=,
 -- stall_timeout=, encoding=, strict=, no_check=, problems=, report=, command=, dry_run=, tmp=, part_bytes=, parallel=,
--- only_changed=, full=, gone=, segment=, replace_segment= } → run | nil, err. The file is CSV, plain, gzip or zstd,
+-- only_changed=, full=, gone=, segment=, replace_segment=, no_wait= } → run | nil, err. The file is CSV, plain, gzip or zstd,
 -- a pipe, "-" for standard input, or s3://bucket/key, which is fetched first with the client's credentials; with `key` its header
 -- gives the run its mapping then (the event "mapped"), and errors of that are the run's. `files` are names and
 -- patterns of them (* ? [ ]): of several, and of one of `part_bytes` (a number, or "500M") or more, each part is a job; up to
@@ -120,7 +120,8 @@ end
 -- and writes no rejects file: its result has rows, rejected, bytes and requests (upjob.rehearsal). tmp is the directory of
 -- temporary files. only_changed sends what is new or differs, in all files together, since the last import of the mapping and
 -- domain that succeeded (upjob.changes): the result has `changes`, and its `files` have the rows `to_send` of each; full sends
--- all, gone is a file for keys that are not there any more. segment names a segment for the profiles (upjob.segment): the result
+-- all, gone is a file for keys that are not there any more; no_wait says that this program will not see the end, so that another
+-- writes them. segment names a segment for the profiles (upjob.segment): the result
 -- has `segment`.
 -- What it does is recorded in the journal, so that another process can go on with it (upjob.recorded); run_key ends the
 -- DisplayName, so that a later import of the same file with the same key finds this one's job.
@@ -176,7 +177,7 @@ function job.import(options)
                  part_bytes = options.part_bytes and parts.read_bytes(options.part_bytes) or parts.MOST_BYTES,
                  parallel = options.parallel and math.tointeger(options.parallel) or parts.PARALLEL,
                  only_changed = options.only_changed, full = options.full, gone = options.gone, segment = options.segment,
-                 replace_segment = options.replace_segment }
+                 replace_segment = options.replace_segment, no_wait = options.no_wait }
   self.request = job_request(self, nil, display_name(self))
   -- What the service would refuse is told before the file is read, and what would be lost.
   ok, err = sources.check_places(list, { options.mapping and options.mapping.file or nil, self.report_file })

@@ -14,7 +14,9 @@ def changes(result, *names):
 
 
 def sets(world):
-    return sorted(os.path.basename(path) for path in glob.glob(os.path.join(world.state, "changes", "*", "*")))
+    """The files of sets, but for the notes on runs that nobody has gone on with yet."""
+    names = (os.path.basename(path) for path in glob.glob(os.path.join(world.state, "changes", "*", "*")))
+    return sorted(name for name in names if not name.endswith(".promoted"))
 
 
 def edit(world, *keys, word="other", name="c.csv"):
@@ -121,6 +123,53 @@ def test_parts_killed():
             assert result["ResultsSummary"] == {"CreatedRecords": 0, "UpdatedRecords": 1500, "FailedRecords": 0}, result
             again = world.good(*importing())
             assert changes(again, "rows", "same") == (0, 3000), again
+
+
+def test_gone_without_waiting():
+    """with --no-wait the keys that are gone are written by runs resume, when the job has succeeded, or by the next import"""
+    def is_look(method, path):
+        return "fault" if method == "GET" and len(path.split("/")) == 5 else False
+    for parts in ([], ["--part-size", "1500"]):
+        with World() as world, Proxy(world.service, is_look) as proxy:
+            direct = world.url
+            world.rows("c.csv", range(400), "row")
+            world.good(*importing(*parts))
+
+            def leave(last, word):
+                """An import without a wait, of which the end is not seen: the number of its run."""
+                world.rows("c.csv", range(last), "row")
+                edit(world, *range(0, 200), word=word)
+                world.url = proxy.url
+                status, out, messages = world.upjob(*importing("--gone", "gone.csv", "--no-wait", *parts))
+                world.url = direct
+                assert status == 0 and "to watch it, and write the keys that are gone: " in messages, (status, messages)
+                assert len(json.loads(out)["jobs"]) > 1 if parts else json.loads(out)["JobId"], out
+                assert not os.path.exists(world.path("gone.csv"))
+                eventually(lambda: "IN_PROGRESS" not in world.statuses(), 60, "the end of the jobs")
+                return messages.split("runs resume ")[1].split()[0]
+
+            def gone():
+                with open(world.path("gone.csv")) as file:
+                    keys = file.read().split()[1:]
+                os.remove(world.path("gone.csv"))
+                return keys
+            status, out, messages = world.upjob("runs", "resume", leave(399, "a"), "--endpoint-url", direct)
+            assert status == 0 and "gone.csv" in out and gone() == ["k399"], (status, out, messages)
+            number = leave(398, "b")
+            status, out, messages = world.upjob(*importing(*parts))  # without --gone
+            assert status == 0 and "ended before it wrote them, are in " in messages, (status, messages)
+            assert changes(json.loads(out), "rows", "gone") == (0, 0) and gone() == ["k398"], out
+            # What was settled is gone on with all the same, and what is told of it is true.
+            status, out, messages = world.upjob("runs", "resume", number, "--endpoint-url", direct)
+            assert status == 0 and "not written" not in messages and "sends these rows again" not in messages, (status, messages)
+            assert not os.path.exists(world.path("gone.csv"))
+            leave(397, "c")
+            world.rows("c.csv", range(397), "c")  # as nobody ever waits, the list of the last one is written
+            edit(world, *range(0, 200), word="c")
+            status, out, messages = world.upjob(*importing("--gone", "gone.csv", "--no-wait", *parts))
+            assert status == 0 and gone() == ["k397"], (status, messages)
+            notes = glob.glob(os.path.join(world.state, "changes", "*", "*.promoted"))
+            assert len(notes) == 1 and not notes[0].endswith(f"/{number}.promoted"), notes  # of the last run, which is open
 
 
 def test_gone_of_a_killed_import():
