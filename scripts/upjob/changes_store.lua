@@ -33,13 +33,14 @@ local function domain_text(run)
   return ("profile %s, service %s"):format(origin.profile or "", origin.data or origin.endpoint_url or "")
 end
 
--- What the set is of, a line each.
-local function about(run)
-  local origin = run.client.origin
-  return table.concat({
-    "domain " .. run.domain, domain_text(run), "region " .. (origin.region or ""),
-    "fingerprint " .. fingerprint.of_mapping(run.mapping), "",
-  }, "\n")
+-- What the set is of, a line each: it is known by these lines. Feeds that are mapped alike are told apart by their mapping files.
+local function about(run, domain, mapping_fingerprint, name)
+  return table.concat({ "domain " .. run.domain, domain, "region " .. (run.client.origin.region or ""),
+                        "fingerprint " .. mapping_fingerprint, name and "name " .. name }, "\n") .. "\n"
+end
+
+local function name_of(map)
+  return map.file and map.file:match("[^/]+$") or nil
 end
 
 local function directory_of(store, text)
@@ -58,6 +59,20 @@ function changes_store.keeps_nothing(run)
   return run.client.origin.embedded and not run.client.origin.data
 end
 
+local function read(path)
+  local file <close> = io.open(path, "rb")
+  return file and file:read("a") or ""
+end
+
+-- Of a set that an earlier version knew by the text of the mapping: it is known by the meaning from now on, unless runs that have
+-- not ended know where it is: true, and it is used as it is.
+local function take_over(before, directory)
+  if system.stat(directory) or not system.stat(before) then return false end
+  if #(system.list_files(before, STAGED) or {}) > 0 then return true end
+  os.rename(before, directory) -- or another import was faster
+  return false
+end
+
 --- Where the set is, and where its next one is staged: { directory, current, staged }; nil when there is none to be. Raises when
 --- the state directory cannot have it.
 function changes_store.places(run)
@@ -67,10 +82,13 @@ function changes_store.places(run)
     error(errors.new { code = "ConfigurationError", message = "--only-changed keeps what it compares with in the state "
       .. "directory, which there is none of: give one with --state, or import without --only-changed" }, 0)
   end
-  local text = about(run)
+  local domain = domain_text(run)
+  local text = about(run, domain, fingerprint.of_mapping(run.mapping), name_of(run.mapping))
   local directory = directory_of(store, text)
+  local before = directory_of(store, about(run, domain, fingerprint.of_mapping_before(run.mapping)))
+  if take_over(before, directory) then return place_in(before, run.record.id) end
   must(system.make_directory(directory, tonumber("700", 8)))
-  if not system.stat(directory .. "/about") then
+  if not read(directory .. "/about"):find(text, 1, true) then
     local map = run.mapping.file
     text = text .. ("mapping %s\n"):format(map and system.absolute(map) or "made of the header")
     must(system.write_private(directory .. "/about", text))
@@ -249,20 +267,22 @@ function changes_store.at(run, set)
   return place_in(run.record.store.directory .. "/changes/" .. set, run.record.id)
 end
 
-local function read(path)
-  local file <close> = io.open(path, "rb")
-  return file and file:read("a") or ""
+-- Whether a set is that of a domain and a mapping, by what it is of.
+local function is_of(text, run)
+  if text:find("domain " .. run.domain .. "\n", 1, true) ~= 1 then return false end
+  local name = name_of(run.mapping)
+  local now = ("\nfingerprint %s\n%s"):format(fingerprint.of_mapping(run.mapping), name and "name " .. name .. "\n" or "mapping ")
+  return text:find(now, 1, true) ~= nil
+    or text:find(("\nfingerprint %s\n"):format(fingerprint.of_mapping_before(run.mapping)), 1, true) ~= nil
 end
 
 --- The place of the newest set of the mapping and the domain of a dry run, which asks no service: nil when there is none.
 function changes_store.look(run)
   local state = require("upjob.journal").directory()
-  local domain = ("domain %s\n"):format(run.domain)
-  local mapping = ("\nfingerprint %s\n"):format(fingerprint.of_mapping(run.mapping))
   local newest, at
   for _, directory in ipairs(state and all(state) or {}) do
     local text, info = read(directory .. "/about"), system.stat(directory .. "/" .. CURRENT)
-    if info and text:sub(1, #domain) == domain and text:find(mapping, 1, true) and (not at or info.mtime > at) then
+    if info and is_of(text, run) and (not at or info.mtime > at) then
       newest, at = place_in(directory), info.mtime
     end
   end

@@ -43,15 +43,29 @@ function fingerprint.parts(text)
   return digest, look or text
 end
 
--- A mapping file's own bytes; what it reads shows in what is sent.
+local function digest(map, text)
+  return require("upjob.native.upload").digest(text .. (map.segment and "\n-- segment: " .. map.segment or ""))
+end
+
+--- The fingerprint of what a mapping means (mapping_meaning); what its lookups read shows in what is sent.
+function fingerprint.of_mapping(map)
+  return "map:" .. digest(map, require("upjob.mapping_meaning").text(map.base or map))
+end
+
+-- A mapping file's own bytes.
 local function text_of(map)
   local file <close> = map.file and io.open(map.file, "rb") or nil
   return file and file:read("a") or map:to_lua()
 end
 
-function fingerprint.of_mapping(map)
-  local segment = map.segment and "\n-- segment: " .. map.segment or ""
-  return "md5:" .. require("upjob.native.upload").digest(text_of(map.base or map) .. segment)
+--- The fingerprint that earlier versions gave it: of how it is written down.
+function fingerprint.of_mapping_before(map)
+  return "md5:" .. digest(map, text_of(map.base or map))
+end
+
+--- Whether a fingerprint in the journal is that of the mapping.
+function fingerprint.is_of_mapping(text, map)
+  return text ~= nil and (text == fingerprint.of_mapping(map) or text == fingerprint.of_mapping_before(map))
 end
 
 --- Whether the text of a mapping (map:to_lua()) is all of it: nothing in it is a function of a script, or a file beside one.

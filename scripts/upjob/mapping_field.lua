@@ -99,6 +99,7 @@ end
 
 -- ---- what is done to it, in the order in which it is said ----
 
+-- A step: its `kind`, and what belongs to that; `means` is of a function what it was made of (mapping_meaning).
 local function add(self, step)
   step.where = field.caller_line(3) or self.where
   self.steps[#self.steps + 1] = step
@@ -159,7 +160,8 @@ function methods:replace(pattern, with)
   end
   local ok, message = pcall(string.gsub, "", pattern, kind == "string" and with or "")
   if not ok then field.misuse(self.where, "%s: replace(): %s", field.title(self), message:gsub("^.-:%d+: ", "")) end
-  return add(self, { kind = "call", call = function(value) return (value:gsub(pattern, with)) end })
+  return add(self, { kind = "call", means = { "replace", pattern, with },
+                     call = function(value) return (value:gsub(pattern, with)) end })
 end
 
 --- What an empty value becomes.
@@ -225,13 +227,14 @@ end
 --- The value counts only in rows for which predicate(row) is true; in others it is empty.
 function methods:when(predicate)
   need_function(self, "when", predicate)
-  return add(self, { kind = "call", call = function(value, row) return predicate(row) and value or "" end })
+  return add(self, { kind = "call", means = { "when", predicate },
+                     call = function(value, row) return predicate(row) and value or "" end })
 end
 
 --- Anything in Lua: fn(value, row) returns the new value; nil empties it, and nil, "reason" says that it is invalid.
 function methods:via(fn)
   need_function(self, "via", fn)
-  return add(self, { kind = "call", call = fn })
+  return add(self, { kind = "call", means = { "via", fn }, call = fn })
 end
 
 field.methods = methods

@@ -129,7 +129,7 @@ end
 
 -- One that is made of the header of what is still to be fetched is the same when it is made of the same.
 local function same_mapping(run, row)
-  if run.mapping and row.mapping_fingerprint then return row.mapping_fingerprint == run.mapping_fingerprint end
+  if run.mapping and row.mapping_fingerprint then return fingerprint.is_of_mapping(row.mapping_fingerprint, run.mapping) end
   return run.mapping_made and row.options and row.options.mapping_made and row.options.key == run.key
 end
 

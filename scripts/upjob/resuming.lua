@@ -91,7 +91,7 @@ function resuming.prepare(run)
     if not map then return refuse(run, "%s", tostring(err)) end
     run.mapping, run.request = map, job_request(run, map, row.display_name)
   end
-  if fingerprint.of_mapping(run.mapping) ~= row.mapping_fingerprint then
+  if not fingerprint.is_of_mapping(row.mapping_fingerprint, run.mapping) then
     return refuse(run, "the mapping%s is not what it was", run.mapping.file and " " .. run.mapping.file or "")
   end
   if run.file == "-" then return refuse(run, "standard input cannot be read a second time") end

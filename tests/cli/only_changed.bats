@@ -482,3 +482,78 @@ expect_name() {
     [ "$(jq -r .JobId <<<"$output")" = "$(jq -r '.jobs[0].JobId' <<<"$output")" ]
     stop_local
 }
+
+# ---- the mapping of a set ----
+
+write_map() {
+    printf 'local mapping = require "upjob.mapping"\n%s\nreturn mapping.define { unique_key = "id",\n  mapping.string "CustomerId" : to "Attributes.id" : as "id",\n  mapping.string "Tier" : to "Attributes.tier"%s }\n' \
+        "$2" "$3" >"$1"
+}
+import_by() { upjob import c.csv --domain acme --map "$1" --only-changed "${@:2}"; }
+
+@test "a comment in the mapping file changes nothing of what is compared with; another meaning does" {
+    start_local --domain acme
+    write_map m.lua "" ""
+    import_by m.lua -q
+    sed -i '5s/gold/silver/' c.csv
+    write_map m.lua "-- nightly, of the shop" "  -- gold or silver
+      "
+    import_by m.lua --dry-run --json
+    [ "$(counts changed same)" = "1 99" ]
+    import_by m.lua --json
+    [ "$(counts changed same)" = "1 99" ]
+    write_map m.lua "" " : via(function(value) return value end)"
+    import_by m.lua --json
+    [ "$(counts new same)" = "100 0" ]
+    write_map m.lua "-- nothing is done" " : via(function(value) --[[ nothing ]] return value end)"
+    import_by m.lua --json
+    [ "$(counts rows same)" = "0 100" ]
+    write_map m.lua "" " : via(function(value) return value .. '!' end)"
+    import_by m.lua --json
+    [ "$(counts new same)" = "100 0" ]
+}
+
+@test "feeds that are mapped alike by mapping files of their own do not have each other's keys gone" {
+    start_local --domain acme
+    write_map m.lua "" ""
+    write_map other.lua "" ""
+    import_by m.lua -q
+    { echo CustomerId,FirstName,Tier; seq -f '%g,Name,gold' 501 520; } >d.csv
+    upjob import d.csv --domain acme --map other.lua --only-changed --json
+    [ "$(counts new gone)" = "20 0" ]
+    import_by m.lua --json
+    [ "$(counts rows same gone)" = "0 100 0" ]
+    # Another directory is another place of the same.
+    mkdir release
+    cp m.lua release/m.lua
+    import_by release/m.lua --json
+    [ "$(counts rows same gone)" = "0 100 0" ]
+}
+
+@test "a set of an earlier version, known by the text of its mapping, is compared with" {
+    start_local --domain acme
+    write_map m.lua "-- a comment" ""
+    import_by m.lua -q
+    local new=$(dirname state/upjob/changes/*/about)
+    cat >old.lua <<'LUA'
+local fingerprint = require "upjob.fingerprint"
+local map = assert(require("upjob.mapping").load "m.lua")
+local about = io.open(arg[1] .. "/about"):read("a")
+local text = about:match("^.-fingerprint ") .. fingerprint.of_mapping_before(map) .. "\n"
+local id = require("upjob.native.upload").digest(text):gsub("[+/=]", { ["+"] = "-", ["/"] = "_", ["="] = "" })
+local old = arg[1]:match("^(.*)/") .. "/" .. id
+assert(os.rename(arg[1], old))
+io.open(old .. "/about", "w"):write(text .. "mapping m.lua\n")
+LUA
+    "$UPJOB" run old.lua "$new"
+    [ ! -e "$new" ]
+    import_by m.lua --dry-run --json
+    [ "$(counts rows same)" = "0 100" ]
+    import_by m.lua --json
+    [ "$(counts rows same)" = "0 100" ]
+    [ "$(dirname state/upjob/changes/*/about)" = "$new" ]
+    # And from now on by its meaning.
+    write_map m.lua "-- another comment" ""
+    import_by m.lua --json
+    [ "$(counts rows same)" = "0 100" ]
+}
