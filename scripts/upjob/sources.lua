@@ -1,7 +1,9 @@
 --- The files that an import reads: what patterns stand for, that none is there twice, and where what is rejected of each goes.
 local errors = require "upjob.errors"
 local input = require "upjob.source"
+local log = require "upjob.log"
 local rejects = require "upjob.rejects"
+local report = require "upjob.report"
 local system = require "upjob.native.system"
 
 local sources = {}
@@ -28,16 +30,23 @@ local function add(list, name)
   end
   local found, err = system.glob(name)
   if not found then return nil, err end
-  local before, left_out = #list, nil
+  local before, left_out, special = #list, nil, nil
   for _, file in ipairs(found) do
     local info = system.stat(file)
-    if not info or info.type ~= "directory" then -- a link to nowhere is not left out in silence
+    if not info or info.type == "file" then -- a link to nowhere is not left out in silence
       if is_ours(file, name) then left_out = file else list[#list + 1] = file end
+    elseif info.type ~= "directory" then
+      special = file
+      log.warn("%s, which \"%s\" stands for, is no regular file and is passed over: name it to import it", report.safe(file),
+        report.safe(name))
     end
   end
   if #list > before then return true end
   if left_out then
     return usage("\"%s\" stands for nothing but what upjob wrote itself, such as %s: name that to import it", name, left_out)
+  end
+  if special then
+    return usage("\"%s\" stands for no regular file, but for %s: name that to import it", name, special)
   end
   return nil, errors.new { code = "FileError", file = name, message = "there is no file that the pattern stands for" }
 end
@@ -61,7 +70,8 @@ function sources.name_of(file)
 end
 
 --- The files that are meant by a list of names and patterns (* ? [ ]), each pattern's in the order of their bytes: a list | nil,
---- err. What a pattern finds of directories, and of the files that an import writes beside its own, is passed over.
+--- err. What a pattern finds of directories, of pipes and devices, and of the files that an import writes beside its
+--- own, is passed over.
 function sources.expand(names)
   local files = {}
   for _, name in ipairs(names) do

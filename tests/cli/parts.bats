@@ -216,3 +216,20 @@ import() { upjob import "$@" --local --domain acme --key id -q --color never; }
     expect_status 2
     expect_error "it is no directory"
 }
+
+@test "a pipe that a pattern finds is passed over and told, and not waited for; one that is named is read" {
+    mkdir in
+    cp a.csv in/a.csv
+    mkfifo in/pipe.csv
+    upjob import 'in/*.csv' --local --domain acme --key id --json
+    expect_status 0
+    expect_error 'in/pipe.csv, which "in/*.csv" stands for, is no regular file and is passed over'
+    [ "$(jq -c '[.rows, .jobs]' <<<"$output")" = '[3,null]' ]
+    import 'in/p*.csv'
+    expect_status 2
+    expect_error "stands for no regular file, but for in/pipe.csv"
+    cat b.csv >in/pipe.csv &
+    import in/pipe.csv --json
+    expect_status 0
+    [ "$(jq -c .rows <<<"$output")" = 4 ]
+}
