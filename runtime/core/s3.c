@@ -187,7 +187,10 @@ static bool take_head(void *arg)
     const struct s3_reply *reply = &slot->get.reply;
     bool whole = reply->status == 200; /* a server that knows no ranges, or an empty object */
     int64_t total = whole ? reply->length : reply->total;
-    if (total < 0 || (!whole && (uint64_t)reply->first != slot->at) || (whole && slot->at > 0))
+    if (whole && slot->at > 0)
+        return refuse(fetch, ERR_RESPONSE, "the connection broke off, and the server cannot go on from a byte of the object, as S3 can: "
+                                           "it sends all of it (200, not 206)");
+    if (total < 0 || (!whole && (uint64_t)reply->first != slot->at))
         return refuse(fetch, ERR_RESPONSE, "the server answered with other bytes than were asked for, and so not as S3 does");
     if (fetch->known)
         return ((uint64_t)total == fetch->total && strcmp(reply->etag, fetch->etag) == 0) || refuse(fetch, ERR_FILE, CHANGED);

@@ -216,6 +216,18 @@ def test_lies():
         s3.fault = lambda request: whole(s3, request)
         assert fetch(s3).get("md5") == digest(MANY)  # it knows no ranges, and sends all at once
         assert len(s3.requests) == 1
+    with S3({PLACE: MANY}) as s3:  # and breaks off
+        def cut(request):
+            request.send_response(200)
+            request.send_header("ETag", '"x"')
+            request.send_header("Content-Length", str(len(MANY)))
+            request.end_headers()
+            request.wfile.write(MANY[:10_000_000])
+            request.close_connection = True
+            return True
+        s3.fault = cut
+        got = fetch(s3)
+        assert got.get("code") == "InvalidResponse" and "broke off, and the server cannot go on" in got["message"], got
     for fault in (other, no_etag):
         with S3({PLACE: MANY}) as s3:
             s3.fault = fault
