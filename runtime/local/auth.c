@@ -68,6 +68,7 @@ bool auth_check_call(struct exchange *ex)
         return false;
     if (sigv4_claim_verify(&claim, &request, &credentials, ex->service->keys, &ex->err)) {
         err_clear(&ex->err);
+        memcpy(ex->region, claim.region, sizeof ex->region);
         return true;
     }
     ex->err.status = 403;

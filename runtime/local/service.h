@@ -81,6 +81,7 @@ struct exchange {
     bool is_upload;
     bool is_last; /* of its connection, which is closed with the reply */
     /* an API call */
+    char region[65]; /* that it was signed for */
     const struct operation *operation;
     cJSON *params;
     int64_t domain_id;

@@ -8,9 +8,6 @@
 
 #include "local/state_segments_private.h"
 
-/* Any region is served, and none is told apart. */
-#define ARN_FORMAT "arn:aws:profile:us-east-1:000000000000:domains/%s/segment-definitions/%s"
-
 static const char *text_of(const cJSON *params, const char *name)
 {
     return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(params, name));
@@ -105,22 +102,19 @@ bool state_segment_plan(struct state *s, const char *domain, const char *name, i
 
 /* ---- replies ---- */
 
-/* What a reply tells of a definition: the members of what it was created with that are named, and what the service adds. */
-static cJSON *segment_reply(const struct state *s, const char *domain, const char *params, double created, bool whole)
+/* What a reply tells of a definition: the members of what it was created with that are named, and what the service adds, but for
+ * its ARN. */
+static cJSON *segment_reply(const struct state *s, const char *params, double created, bool whole)
 {
     static const char *const members[] = {"SegmentDefinitionName", "DisplayName", "Description", "Tags", "SegmentGroups", "SegmentSort"};
     size_t count = sizeof members / sizeof *members;
     cJSON *given = cJSON_Parse(params), *reply = cJSON_CreateObject();
-    char arn[256];
     for (size_t i = 0; i < (whole ? count : count - 2); i++) {
         cJSON *member = cJSON_DetachItemFromObjectCaseSensitive(given, members[i]);
         if (member)
             cJSON_AddItemToObject(reply, members[i], member);
     }
     cJSON_AddNumberToObject(reply, "CreatedAt", s->inferred->times_have_fractions ? created : floor(created));
-    const char *name = text_of(reply, "SegmentDefinitionName");
-    snprintf(arn, sizeof arn, ARN_FORMAT, domain, name ? name : "");
-    cJSON_AddStringToObject(reply, "SegmentDefinitionArn", arn);
     cJSON_Delete(given);
     return reply;
 }
@@ -161,7 +155,7 @@ bool state_create_segment(struct state *s, const cJSON *params, double now, cJSO
     char *text = cJSON_PrintUnformatted(params);
     bool ok = text ? insert(s, domain_id, name, text, now, err) : err_set(err, ERR_MEMORY, "out of memory");
     if (ok)
-        *reply = segment_reply(s, domain, text, now, false);
+        *reply = segment_reply(s, text, now, false);
     cJSON_free(text);
     return ok;
 }
@@ -174,7 +168,7 @@ bool state_get_segment(struct state *s, const char *domain, const char *name, cJ
     sqlite3_stmt *q = find_row(s, domain_id, name, err);
     if (!q)
         return err->code[0] ? false : no_segment(err, domain, name);
-    *reply = segment_reply(s, domain, sql_text(q, 0), sqlite3_column_double(q, 1), true);
+    *reply = segment_reply(s, sql_text(q, 0), sqlite3_column_double(q, 1), true);
     cJSON_AddStringToObject(*reply, "SegmentType", "CLASSIC");
     sqlite3_finalize(q);
     return true;
@@ -206,7 +200,7 @@ bool state_list_segments(struct state *s, const char *domain, long max_results, 
             ok = state_add_token(s, scope, last, *reply, err);
             break;
         }
-        cJSON *item = segment_reply(s, domain, sql_text(q, 0), sqlite3_column_double(q, 1), false);
+        cJSON *item = segment_reply(s, sql_text(q, 0), sqlite3_column_double(q, 1), false);
         cJSON_AddStringToObject(item, "SegmentType", "CLASSIC");
         cJSON_AddItemToArray(items, item);
         snprintf(last, sizeof last, "%s", sql_text(q, 2));

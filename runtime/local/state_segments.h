@@ -6,6 +6,7 @@
 #include "local/segment.h"
 #include "local/state.h"
 
+/* Replies have no SegmentDefinitionArn, which is the caller's region's. */
 bool state_create_segment(struct state *s, const cJSON *params, double now, cJSON **reply, struct err *err) MUST_CHECK;
 bool state_get_segment(struct state *s, const char *domain, const char *name, cJSON **reply, struct err *err) MUST_CHECK;
 /* In the order of their names. */

@@ -132,3 +132,22 @@ call() { upjob run -e "local reply, err = require('upjob.profiles').client {}:$1
     expect_status 0
     expect_output "spring: 2,000 profiles"
 }
+
+@test "the ARN of a segment has the region and the partition of who asks" {
+    start_local --domain acme
+    upjob import c.csv --key CustomerId --domain acme --segment spring -q
+    expect_status 0
+    cat >arn.lua <<'LUA'
+local client = require("upjob.profiles").client {}
+print(client:get_segment_definition({ DomainName = "acme", SegmentDefinitionName = "spring" }).SegmentDefinitionArn)
+for item in client:pages("list_segment_definitions", { DomainName = "acme" }) do print(item.SegmentDefinitionArn) end
+LUA
+    local pair
+    for pair in us-east-1:aws eu-central-1:aws cn-north-1:aws-cn us-gov-west-1:aws-us-gov; do
+        upjob run --region "${pair%:*}" arn.lua
+        local arn="arn:${pair#*:}:profile:${pair%:*}:000000000000:domains/acme/segment-definitions/spring"
+        [ "$output" = "$arn
+$arn" ]
+    done
+    stop_local
+}

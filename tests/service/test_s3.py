@@ -428,7 +428,7 @@ def begin_and_kill(s3, service, when, *arguments):
     """An import that is killed when something has happened: the id of its run."""
     client = subprocess.Popen([UPJOB, "import", URL, "--domain", "acme", *arguments, "--endpoint-url", f"http://{service.host}"],
                               env=environment(s3), cwd=work.name, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    eventually(when, 20, "the moment to kill it")
+    eventually(when, what="the moment to kill it")
     client.send_signal(signal.SIGKILL)
     client.wait()
     s3.fault = None
