@@ -108,17 +108,26 @@ end
 
 -- ---- where its job stands ----
 
--- The job that was made for the part will not be its: another is made.
-local function forget_job(self)
-  self.job_id, self.starting, self.uploaded, self.found = nil, nil, nil, nil
-  self.known.creating = nil
-end
-
 -- A job that was being stopped when its process ended is stopped.
 local function stop_job(self)
   recorded.step(self, "stop", "begin")
   must(self.client:stop_upload_job { DomainName = self.domain, JobId = self.job_id })
   recorded.step(self, "stop", "done")
+end
+
+-- What its job was to be sent may be there no more: the job was started, and has gone since.
+local function check_content(self)
+  if self.started or self.uploaded or self.outgoing_fd or self.item.as_it_stands then return end
+  self.item.is_missing = true
+  error(errors.new { code = "Conflict", message =
+    "its job, which was there, is there no more: what it was to be sent is to be made again" }, 0)
+end
+
+-- The job that was made for the part will not be its: another is made, for what is still there.
+local function forget_job(self)
+  self.job_id, self.starting, self.uploaded, self.found = nil, nil, nil, nil
+  self.known.creating = nil
+  check_content(self)
 end
 
 local function locate(self)
@@ -139,13 +148,6 @@ local function locate(self)
   if job.Status == "STOPPED" and not known.starting then return forget_job(self) end
   self.started, self.starting = job.Status ~= "CREATED", false
   if self.job_id == known.job_id then self.sent, self.uploaded = known.uploaded, known.uploaded ~= nil end
-end
-
--- What its job was to be sent may be there no more: the job was started, and has gone since.
-local function check_content(self)
-  if self.started or self.uploaded or self.outgoing_fd or self.item.as_it_stands then return end
-  error(errors.new { code = "Conflict", message =
-    "its job, which was there, is there no more: what it was to be sent is to be made again" }, 0)
 end
 
 -- ---- its turn ----

@@ -80,6 +80,17 @@ end
 
 -- ---- ends ----
 
+local MADE_AGAIN = 3 -- times at most
+
+-- A part whose job is gone, with what was sent to it, is made again, as another process would: true.
+local function make_again(sender, item)
+  if not item.is_missing or sender.failure or (item.made_again or 0) == MADE_AGAIN then return false end
+  item.made_again = (item.made_again or 0) + 1
+  item.is_missing, item.is_started, item.run, item.row, item.error = nil, nil, nil, nil, nil
+  item.state = "planned"
+  return true
+end
+
 -- What has come of parts whose runs have ended; others may have waited for that.
 local function settle(sender)
   local any = false
@@ -88,7 +99,7 @@ local function settle(sender)
     if run and run.ended then
       any = true
       item.state, item.result, item.error = run.result and "ended" or "left", run.result, run.error
-      if item.error and not errors.has_code(item.error, "Cancelled") then
+      if item.error and not make_again(sender, item) and not errors.has_code(item.error, "Cancelled") then
         sender.failure = sender.failure or { item = item, error = item.error }
         sender.held = sender.held or errors.has_code(item.error, "LeaseLost")
       end
@@ -107,7 +118,10 @@ end
 local function begin_mending(sender, source, items)
   for _, item in ipairs(items) do item.state = "mending" end
   sender.mending = task.spawn(function()
-    local ok, err = pcall(require("upjob.parts_mend").run, sender.run, source, items)
+    local ok, err = pcall(function()
+      if not sender.run.mapping then require("upjob.resuming").prepare(sender.run) end -- nothing was to be made before
+      require("upjob.parts_mend").run(sender.run, source, items)
+    end)
     for _, item in ipairs(items) do
       if item.state == "mending" then item.state = ok and "planned" or "left" end
     end

@@ -162,6 +162,39 @@ def test_run_key_elsewhere():
         assert again["jobs"] == result["jobs"], again
 
 
+def test_stopped_while_it_is_gone_on_with():
+    """parts whose jobs are stopped while they are gone on with are made again, and sent by other jobs, in the same resume"""
+    with World() as world:
+        world.rows("c.csv", range(1500), "row")
+        direct, held = world.url, {}
+
+        def kill(method, path):
+            if method == "GET" and path == "/domains/d/upload-jobs" and world.jobs():  # the look before a start
+                held["process"].kill()
+                return True
+            return False
+        with Proxy(world.service, kill) as proxy:
+            world.url = proxy.url
+            held["process"] = world.begin(*world.importing("c.csv", more=["--parallel", "2", "--run-key", "again"]))
+            held["process"].communicate(timeout=60)
+        looks, stopped = {}, []
+
+        def stop(method, path):
+            looks[path] = looks.get(path, 0) + 1
+            is_second = method == "GET" and len(path.split("/")) == 5 and looks[path] == 2
+            job = path.rsplit("/", 1)[1]
+            if is_second and [one["Status"] for one in world.jobs() if one["JobId"] == job] == ["CREATED"]:
+                world.service.call("PUT", path + "/stop")
+                stopped.append(job)
+            return False
+        with Proxy(world.service, stop) as proxy:
+            world.url = direct
+            result = world.good("runs", "resume", "1", "--json", "--endpoint-url", proxy.url)
+        assert stopped, world.jobs()
+        assert result["Status"] == "SUCCEEDED" and result["ResultsSummary"]["CreatedRecords"] == 1500, result
+        world.check_whole(range(0, 1500, 200), "row")
+
+
 def test_signal():
     """SIGINT stops the jobs of parts that were not started; started ones go on, and the command that is told goes on with all"""
     with World("--fault", "slow=20000") as world:
