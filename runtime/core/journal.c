@@ -24,6 +24,7 @@ static const struct {
     {"tick", journal_op_tick},
     {"ticked", journal_op_ticked},
     {"unsettled", journal_op_unsettled},
+    {"drop_heartbeat", journal_op_drop_heartbeat},
     {"add_dead_letter", journal_op_add_dead_letter},
     {"dead_letters", journal_op_dead_letters},
     {"drop_dead_letter", journal_op_drop_dead_letter},

@@ -153,7 +153,7 @@ journal_operation journal_op_run, journal_op_find_run, journal_op_runs;
 journal_operation journal_op_prune;
 /* journal_ticks.c */
 journal_operation journal_op_sync_schedules, journal_op_schedules, journal_op_pause, journal_op_tick,
-    journal_op_ticked, journal_op_unsettled;
+    journal_op_ticked, journal_op_unsettled, journal_op_drop_heartbeat;
 /* journal_letters.c */
 journal_operation journal_op_add_dead_letter, journal_op_dead_letters, journal_op_drop_dead_letter;
 

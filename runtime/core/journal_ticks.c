@@ -157,6 +157,41 @@ bool journal_op_pause(struct journal *j, const cJSON *params, cJSON **reply, str
     return journal_end(j, ok, reply, err);
 }
 
+/* The heartbeat of a success is owed until op_drop_heartbeat. There is one for each schedule: that of a later success takes its
+ * place. */
+static bool owe_heartbeat(struct journal *j, const char *id, double run, struct err *err)
+{
+    static const char text[] = "INSERT INTO tick (schedule, key, due, at, run, skipped) VALUES (?1, 'heartbeat', ?2, ?2, ?3, 'owed')"
+                               " ON CONFLICT DO UPDATE SET due = ?2, at = ?2, run = max(run, ?3)";
+    sqlite3_stmt *statement = sql_prepare(j->db, text, err);
+    if (!statement)
+        return false;
+    sqlite3_bind_text(statement, 1, id, -1, SQLITE_STATIC);
+    sqlite3_bind_double(statement, 2, journal_time());
+    sqlite3_bind_int64(statement, 3, (int64_t)run);
+    bool ok = sql_run(statement, err);
+    sqlite3_finalize(statement);
+    return ok;
+}
+
+/* That of this run, or of one before; that of a later one stays. */
+bool journal_op_drop_heartbeat(struct journal *j, const cJSON *params, cJSON **reply, struct err *err)
+{
+    static const char text[] = "DELETE FROM tick WHERE schedule = ?1 AND key = 'heartbeat' AND run <= ?2";
+    const char *id;
+    int64_t run;
+    if (!need_text(params, "schedule", &id, err) || !need_integer(params, "run", &run, err) || !journal_begin(j, err))
+        return false;
+    sqlite3_stmt *statement = sql_prepare(j->db, text, err);
+    if (statement) {
+        sqlite3_bind_text(statement, 1, id, -1, SQLITE_STATIC);
+        sqlite3_bind_int64(statement, 2, run);
+    }
+    bool ok = statement && sql_run(statement, err) && reply_with(cJSON_CreateTrue(), reply, err);
+    sqlite3_finalize(statement);
+    return journal_end(j, ok, reply, err);
+}
+
 /* Successes in a row are counted upwards from 1, failures downwards from -1, unless whoever asks has counted them in the order of
  * their ends. A schedule that there is not any more has no outcome. */
 static bool put_outcome(struct journal *j, const cJSON *outcome, struct err *err)
@@ -164,7 +199,8 @@ static bool put_outcome(struct journal *j, const cJSON *outcome, struct err *err
     static const char text[] = "UPDATE schedule SET streak = iif(?5, ?5, iif(?3, max(streak, 0) + 1, min(streak, 0) - 1)),"
                                " last_ok = iif(?3, ?2, last_ok), last_run = iif(?4 > 0, ?4, last_run) WHERE id = ?1";
     const char *id;
-    if (!need_text(outcome, "schedule", &id, err))
+    const double owed = number_of(outcome, "heartbeat", 0);
+    if (!need_text(outcome, "schedule", &id, err) || (owed > 0 && !owe_heartbeat(j, id, owed, err)))
         return false;
     const double numbers[] = {is_true(outcome, "ok"), number_of(outcome, "run", 0), number_of(outcome, "streak", 0)};
     if (change_schedule(j, text, id, numbers, 3, err))

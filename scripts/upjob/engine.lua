@@ -6,6 +6,7 @@ local due = require "upjob.due"
 local errors = require "upjob.errors"
 local files = require "upjob.engine_files"
 local heap = require "upjob.heap"
+local heartbeat = require "upjob.heartbeat"
 local log = require "upjob.log"
 local native = require "upjob.native.task"
 local queue = require "upjob.engine_queue"
@@ -60,6 +61,7 @@ function engine.new(options)
     adopted = {},      -- ids of runs that another process was at work on: their ends are dealt with when that is seen
     losses_seen = options.store.losses,
     unmoved = {},      -- files whose runs have ended and that cannot be moved, by key
+    beats = {},        -- heartbeats that are to be sent, by schedule
     after = 0,         -- what follows ends and is not done yet: hooks, heartbeats
     given_up = false,  -- what the store does not take now is left to the next daemon
     events = setmetatable({ handlers = {} }, emitter), free = native.signal(), changed = native.signal(), errors = {} }, engine)
@@ -225,6 +227,7 @@ function engine:begin()
   if ok then ok, err = self:exclusively(starting.take_up) end
   if not ok then return nil, err end
   self.last_now = self.last_now or self:now()
+  native.spawn(heartbeat.take_up, self)
   native.spawn(starting.settle_ended, self)
   return true
 end
@@ -249,6 +252,7 @@ function engine:stop()
   self.stopping = true
   self.events:emit("draining", {})
   schedules.close(self)
+  heartbeat.stop(self)
   for _, item in pairs(self.items) do skips.over(item) end
   self.changed:set()
   self:wake()

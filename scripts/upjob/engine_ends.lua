@@ -166,7 +166,7 @@ end
 local function outcome_of(self, entry, run, state)
   local item = self.items[entry.schedule]
   return { schedule = entry.schedule, ok = state == "succeeded", run = item and item.last and item.last.run or run.id,
-           streak = item and item.streak }
+           streak = item and item.streak, heartbeat = heartbeat.owed_for(self, entry.schedule, run) }
 end
 
 -- Marks the run as dealt with, counts its outcome and makes the runs that follow it, in one transaction; tried until the store
@@ -221,8 +221,8 @@ function ends.settle(self, entry, run, definition, state)
   entry.unmoved = not files.finish(self, entry, definition, ok)
   local hook = not ok and definition.has_on_failure and "failure"
     or ok and before < 0 and definition.has_on_recovery and "recovery"
+  if ok and definition.heartbeat then heartbeat.send(self, entry.schedule, definition.heartbeat, run) end
   if hook and not call_hook(self, entry, hook) then return end
-  if ok and definition.heartbeat then native.spawn(heartbeat.send, self, entry.schedule, definition.heartbeat) end
   mark(self, entry, run, state)
 end
 

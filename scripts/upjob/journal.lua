@@ -179,7 +179,8 @@ local function call(self, operation, params)
 end
 
 for _, name in ipairs { "begin_run", "claim_run", "step", "end_run", "requeue_run", "run", "find_run", "runs", "sync_schedules",
-                        "schedules", "unsettled", "pause", "add_dead_letter", "dead_letters", "drop_dead_letter" } do
+                        "schedules", "unsettled", "pause", "drop_heartbeat", "add_dead_letter", "dead_letters",
+                        "drop_dead_letter" } do
   store[name] = function(self, params) return call(self, name, params) end
 end
 

@@ -196,6 +196,29 @@ static int streak_after(struct journal *j, const char *outcome)
     return streak;
 }
 
+static void a_heartbeat_is_owed_until_it_is_dropped(void **unused)
+{
+    static const char *const owed = "{'list': [{'schedule': 'a', 'key': 'heartbeat'}]}";
+    (void)unused;
+    struct journal *j = open_journal();
+    done(j, "sync_schedules", "{'dir': '/d', 'list': [{'id': 'a', 'timing': 'x', 'definition': {}}]}");
+    done(j, "tick", "{'list': [], 'outcome': {'schedule': 'a', 'ok': true, 'run': 5, 'heartbeat': 5}}");
+    replies(j, "ticked", owed, "[5]");
+    done(j, "tick", "{'list': [], 'outcome': {'schedule': 'a', 'ok': true, 'run': 7, 'heartbeat': 7}}");
+    replies(j, "ticked", owed, "[7]");
+    done(j, "tick", "{'list': [], 'outcome': {'schedule': 'a', 'ok': true, 'run': 7, 'heartbeat': 6}}"); /* settled late */
+    replies(j, "ticked", owed, "[7]");
+    done(j, "drop_heartbeat", "{'schedule': 'a', 'run': 6}");
+    replies(j, "ticked", owed, "[7]");
+    done(j, "tick", "{'list': [], 'outcome': {'schedule': 'a', 'ok': false, 'run': 8}}");
+    replies(j, "ticked", owed, "[7]");
+    done(j, "drop_heartbeat", "{'schedule': 'a', 'run': 7}");
+    replies(j, "ticked", owed, "[false]");
+    done(j, "drop_heartbeat", "{'schedule': 'a', 'run': 7}");
+    refused(j, ERR_USAGE, "drop_heartbeat", "{'schedule': 'a'}");
+    journal_close(j);
+}
+
 static void successes_and_failures_in_a_row_are_counted(void **unused)
 {
     (void)unused;
@@ -263,6 +286,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_clock_set_back_finds_a_pruned_tick_taken, make_home, remove_home),
         cmocka_unit_test_setup_teardown(a_schedule_that_comes_back_makes_up_for_nothing, make_home,
                                         remove_home),
+        cmocka_unit_test_setup_teardown(a_heartbeat_is_owed_until_it_is_dropped, make_home, remove_home),
         cmocka_unit_test_setup_teardown(successes_and_failures_in_a_row_are_counted, make_home, remove_home),
         cmocka_unit_test_setup_teardown(dead_letters_are_kept_until_they_are_dropped, make_home, remove_home),
     };

@@ -84,6 +84,10 @@ function store:tick(list, outcome)
     end
   end
   if outcome then put_outcome(self, outcome) end
+  if outcome and outcome.heartbeat then
+    local key = outcome.schedule .. "\0heartbeat"
+    self.ticks[key], self.runs_of[key] = outcome, outcome.heartbeat
+  end
   return results
 end
 
@@ -94,6 +98,12 @@ function store:ticked(list)
     found[i] = self.runs_of[key] or self.ticks[key] ~= nil
   end
   return found
+end
+
+function store:drop_heartbeat(given)
+  local key = given.schedule .. "\0heartbeat"
+  if self.runs_of[key] == given.run then self.ticks[key], self.runs_of[key] = nil, nil end
+  return true
 end
 
 function store:unsettled()

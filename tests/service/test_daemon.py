@@ -396,6 +396,36 @@ def test_heartbeat():
         assert "secret" not in written and "/good" not in written
 
 
+def trigger(daemon, schedule):
+    subprocess.run([UPJOB, "schedule", "trigger", schedule, "--state", daemon.state], check=True, stdout=subprocess.DEVNULL, timeout=LONG)
+
+
+def test_killed_while_a_heartbeat_fails():
+    """a heartbeat whose watchdog did not answer when the daemon was killed is sent by the next daemon, and one that would be far
+    too late is not, which is told"""
+    owed = "SELECT run FROM tick WHERE key = 'heartbeat'"
+    with Listener(500) as listener, Daemon({"a.lua": f'schedule.at("2035-01-01", {{ heartbeat = "{listener.url}/beat", run = function() end }})'}) as daemon:
+        trigger(daemon, "a")
+        daemon.eventually(lambda: listener.paths and daemon.query(owed), "a heartbeat that has failed")
+        daemon.kill()
+        listener.status, before = 200, len(listener.paths)
+        daemon.start()
+        daemon.eventually(lambda: len(listener.paths) > before and not daemon.query(owed), "the heartbeat")
+        assert len(listener.paths) == before + 1, listener.paths
+        listener.status, before = 500, len(listener.paths)
+        trigger(daemon, "a")
+        daemon.eventually(lambda: len(listener.paths) > before and daemon.query(owed) == [(2,)], "another that has failed")
+        daemon.kill()
+        listener.status, before = 200, len(listener.paths)
+        db = sqlite3.connect(os.path.join(daemon.state, "journal.db"), timeout=LONG)
+        with db:
+            db.execute("UPDATE run SET ended_at = ended_at - 3600 WHERE id = 2")
+        db.close()
+        daemon.start().told("a: the heartbeat of run 2 is not sent: the run succeeded 1 h")
+        daemon.eventually(lambda: not daemon.query(owed), "it is given up")
+        assert len(listener.paths) == before, listener.paths
+
+
 def test_stop_during_heartbeat():
     """a daemon that is told to end while nothing but a heartbeat is under way does not tell of runs that it waits for"""
     with Listener() as listener, Daemon({"a.lua": f'schedule.at("2035-01-01", {{ heartbeat = "{listener.url}/beat", run = function() end }})'}) as daemon:
