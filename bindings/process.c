@@ -160,8 +160,24 @@ static char **read_environment(lua_State *L, int index)
     return list;
 }
 
-/* Replaces the table of changes to the environment at `index` by a copy that has the limits of the table below it too
- * (host/limits.h); leaves what is there when neither is given. */
+/* Sets the variable of the table of changes to the environment at `index`, of which a copy takes the place, to the text on top of
+ * the stack, which is popped. */
+static void add_variable(lua_State *L, int index, const char *name)
+{
+    lua_newtable(L);
+    if (lua_istable(L, index)) {
+        for (lua_pushnil(L); lua_next(L, index);) {
+            lua_pushvalue(L, -2);
+            lua_insert(L, -2);
+            lua_rawset(L, -4);
+        }
+    }
+    lua_insert(L, -2);
+    lua_setfield(L, -2, name);
+    lua_replace(L, index);
+}
+
+/* Adds the limits of the table below it (host/limits.h) to the changes to the environment at `index`, where there are any. */
 static void add_limits(lua_State *L, int index)
 {
     static const char *const names[] = {"wall", "cpu", "files", "memory", NULL};
@@ -176,17 +192,20 @@ static void add_limits(lua_State *L, int index)
             snprintf(text + len, sizeof text - len, "%s%s=%.3f", len ? "," : "", *name, lua_tonumber(L, -1));
         lua_pop(L, 1);
     }
-    lua_newtable(L);
-    int copy = lua_gettop(L);
-    for (lua_pushnil(L); lua_istable(L, index) && lua_next(L, index);) {
-        lua_pushvalue(L, -2);
-        lua_insert(L, -2);
-        lua_rawset(L, copy);
-    }
-    lua_settop(L, copy);
     lua_pushstring(L, text);
-    lua_setfield(L, copy, "UPJOB_LIMITS");
-    lua_replace(L, index);
+    add_variable(L, index, "UPJOB_LIMITS");
+}
+
+/* Whether the option "kept" is given, which the program is told in the environment at `index` (host/keeper.h). */
+static bool add_keeper(lua_State *L, int index)
+{
+    lua_getfield(L, 1, "kept");
+    bool kept = lua_toboolean(L, -1);
+    if (kept) {
+        lua_pushliteral(L, "1");
+        add_variable(L, index, "UPJOB_KEEPER");
+    }
+    return kept;
 }
 
 /* Its file for output, which is made with mode 0600 or appended to. */
@@ -200,12 +219,13 @@ static int open_output(const char *path, struct err *err)
     return fd;
 }
 
-/* spawn{argv=, env=, directory=, output= or stdout=function, input=, limits=} → process | nil, err. env: { NAME = "value" or
+/* spawn{argv=, env=, directory=, output= or stdout=function, input=, limits=, kept=} → process | nil, err. env: { NAME = "value" or
  * false }, what differs from this process's. output: a file that its standard output and error are appended to. limits: { wall=,
- * cpu= (seconds), files=, memory= (bytes of scripts) }, of which a program that is this one takes notice. */
+ * cpu= (seconds), files=, memory= (bytes of scripts) }, of which a program that is this one takes notice, as of kept=true: what
+ * leaves its process group ends with it, too. */
 static int native_spawn(lua_State *L)
 {
-    static const char *const known[] = {"argv", "env", "directory", "output", "stdout", "input", "limits", NULL};
+    static const char *const known[] = {"argv", "env", "directory", "output", "stdout", "input", "limits", "kept", NULL};
     static const char what[] = "process.spawn";
     struct err err;
     err_clear(&err);
@@ -215,10 +235,13 @@ static int native_spawn(lua_State *L)
     lua_getfield(L, 1, "env");
     add_limits(L, 3);
     lua_settop(L, 3);
+    bool kept = add_keeper(L, 3);
+    lua_settop(L, 3);
     struct child_options options = {.argv = read_words(L, 2, "argv"),
                                     .env = lua_istable(L, 3) ? read_environment(L, 3) : NULL,
                                     .directory = option_string(L, 1, what, "directory", NULL),
                                     .output = -1,
+                                    .kept = kept,
                                     .ended = on_end};
     const char *output = option_string(L, 1, what, "output", NULL);
     lua_getfield(L, 1, "input");
@@ -289,7 +312,7 @@ static int process_wait(lua_State *L)
     return wait_for(L, lua_gettop(L));
 }
 
-/* process:kill("TERM" | "KILL" | "INT" | "HUP"): to its whole group */
+/* process:kill("TERM" | "KILL" | "INT" | "HUP"): to its whole group; "KILL" to all that is kept, too */
 static int process_kill(lua_State *L)
 {
     static const char *const names[] = {"TERM", "KILL", "INT", "HUP", "STOP", "CONT", NULL};

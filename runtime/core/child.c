@@ -22,7 +22,7 @@ struct child {
     struct loop *loop;
     struct loop_timer *timer;
     int handles;  /* that are not closed: it is freed with the last */
-    bool running, told, freed;
+    bool running, told, freed, kept;
     pid_t pid;
     struct buf text; /* of the line that is not whole */
     char *input;
@@ -209,6 +209,7 @@ struct child *child_start(struct loop *loop, const struct child_options *options
         return NULL;
     }
     child->loop = loop;
+    child->kept = options->kept;
     child->line = options->line;
     child->ended = options->ended;
     child->arg = options->arg;
@@ -242,9 +243,20 @@ double child_cpu_seconds(const struct child *child)
     return (double)used.tv_sec + (double)used.tv_nsec / 1e9;
 }
 
+/* Kills it with all that it has started. A keeper that was stopped goes on for that. */
+static bool kill_all(struct child *child)
+{
+    if (child->kept)
+        return kill(child->pid, CHILD_ASKS_KEEPER) == 0 && kill(child->pid, SIGCONT) == 0;
+    kill(-child->pid, SIGKILL);
+    return kill(child->pid, SIGKILL) == 0;
+}
+
 void child_signal(struct child *child, int number)
 {
-    if (child->running)
+    if (child->running && number == SIGKILL)
+        (void)kill_all(child);
+    else if (child->running)
         kill(-child->pid, number);
 }
 
@@ -252,8 +264,7 @@ void child_signal(struct child *child, int number)
 static void kill_and_reap(struct child *child)
 {
     child->running = false;
-    kill(-child->pid, SIGKILL);
-    if (kill(child->pid, SIGKILL) != 0)
+    if (!kill_all(child))
         return;
     while (waitpid(child->pid, NULL, 0) < 0 && errno == EINTR)
         ;

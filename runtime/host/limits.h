@@ -8,7 +8,7 @@
 #include <stddef.h>
 
 /* Sets those that the environment tells. Returns how many bytes scripts may take, 0 for as many as there are. When the wall clock
- * is over, this process says so, and ends with all of its group. */
+ * is over, this process says so, and ends with all of its group; where it has a keeper (host/keeper.h), that ends the rest. */
 size_t limits_set(void);
 
 #endif

@@ -14,6 +14,7 @@
 #include "core/memory.h"
 #include "core/module.h"
 #include "core/secret.h"
+#include "host/keeper.h"
 #include "host/limits.h"
 #include "host/state.h"
 
@@ -201,6 +202,7 @@ int main(int argc, char **argv)
     struct err e;
     err_clear(&e);
     fill_standard_descriptors();
+    keeper_begin(argc, argv);
     size_t memory_limit = limits_set();
     log_start();
     setlocale(LC_CTYPE, "");

@@ -11,6 +11,8 @@ local children = {}
 
 -- Seconds between asking a run to end and killing it; less when it fills the disk meanwhile.
 local GRACE, GRACE_OF_OUTPUT = 10, 2
+-- Seconds in which a process that was killed is gone.
+local LAST_MOMENT = 5
 -- Seconds after its time at which it ends itself, when the daemon has gone.
 local WALL_GRACE = 30
 
@@ -120,9 +122,19 @@ local function exit_status(ended)
   return ended.signal and 128 + ended.signal or ended.status
 end
 
+-- Of one that did not come to claim it, this was an attempt all the same. Where its keeper was killed, its own process, which is
+-- killed for that, may go a moment later.
+local function claim(store, run, ended)
+  local by, claimed, err = native.now() + LAST_MOMENT, nil, nil
+  repeat
+    if err then native.sleep(0.02) end
+    claimed, err = store:claim_run { id = run.id, to_end = run.state ~= "queued" }
+  until not errors.has_code(err, "LeaseHeld") or not ended.signal or native.now() >= by
+  return claimed, err
+end
+
 local function end_for(self, store, run, ended)
-  -- Of one that did not come to claim it, this was an attempt all the same.
-  local claimed, err = store:claim_run { id = run.id, to_end = run.state ~= "queued" }
+  local claimed, err = claim(store, run, ended)
   if not claimed then return nil, err end
   local output = run_log.tail_of(store, run.id)
   local code, message = cause_of(self, ended, output)
@@ -160,6 +172,7 @@ function children.start(run, definition, hook, options)
   process, err = require("upjob.native.process").spawn {
     argv = command(run, definition, hook, options), directory = definition.file:match("^(.*)/[^/]*$") or ".",
     output = options.store:log_file(run.id), input = text_of(definition), limits = limits_of(definition), env = NOT_INHERITED,
+    kept = true,
   }
   if not process then return nil, err end
   self.process = process

@@ -129,7 +129,7 @@ class Daemon:
     def kill_children(self):
         for pid in self.children():
             try:
-                os.killpg(pid, signal.SIGKILL)
+                os.killpg(os.getpgid(pid), signal.SIGKILL)
             except OSError:
                 pass
 

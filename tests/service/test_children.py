@@ -197,6 +197,84 @@ def test_what_is_left_behind():
         eventually(lambda: not is_running(pid), what="the end of the grandchild")
 
 
+# Starts a program that has left the run's process group and whose parent is gone, and another that it has started.
+STRAY = """
+  local root = os.getenv("ROOT")
+  os.execute("setsid sh -c 'echo $$ >>" .. root .. "/pid; sleep 300 & echo $! >>" .. root .. "/pid; exec sleep 300' >/dev/null 2>&1 &")
+  repeat task.sleep(0.01) local f = io.open(root .. "/pid") until f and select(2, f:read("a"):gsub("\\n", "")) == 2
+"""
+
+
+def pids_of(automation):
+    with open(os.path.join(automation.root, "pid")) as file:
+        return [int(line) for line in file]
+
+
+def test_what_has_left_the_group():
+    """what has left the run's process group ends with the run, however that ends: also at a timeout and a kill, and in a hook"""
+    for body, options, state in (("return true", "", "succeeded"), ('error("no luck")', "", "failed"),
+                                 ("while true do pcall(function() while true do end end) end", "timeout = 1,", "failed"),
+                                 ('os.execute("kill -KILL $PPID") while true do end', "", "failed")):
+        with Automation(function(STRAY + body, options)) as automation:
+            found = automation.run(grace=0.5)
+            assert found["state"] == state, (body, found)
+            assert not any(is_running(pid) for pid in pids_of(automation)), body
+    with Automation(function("return false", f"on_failure = function() {STRAY} end,")) as automation:
+        automation.run()
+        assert automation.run(run=1, hook="failure")["state"] == "succeeded"
+        assert not any(is_running(pid) for pid in pids_of(automation))
+
+
+def test_what_is_not_the_runs():
+    """a run's end leaves alone what another run has started, and what has the same parent"""
+    body = STRAY + 'repeat task.sleep(0.01) until require("upjob.native.system").stat(os.getenv("ROOT") .. "/go")'
+    with Automation(function(body)) as goes_on, Automation(function(STRAY)) as ends:
+        first = goes_on.begin()
+        eventually(lambda: os.path.exists(os.path.join(goes_on.root, "pid")) and len(pids_of(goes_on)) == 2, 30, "its programs")
+        assert ends.run()["state"] == "succeeded"
+        assert not any(is_running(pid) for pid in pids_of(ends))
+        assert all(is_running(pid) for pid in pids_of(goes_on))
+        open(os.path.join(goes_on.root, "go"), "w").close()
+        assert goes_on.end(first)["state"] == "succeeded"
+        assert not any(is_running(pid) for pid in pids_of(goes_on))
+
+
+def test_no_zombies():
+    """programs whose parents are gone and that end while the run goes on are no zombies, and the statuses that a script waits for
+    come to it"""
+    found = outcome_of("""
+      for _ = 1, 20 do os.execute("(sh -c 'exit 3' &)") end
+      local kept = io.popen("exit 4")
+      os.execute("sleep 0.2")
+      local _, _, status = os.execute("exit 5")
+      local _, _, of_pipe = kept:close()
+      local own = require("upjob.native.system").pid()
+      local keeper = io.open("/proc/self/stat"):read("a"):match("%) %a (%d+)")
+      local function zombies()
+        local count = 0
+        for line in io.popen("ps -A -o ppid=,stat="):lines() do
+          local parent, state = line:match("(%d+) (%a)")
+          if (parent == keeper or tonumber(parent) == own) and state == "Z" then count = count + 1 end
+        end
+        return count
+      end
+      repeat task.sleep(0.01) until zombies() == 0
+      return { status = status, of_pipe = of_pipe }""", "timeout = 60,")
+    assert found["state"] == "succeeded" and found["run"]["result"] == {"status": 5, "of_pipe": 4}, found
+
+
+def test_a_keeper_that_is_killed():
+    """a run whose keeper is killed is ended too, and told as crashed"""
+    body = """local keeper = io.open("/proc/self/stat"):read("a"):match("%) %a (%d+)")
+      local f = io.open(os.getenv("ROOT") .. "/pid", "w") f:write(require("upjob.native.system").pid(), "\\n") f:close()
+      os.execute("kill -KILL " .. keeper)
+      while true do pcall(function() while true do end end) end"""
+    with Automation(function(body)) as automation:
+        found = automation.run()
+        assert found["state"] == "failed" and found["run"]["state"] == "failed" and found["error"]["code"] == "Crashed", found
+        assert found["signal"] == signal.SIGKILL and not any(is_running(pid) for pid in pids_of(automation)), found
+
+
 def test_memory():
     """a script that allocates without end fails with the limit's number, whatever it does about the error"""
     for body in ('t = {} while true do t[#t + 1] = ("x"):rep(1000) .. #t end',
@@ -278,8 +356,8 @@ print(require("upjob.json").encode(assert(assert(require("upjob.journal").open {
 
 
 def test_a_daemon_that_was_killed():
-    """a run goes on when its daemon is killed, keeps its lease, and writes its own end"""
-    body = """local root = os.getenv("ROOT")
+    """a run goes on when its daemon is killed, keeps its lease, writes its own end, and what it has started ends with it"""
+    body = STRAY + """local root = os.getenv("ROOT")
       io.open(root .. "/begun", "w"):close()
       repeat task.sleep(0.01) until require("upjob.native.system").stat(root .. "/go")
       return { late = true }"""
@@ -296,6 +374,7 @@ def test_a_daemon_that_was_killed():
         open(os.path.join(automation.root, "go"), "w").close()
         eventually(lambda: look()["state"] == "succeeded", what="its end")
         assert look()["result"] == {"late": True}
+        eventually(lambda: not any(is_running(pid) for pid in pids_of(automation)), 30, "the end of what it has started")
 
 IMPORT = """
 local profiles, job, mapping = require "upjob.profiles", require "upjob.job", require "upjob.mapping"
