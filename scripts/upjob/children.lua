@@ -125,12 +125,12 @@ end
 -- Of one that did not come to claim it, this was an attempt all the same. Where its keeper was killed, its own process, which is
 -- killed for that, may go a moment later.
 local function claim(store, run, ended)
-  local by, claimed, err = native.now() + LAST_MOMENT, nil, nil
-  repeat
-    if err then native.sleep(0.02) end
-    claimed, err = store:claim_run { id = run.id, to_end = run.state ~= "queued" }
-  until not errors.has_code(err, "LeaseHeld") or not ended.signal or native.now() >= by
-  return claimed, err
+  local by = native.now() + LAST_MOMENT
+  while true do
+    local claimed, err = store:claim_run { id = run.id, to_end = run.state ~= "queued" }
+    if not errors.has_code(err, "LeaseHeld") or not ended.signal or native.now() >= by then return claimed, err end
+    native.sleep(0.02)
+  end
 end
 
 local function end_for(self, store, run, ended)

@@ -5,6 +5,7 @@ local fire_times = require "upjob.fire_times"
 local glob = require "upjob.glob"
 local json = require "upjob.json"
 local report = require "upjob.report"
+local shared_files = require "upjob.shared_files"
 local system = require "upjob.native.system"
 
 local daemon_check = {}
@@ -35,6 +36,17 @@ local function add_lone_events(loaded, ids)
         errors.did_you_mean(definition.expression, ids))
       table.insert(loaded.errors, { file = definition.file, line = definition.line, message = message })
     end
+  end
+end
+
+-- What one of them moves away, the other finds gone.
+local function add_shared_files(loaded)
+  for _, pair in ipairs(shared_files.find(loaded.definitions)) do
+    local other, one = pair[1], pair[2]
+    local message = ("schedule.on_file: files as \"%s\" are taken by %s too (%s), and whichever ends first moves them away: "
+      .. "let one follow the other with schedule.on_event, or give both move = false"):format(
+        one.expression:match("[^/]*$"), other.id, other.expression:match("[^/]*$"))
+    table.insert(loaded.errors, { file = one.file, line = one.line, message = message })
   end
 end
 
@@ -114,6 +126,7 @@ function daemon_check.check(directory, options)
   if not loaded then return cli.fail(err) end
   local ids = ids_of(loaded.definitions)
   add_lone_events(loaded, ids)
+  add_shared_files(loaded)
   print_all(loaded.definitions, ids, options)
   tell_errors(loaded.errors, options)
   if #loaded.errors == 0 and #ids == 0 then

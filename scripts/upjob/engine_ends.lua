@@ -52,11 +52,11 @@ local function pause_before(definition, attempt)
   return math.min(BACKOFF_MOST, (definition.backoff or BACKOFF) * 2 ^ (attempt - 1))
 end
 
--- Puts a run that failed back into the queue, where it has tries left: true when it is. One that was interrupted can be
--- claimed as it is.
+-- Puts a run that failed back into the queue, where it has tries left and its schedule is not gone by now: true when it is. One
+-- that was interrupted can be claimed as it is.
 local function try_again(self, entry, run, definition)
   local attempt = run.attempt or 1
-  if attempt > (definition.retries or 0) then return false end
+  if attempt > (definition.retries or 0) or not self.items[entry.schedule] then return false end
   local now = self:now() or self.last_now
   local not_before = now + pause_before(definition, attempt)
   local ok, err = run.state == "interrupted", nil

@@ -46,6 +46,20 @@ L
     expect_no traceback
 }
 
+@test "automations that would take the same file away from one another are a mistake" {
+    echo 'schedule.on_file("drop/*.csv", { run = print })' >auto/all.lua
+    echo 'schedule.on_file("drop/orders-*.csv", { run = print })' >auto/orders.lua
+    echo 'schedule.on_file("drop/orders-?.txt", { run = print })' >auto/text.lua
+    echo 'schedule.on_file("other/*.csv", { run = print })' >auto/other.lua
+    upjob daemon auto --check
+    expect_status 7
+    expect_error "$PWD/auto/orders.lua:1: schedule.on_file: files as \"orders-*.csv\" are taken by all too (*.csv)"
+    [ "$(wc -l <<<"$errors")" = 1 ]
+    sed -i 's/run/move = false, run/' auto/all.lua auto/orders.lua
+    upjob daemon auto --check
+    expect_status 0
+}
+
 @test "a module that there is not is told in one line, and a directory that there is not as one" {
     printf '\nrequire "lib.mail"\n' >auto/a.lua
     upjob daemon auto --check

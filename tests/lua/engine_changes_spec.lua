@@ -50,6 +50,22 @@ describe("the engine at work", function()
     assert.is_nil(select(1, e:trigger("a")))
   end)
 
+  it("does not try a run again whose schedule is gone when it fails, and calls its on_failure", function()
+    local world = { jobs = 1, definitions = { never("a", { retries = 3, has_on_failure = true }) } }
+    local e = start(world)
+    e:trigger("a")
+    started(world, 1)
+    world.definitions = {}
+    assert(e:reload())
+    engine_world.quietly(function()
+      world.children.list[1].finish("failed", "no luck")
+      started(world, 2)
+    end)
+    assert.same({ "a", "a on_failure" }, world.children.told())
+    assert.equals("failed", world.store.runs_made[1].state)
+    world.children.list[2].finish("succeeded")
+  end)
+
   it("ticks while files are loaded, and loads them once more when it is told so meanwhile", function()
     local world = { definitions = { every("a", 1) }, answer = function() return "succeeded" end }
     local e = start(world)
