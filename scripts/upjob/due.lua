@@ -106,9 +106,11 @@ end
 local function each(item, now, latest)
   local late = item.definition.grace and latest_too_late(item, now, latest)
   local ticks = late and too_late(item, late) or {}
-  local time, runs = item.clock:next(late or item.base), 0
+  local time, runs, catches_up = item.clock:next(late or item.base), 0, nil
   while time and time <= latest and due.at(item, time) <= now and runs < MOST_RUNS do
-    ticks[#ticks + 1], runs = tick(item, time, { catch_up = now - due.at(item, time) > due.TOLERANCE or nil }), runs + 1
+    -- One that is hardly late, behind others that are, waits for them; they are no earlier run that it would overlap.
+    catches_up = catches_up or now - due.at(item, time) > due.TOLERANCE or nil
+    ticks[#ticks + 1], runs = tick(item, time, { catch_up = catches_up }), runs + 1
     time = item.clock:next(time)
   end
   return ticks

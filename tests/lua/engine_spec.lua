@@ -412,6 +412,20 @@ describe("the engine", function()
     assert.equals(4, store.runs_made[1].event.missed or store.runs_made[2].event.missed or store.runs_made[6].event.missed)
   end)
 
+  it("catches up with each time that was missed, also with one that was missed just before the daemon began", function()
+    local store = standins.store()
+    local world = { store = store, answer = function() return "succeeded" end, definitions = {
+      every("each", 3600, { misfire = "all" }) } }
+    store.offset = 1800 - system.time() % 3600 -- the middle of an hour
+    start(world)
+    stop(world)
+    store.offset = store.offset + 2 * 3600 + 1800 + 20 -- 20 s after the third
+    local after = { store = store, definitions = world.definitions, answer = world.answer }
+    start(after)
+    started(after, 3)
+    assert.same({}, ticks_of(store, "overlap"))
+  end)
+
   it("goes on at once when the clock is set back by an hour, and fires no fixed hour again", function()
     local store = standins.store()
     local hour = tonumber(os.date("!%H", math.floor(system.time())))
