@@ -1,6 +1,7 @@
 /* lock: upjob.native.lock: a file that one process holds, and in which it says which one. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <lauxlib.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include "bindings/app.h"
 
 #define LOCK_TYPE "upjob.lock"
+#define LOOKS 2000 /* five milliseconds apart, at a lock that was left by a process that is gone */
 
 struct held {
     int fd; /* -1: let go */
@@ -42,6 +44,23 @@ static long holder(int fd)
     return 0;
 }
 
+/* False when another process holds it, whose number is *pid, or on an error: errno. A process that was killed while it started a
+ * program has left that program's beginning, which holds the lock until it becomes the program: it is waited for. */
+static bool take(int fd, long *pid)
+{
+    for (int looks = 0; flock(fd, LOCK_EX | LOCK_NB) != 0; looks++) {
+        if (errno != EWOULDBLOCK)
+            return false;
+        *pid = holder(fd);
+        if (looks == LOOKS || (*pid > 0 && (kill((pid_t)*pid, 0) == 0 || errno != ESRCH))) {
+            errno = EWOULDBLOCK;
+            return false;
+        }
+        usleep(5000);
+    }
+    return true;
+}
+
 static int fail_errno(lua_State *L, const char *path, int errnum)
 {
     struct err e;
@@ -66,15 +85,16 @@ static int native_take(lua_State *L)
     struct held *held = lua_newuserdatauv(L, sizeof *held, 0);
     held->fd = -1;
     luaL_setmetatable(L, LOCK_TYPE);
+    long pid = 0;
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && write_number(fd)) {
+    if (fd >= 0 && take(fd, &pid) && write_number(fd)) {
         held->fd = fd;
         return 1;
     }
     int errnum = errno;
     lua_pushnil(L);
     if (fd >= 0 && errnum == EWOULDBLOCK) {
-        lua_pushinteger(L, holder(fd));
+        lua_pushinteger(L, pid);
         close(fd);
         return 2;
     }

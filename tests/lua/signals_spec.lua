@@ -112,6 +112,24 @@ describe("a lock", function()
     lock.take(path):close()
   end)
 
+  it("that a killed process has left to the beginning of a program is had when that has become the program", function()
+    local pipe = assert(io.popen(("python3 -c '%s' '%s'"):format([[
+import fcntl, os, sys, time
+file = open(sys.argv[1], "w")
+fcntl.flock(file, fcntl.LOCK_EX)
+print(os.getpid(), file=file, flush=True)
+if os.fork() == 0:
+    os.close(1)
+    time.sleep(0.5)
+]], path)))
+    pipe:read("a")
+    pipe:close() -- the first of them is gone
+    local held, pid = lock.take(path)
+    assert.is_truthy(held, pid)
+    assert.equals(system.pid() .. "\n", content())
+    held:close()
+  end)
+
   it("is not inherited by programs that its process starts", function()
     local held = assert(lock.take(path))
     local pipe = assert(io.popen("sleep 60 >/dev/null 2>&1 & echo $!"))
