@@ -15,7 +15,7 @@
 #define FULL          "AWS_CONTAINER_CREDENTIALS_FULL_URI"
 #define TOKEN         "AWS_CONTAINER_AUTHORIZATION_TOKEN"
 #define RELATIVE_HOST "http://169.254.170.2"
-#define TIMEOUT_MS    2000
+#define TIMEOUT_MS    5000 /* of each attempt */
 
 struct container_provider {
     struct credentials_provider provider;
