@@ -259,7 +259,7 @@ LUA
 }
 
 @test "a daemon that cannot serve metrics says so and ends" {
-    run -3 --separate-stderr timeout -s KILL 20 "$UPJOB" daemon automations --state "$STATE" --metrics 0.0.0.0:9464
+    run -3 --separate-stderr timeout -s KILL 200 "$UPJOB" daemon automations --state "$STATE" --metrics 0.0.0.0:9464
     [[ $stderr == *"metrics at 0.0.0.0:9464 would be open to the network"* ]]
     start_daemon
 }

@@ -96,7 +96,8 @@ def test_credential_source():
             assert signed_with(server.requests[-1], "local", "sts") == "AKIDECS"
             home.bad(SERVICE, f"{home.config}:3: ", "neither AWS_CONTAINER_CREDENTIALS_RELATIVE_URI nor", **sts(server, **named))
         with Home(config("Ec2InstanceMetadata")) as home, Server(Instance()) as instance:
-            on = {"AWS_EC2_METADATA_DISABLED": "false", "AWS_EC2_METADATA_SERVICE_ENDPOINT": instance.url}
+            on = {"AWS_EC2_METADATA_DISABLED": "false", "AWS_EC2_METADATA_SERVICE_ENDPOINT": instance.url,
+                  "AWS_METADATA_SERVICE_TIMEOUT": "60"}
             home.good(SERVICE, f"role {ROLE}", **sts(server, **named, **on))
             home.bad(SERVICE, "switched off by AWS_EC2_METADATA_DISABLED", **sts(server, **named))
         with Home(config("environment")) as home:

@@ -4,7 +4,7 @@ from import_world import Proxy
 from kit import eventually, run
 from race import KEY, PATIENT, Race, kind_of
 
-LOOK_AFTER = 6 # seconds after the last request: those that have made their jobs look by then
+LOOK_AFTER = 15 # seconds after the last request: those that have made their jobs look 5 s later, if the machine does not stand still
 
 RIVAL_FIELDS = {"id": {"Source": "_source.Id", "Target": "_profile.Attributes.id"},
                 "Mail": {"Source": "_source.Mail", "Target": "_profile.EmailAddress"},
