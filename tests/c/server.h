@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define SERVER_REQUESTS 4
+#define SERVER_REQUESTS 8
 
 struct server {
     int listener, port;
