@@ -86,7 +86,8 @@ def test_state_directory_removed():
         trigger = [UPJOB, "schedule", "trigger", "a/long", "--state", daemon.state]
         subprocess.run(trigger, check=True, stdout=subprocess.DEVNULL)
         daemon.eventually(lambda: daemon.lines("begun"), "the run")
-        shutil.rmtree(daemon.state)
+        os.rename(daemon.state, daemon.state + ".gone")  # all of it at once: a new journal is begun while a tree is removed
+        shutil.rmtree(daemon.state + ".gone")
         open(daemon.out + ".go", "w").close()
         daemon.told("run 1 of a/long failed.*there is no run 1")
         daemon.eventually(lambda: "succeeded" in daemon.runs("a/short"), "ticks in the new journal")
