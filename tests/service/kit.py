@@ -312,7 +312,7 @@ def run(namespace):
     failed = 0
     print(f"1..{len(tests)}", flush=True)
     for number, (name, test) in enumerate(tests, 1):
-        faulthandler.dump_traceback_later(500, exit=True)  # a test that hangs says where
+        faulthandler.dump_traceback_later(1200, exit=True)  # a test that hangs says where
         title = (test.__doc__ or name[5:].replace("_", " ")).strip()
         try:
             test()
