@@ -59,6 +59,7 @@ function engine.new(options)
     running = {},      -- by schedule: how many
     left_over = {},    -- runs of files that cannot be loaded
     adopted = {},      -- ids of runs that another process was at work on: their ends are dealt with when that is seen
+    settled = {},      -- ids of schedules of which the ends that an earlier daemon has left are dealt with
     losses_seen = options.store.losses,
     unmoved = {},      -- files whose runs have ended and that cannot be moved, by key
     beats = {},        -- heartbeats that are to be sent, by schedule
@@ -227,8 +228,7 @@ function engine:begin()
   if ok then ok, err = self:exclusively(starting.take_up) end
   if not ok then return nil, err end
   self.last_now = self.last_now or self:now()
-  native.spawn(heartbeat.take_up, self)
-  native.spawn(starting.settle_ended, self)
+  starting.settle(self, true)
   return true
 end
 
@@ -371,7 +371,9 @@ local function reload(self)
   ok, err = self:exclusively(schedules.reload, loaded)
   if not ok then return nil, err end
   files.at_once(self)
-  return self:exclusively(starting.take_left_over)
+  ok, err = self:exclusively(starting.take_left_over)
+  starting.settle(self)
+  return ok, err
 end
 
 --- Loads the files that have changed: true | nil, err. What is wrong in a file is told; its last good version stays.

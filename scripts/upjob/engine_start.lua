@@ -2,6 +2,7 @@
 -- it are waited for; ends that it did not deal with are dealt with.
 local ends = require "upjob.engine_ends"
 local errors = require "upjob.errors"
+local heartbeat = require "upjob.heartbeat"
 local log = require "upjob.log"
 local native = require "upjob.native.task"
 local queue = require "upjob.engine_queue"
@@ -132,11 +133,11 @@ function starting.take_left_over(self)
   return take_up(self, runs)
 end
 
---- Deals with runs that have ended without anybody dealing with it: their daemon was killed at that moment.
-function starting.settle_ended(self)
+-- Deals with runs of these schedules that have ended without anybody dealing with it: their daemon was killed at that moment.
+local function settle_ended(self, ids)
   for _, id in ipairs(ends.persist(self, "unsettled", {}) or {}) do
     local run = ends.persist(self, "run", { id = id })
-    local item = run and self.items[run.schedule]
+    local item = run and ids[run.schedule] and self.items[run.schedule]
     if item and not self.adopted[id] and (run.state == "succeeded" or run.state == "failed") then
       local entry = entry_of(self, run)
       entry.late = item.last and item.last.run > id -- its end is not the last one's
@@ -144,6 +145,18 @@ function starting.settle_ended(self)
       deal(self, entry, run, item.definition, run.state)
     end
   end
+end
+
+--- Deals with the ends and the heartbeats that an earlier daemon has left, of schedules that are there now for the first time.
+-- After the start these are those whose file is mended: a new one has left nothing.
+function starting.settle(self, at_start)
+  local ids = {}
+  for id in pairs(self.items) do
+    if not self.settled[id] and (at_start or self.stored[id]) then ids[id], self.settled[id] = true, true end
+  end
+  if not next(ids) then return end
+  native.spawn(heartbeat.take_up, self, ids)
+  native.spawn(settle_ended, self, ids)
 end
 
 return starting

@@ -29,7 +29,9 @@ local function try(url)
     return tostring(reply)
   end
   if not reply then return tostring(err) end
-  if reply.status >= 400 then return ("the answer is %d"):format(reply.status) end
+  if reply.status >= 200 and reply.status < 300 then return nil end
+  return ("the answer is %d%s"):format(reply.status,
+    reply.status < 400 and ": redirects are not followed, give the address that it names" or "")
 end
 
 local function lines_of(beat)
@@ -128,11 +130,12 @@ function heartbeat.stop(engine)
   end
 end
 
---- Sends those that an earlier daemon has left.
-function heartbeat.take_up(engine)
+--- Sends those of these schedules (a set of ids) that an earlier daemon has left.
+function heartbeat.take_up(engine, ids)
   local list, items = {}, {}
-  for id, item in pairs(engine.items) do
-    if item.definition.heartbeat then
+  for id in pairs(ids) do
+    local item = engine.items[id]
+    if item and item.definition.heartbeat then
       list[#list + 1], items[#items + 1] = { schedule = id, key = KEY }, item
     end
   end

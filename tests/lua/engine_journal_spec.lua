@@ -37,6 +37,28 @@ describe("the engine on a bad journal", function()
     end)
   end)
 
+  it("deals with an end that an earlier daemon has left once its file, which could not be loaded, is mended", function()
+    quietly(function()
+      local definition = never("a", { has_on_failure = true })
+      local before = { definitions = { definition } }
+      start(before)
+      stop(before)
+      local world = { store = before.store, definitions = {},
+                      errors = { { file = "a.lua", line = 1, message = "syntax error" } } }
+      world.store:tick { { schedule = "a", key = "x", run = { kind = "automation", event = {} } } }
+      world.store:claim_run { id = 1 }
+      world.store:end_run { id = 1, state = "failed", error = { message = "no luck" } }
+      local e = start(world)
+      world.definitions, world.errors = { definition, never("b") }, {}
+      assert(e:reload())
+      started(world, 1)
+      assert(e:reload())
+      world.children.list[1].finish("succeeded")
+      eventually("the end", function() return world.store.ticks["a\0ended|1"] and e:left() == 0 end)
+      assert.same({ "a on_failure" }, world.children.told())
+    end)
+  end)
+
   it("keeps ticks due while the journal cannot be written, says so once, and loses none", function()
     quietly(function(told)
       local world = { definitions = { every("a", 1, { misfire = "all", overlap = "allow" }) },

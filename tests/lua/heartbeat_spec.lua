@@ -64,6 +64,13 @@ describe("a heartbeat", function()
     eventually("the next one", function() return calls == 2 end)
   end)
 
+  it("that is answered with a redirect has not come to where it was to go, and is tried again", function()
+    local world = new_world()
+    answer = function() return calls > 1 and 200 or 301 end
+    start(world):trigger "a"
+    eventually("it is not owed", function() return calls == 2 and world.store.ticks["a\0ended|1"] and not is_owed(world) end)
+  end)
+
   it("that failed when the daemon ended is sent by the next daemon", function()
     local world = ended_with_one_owed()
     answer = 200
