@@ -28,11 +28,16 @@ local function hash(text)
   return (h ~ (h >> 29)) >> 11 -- 53 bits, which a float holds
 end
 
---- When the tick of that time is to run: the time, put off by a share of the jitter that this tick always has.
-function due.at(item, time)
+--- By how much what has that key is put off: a share of the jitter, always the same; 0 without one.
+function due.jitter(item, key)
   local jitter = item.definition.jitter or 0
-  if jitter <= 0 then return time end
-  return time + jitter * (hash(("%s|%d"):format(item.id, time)) / 2.0 ^ 53)
+  return jitter > 0 and jitter * (hash(("%s|%s"):format(item.id, key)) / 2.0 ^ 53) or 0
+end
+
+--- When the tick of that time is to run: the time, put off by its jitter.
+function due.at(item, time)
+  if (item.definition.jitter or 0) <= 0 then return time end
+  return time + due.jitter(item, ("%d"):format(time))
 end
 
 --- The key of a tick: its time, and which pass it is of where the clock went back and shows it again.

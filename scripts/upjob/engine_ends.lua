@@ -138,7 +138,7 @@ local function followers(self, entry, run, state)
       elseif item.definition.overlap == "skip" and queue.is_under_way(self, id) then
         one.skipped = "overlap"
       else
-        one.run = queue.run_of(item, event)
+        one.run = queue.put_off(self, item, one.key, queue.run_of(item, event))
       end
       ticks[#ticks + 1] = one
     end
@@ -182,7 +182,9 @@ local function mark(self, entry, run, state)
     local item = one.of and self.items[one.schedule]
     if item then tell_follower(self, item, one, result) end
     if result.run and item and not self.stopping then
-      queue.add(self, { id = result.run, schedule = item.id, definition = item.definition, event = one.run.event })
+      queue.add(self, { id = result.run, schedule = item.id, definition = item.definition, event = one.run.event,
+                        not_before = one.run.not_before })
+      if one.run.not_before then self:wake() end
     end
   end
 end

@@ -2,6 +2,7 @@
 --
 -- An entry is { id, schedule, definition, event, not_before, hook = "failure" | "recovery" | nil, first = true for what an
 -- earlier daemon has left, done = called at the end of a hook }. A run that waits to be tried again is an entry with not_before.
+local due = require "upjob.due"
 local ends = require "upjob.engine_ends"
 local errors = require "upjob.errors"
 local log = require "upjob.log"
@@ -16,6 +17,13 @@ local START_AGAIN = 10
 function queue.run_of(item, event)
   return { kind = "automation", schedule = item.id, script = item.definition.script or item.definition.file,
            arguments = item.definition.args, file = event.path, event = event }
+end
+
+--- The same of what no clock fires: it is put off by the jitter that its key has.
+function queue.put_off(self, item, key, run)
+  local seconds = due.jitter(item, key)
+  if seconds > 0 then run.not_before = (self:now() or self.last_now) + seconds end
+  return run
 end
 
 --- A run is to be started when it is its turn.
@@ -150,13 +158,16 @@ end
 function queue.file(self, item, file)
   if self.stopping or item.paused or self.items[item.id] ~= item then return false end
   local event = { kind = "on_file", schedule = item.id, path = file.path, size = file.size, key = file.key }
-  local results, err = self.store:tick { { schedule = item.id, key = file.key, run = queue.run_of(item, event) } }
+  local run = queue.put_off(self, item, file.key, queue.run_of(item, event))
+  local results, err = self.store:tick { { schedule = item.id, key = file.key, run = run } }
   self:told_store(err)
   if not results then return false end
   if results[1].run then
-    queue.add(self, { id = results[1].run, schedule = item.id, definition = item.definition, event = event })
+    queue.add(self, { id = results[1].run, schedule = item.id, definition = item.definition, event = event,
+                      not_before = run.not_before })
     self.events:emit("tick", { schedule = item.id, run = results[1].run, lag = 0 })
     queue.pump(self, self.last_now)
+    if run.not_before then self:wake() end
   end
   return true
 end

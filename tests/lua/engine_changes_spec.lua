@@ -66,6 +66,30 @@ describe("the engine at work", function()
     world.children.list[2].finish("succeeded")
   end)
 
+  it("puts off what a file or the end of another automation makes run by its jitter, also over a restart", function()
+    local drop = { id = "drop", file = "drop.lua", kind = "on_file", expression = "/drop/*.csv", jitter = 3600 }
+    local after = { id = "after", file = "after.lua", kind = "on_event", expression = "a", overlap = "queue", jitter = 3600 }
+    local world = { definitions = { never("a"), drop, after }, answer = function() return "succeeded" end }
+    local e = start(world)
+    e:trigger("a")
+    eventually("the end of a", function() return world.store.ticks["a\0ended|1"] end)
+    assert.is_true(world.watches[1].on { path = "/drop/x.csv", key = "/drop/x.csv|1", size = 1 })
+    assert.same({ "a" }, world.children.told())
+    for id = 2, 3 do
+      local run = world.store.runs_made[id]
+      local wait = run.not_before - world.store:now()
+      assert.is_true(run.state == "queued" and wait > 0 and wait <= 3600, run.schedule)
+    end
+    engine_world.stop(world)
+    local again = { store = world.store, definitions = world.definitions, answer = world.answer }
+    start(again)
+    native.sleep(0)
+    assert.same({}, again.children.told())
+    world.store.offset = 3600
+    again.engine:wake()
+    started(again, 2)
+  end)
+
   it("ticks while files are loaded, and loads them once more when it is told so meanwhile", function()
     local world = { definitions = { every("a", 1) }, answer = function() return "succeeded" end }
     local e = start(world)
