@@ -102,6 +102,9 @@ local function cause_of(self, ended, output)
   if self.why == "output" then
     return "OutputLimit", ("it printed more than %s"):format(report.bytes(run_log.MOST))
   end
+  if self.why == "drain" and ended.signal == 9 then
+    return "Interrupted", "the daemon ended, and it did not end when it was asked to: it was killed"
+  end
   if ended.signal == 24 then return "CpuLimit", "it used more CPU time than its limit" end
   if limits.wall and native.now() - self.began >= limits.wall then
     return "TimeoutError", ("it did not end within %s"):format(report.seconds(limits.wall))

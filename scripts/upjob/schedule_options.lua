@@ -142,6 +142,24 @@ end
 
 local check = { cron = clocked, every = clocked, at = clocked }
 
+-- A path without what says nothing: "//", "/." and "x/..".
+local function plain(path)
+  local count
+  path = (path .. "/"):gsub("/+", "/")
+  repeat path, count = path:gsub("/%./", "/") until count == 0
+  repeat path, count = path:gsub("/[^/]+/%.%./", "/", 1) until count == 0
+  return path
+end
+
+-- Where a file is put that is done with, and would be taken again, is none.
+local function check_moves(what, name, directory, folder)
+  if directory == "" then refuse(what, "option \"%s\" is empty", name) end
+  local path = directory:sub(1, 1) == "/" and directory or folder .. "/" .. directory
+  if plain(path) == plain(folder) then
+    refuse(what, "option \"%s\" is the folder that files are taken from: name another directory", name)
+  end
+end
+
 function check.on_file(what, definition, options)
   if definition.expression:find("/$") then refuse(what, "a directory is no file: end the path with a name, as *.csv") end
   if definition.expression:match("^(.*)/"):find("[*?%[]") then
@@ -153,7 +171,7 @@ function check.on_file(what, definition, options)
     refuse(what, "option \"%s\" says where files are moved, and move = false that they stay", options.done and "done" or "failed")
   end
   for _, name in ipairs { "done", "failed" } do
-    if options[name] == "" then refuse(what, "option \"%s\" is empty", name) end
+    if options[name] then check_moves(what, name, options[name], definition.expression:match("^(.*)/")) end
   end
   definition.settle = duration(what, "settle", options.settle, 0)
   definition.done, definition.failed, definition.move = options.done, options.failed, options.move ~= false

@@ -152,6 +152,11 @@ describe("a file of automations that is wrong", function()
       "schedule.on_file('/srv/*', { run = print, overlap = 'skip' })")
     assert_refused(1, '"done" says where files are moved',
       "schedule.on_file('/srv/*', { run = print, move = false, done = 'old' })")
+    for _, folder in ipairs { "/srv", "/srv/", ".", "./", "../srv", "done/.." } do
+      assert_refused(1, '"done" is the folder that files are taken from',
+        ("schedule.on_file('/srv/*', { run = print, done = '%s' })"):format(folder))
+    end
+    assert_refused(1, '"failed" is empty', "schedule.on_file('/srv/*', { run = print, failed = '' })")
     assert_refused(1, 'has a "%[" that is not closed', "schedule.on_file('/srv/[a.csv', { run = print })")
     assert_refused(1, '"on" is one of', "schedule.on_event('x', { run = print, on = 'done' })")
   end)

@@ -413,6 +413,18 @@ def test_a_drain():
             assert len(jobs(service)) == 2, jobs(service)
 
 
+def test_a_drain_that_is_not_heard():
+    """a run that does not end when the daemon does is interrupted, with what it has started, and is not told as one that was killed
+    for want of memory"""
+    body = STRAY + """io.open(root .. "/begun", "w"):close()
+      while true do pcall(function() while true do end end) end"""
+    with Automation(function(body)) as automation:
+        found = automation.run(stop=os.path.join(automation.root, "begun"), grace=0.5)
+        assert found["state"] == "interrupted" and found["error"]["code"] == "Interrupted", found
+        assert "the daemon ended" in found["error"]["message"] and "memory" not in found["error"]["message"], found
+        assert not any(is_running(pid) for pid in pids_of(automation)), found
+
+
 def test_a_lease_that_was_lost():
     """a run that was stopped for longer than its lease, and is another's by now, does not start its job"""
     wait = """"created", function()
