@@ -49,7 +49,7 @@ CLIENT  := $(foreach unit,http smtp mail webhook upload s3 api sigv4 operations 
                rejects outgoing split newfile mapping characters survey keysort keyset keyhash changes rowset,\
                $(filter runtime/core/$(unit).c runtime/core/$(unit)_%.c,$(CORE))) \
            bindings/http.c bindings/credentials.c bindings/profiles.c bindings/operations.c bindings/upload.c bindings/s3.c \
-           bindings/check.c bindings/check_results.c bindings/changes.c bindings/mapping.c bindings/mapping_calls.c \
+           bindings/check.c bindings/check_plan.c bindings/check_results.c bindings/changes.c bindings/mapping.c bindings/mapping_calls.c \
            bindings/survey.c bindings/notify.c
 PROMPT  := runtime/host/prompt.c
 PHONE   := $(wildcard runtime/core/phone_*.cc)

@@ -45,6 +45,8 @@ struct checking {
     int progress_ref; /* the script's function, or LUA_NOREF */
     struct loop_timer *timer;
     struct posted report;
+    int settled_ref; /* the script's function, until it was called, or LUA_NOREF */
+    struct posted tell;
 };
 
 static void unref(struct checking *checking, int *ref)
@@ -82,6 +84,37 @@ static void report_progress(lua_State *L, struct posted *posted)
     lua_pop(L, 1);
 }
 
+/* ---- what is settled before the end ---- */
+
+static void start_work(void *arg);
+
+static bool is_to_be_told(const struct checking *checking)
+{
+    return checking->settled_ref != LUA_NOREF && check_is_settled(checking->check);
+}
+
+static const struct mapping *mapping_of(const struct checking *checking)
+{
+    return checking->mapping ? checking->mapping->mapping : NULL;
+}
+
+/* Between slices, and between turns. The function's task runs beside the slices that come. */
+static void tell_settled(lua_State *L, struct checking *checking)
+{
+    lua_rawgeti(L, LUA_REGISTRYINDEX, checking->settled_ref);
+    (void)push_check_result(L, checking->check, mapping_of(checking), "");
+    unref(checking, &checking->settled_ref);
+    task_spawn(L, 1, true);
+    lua_pop(L, 1);
+}
+
+static void tell_and_go_on(lua_State *L, struct posted *posted)
+{
+    struct checking *checking = (struct checking *)((char *)posted - offsetof(struct checking, tell));
+    tell_settled(L, checking);
+    start_work(checking);
+}
+
 /* ---- slices ---- */
 
 static bool take_slice(struct checking *checking, bool opening)
@@ -98,7 +131,8 @@ static bool take_slice(struct checking *checking, bool opening)
 static bool work_slice(void *arg)
 {
     struct checking *checking = arg;
-    return take_slice(checking, checking->opens || checking->on_loop) && check_waits_for(checking->check) < 0;
+    return take_slice(checking, checking->opens || checking->on_loop) && check_waits_for(checking->check) < 0 &&
+           !is_to_be_told(checking);
 }
 
 /* No thread uses what others may use too. */
@@ -106,6 +140,7 @@ static void leave(struct checking *checking)
 {
     if (checking->comparison)
         comparison_leave(checking->comparison);
+    unref(checking, &checking->settled_ref);
     unref(checking, &checking->self_ref);
 }
 
@@ -115,8 +150,6 @@ static void end(struct checking *checking)
     wait_finish(&checking->wait);
     leave(checking);
 }
-
-static void start_work(void *arg);
 
 static void loop_due(void *arg)
 {
@@ -140,6 +173,8 @@ static void loop_slice(lua_State *L, struct posted *posted)
         end(checking);
         return;
     }
+    if (is_to_be_told(checking))
+        tell_settled(L, checking);
     checking->next_slice = loop_timer_start(checking->wait.app->loop, 0, loop_due, checking);
     if (!checking->next_slice)
         loop_due(checking);
@@ -155,7 +190,9 @@ static void work_done(void *arg)
         if (checking->watch)
             return;
     }
-    if (!checking->given_up && checking->on_loop && !check_result(checking->check)->fatal)
+    if (!checking->given_up && is_to_be_told(checking))
+        scheduler_post(checking->wait.app->scheduler, &checking->tell);
+    else if (!checking->given_up && checking->on_loop && !check_result(checking->check)->fatal)
         loop_due(checking);
     else
         end(checking);
@@ -173,9 +210,10 @@ static void start_work(void *arg)
 static void cancel(struct wait *w)
 {
     struct checking *checking = (struct checking *)w;
-    bool idle = checking->watch || checking->next_slice || checking->slice.queued;
+    bool idle = checking->watch || checking->next_slice || checking->slice.queued || checking->tell.queued;
     checking->given_up = true;
     stop_reporting(checking);
+    scheduler_unpost(checking->wait.app->scheduler, &checking->tell);
     loop_watch_stop(checking->watch);
     loop_timer_stop(checking->next_slice);
     scheduler_unpost(checking->wait.app->scheduler, &checking->slice);
@@ -221,8 +259,7 @@ static int results(lua_State *L, struct wait *w, int index)
     if (checking->opens)
         return push_opened(L, checking, holder);
     lua_getiuservalue(L, holder, 1);
-    int count = push_check_result(L, checking->check, checking->mapping ? checking->mapping->mapping : NULL,
-                                  lua_tostring(L, -1));
+    int count = push_check_result(L, checking->check, mapping_of(checking), lua_tostring(L, -1));
     /* Not when the collector comes, which knows nothing of its memory and its open file: there may be many checks. */
     check_free(checking->holder->check);
     checking->check = checking->holder->check = NULL;
@@ -295,6 +332,12 @@ static void start_reporting(lua_State *L, struct checking *checking, const char 
     checking->timer = loop_timer_start(app_of(L)->loop, PROGRESS_EVERY_MS, progress_due, checking);
 }
 
+static void keep_settled(lua_State *L, struct checking *checking, const char *what)
+{
+    if (option_function(L, 1, what, "settled"))
+        checking->settled_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
 /* `mapping` and `comparison` are places on the stack, 0 for none. All stay while the work runs: the reference holds them. */
 static int start(lua_State *L, const char *what, struct holder *holder, int holder_index, int mapping, int comparison,
                  bool opens)
@@ -309,7 +352,8 @@ static int start(lua_State *L, const char *what, struct holder *holder, int hold
     checking->on_loop = checking->mapping && checking->mapping->on_loop;
     checking->slice.run = loop_slice;
     checking->report.run = report_progress;
-    checking->progress_ref = LUA_NOREF;
+    checking->tell.run = tell_and_go_on;
+    checking->progress_ref = checking->settled_ref = LUA_NOREF;
     holder->used = true;
     lua_pushvalue(L, holder_index);
     lua_setiuservalue(L, self, HOLDER);
@@ -329,6 +373,7 @@ static int start(lua_State *L, const char *what, struct holder *holder, int hold
     }
     checking->self_ref = luaL_ref(L, LUA_REGISTRYINDEX);
     start_reporting(L, checking, what);
+    keep_settled(L, checking, what);
     checking->work = loop_work_start(app_of(L)->loop, work_slice, work_done, checking);
     if (!checking->work) {
         stop_reporting(checking);
@@ -354,86 +399,15 @@ static int native_open(lua_State *L)
     return start(L, "open", holder, lua_gettop(L), 0, 0, true);
 }
 
-/* The mapping is pushed; its place, 0 when none was given. */
-static int read_mapping(lua_State *L, struct check_plan *plan)
-{
-    lua_getfield(L, 1, "mapping");
-    if (lua_isnil(L, -1))
-        return 0;
-    luaL_argcheck(L, lua_istable(L, -1), 1, "mapping must be what mapping_plan makes");
-    struct lua_mapping *made = push_mapping(L, lua_gettop(L));
-    plan->mapping = made->mapping;
-    plan->on_invalid = made->on_invalid;
-    plan->skipped = made->skipped;
-    plan->dates = made->dates;
-    plan->date_count = made->date_count;
-    plan->wants = made->filter_count > 0 ? mapping_wants_row : NULL;
-    plan->arg = made;
-    return lua_gettop(L);
-}
-
-/* ---- parts ---- */
-
-static uint64_t need_hash(lua_State *L, int part, const char *name)
-{
-    size_t len;
-    char *end = NULL;
-    lua_getfield(L, part, name);
-    const char *text = luaL_checklstring(L, -1, &len);
-    uint64_t hash = strtoull(text, &end, 16);
-    luaL_argcheck(L, len == 16 && end == text + len, 1, "split: low and high are 16 hexadecimal digits");
-    lua_pop(L, 1);
-    return hash;
-}
-
-/* The ranges of the parts that are to be written now, in a userdata that is pushed. */
-static void read_ranges(lua_State *L, int split, struct check_split_plan *plan)
-{
-    lua_getfield(L, split, "parts");
-    if (lua_isnil(L, -1))
-        return;
-    luaL_argcheck(L, lua_istable(L, -1), 1, "split: parts must be a list");
-    int parts = lua_gettop(L);
-    size_t count = (size_t)luaL_len(L, parts);
-    luaL_argcheck(L, count > 0, 1, "split: parts must not be empty");
-    struct split_range *ranges = lua_newuserdatauv(L, count * sizeof *ranges, 0);
-    for (size_t i = 0; i < count; i++) {
-        lua_rawgeti(L, parts, (lua_Integer)i + 1);
-        luaL_argcheck(L, lua_istable(L, -1), 1, "split: parts must be a list of tables");
-        ranges[i] = (struct split_range){need_hash(L, lua_gettop(L), "low"), need_hash(L, lua_gettop(L), "high")};
-        luaL_argcheck(L, ranges[i].low <= ranges[i].high && (i == 0 || ranges[i].low > ranges[i - 1].high), 1,
-                      "split: parts must be in order");
-        lua_pop(L, 1);
-    }
-    plan->ranges = ranges;
-    plan->range_count = count;
-}
-
-/* split = { salt =, part_bytes =, slots =, parts = }; what it leaves on the stack holds what the plan has. */
-static void read_split(lua_State *L, struct check_split_plan *plan)
-{
-    static const char *const known[] = {"salt", "part_bytes", "slots", "parts", NULL};
-    lua_getfield(L, 1, "split");
-    if (lua_isnil(L, -1))
-        return;
-    luaL_argcheck(L, lua_istable(L, -1), 1, "split must be a table");
-    int split = lua_gettop(L);
-    check_options(L, split, "split", known);
-    plan->salt = need_string(L, split, "split", "salt");
-    plan->part_bytes = (uint64_t)option_integer(L, split, "split", "part_bytes", 1024, CHECK_MAX_BYTES, CHECK_MAX_BYTES);
-    plan->slots = (size_t)option_integer(L, split, "split", "slots", 1, 1024, 4);
-    read_ranges(L, split, plan);
-}
-
 /* run{file or opened, fd, tmp, mapping, encoding, strict, no_check, reject, rejects, problems, max_problems,
- *     shown, max_rows, digest, split, changes, select, progress = function(bytes, total, rows) end} → result | nil, err: the tables of
- *     check_results.c */
+ *     shown, max_rows, digest, split, changes, select, progress = function(bytes, total, rows) end,
+ *     settled = function(result) end} → result | nil, err: the tables of check_results.c */
 static int native_run(lua_State *L)
 {
     static const char *const known[] = {"file",     "opened",       "mapping",  "encoding",
                                         "tmp",      "strict",   "no_check",     "reject",   "rejects",
                                         "problems", "max_problems", "progress", "shown",  "max_rows", "digest",
-                                        "split",    "changes",  "select",       "fd", NULL};
+                                        "split",    "changes",  "select",       "fd",       "settled", NULL};
     const char *what = "check";
     struct err e;
     err_clear(&e);
@@ -449,10 +423,11 @@ static int native_run(lua_State *L)
                               .no_digest = !option_boolean(L, 1, what, "digest", true),
                               .changes = comparison ? comparison->changes : NULL,
                               .select = option_rows(L, 1, what, "select")};
-    read_split(L, &plan.split);
+    read_check_split(L, &plan.split);
     luaL_argcheck(L, !plan.changes || (!plan.select && !plan.split.salt && plan.max_rows == 0), 1,
                   "changes is a pass of its own, without select, split or max_rows");
-    int mapping = read_mapping(L, &plan);
+    plan.settles = option_function(L, 1, what, "settled");
+    int mapping = read_check_mapping(L, &plan);
     struct holder *holder = take_holder(L, what, &e);
     int index = lua_gettop(L);
     if (!holder->check || !check_set_plan(holder->check, &plan, &e))

@@ -115,6 +115,11 @@ int check_input_again(const struct check *check, struct err *err)
     return fd;
 }
 
+bool check_is_settled(const struct check *check)
+{
+    return check->plan.settles && check->phase == KEYS && check->result.parts && check->keys;
+}
+
 int check_take_outgoing(struct check *check)
 {
     int fd = check->result.outgoing_fd;
@@ -136,14 +141,12 @@ int check_waits_for(const struct check *check)
 
 /* ---- the end ---- */
 
-static bool finish_files(struct check *check, struct err *err)
+static bool finish_rejects(struct check *check, struct err *err)
 {
-    struct check_result *result = &check->result;
-    if (!check_list_finish(check, err))
-        return false;
-    if (check->rejects && !rejects_finish(check->rejects, &result->rejects_written, err))
-        return false;
-    return true;
+    bool done = !check->rejects || rejects_finish(check->rejects, &check->result.rejects_written, err);
+    rejects_free(check->rejects);
+    check->rejects = NULL;
+    return done;
 }
 
 /* The spooled input itself is sent when nothing of it was changed: it has no name to be opened by. */
@@ -166,7 +169,7 @@ static bool finish(struct check *check, struct err *err)
     bool untouched = check_sent_may_be_input(check);
     if (untouched && !check->plan.no_digest && !digest_thread_text(check->digest, check->result.md5, err))
         return false;
-    if (!finish_files(check, err))
+    if (!check_list_finish(check, err) || !finish_rejects(check, err))
         return false;
     /* The result is looked at for as long as a script holds it. */
     check_keys_free(check->keys);
@@ -183,6 +186,8 @@ static bool copy_rest(struct check *check, struct err *err)
     if (!check_sent_finish(check, err))
         return false;
     check->phase = KEYS;
+    if (check_is_settled(check) && !finish_rejects(check, err))
+        return false;
     if (check->keys)
         check_keys_end(check->keys);
     return check_changes_end(check, err);

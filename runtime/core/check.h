@@ -103,6 +103,7 @@ struct check_plan {
                     * invalid stays, nothing is rejected, and keys are not compared */
     bool reject;   /* keep the rows in error back: see check_result */
     bool no_digest; /* nothing will be sent: no MD5 is made */
+    bool settles;   /* somebody waits for check_is_settled: rejected rows are put in their place then */
     const char *rejects_path;   /* where they go; NULL: nowhere */
     const char *problems_path;  /* every problem, as CSV; NULL: nowhere */
     size_t shown;               /* rows of each fate that are kept to be shown: check_shown_rows */
@@ -220,6 +221,9 @@ bool check_slice(struct check *check) MUST_CHECK;
 /* The descriptor to wait for before the next slice, when the input is a pipe that has nothing yet; -1: none.
  */
 int check_waits_for(const struct check *check);
+/* With plan.settles: parts are made, and all that is wrong with rows is known, while rows that have the same key are still looked
+ * for: the result is what it will be but for these, and for the list of problems. Later slices may still fail. */
+bool check_is_settled(const struct check *check);
 /* Valid until check_free; may be looked at between slices. */
 const struct check_result *check_result(const struct check *check);
 /* The reader of the rows, for who calls the embedding; NULL before the header was read. */

@@ -13,7 +13,8 @@ local MOST_FIELDS, LONG_EXPIRY = 25, 90 -- see the warnings
 local RUN_OPTIONS = { file = "string", tmp = "string", fd = "number", opened = "table", mapping = "table", encoding = "string",
                       strict = "boolean", no_check = "boolean", reject = "boolean", rejects = "string", problems = "string",
                       max_problems = "number", expires = "number", progress = "function", shown = "number",
-                      max_rows = "number", digest = "boolean", split = "table", changes = "userdata", select = "userdata" }
+                      max_rows = "number", digest = "boolean", split = "table", changes = "userdata", select = "userdata",
+                      settled = "function" }
 
 local function warning(file, class, reason, hint)
   local text = ("%s: %s"):format(file, reason)
@@ -99,6 +100,9 @@ end
 ---              file any more. Not with select, split or max_rows
 ---   select     one of result.changes.lines of such passes, over the same file, with the same encoding and mapping: only these
 ---              rows are looked at and sent; keys that stand in several rows were told of there
+---   settled    is called with the result as far as it is settled when parts are made and rows that have the same key are still
+---              looked for: all that is wrong with rows is known, but for these, and rejected rows are in their place. The open
+---              files of the parts are its own from then on. The check may still fail
 ---   progress   is called with bytes, total, rows
 --- The result:
 ---   rows, unwanted (left out by mapping.rows), bad_rows (in error), blanked (values), changed_rows

@@ -68,6 +68,7 @@ end
 
 -- Whether a part may be started: false, and as the second, whether it never will be.
 local function may_start(sender, item)
+  if sender.run.rest then return false, sender.held end
   for _, other in ipairs(sender.run.parts) do
     if other.source.index < item.source.index and other.state ~= "ended" then
       local never = other.state == "left" or sender.failure and other.state ~= "busy"
@@ -165,7 +166,7 @@ local function begin_more(sender)
       free = free - 1
     end
   end
-  if sender.mending then return end
+  if sender.mending or run.rest then return end
   local chosen, source = choose(sender, list, free)
   if chosen then begin_mending(sender, source, chosen) end
 end
@@ -198,7 +199,7 @@ local function tell_progress(sender)
 end
 
 local function is_done(sender)
-  if sender.mending or is_under_way(sender.run) then return false end
+  if sender.ending or sender.mending or is_under_way(sender.run) then return false end
   if sender.failure then return true end
   local left
   for _, item in ipairs(sender.run.parts) do
@@ -210,6 +211,20 @@ local function is_done(sender)
   end
   if left then sender.failure = { item = left, error = left.error } end
   return true
+end
+
+-- ---- the check ----
+
+-- What is left of it ends beside what is sent, in a task of its own. When it fails, nothing is started.
+local function end_check(sender)
+  local run = sender.run
+  if not run.rest then return end
+  sender.ending = task.spawn(function()
+    local ok, err = pcall(require("upjob.steps_check").finish, run)
+    if not ok then sender.failure, sender.held = { error = err }, true end
+    sender.ending = nil
+    sender.changed:set()
+  end)
 end
 
 -- ---- the whole ----
@@ -241,6 +256,8 @@ end
 function parts.give_up(run)
   local sender = run.sender
   if sender and sender.mending then sender.mending:cancel() end
+  if sender and sender.ending then sender.ending:cancel() end
+  require("upjob.check_rest").cancel(run)
   end_runs(run, false)
   if sender then settle(sender) end
   close_files(run)
@@ -262,6 +279,7 @@ end
 
 --- Closes what is open of a run that ends.
 function parts.close(run)
+  require("upjob.check_rest").cancel(run)
   if run.parts then close_files(run) end
   require("upjob.parts_plan").close_inputs(run)
   require("upjob.changes").close(run)
@@ -305,7 +323,7 @@ end
 -- The error of the part that ended the import.
 local function failure(run, failed)
   local err, copy = failed.error, {}
-  if not errors.is(err) then return err end
+  if not errors.is(err) or not failed.item then return err end
   for name, value in pairs(err) do copy[name] = value end
   copy.step = nil
   local title = require("upjob.part").title(run, failed.item)
@@ -323,6 +341,7 @@ function parts.send(run)
   local sender = { run = run, changed = task.signal() }
   sender.may_start = function(item) return may_start(sender, item) end
   run.sender = sender
+  end_check(sender)
   require("upjob.own_domain").ensure(run)
   require("upjob.parts_earlier").find(run)
   while true do

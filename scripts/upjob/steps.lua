@@ -14,7 +14,7 @@ local resuming = require "upjob.resuming"
 local segment = require "upjob.segment"
 local waiter = require "upjob.waiter"
 
-local steps = { check = require "upjob.steps_check", fetch = require "upjob.steps_fetch" }
+local steps = { check = require("upjob.steps_check").check, fetch = require "upjob.steps_fetch" }
 
 -- A step that failed for a passing reason is taken again: the service, or the way to it, may be away for a while.
 local STEP_ATTEMPTS, FIRST_PAUSE, LAST_PAUSE = 6, 0.5, 10 -- seconds; with jitter, some 15 in all

@@ -1,5 +1,6 @@
 --- The step of an import that looks through its files and makes what is sent: a function of the run; it raises the run's error.
 local changes = require "upjob.changes"
+local check_rest = require "upjob.check_rest"
 local errors = require "upjob.errors"
 local events = require "upjob.events"
 local fingerprint = require "upjob.fingerprint"
@@ -23,6 +24,13 @@ local function first_error(problems)
   end
 end
 
+-- Whether so many of the rows would be refused that nothing is sent; and, as the second, how many may be.
+local function are_too_many(self, result)
+  local limit = self.max_failed and max_failed.of(self.max_failed, result.rows)
+  return result.bad_rows > 0 and (self.mapping.on_invalid == "stop" or result.bad_rows == result.rows
+    or limit and result.bad_rows > limit), limit
+end
+
 -- Nothing is sent when too many rows would be refused; in that case raises why.
 local function judge(self, result)
   local map = self.mapping
@@ -30,9 +38,8 @@ local function judge(self, result)
     must(nil, errors.new { code = "InvalidFile", file = self.file, problems = result.problems, rows = 0, message =
       ("the mapping's rows() wants none of %d rows: nothing was sent"):format(result.unwanted) })
   end
-  if result.bad_rows == 0 then return end
-  local limit = self.max_failed and max_failed.of(self.max_failed, result.rows)
-  if map.on_invalid ~= "stop" and result.bad_rows < result.rows and not (limit and result.bad_rows > limit) then return end
+  local too_many, limit = are_too_many(self, result)
+  if not too_many then return end
   local why = map.on_invalid == "stop" and "the mapping says on_invalid = \"stop\""
     or result.bad_rows == result.rows and "none is left to import" or ("at most %d may fail"):format(limit)
   local first = first_error(result.problems)
@@ -67,6 +74,13 @@ local function reading_of(self, slots)
            reject = self.mapping.on_invalid ~= "stop", tmp = self.tmp, split = parts.split(self, slots) }
 end
 
+-- A large file's parts are sent while the rest of its check is under way, unless that comes to what they may depend on.
+local function check_file(self, options)
+  local alone = rawget(self, "sources") and #self.sources == 1
+  if not alone or self.comparison or self.dry_run or self.problems or self.known then return changes.check(self, options) end
+  return check_rest.run(self, options, function(found) return found.rows > 0 and not are_too_many(self, found) end)
+end
+
 -- Looks through a file.
 local function look_through(self, slots)
   if self.known then resuming.clear_rejects(self) end
@@ -75,8 +89,10 @@ local function look_through(self, slots)
   local options = reading_of(self, slots)
   options.file, options.opened = not self.opened and self.file or nil, self.opened
   options.strict, options.problems, options.rejects = self.strict, self.problems, not self.dry_run and self.rejects or nil
-  options.progress = function(done, total, rows) parts_plan.progress(self, done, total, rows) end
-  local result, err = changes.check(self, options)
+  options.progress = function(done, total, rows)
+    if not self.rest then parts_plan.progress(self, done, total, rows) end
+  end
+  local result, err = check_file(self, options)
   self.opened = nil
   self.checked = must(result, err)
   self.rejected = result.bad_rows
@@ -117,7 +133,7 @@ local function check(self)
   recorded.step(self, "check", "begin")
   local look = input.look_all(self)
   check_files(self, look)
-  events.emit(self, "checked", self.checked)
+  if not self.rest then events.emit(self, "checked", self.checked) end
   judge(self, self.checked)
   take_all_sources(self)
   changes.mark(self)
@@ -129,4 +145,10 @@ local function check(self)
   if self.parts then parts_plan.record(self) end
 end
 
-return check
+--- Waits for the end of a check that goes on while parts are sent. Raises its error.
+local function finish(self)
+  check_rest.finish(self)
+  recorded.step(self, "check", "done", kept_of(self.checked))
+end
+
+return { check = check, finish = finish }

@@ -247,6 +247,76 @@ static void a_large_file_is_parted_in_short_slices(void **state)
     buf_free(&bad);
 }
 
+/* ---- what is split, before the check has ended ---- */
+
+/* Rows of 40 bytes whose keys all stand twice; the first lacks its address. */
+static struct check *settle(void)
+{
+    struct check_options options = usual();
+    struct buf data;
+    buf_init(&data, (size_t)1 << 20);
+    buf_addf(&data, HEADER "0,,x,y\n");
+    for (int i = 0; i < 200; i++)
+        buf_addf(&data, "%d,somebody@example.com,a note,more\n", 1 + i % 100);
+    options.plan.reject = options.plan.settles = true;
+    options.plan.rejects_path = rejects;
+    options.plan.split = (struct check_split_plan){.salt = "salt", .part_bytes = 2048, .slots = 64};
+    write_input(data.data, data.len);
+    buf_free(&data);
+    unlink(rejects);
+    struct err err;
+    err_clear(&err);
+    struct check *check = check_new(&options, &err);
+    assert_non_null(check);
+    while (!check_is_settled(check))
+        assert_true(check_slice(check));
+    return check;
+}
+
+static void what_is_split_is_settled_before_keys_are_compared(void **state)
+{
+    struct check *check = settle();
+    const struct check_result *result = check_result(check);
+    (void)state;
+    assert_false(result->finished);
+    assert_int_equal(result->rows, 201);
+    assert_int_equal(result->bad_rows, 1);
+    assert_int_equal(result->counts[CHECK_DUPLICATE_KEY], 0);
+    assert_true(result->rejects_written);
+    char *text = read_path(rejects);
+    assert_string_equal(text, REJECTS_HEADER "0,,x,y,\"column \"\"Email\"\" (2): is empty, and the mapping requires it\"\n");
+    free(text);
+    assert_true(result->part_count > 1);
+    uint64_t rows = 0;
+    for (size_t i = 0; i < result->part_count; i++) {
+        rows += result->parts[i].plan.rows;
+        close(check_take_part(check, i));
+    }
+    assert_int_equal(rows, 200);
+    while (check_slice(check))
+        assert_false(result->fatal);
+    assert_false(result->fatal);
+    assert_int_equal(result->counts[CHECK_DUPLICATE_KEY], 100);
+    assert_true(result->rejects_written);
+    assert_int_equal(result->parts[0].fd, -1);
+    assert_true(result->problem_count > 1);
+    check_free(check);
+    unlink(rejects);
+}
+
+static void what_was_settled_is_void_when_the_file_has_changed(void **state)
+{
+    struct check *check = settle();
+    (void)state;
+    write_input(DATA(HEADER "1,a,b,c\n"));
+    while (check_slice(check))
+        ;
+    assert_true(check_result(check)->fatal);
+    assert_null(check_result(check)->parts);
+    check_free(check);
+    unlink(rejects);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -259,6 +329,8 @@ int main(void)
         cmocka_unit_test(a_full_disk_is_fatal),
         cmocka_unit_test(a_file_that_changes_is_fatal),
         cmocka_unit_test(a_large_file_is_parted_in_short_slices),
+        cmocka_unit_test(what_is_split_is_settled_before_keys_are_compared),
+        cmocka_unit_test(what_was_settled_is_void_when_the_file_has_changed),
     };
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }
