@@ -6,15 +6,17 @@
 
 #include "core/secret.h"
 #include "core/worker.h"
+#include "local/digests.h"
 
 #define MOST_THREADS 8
 
 struct intakes {
     struct loop *loop;
-    size_t most, count; /* threads that there may be, and are */
+    size_t most, count; /* threads that write: that there may be, and are */
     size_t next;        /* that has its turn */
     bool halted;
     struct worker *workers[MOST_THREADS];
+    struct digests *digests; /* NULL: no upload has come yet */
 };
 
 struct block {
@@ -23,12 +25,15 @@ struct block {
 };
 
 struct intake {
+    struct intakes *all;
     struct worker *worker; /* one for all of it: blocks are written in their order */
     struct object_writer *writer;
     void (*told)(void *arg);
     void *arg;
     struct block filling, written;
-    bool busy;    /* `written`, `facts` and `failure` are the thread's */
+    struct md5 md5;
+    struct digest_piece piece;
+    int busy;     /* threads that have `written`: `facts` and `failure` are one's, `md5` is the other's */
     bool ending;  /* all has come */
     bool ended;   /* and is being written, or was */
     bool waiting; /* to be told */
@@ -57,6 +62,7 @@ void intakes_halt(struct intakes *intakes)
     intakes->halted = true;
     for (size_t i = 0; i < intakes->count; i++)
         worker_halt(intakes->workers[i]);
+    digests_halt(intakes->digests);
 }
 
 void intakes_free(struct intakes *intakes)
@@ -65,6 +71,7 @@ void intakes_free(struct intakes *intakes)
         return;
     for (size_t i = 0; i < intakes->count; i++)
         worker_free(intakes->workers[i]);
+    digests_free(intakes->digests);
     free(intakes);
 }
 
@@ -82,6 +89,8 @@ static struct worker *take_turn(struct intakes *intakes, struct err *err)
         fail_to_keep(err);
         return NULL;
     }
+    if (!intakes->digests && !(intakes->digests = digests_new(intakes->loop, err)))
+        return NULL;
     if (intakes->count < intakes->most) {
         struct worker *worker = worker_new(intakes->loop, "upjob-intake", err);
         if (worker)
@@ -105,8 +114,10 @@ struct intake *intake_new(struct intakes *intakes, struct object_writer *writer,
         object_writer_free(writer);
         return NULL;
     }
+    intake->all = intakes;
     intake->writer = writer;
     intake->told = told;
+    md5_begin(&intake->md5);
     intake->arg = arg;
     intake->filling.bytes = malloc(INTAKE_BLOCK);
     intake->written.bytes = malloc(INTAKE_BLOCK);
@@ -118,7 +129,7 @@ struct intake *intake_new(struct intakes *intakes, struct object_writer *writer,
     return NULL;
 }
 
-/* ---- on the thread ---- */
+/* ---- on the writing thread ---- */
 
 static void write_block(void *arg)
 {
@@ -130,7 +141,20 @@ static void write_block(void *arg)
 
 /* ---- on the loop's ---- */
 
-static void block_written(void *arg);
+static void block_done(void *arg);
+
+/* To the threads, unless one of them takes no more. */
+static void hand_over(struct intake *intake)
+{
+    intake->piece = (struct digest_piece){.piece = {&intake->md5, intake->written.bytes, intake->written.len},
+                                          .done = block_done,
+                                          .arg = intake};
+    intake->busy = digests_add(intake->all->digests, &intake->piece);
+    if (intake->busy && worker_post(intake->worker, write_block, block_done, intake))
+        intake->busy = 2;
+    else if (!intake->failure.code[0])
+        fail_to_keep(&intake->failure);
+}
 
 /* The block that was filled becomes the one that is written. */
 static void pass_block(struct intake *intake)
@@ -140,9 +164,7 @@ static void pass_block(struct intake *intake)
     intake->filling = free_one;
     intake->filling.len = 0;
     intake->ended = intake->ending;
-    intake->busy = worker_post(intake->worker, write_block, block_written, intake);
-    if (!intake->busy && !intake->failure.code[0])
-        fail_to_keep(&intake->failure);
+    hand_over(intake);
 }
 
 static void tell(struct intake *intake)
@@ -153,10 +175,12 @@ static void tell(struct intake *intake)
     intake->told(intake->arg);
 }
 
-static void block_written(void *arg)
+/* Written, or in the digest. */
+static void block_done(void *arg)
 {
     struct intake *intake = arg;
-    intake->busy = false;
+    if (--intake->busy > 0)
+        return;
     if (intake->freed) {
         intake_free(intake);
         return;
@@ -212,6 +236,8 @@ bool intake_facts(const struct intake *intake, struct object_facts *facts, struc
         return false;
     }
     *facts = intake->facts;
+    struct md5 whole = intake->md5;
+    md5_end(&whole, facts->md5);
     return true;
 }
 
@@ -237,5 +263,6 @@ void intake_free(struct intake *intake)
     free_block(&intake->filling);
     free_block(&intake->written);
     object_writer_free(intake->writer);
+    secret_cleanse(&intake->md5, sizeof intake->md5);
     free(intake);
 }

@@ -1,5 +1,5 @@
-/* intake: the way of an upload's bytes from the loop's thread, where they come, to threads that encrypt them, compute what is
- * known of them and write them: a disk that is slow, or full of writes, holds up that upload and no other call.
+/* intake: the way of an upload's bytes from the loop's thread, where they come, to threads that encrypt them and write them, and to
+ * one that makes their MD5 (local/digests.h): a disk that is slow, or full of writes, holds up that upload and no other call.
  *
  * An intake has two blocks: one is filled while the other is written. All functions are called on the loop's thread.
  */
@@ -12,7 +12,7 @@
 
 #define INTAKE_BLOCK ((size_t)128 << 10) /* bytes */
 
-struct intakes; /* the threads, which start with the first uploads: as many as there are processors, 8 at most */
+struct intakes; /* the threads, which start with the first uploads: as many that write as there are processors, 8 at most */
 struct intake;
 
 struct intakes *intakes_new(struct loop *loop) MUST_CHECK; /* NULL when memory is out */

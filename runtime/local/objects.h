@@ -52,7 +52,7 @@ bool objects_unseal(const struct objects *objects, const char *context, const vo
 /* What is known of an object once it is written. */
 struct object_facts {
     uint64_t size;            /* plain bytes */
-    unsigned char md5[16];    /* of the plain bytes, for Content-MD5 */
+    unsigned char md5[16];    /* of the plain bytes, for Content-MD5: an intake's, no writer's */
     bool utf8;                /* the whole of it is UTF-8 */
     uint64_t utf8_error_at;   /* byte of the first error otherwise */
 };

@@ -69,7 +69,6 @@ struct object_writer {
     uint64_t chunk; /* index of the one being filled */
     size_t filled;
     bool made, ended, finished;
-    EVP_MD_CTX *md5;
     struct utf8_state utf8;
     struct object_facts facts;
     unsigned char plain[OBJECT_CHUNK];
@@ -95,11 +94,8 @@ struct object_writer *object_writer_new(struct objects *objects, const char *nam
 {
     char path[PATH_MAX + 300];
     struct object_writer *writer = calloc(1, sizeof *writer);
-    if (!writer || !(writer->md5 = EVP_MD_CTX_new()) || EVP_DigestInit_ex(writer->md5, EVP_md5(), NULL) != 1) {
+    if (!writer) {
         err_set(err, ERR_MEMORY, "out of memory");
-        if (writer)
-            EVP_MD_CTX_free(writer->md5);
-        free(writer);
         return NULL;
     }
     writer->objects = objects;
@@ -133,8 +129,6 @@ static bool write_chunk(struct object_writer *writer, bool final, struct err *er
 bool object_writer_add(struct object_writer *writer, const void *bytes, size_t len, struct err *err)
 {
     const unsigned char *p = bytes;
-    if (EVP_DigestUpdate(writer->md5, bytes, len) != 1)
-        return err_set(err, ERR_INTERNAL, "the file's MD5 cannot be computed");
     (void)utf8_feed(&writer->utf8, bytes, len);
     writer->facts.size += len;
     while (len > 0) {
@@ -154,8 +148,6 @@ bool object_writer_end(struct object_writer *writer, struct object_facts *facts,
 {
     if (!write_chunk(writer, true, err))
         return false;
-    if (EVP_DigestFinal_ex(writer->md5, writer->facts.md5, NULL) != 1)
-        return err_set(err, ERR_INTERNAL, "the file's MD5 cannot be computed");
     writer->facts.utf8 = utf8_finish(&writer->utf8);
     writer->facts.utf8_error_at = writer->facts.utf8 ? 0 : writer->utf8.error_at;
     writer->ended = true;
@@ -195,7 +187,6 @@ void object_writer_free(struct object_writer *writer)
         object_path(writer->objects, writer->name, TEMPORARY_SUFFIX, path, sizeof path);
         unlink(path);
     }
-    EVP_MD_CTX_free(writer->md5);
     secret_cleanse(writer, sizeof *writer);
     free(writer);
 }
