@@ -6,12 +6,14 @@ local task = require "upjob.native.task"
 
 local check_rest = {}
 
--- Whether all parts can be sent as they are.
-local function are_small_enough(run, parts)
+-- Whether all parts are as they will be sent, and some of them are made.
+local function are_made(run, parts)
+  local is_any = false
   for _, one in ipairs(parts) do
     if one.bytes >= run.part_bytes then return false end
+    is_any = is_any or one.fd ~= nil
   end
-  return #parts > 1
+  return is_any and #parts > 1
 end
 
 -- A check that is given up, with what it has handed over.
@@ -48,7 +50,7 @@ end
 function check_rest.run(run, options, may_go_on)
   local rest <close> = begin(options)
   while not rest.settled and not rest.ended do rest.changed:wait() end
-  if rest.settled and not rest.ended and are_small_enough(run, rest.settled.split.parts) and may_go_on(rest.settled) then
+  if rest.settled and not rest.ended and are_made(run, rest.settled.split.parts) and may_go_on(rest.settled) then
     run.rest, rest.is_left = rest, true
     return rest.settled
   end

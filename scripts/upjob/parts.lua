@@ -11,6 +11,7 @@ parts.MOST_BYTES = 1000000000
 parts.LEAST_BYTES = 1024
 --- Parts that are made or sent at once.
 parts.PARALLEL, parts.MOST_PARALLEL = 4, 64
+local BESIDE_CHECK = 6 -- that are sent while the check still sorts keys: both take memory, and these keep a processor busy
 
 --- The bytes of a part as an option has them; nil when it is not one.
 function parts.read_bytes(value)
@@ -149,10 +150,19 @@ local function choose(sender, list, free)
   return chosen, source
 end
 
+local function being_sent(run)
+  local count = 0
+  for _, item in ipairs(run.parts) do
+    if item.state == "busy" and not (item.run.sent or item.run.uploaded) then count = count + 1 end
+  end
+  return count
+end
+
 local function begin_more(sender)
   local run = sender.run
   local list = in_order(run)
   for _, item in ipairs(list) do
+    if run.rest and being_sent(run) >= BESIDE_CHECK then return end
     if item.state == "ready" and (item.fd or item.is_started) then begin(sender, item) end
   end
   if sender.failure then return end

@@ -10,12 +10,12 @@ local directory = assert(system.temporary_directory())
 local client = assert(profiles.client { embedded = true })
 require("upjob.exit").add(function() system.remove_tree(directory) end)
 
--- 600 rows: some have a key that stands in another, and some have none.
+-- 6000 rows: some have a key that stands in another, and some have none.
 local function write(name, bad)
   local path = directory .. "/" .. name
   local file <close> = assert(io.open(path, "w"))
   file:write("id,name\n")
-  for key = 1, 600 - bad do file:write(("%d,%s\n"):format(key % 500, "some text")) end
+  for key = 1, 6000 - bad do file:write(("%d,%s\n"):format(key % 5000, "some text")) end
   for _ = 1, bad do file:write(",none\n") end
   return path
 end
@@ -40,7 +40,7 @@ end
 -- Begins an import, and waits until all of its parts are there and have not been started: the run, what happened.
 local function send(path, domain)
   local seen, changed = {}, task.signal()
-  local run = assert(job.import { client = client, domain = domain, file = path, key = "id", part_bytes = "2K", parallel = 16 })
+  local run = assert(job.import { client = client, domain = domain, file = path, key = "id", part_bytes = "40K", parallel = 16 })
   run:on("*", function(name, event)
     seen[#seen + 1] = { name, event }
     changed:set()
@@ -79,10 +79,10 @@ describe("parts of a file whose check has not ended", function()
     go_on()
     local result = assert(run:wait())
     assert.equals("SUCCEEDED", result.Status)
-    assert.equals(500, result.ResultsSummary.CreatedRecords)
+    assert.equals(5000, result.ResultsSummary.CreatedRecords)
     local at, checked = first(seen, "checked")
     assert.is_true(at < first(seen, "started"))
-    assert.equals(100, checked.counts["duplicate key"])
+    assert.equals(1000, checked.counts["duplicate key"])
     assert.equals("duplicate key", checked.problems[1].class)
   end)
 
@@ -120,11 +120,11 @@ describe("parts of a file whose check has not ended", function()
   it("are not sent when so many rows are refused that nothing is", function()
     hold()()
     local path = write("refused.csv", 7)
-    local run = assert(job.import { client = client, domain = "refused", file = path, key = "id", part_bytes = "2K",
+    local run = assert(job.import { client = client, domain = "refused", file = path, key = "id", part_bytes = "40K",
                                     max_failed = 6 })
     local result, err = run:wait()
     assert.is_nil(result)
-    assert.matches("7 of 600 rows would be refused, and at most 6 may fail", err.message, 1, true)
-    assert.equals(93, run.checked.counts["duplicate key"])
+    assert.matches("7 of 6000 rows would be refused, and at most 6 may fail", err.message, 1, true)
+    assert.equals(993, run.checked.counts["duplicate key"])
   end)
 end)
