@@ -57,12 +57,13 @@ struct object_facts {
     uint64_t utf8_error_at;   /* byte of the first error otherwise */
 };
 
-/* Writing: `add` encrypts as bytes come (an intake's thread: writes to the page cache, never syncs); `finish` syncs and
- * renames (the objects worker's). Until finish succeeds nothing is visible under `name`, which must be a new one. Always end with
- * object_writer_free, which removes the temporary file if finish was not called or failed. */
+/* Writing: `add` encrypts as bytes come (an intake's thread: writes to the page cache, or past it, and never syncs); `finish`
+ * syncs and renames (the objects worker's). Until finish succeeds nothing is visible under `name`, which must be a new one. Always
+ * end with object_writer_free, which removes the temporary file if finish was not called or failed. `size`: bytes that are said
+ * to come. */
 struct object_writer;
-struct object_writer *object_writer_new(struct objects *objects, const char *name,
-                                        const unsigned char key[DATA_KEY_SIZE], struct err *err) MUST_CHECK;
+struct object_writer *object_writer_new(struct objects *objects, const char *name, const unsigned char key[DATA_KEY_SIZE],
+                                        uint64_t size, struct err *err) MUST_CHECK;
 bool object_writer_add(struct object_writer *writer, const void *bytes, size_t len, struct err *err) MUST_CHECK;
 /* Closes the last chunk and fills the facts; nothing is visible yet. */
 bool object_writer_end(struct object_writer *writer, struct object_facts *facts, struct err *err) MUST_CHECK;

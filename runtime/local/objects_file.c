@@ -18,7 +18,7 @@
 #define MAGIC "UPJOBOB1" /* the last byte is the format's version */
 #define MAGIC_SIZE 8
 #define HEADER_SIZE (MAGIC_SIZE + SALT_SIZE + WRAPPED_KEY_SIZE)
-#define SEALED_CHUNK (OBJECT_CHUNK + TAG_SIZE)
+#define LARGE ((uint64_t)64 << 20) /* bytes from which on an object goes past the page cache */
 
 /* ---- what chunks share ---- */
 
@@ -71,13 +71,13 @@ struct object_writer {
     bool made, ended, finished;
     struct utf8_state utf8;
     struct object_facts facts;
-    unsigned char plain[OBJECT_CHUNK];
-    unsigned char sealed[SEALED_CHUNK];
+    struct object_output output;
+    unsigned char plain[OBJECT_CHUNK]; /* what was left of the last piece */
 };
 
 static bool write_header(struct object_writer *writer, const unsigned char key[DATA_KEY_SIZE], struct err *err)
 {
-    unsigned char header[HEADER_SIZE];
+    unsigned char *header = object_output_room(&writer->output);
     memcpy(header, MAGIC, MAGIC_SIZE);
     if (RAND_bytes(header + MAGIC_SIZE, SALT_SIZE) != 1)
         return err_set(err, ERR_INTERNAL, "no random bytes are to be had");
@@ -85,12 +85,11 @@ static bool write_header(struct object_writer *writer, const unsigned char key[D
         return false;
     if (!cipher_init(&writer->cipher, key, header))
         return err_set(err, ERR_INTERNAL, "the object's key cannot be derived");
-    return write_whole(writer->fd, header, sizeof header) ||
-           object_failed(err, errno, "the uploaded file cannot be kept");
+    return object_output_add(&writer->output, HEADER_SIZE, err);
 }
 
-struct object_writer *object_writer_new(struct objects *objects, const char *name,
-                                        const unsigned char key[DATA_KEY_SIZE], struct err *err)
+struct object_writer *object_writer_new(struct objects *objects, const char *name, const unsigned char key[DATA_KEY_SIZE],
+                                        uint64_t size, struct err *err)
 {
     char path[PATH_MAX + 300];
     struct object_writer *writer = calloc(1, sizeof *writer);
@@ -106,23 +105,33 @@ struct object_writer *object_writer_new(struct objects *objects, const char *nam
     if (writer->fd < 0)
         object_failed(err, errno, "the uploaded file cannot be kept");
     writer->made = writer->fd >= 0;
-    if (writer->made && write_header(writer, key, err))
+    bool direct = size >= LARGE && !objects->ephemeral;
+    if (writer->made && object_output_begin(&writer->output, writer->fd, direct, err) && write_header(writer, key, err))
         return writer;
     object_writer_free(writer);
     return NULL;
 }
 
-static bool write_chunk(struct object_writer *writer, bool final, struct err *err)
+static bool write_chunk(struct object_writer *writer, const void *bytes, size_t len, bool final, struct err *err)
 {
-    unsigned char nonce[NONCE_SIZE], aad[HASH_SIZE + 9];
+    unsigned char nonce[NONCE_SIZE], aad[HASH_SIZE + 9], *sealed = object_output_room(&writer->output);
     chunk_names(&writer->cipher, writer->chunk, final, nonce, aad);
-    if (!gcm_seal(writer->cipher.key, nonce, aad, sizeof aad, writer->plain, writer->filled, writer->sealed,
-                  writer->sealed + writer->filled))
+    if (!gcm_seal(writer->cipher.key, nonce, aad, sizeof aad, bytes, len, sealed, sealed + len))
         return err_set(err, ERR_INTERNAL, "a chunk could not be encrypted");
-    if (!write_whole(writer->fd, writer->sealed, writer->filled + TAG_SIZE))
-        return object_failed(err, errno, "the uploaded file cannot be kept");
     writer->chunk++;
-    writer->filled = 0;
+    return object_output_add(&writer->output, len + TAG_SIZE, err);
+}
+
+/* From the piece itself where it has more than a whole chunk. */
+static bool take_some(struct object_writer *writer, const unsigned char *bytes, size_t len, size_t *taken, struct err *err)
+{
+    *taken = OBJECT_CHUNK;
+    if (writer->filled == 0 && len > OBJECT_CHUNK)
+        return write_chunk(writer, bytes, OBJECT_CHUNK, false, err);
+    size_t room = OBJECT_CHUNK - writer->filled;
+    *taken = len < room ? len : room;
+    memcpy(writer->plain + writer->filled, bytes, *taken);
+    writer->filled += *taken;
     return true;
 }
 
@@ -133,11 +142,14 @@ bool object_writer_add(struct object_writer *writer, const void *bytes, size_t l
     writer->facts.size += len;
     while (len > 0) {
         /* A full chunk waits until more comes: only then is it known not to be the last. */
-        if (writer->filled == OBJECT_CHUNK && !write_chunk(writer, false, err))
+        if (writer->filled == OBJECT_CHUNK) {
+            if (!write_chunk(writer, writer->plain, OBJECT_CHUNK, false, err))
+                return false;
+            writer->filled = 0;
+        }
+        size_t n;
+        if (!take_some(writer, p, len, &n, err))
             return false;
-        size_t n = OBJECT_CHUNK - writer->filled < len ? OBJECT_CHUNK - writer->filled : len;
-        memcpy(writer->plain + writer->filled, p, n);
-        writer->filled += n;
         p += n;
         len -= n;
     }
@@ -146,7 +158,7 @@ bool object_writer_add(struct object_writer *writer, const void *bytes, size_t l
 
 bool object_writer_end(struct object_writer *writer, struct object_facts *facts, struct err *err)
 {
-    if (!write_chunk(writer, true, err))
+    if (!write_chunk(writer, writer->plain, writer->filled, true, err) || !object_output_end(&writer->output, err))
         return false;
     writer->facts.utf8 = utf8_finish(&writer->utf8);
     writer->facts.utf8_error_at = writer->facts.utf8 ? 0 : writer->utf8.error_at;
@@ -187,6 +199,7 @@ void object_writer_free(struct object_writer *writer)
         object_path(writer->objects, writer->name, TEMPORARY_SUFFIX, path, sizeof path);
         unlink(path);
     }
+    object_output_free(&writer->output);
     secret_cleanse(writer, sizeof *writer);
     free(writer);
 }

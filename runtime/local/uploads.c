@@ -119,7 +119,8 @@ static void intake_told(void *arg);
 
 static void open_intake(struct exchange *ex, const unsigned char key[DATA_KEY_SIZE])
 {
-    struct object_writer *writer = object_writer_new(ex->service->objects, ex->object, key, &ex->err);
+    uint64_t size = (uint64_t)atof(exchange_header(ex, "content-length"));
+    struct object_writer *writer = object_writer_new(ex->service->objects, ex->object, key, size, &ex->err);
     if (writer)
         ex->intake = intake_new(ex->service->intakes, writer, intake_told, ex, &ex->err);
 }

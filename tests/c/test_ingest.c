@@ -113,7 +113,7 @@ static struct job_plan make_job(struct fixture *f, const char *fields, const cha
     job.started = f->now;
     if (!text)
         return job;
-    struct object_writer *w = object_writer_new(f->objects, name, KEY, &e);
+    struct object_writer *w = object_writer_new(f->objects, name, KEY, 0, &e);
     assert_true(object_writer_add(w, text, len, &e) && object_writer_end(w, &job.facts, &e) && object_writer_finish(w, &e));
     object_writer_free(w);
     job.object = strdup(name);

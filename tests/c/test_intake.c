@@ -110,7 +110,7 @@ static void begin(struct fixture *f, struct upload *u, const char *name, size_t 
     *u = (struct upload){.f = f, .size = size, .piece = piece, .bytes = malloc(size + 1)};
     for (size_t i = 0; i < size; i++)
         u->bytes[i] = (unsigned char)('a' + (i * 31 + i / 977) % 26);
-    struct object_writer *writer = object_writer_new(f->objects, name, KEY, &e);
+    struct object_writer *writer = object_writer_new(f->objects, name, KEY, 0, &e);
     assert_non_null(writer);
     u->intake = intake_new(f->intakes, writer, told, u, &e);
     assert_non_null(u->intake);
@@ -254,7 +254,7 @@ static void an_upload_that_comes_while_the_service_stops_starts_a_thread_that_no
     struct err e;
     err_clear(&e);
     intakes_halt(f->intakes);
-    struct object_writer *writer = object_writer_new(f->objects, "e", KEY, &e);
+    struct object_writer *writer = object_writer_new(f->objects, "e", KEY, 0, &e);
     assert_non_null(writer);
     assert_null(intake_new(f->intakes, writer, no_news, NULL, &e));
     assert_true(e.retryable);

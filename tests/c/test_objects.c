@@ -16,93 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "local/objects.h"
-
-static const unsigned char KEY[DATA_KEY_SIZE] = "0123456789abcdef0123456789abcde";
-#define HEADER (8 + 32 + WRAPPED_KEY_SIZE)
-#define SEALED (OBJECT_CHUNK + 16)
-
-struct fixture {
-    char dir[64];
-    struct objects *objects;
-};
-
-static int set_up(void **state)
-{
-    struct fixture *f = calloc(1, sizeof *f);
-    struct err e;
-    err_clear(&e);
-    strcpy(f->dir, "/tmp/upjob-objects-XXXXXX");
-    if (!mkdtemp(f->dir))
-        return -1;
-    f->objects = objects_open(f->dir, true, &e);
-    *state = f;
-    return f->objects ? 0 : -1;
-}
-
-static int remove_one(const char *path, const struct stat *info, int type, struct FTW *walk)
-{
-    (void)info, (void)type, (void)walk;
-    return remove(path);
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *f = *state;
-    objects_close(f->objects);
-    nftw(f->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-    free(f);
-    return 0;
-}
-
-static char byte_at(size_t i)
-{
-    return (char)('a' + (i * 31 + i / 977) % 26);
-}
-
-/* Writes `size` bytes in pieces of `piece`. */
-static void put(struct fixture *f, const char *name, size_t size, size_t piece, struct object_facts *facts)
-{
-    struct err e;
-    err_clear(&e);
-    struct object_writer *w = object_writer_new(f->objects, name, KEY, &e);
-    assert_non_null(w);
-    char *bytes = malloc(piece);
-    for (size_t at = 0; at < size;) {
-        size_t n = size - at < piece ? size - at : piece;
-        for (size_t i = 0; i < n; i++)
-            bytes[i] = byte_at(at + i);
-        assert_true(object_writer_add(w, bytes, n, &e));
-        at += n;
-    }
-    free(bytes);
-    assert_true(object_writer_end(w, facts, &e));
-    assert_true(object_writer_finish(w, &e));
-    object_writer_free(w);
-}
-
-/* Reads from `offset` to the end; the bytes must be those that were written. -1 when it does not open. */
-static long get(struct fixture *f, const char *name, size_t offset)
-{
-    struct err e;
-    char buffer[10007];
-    size_t at = offset;
-    err_clear(&e);
-    struct object_reader *r = object_reader_open(f->objects, name, offset, &e);
-    if (!r)
-        return -1;
-    for (;;) {
-        long n = object_reader_read(r, buffer, sizeof buffer, &e);
-        if (n <= 0) {
-            object_reader_free(r);
-            return n < 0 ? -1 : (long)(at - offset);
-        }
-        for (long i = 0; i < n; i++)
-            if (buffer[i] != byte_at(at + (size_t)i))
-                fail_msg("byte %zu is %d, not %d", at + (size_t)i, buffer[i], byte_at(at + (size_t)i));
-        at += (size_t)n;
-    }
-}
+#include "tests/c/storing.h"
 
 static void path_of(struct fixture *f, const char *name, char out[256])
 {
@@ -276,13 +190,13 @@ static void an_upload_that_breaks_off_leaves_nothing(void **state)
     struct fixture *f = *state;
     struct err e;
     err_clear(&e);
-    struct object_writer *w = object_writer_new(f->objects, "a", KEY, &e);
+    struct object_writer *w = object_writer_new(f->objects, "a", KEY, 0, &e);
     assert_true(object_writer_add(w, "bytes", 5, &e));
     assert_int_equal(count_files(f), 1);
     object_writer_free(w);
     assert_int_equal(count_files(f), 0);
     /* Killed in the middle: the next start removes what is left. */
-    w = object_writer_new(f->objects, "a", KEY, &e);
+    w = object_writer_new(f->objects, "a", KEY, 0, &e);
     struct objects *again = objects_open(f->dir, true, &e);
     assert_int_equal(count_files(f), 0);
     objects_close(again);
@@ -295,7 +209,7 @@ static void bytes_that_are_not_utf8_are_noticed_as_they_stream(void **state)
     struct object_facts facts;
     struct err e;
     err_clear(&e);
-    struct object_writer *w = object_writer_new(f->objects, "a", KEY, &e);
+    struct object_writer *w = object_writer_new(f->objects, "a", KEY, 0, &e);
     assert_true(object_writer_add(w, "abc\xC3", 4, &e)); /* a character cut in two is none the worse for it */
     assert_true(object_writer_add(w, "\xA9z\xE9!", 4, &e));
     assert_true(object_writer_end(w, &facts, &e));
@@ -331,7 +245,7 @@ static void what_cannot_be_opened_for_want_of_descriptors_may_be_tried_again(voi
     none = (struct rlimit){0, was.rlim_max};
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
     struct object_reader *reader = object_reader_open(f->objects, "a", 0, &e_reader);
-    struct object_writer *writer = object_writer_new(f->objects, "b", KEY, &e_writer);
+    struct object_writer *writer = object_writer_new(f->objects, "b", KEY, 0, &e_writer);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
     assert_null(reader);
     assert_null(writer);
@@ -351,7 +265,7 @@ static void an_upload_whose_writing_began_is_kept_without_another_descriptor(voi
     err_clear(&e);
     objects_close(f->objects);
     f->objects = objects_open(f->dir, false, &e);
-    struct object_writer *w = object_writer_new(f->objects, "a", KEY, &e);
+    struct object_writer *w = object_writer_new(f->objects, "a", KEY, 0, &e);
     assert_non_null(w);
     assert_true(object_writer_add(w, "a", 1, &e));
     assert_true(object_writer_end(w, &facts, &e));
@@ -368,7 +282,6 @@ static void an_upload_whose_writing_began_is_kept_without_another_descriptor(voi
 
 int main(void)
 {
-#define WITH_STORE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         WITH_STORE(what_is_written_is_read_back_at_every_size_and_offset),
         WITH_STORE(an_empty_object_can_be_kept),
