@@ -17,6 +17,13 @@ def size_of(work):
     return wanted
 
 
+def cpu_of(process):
+    """CPU seconds that a process which goes on has taken so far, in all of its threads."""
+    with open(f"/proc/{process.pid}/stat") as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def bench_split(work):
     path, mapping, script = os.path.join(work, "large.csv"), os.path.join(here, "split_map.lua"), os.path.join(here, "split.lua")
     wanted = size_of(work)
@@ -28,14 +35,15 @@ def bench_split(work):
     alone = Run(UPJOB, "run", script, path, mapping, str(PART))
     parts = int(alone.out)
     print(f"split: {os.path.getsize(path) / 1e9:.1f} GB in {parts} parts: mending alone {alone.seconds:.1f} s, "
-          f"{os.path.getsize(path) / 1e6 / alone.seconds:.0f} MB/s, peak {alone.memory:.1f} MiB", flush=True)
+          f"{os.path.getsize(path) / 1e6 / alone.seconds:.0f} MB/s, CPU {alone.cpu:.1f} s, peak {alone.memory:.1f} MiB", flush=True)
     with Service(args=["--domain", "bench"]) as service:
         at = ["--endpoint-url", "http://" + service.host]
         began = time.monotonic()
         sent = Run(UPJOB, "import", path, "--map", mapping, "--domain", "bench", "--no-wait", "--json", "--parallel", "64", *at)
-        jobs = json.loads(sent.out)["jobs"]
+        service_cpu, jobs = cpu_of(service.process), json.loads(sent.out)["jobs"]
         print(f"  with sending, until all {len(jobs)} parts were started: {sent.seconds:.1f} s, {sent.seconds / alone.seconds:.2f} times "
-              f"(bar 1.15), peak {sent.memory:.1f} MiB (bar 64)", flush=True)
+              f"(bar 1.15), CPU {sent.cpu:.1f} s and {service_cpu:.1f} s of the service, {(sent.cpu + service_cpu) / alone.cpu:.2f} times, "
+              f"peak {sent.memory:.1f} MiB (bar 64)", flush=True)
         if os.environ.get("BENCH_TO_THE_END"):
             ended = Run(UPJOB, "runs", "resume", "1", "--json", *at)
             result = json.loads(ended.out)
