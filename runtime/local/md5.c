@@ -80,17 +80,17 @@ static inline __attribute__((always_inline)) void turn(const unsigned char *cons
     for (int i = 0; i < 8; i++)
         memcpy(&row[i], bytes[i] + at, sizeof row[i]);
     for (int i = 0; i < 8; i += 2) {
-        pairs[i] = __builtin_shuffle(row[i], row[i + 1], (lanes){0, 8, 1, 9, 4, 12, 5, 13});
-        pairs[i + 1] = __builtin_shuffle(row[i], row[i + 1], (lanes){2, 10, 3, 11, 6, 14, 7, 15});
+        pairs[i] = __builtin_shufflevector(row[i], row[i + 1], 0, 8, 1, 9, 4, 12, 5, 13);
+        pairs[i + 1] = __builtin_shufflevector(row[i], row[i + 1], 2, 10, 3, 11, 6, 14, 7, 15);
     }
     for (int i = 0; i < 8; i += 4)
         for (int k = 0; k < 2; k++) {
-            fours[i + 2 * k] = __builtin_shuffle(pairs[i + k], pairs[i + k + 2], (lanes){0, 1, 8, 9, 4, 5, 12, 13});
-            fours[i + 2 * k + 1] = __builtin_shuffle(pairs[i + k], pairs[i + k + 2], (lanes){2, 3, 10, 11, 6, 7, 14, 15});
+            fours[i + 2 * k] = __builtin_shufflevector(pairs[i + k], pairs[i + k + 2], 0, 1, 8, 9, 4, 5, 12, 13);
+            fours[i + 2 * k + 1] = __builtin_shufflevector(pairs[i + k], pairs[i + k + 2], 2, 3, 10, 11, 6, 7, 14, 15);
         }
     for (int i = 0; i < 4; i++) {
-        x[i] = __builtin_shuffle(fours[i], fours[4 + i], (lanes){0, 1, 2, 3, 8, 9, 10, 11});
-        x[4 + i] = __builtin_shuffle(fours[i], fours[4 + i], (lanes){4, 5, 6, 7, 12, 13, 14, 15});
+        x[i] = __builtin_shufflevector(fours[i], fours[4 + i], 0, 1, 2, 3, 8, 9, 10, 11);
+        x[4 + i] = __builtin_shufflevector(fours[i], fours[4 + i], 4, 5, 6, 7, 12, 13, 14, 15);
     }
 }
 
