@@ -58,7 +58,7 @@ local function asked_for(run, place, before)
   local now = math.floor(system.time())
   local due = before and now + math.floor(MARGIN * usual_interval(before.times, now))
   return { before = before and place.current or nil, staged = place and not run.dry_run and place.staged or nil,
-           due_before = run.full and FAR or due, expires = expiry_of(run, now, before) }
+           due_before = (run.full or changes_store.uncompared(place)) and FAR or due, expires = expiry_of(run, now, before) }
 end
 
 local COUNTS = { "new", "changed", "due", "same", "held", "gone", "keyless", "rows" }
@@ -75,9 +75,11 @@ local function asked_again(known, place, before)
 end
 
 -- What is told of the changes: numbers of keys, and of the rows that are sent.
-local function told_of(run, found, place, before, asked)
+local function told_of(run, found, comparison)
+  local place, before, asked = comparison.place, comparison.before, comparison.asked
   local told = { since = before and before.times[#before.times], set = place and place.directory:match("[^/]+$"),
-                 full = run.full, expires = asked.expires, damaged = place and place.damaged }
+                 full = run.full, expires = asked.expires, damaged = place and place.damaged,
+                 uncompared = before and comparison.uncompared }
   for _, name in ipairs(COUNTS) do told[name] = found[name] end
   return told
 end
@@ -102,6 +104,7 @@ function changes.begin(run)
   local asked = known and asked_again(known, place, before) or asked_for(run, place, before)
   asked.files, asked.tmp = #run.sources, run.tmp
   run.comparison = { place = place, before = before, known = known, asked = asked, sources = run.sources,
+                     uncompared = changes_store.uncompared(place),
                      handle = must(native.compare(asked)), bad_rows = 0 }
 end
 
@@ -113,7 +116,7 @@ local function take_found(run, comparison, found)
   end
   comparison.handle:close()
   if known and known.rows == found.rows then return known end
-  return told_of(run, found, comparison.place, comparison.before, comparison.asked)
+  return told_of(run, found, comparison)
 end
 
 --- checking.run of a file of an import. With --only-changed it makes nothing to be sent, which changes.choose does when all files
@@ -162,8 +165,10 @@ function changes.choose(self, options)
   for _, name in ipairs(TAKEN) do found[name] = sent[name] end
 end
 
---- After the check, before anything of what is to be sent is recorded: its keys are in doubt from now on.
+--- After the check, before anything of what is to be sent is recorded: its keys are in doubt from now on; all are, of an import
+--- that is not compared.
 function changes.mark(run)
+  if not run.only_changed and not run.dry_run then changes_store.note_uncompared(run, "begin") end
   local told = run.checked.changes
   if run.dry_run or not told or not told.set or told.rows == 0 then return end
   local place = changes_store.at(run, told.set)
@@ -252,14 +257,27 @@ local function promote(run, place)
     if not system.stat(place.staged) then error("it was taken away meanwhile", 0) end
     if run.gone then write_gone(run, place) end
     must(native.promote(place.staged, place.current))
+    changes_store.forget_uncompared(place, run.checked.changes.uncompared)
   end)
   if ok then return end
   os.remove(place.staged)
   error(errors.has_code(err, "Outdated") and "another import of this mapping and domain has ended meanwhile" or tostring(err), 0)
 end
 
+-- The end of an import that is not compared: whatever was compared meanwhile, it is not known what is there.
+local function note_end(run)
+  if run.only_changed or run.answer then return end
+  local ok, why = pcall(changes_store.note_uncompared, run, "end")
+  if not ok and not errors.is(why) then error(why, 0) end
+  if not ok then
+    log.warn("that this import was not compared could not be noted (%s): give the next one with --only-changed --full too",
+      tostring(why))
+  end
+end
+
 --- The end of an import: what it sent is what the next one compares with, when all of it has succeeded.
 function changes.promote(run)
+  note_end(run)
   local told = run.only_changed and run.checked and run.checked.changes
   if not told or not told.set or run.answer then return nil end
   local place = changes_store.at(run, told.set)
@@ -299,6 +317,7 @@ function changes.lines_of(told)
       table.concat(parts, ", "))
     if told.due > 0 then
       lines[2] = told.full and "All that has not changed is sent again, as --full says."
+        or told.uncompared and "All is sent again, as an import without --only-changed has sent rows of this mapping since."
         or "Sent again are those that would vanish before the next usual import, or that an import sent which did not succeed."
     end
   elseif told.damaged then

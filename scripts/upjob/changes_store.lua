@@ -12,6 +12,7 @@ local system = require "upjob.native.system"
 local changes_store = {}
 
 local STAGED, CURRENT = ".staged", "keys"
+local UNCOMPARED = "/uncompared" -- which import was the last that sent rows of the mapping without comparing them
 local PROMOTED = ".promoted" -- of a run that has not ended: its set has taken the place
 
 local function must(value, err)
@@ -190,6 +191,10 @@ local function promote(run, place, path, row)
   local ok, why
   if not is_outdated(place, path) then ok, why = tell_gone(run, place, path, row) end
   if ok then ok, why = native.promote(path, place.current) end
+  if ok then
+    local known = require("upjob.recorded").known(row).checked
+    changes_store.forget_uncompared(place, known and known.changes and known.changes.uncompared)
+  end
   if ok and row.state ~= "succeeded" then
     system.write_private(("%s/%d%s"):format(place.directory, row.id, PROMOTED), "")
   end
@@ -287,6 +292,37 @@ function changes_store.look(run)
     end
   end
   return newest
+end
+
+-- ---- imports that were not compared ----
+
+--- What says that an import has sent rows since without comparing them, so that it is not known what is there: a text; nil when
+--- none has.
+function changes_store.uncompared(place)
+  local text = place and read(place.directory .. UNCOMPARED) or ""
+  return text ~= "" and text or nil
+end
+
+--- Notes an import that is not compared, where there is a set of its mapping and domain; `moment`: "begin" or "end".
+function changes_store.note_uncompared(run, moment)
+  local store = run.record and run.record.store
+  if not store or not run.mapping or changes_store.keeps_nothing(run) then return end
+  local is_there = false
+  for _, directory in ipairs(all(store.directory)) do is_there = is_there or is_of(read(directory .. "/about"), run) end
+  if not is_there then return end
+  local domain, map = domain_text(run), run.mapping
+  for _, text in ipairs { about(run, domain, fingerprint.of_mapping(map), name_of(map)),
+                          about(run, domain, fingerprint.of_mapping_before(map)) } do
+    local directory = directory_of(store, text)
+    if system.stat(directory) then
+      must(system.write_private(directory .. UNCOMPARED, ("run %d %s\n"):format(run.record.id, moment)))
+    end
+  end
+end
+
+--- After an import that has sent all rows since, as `noted` said that it must.
+function changes_store.forget_uncompared(place, noted)
+  if noted and changes_store.uncompared(place) == noted then os.remove(place.directory .. UNCOMPARED) end
 end
 
 --- Forgets sets that no import has used since `before` (epoch): how many.

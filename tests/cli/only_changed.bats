@@ -557,3 +557,32 @@ LUA
     import_by m.lua --json
     [ "$(counts rows same)" = "0 100" ]
 }
+
+@test "after an import of the mapping without --only-changed all rows are sent again, once" {
+    start_local --domain acme
+    write_map m.lua "" ""
+    import_by m.lua -q
+    sed -i '5s/gold/silver/' c.csv
+    cp c.csv other.csv
+    upjob import other.csv --domain acme --map m.lua -q
+    expect_status 0
+    upjob profile find tier=silver --domain acme
+    [ -n "$output" ]
+    sed -i '5s/silver/gold/' c.csv # as it was when it was compared
+    import_by m.lua --dry-run --json
+    [ "$(counts due same rows)" = "100 0 100" ]
+    import_by m.lua
+    expect_output "as an import without --only-changed has sent rows of this mapping since"
+    upjob profile find tier=silver --domain acme
+    [ -z "$output" ]
+    import_by m.lua --json
+    [ "$(counts due same rows)" = "0 100 0" ]
+    # Another mapping, a dry run, and one that is refused change nothing of it.
+    write_map other.lua "" " : upper()"
+    upjob import c.csv --domain acme --map other.lua -q
+    upjob import c.csv --domain acme --map m.lua --dry-run -q
+    echo broken >bad.csv
+    upjob import bad.csv --domain acme --map m.lua -q
+    import_by m.lua --json
+    [ "$(counts rows same)" = "0 100" ]
+}
