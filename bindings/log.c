@@ -93,6 +93,18 @@ static int native_context(lua_State *L)
     return log_set_context(&fields) ? 0 : luaL_error(L, "out of memory");
 }
 
+/* progress(text?): the line of progress on the terminal that is standard error, in place of the one before; none: no line. What is
+ * logged takes its place. */
+static int native_progress(lua_State *L)
+{
+    const char *text = luaL_optstring(L, 1, NULL);
+    log_progress(false);
+    fprintf(stderr, LOG_CLEARS_LINE "%s", text ? text : "");
+    fflush(stderr);
+    log_progress(text != NULL);
+    return 0;
+}
+
 /* level(name?) → the level in force */
 static int native_level(lua_State *L)
 {
@@ -119,7 +131,8 @@ static int native_format(lua_State *L)
 int open_native_log(lua_State *L)
 {
     static const luaL_Reg functions[] = {{"write", native_write},     {"line", native_line},     {"level", native_level},
-                                         {"context", native_context}, {"format", native_format}, {NULL, NULL}};
+                                         {"context", native_context}, {"format", native_format},
+                                         {"progress", native_progress}, {NULL, NULL}};
     luaL_newlib(L, functions);
     return 1;
 }

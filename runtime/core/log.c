@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 static enum log_level threshold = LOG_WARN;
 static enum log_format format_in_force = LOG_TEXT;
 static bool to_journal;
+static atomic_bool progress_stands;
 static struct log_fields context; /* owned: log_set_context */
 static pthread_mutex_t context_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct {
@@ -111,9 +113,16 @@ bool log_set_context(const struct log_fields *fields)
 
 /* ---- lines ---- */
 
+void log_progress(bool stands)
+{
+    atomic_store(&progress_stands, stands);
+}
+
 static void write_to(const struct log_line *line, FILE *out)
 {
     struct timespec now;
+    if (atomic_exchange(&progress_stands, false))
+        fputs(LOG_CLEARS_LINE, out);
     if (format_in_force == LOG_TEXT) {
         log_line_text(line, to_journal, out);
         return;

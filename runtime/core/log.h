@@ -14,6 +14,8 @@
 #include "core/err.h"
 #include "core/log_line.h"
 
+#define LOG_CLEARS_LINE "\r\033[K" /* of a terminal (ECMA-48, EL) */
+
 enum log_format { LOG_TEXT, LOG_JSON };
 
 /* Takes the format from UPJOB_LOG_FORMAT, and finds out from JOURNAL_STREAM whether standard error is the journal. */
@@ -28,6 +30,8 @@ enum log_format log_get_format(void);
 bool log_set_context(const struct log_fields *fields) MUST_CHECK;
 /* `run` is called with `arg` before each line goes out, from whichever thread it comes, for a host that must make room; or NULL. */
 void log_before(void (*run)(void *arg), void *arg);
+/* Whether standard error is a terminal on which a line of progress stands that has no end: the next line takes its place. */
+void log_progress(bool stands);
 void log_write(enum log_level level, const char *format, ...) PRINTF_LIKE(2, 3);
 /* A message with fields, which text has behind it when it `shows` them. */
 void log_event(enum log_level level, const char *text, size_t len, const struct log_fields *fields, bool shows);

@@ -1,5 +1,6 @@
 --- How far a run is, on standard error: one line on a terminal, a log line every 10 seconds elsewhere.
 local native = require "upjob.native.task"
+local native_log = require "upjob.native.log"
 local report = require "upjob.report"
 local system = require "upjob.native.system"
 
@@ -37,16 +38,14 @@ function progress:show(text, done, total)
   local now = native.now()
   if now - self.drawn < DRAW_EVERY and text == self.text and (not done or done < (total or 0)) then return end
   self.drawn, self.text = now, text
-  io.stderr:write("\r\27[K", report.cut(self.line, system.width("stderr") - 1))
-  io.stderr:flush()
+  native_log.progress(report.cut(self.line, system.width("stderr") - 1))
   self.shown = true
 end
 
 --- Takes the line away, so that something else can be printed.
 function progress:clear()
   if self.shown then
-    io.stderr:write("\r\27[K")
-    io.stderr:flush()
+    native_log.progress()
     self.shown = false
   end
 end

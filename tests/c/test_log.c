@@ -80,6 +80,19 @@ static void another_stream_than_the_journals_has_none(void **state)
     expect_written("upjob: warning: disk full\nupjob: warning: again\n");
 }
 
+static void what_is_logged_takes_the_place_of_a_line_of_progress(void **state)
+{
+    (void)state;
+    log_start();
+    log_progress(true);
+    log_write(LOG_WARN, "disk full");
+    log_write(LOG_WARN, "again");
+    log_progress(true);
+    log_progress(false);
+    log_write(LOG_WARN, "and again");
+    expect_written("\r\033[Kupjob: warning: disk full\nupjob: warning: again\nupjob: warning: and again\n");
+}
+
 static void the_environment_asks_for_json(void **state)
 {
     (void)state;
@@ -105,6 +118,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(lines_for_the_journal_have_priorities, redirect, restore),
         cmocka_unit_test_setup_teardown(another_stream_than_the_journals_has_none, redirect, restore),
+        cmocka_unit_test_setup_teardown(what_is_logged_takes_the_place_of_a_line_of_progress, redirect, restore),
         cmocka_unit_test_setup_teardown(the_environment_asks_for_json, redirect, restore),
     };
     return cmocka_run_group_tests_name("log", tests, NULL, NULL);
