@@ -186,7 +186,8 @@ static bool copy_rest(struct check *check, struct err *err)
     if (!check_sent_finish(check, err))
         return false;
     check->phase = KEYS;
-    if (check_is_settled(check) && !finish_rejects(check, err))
+    /* What is settled is sent, whatever becomes of this program: it is of one file, not of what that was before and after. */
+    if (check_is_settled(check) && (!check_input_end(check, err) || !finish_rejects(check, err)))
         return false;
     if (check->keys)
         check_keys_end(check->keys);

@@ -249,8 +249,8 @@ static void a_large_file_is_parted_in_short_slices(void **state)
 
 /* ---- what is split, before the check has ended ---- */
 
-/* Rows of 40 bytes whose keys all stand twice; the first lacks its address. */
-static struct check *settle(void)
+/* Of rows of 40 bytes whose keys all stand twice; the first lacks its address. */
+static struct check *begin_split(void)
 {
     struct check_options options = usual();
     struct buf data;
@@ -268,6 +268,12 @@ static struct check *settle(void)
     err_clear(&err);
     struct check *check = check_new(&options, &err);
     assert_non_null(check);
+    return check;
+}
+
+static struct check *settle(void)
+{
+    struct check *check = begin_split();
     while (!check_is_settled(check))
         assert_true(check_slice(check));
     return check;
@@ -317,6 +323,22 @@ static void what_was_settled_is_void_when_the_file_has_changed(void **state)
     unlink(rejects);
 }
 
+static void what_has_changed_while_it_was_read_is_not_settled(void **state)
+{
+    struct check *check = begin_split();
+    struct err err;
+    (void)state;
+    err_clear(&err);
+    assert_true(check_open(check, &err));
+    write_input(DATA(HEADER "1,a,b,c\n"));
+    while (check_slice(check))
+        assert_false(check_is_settled(check));
+    assert_true(check_result(check)->fatal);
+    assert_false(check_result(check)->rejects_written);
+    assert_int_equal(access(rejects, F_OK), -1);
+    check_free(check);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -331,6 +353,7 @@ int main(void)
         cmocka_unit_test(a_large_file_is_parted_in_short_slices),
         cmocka_unit_test(what_is_split_is_settled_before_keys_are_compared),
         cmocka_unit_test(what_was_settled_is_void_when_the_file_has_changed),
+        cmocka_unit_test(what_has_changed_while_it_was_read_is_not_settled),
     };
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }
