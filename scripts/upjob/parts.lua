@@ -163,7 +163,7 @@ local function begin_more(sender)
   local list = in_order(run)
   for _, item in ipairs(list) do
     if run.rest and being_sent(run) >= BESIDE_CHECK then return end
-    if item.state == "ready" and (item.fd or item.is_started) then begin(sender, item) end
+    if item.state == "ready" and (item.is_started or item.fd and not sender.failure) then begin(sender, item) end
   end
   if sender.failure then return end
   local free = run.parallel - slots_taken(run)
@@ -208,9 +208,19 @@ local function tell_progress(sender)
                                  started = started, making = making, working = working, rows = rows })
 end
 
+-- Whether a job is being made, of which only the answer will tell: given up meanwhile, it would be left behind.
+local function is_creating(run)
+  for _, item in ipairs(run.parts) do
+    if item.state == "busy" and item.run.creating then return true end
+  end
+  return false
+end
+
 local function is_done(sender)
-  if sender.ending or sender.mending or is_under_way(sender.run) then return false end
+  if sender.check_failed then return not is_creating(sender.run) end -- uploads that are under way are for nothing
+  if sender.mending or is_under_way(sender.run) then return false end
   if sender.failure then return true end
+  if sender.ending then return false end
   local left
   for _, item in ipairs(sender.run.parts) do
     if item.state == "left" then
@@ -225,13 +235,14 @@ end
 
 -- ---- the check ----
 
--- What is left of it ends beside what is sent, in a task of its own. When it fails, nothing is started.
+-- What is left of it ends beside what is sent, in a task of its own. When it fails, nothing is started, and what is being sent is
+-- given up.
 local function end_check(sender)
   local run = sender.run
   if not run.rest then return end
   sender.ending = task.spawn(function()
     local ok, err = pcall(require("upjob.steps_check").finish, run)
-    if not ok then sender.failure, sender.held = { error = err }, true end
+    if not ok then sender.failure, sender.held, sender.check_failed = { error = err }, true, true end
     sender.ending = nil
     sender.changed:set()
   end)
@@ -265,6 +276,7 @@ end
 --- Gives up what is under way: jobs that were not started are stopped, others go on.
 function parts.give_up(run)
   local sender = run.sender
+  if sender then sender.held = true end -- no part's turn comes any more, whatever it waits for
   if sender and sender.mending then sender.mending:cancel() end
   if sender and sender.ending then sender.ending:cancel() end
   require("upjob.check_rest").cancel(run)

@@ -109,6 +109,20 @@ describe("parts of a file whose check has not ended", function()
     assert.same({ STOPPED = #run.parts }, statuses "failing")
   end)
 
+  it("are not sent any more, nor waited for, when it fails while they are", function()
+    local go_on = hold(errors.new { code = "SystemError", message = "there is no room for the keys" })
+    local run = assert(job.import { client = client, domain = "sending", file = write("sending.csv", 0), key = "id",
+                                    part_bytes = "8K", parallel = 16 })
+    run:on("created", go_on)
+    local result, err = run:wait()
+    assert.is_nil(result)
+    assert.matches("there is no room for the keys", err.message, 1, true)
+    assert.is_true(#run.parts > 6)
+    local found = statuses "sending"
+    assert.is_true(found.STOPPED < #run.parts)
+    assert.same({ STOPPED = found.STOPPED }, found)
+  end)
+
   it("leave no job behind when the import is given up meanwhile", function()
     hold()
     local run, seen = send(write("stopped.csv", 0), "stopped")
