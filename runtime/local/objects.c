@@ -45,7 +45,7 @@ bool gcm_open(const unsigned char key[32], const unsigned char nonce[NONCE_SIZE]
 
 /* ---- the store ---- */
 
-bool write_whole(int fd, const void *bytes, size_t len)
+static bool write_whole(int fd, const void *bytes, size_t len)
 {
     const char *p = bytes;
     while (len > 0) {

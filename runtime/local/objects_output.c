@@ -34,16 +34,25 @@ unsigned char *object_output_room(struct object_output *output)
     return output->buffer + output->len;
 }
 
-/* Some file systems take the flag, and refuse the write. */
+/* Some file systems take the flag, and refuse the write, or what is left of one that they took a part of. */
+static bool go_through_cache(struct object_output *output, int number)
+{
+    if (!output->direct || number != EINVAL || !set_direct(output->fd, false))
+        return false;
+    output->direct = false;
+    return true;
+}
+
 static bool write_out(struct object_output *output, size_t len, struct err *err)
 {
-    bool done = write_whole(output->fd, output->buffer, len);
-    if (!done && output->direct && errno == EINVAL && set_direct(output->fd, false)) {
-        output->direct = false;
-        done = write_whole(output->fd, output->buffer, len);
+    for (size_t done = 0; done < len;) {
+        ssize_t n = write(output->fd, output->buffer + done, len - done);
+        int number = n < 0 ? errno : EIO;
+        if (n > 0)
+            done += (size_t)n;
+        else if (number != EINTR && !go_through_cache(output, number))
+            return object_failed(err, number, "the uploaded file cannot be kept");
     }
-    if (!done)
-        return object_failed(err, errno, "the uploaded file cannot be kept");
     output->len -= len;
     memmove(output->buffer, output->buffer + len, output->len);
     return true;

@@ -26,7 +26,6 @@ bool gcm_open(const unsigned char key[32], const unsigned char nonce[NONCE_SIZE]
               const void *sealed, size_t len, const unsigned char tag[TAG_SIZE], unsigned char *out) MUST_CHECK;
 
 void object_path(const struct objects *objects, const char *name, const char *suffix, char *out, size_t size);
-bool write_whole(int fd, const void *bytes, size_t len) MUST_CHECK;
 /* `what` failed with `number` (errno): retryable where it was for want of room or of descriptors, which may come back. Always
  * false. */
 bool object_failed(struct err *err, int number, const char *what);

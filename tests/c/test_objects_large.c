@@ -43,11 +43,16 @@ static void a_large_object_is_read_back_however_it_ends(void **state)
 
 /* As some file systems do, which take O_DIRECT at first. */
 static bool refuses_direct;
-static int refused;
+static int refused, writes_until_short = -1; /* the write after so many is short, and what is left of it is refused */
 
 ssize_t write(int fd, const void *bytes, size_t size)
 {
-    if (refuses_direct && fcntl(fd, F_GETFL) & O_DIRECT) {
+    bool direct = fcntl(fd, F_GETFL) & O_DIRECT;
+    if (direct && writes_until_short >= 0 && writes_until_short-- == 0) {
+        refuses_direct = true;
+        return syscall(SYS_write, fd, bytes, (size_t)4096);
+    }
+    if (refuses_direct && direct) {
         refused++;
         errno = EINVAL;
         return -1;
@@ -64,6 +69,18 @@ static void a_large_object_is_kept_where_writes_past_the_page_cache_are_refused(
     put_said(f, "a", 2000000, 131072, (uint64_t)1 << 30, &facts);
     refuses_direct = false;
     assert_true(refused <= 1); /* none where the flag is refused already */
+    assert_int_equal(get(f, "a", 0), 2000000);
+}
+
+static void a_large_object_is_whole_when_a_write_past_the_page_cache_was_short(void **state)
+{
+    struct fixture *f = *state;
+    struct object_facts facts;
+    keep_for_good(f);
+    writes_until_short = 2;
+    put_said(f, "a", 2000000, 131072, (uint64_t)1 << 30, &facts);
+    refuses_direct = false;
+    writes_until_short = -1;
     assert_int_equal(get(f, "a", 0), 2000000);
 }
 
@@ -94,6 +111,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_STORE(a_large_object_is_read_back_however_it_ends),
         WITH_STORE(a_large_object_is_kept_where_writes_past_the_page_cache_are_refused),
+        WITH_STORE(a_large_object_is_whole_when_a_write_past_the_page_cache_was_short),
         WITH_STORE(a_large_object_for_which_there_is_no_room_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
