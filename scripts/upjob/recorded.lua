@@ -91,7 +91,7 @@ function recorded.known(row)
   local known = { job_id = row.job_id, row = row }
   for _, entry in ipairs(row.steps or {}) do
     local done = entry.state == "done"
-    if entry.step == "check" and done then
+    if (entry.step == "check" or entry.step == "keys") and done then
       known.checked, known.checked_at = entry.detail, entry.at
     elseif entry.step == "split" and done then
       known.split = entry.detail

@@ -145,10 +145,11 @@ local function check(self)
   if self.parts then parts_plan.record(self) end
 end
 
---- Waits for the end of a check that goes on while parts are sent. Raises its error.
+--- Waits for the end of a check that goes on while parts are sent: a step of its own in the journal. Raises its error.
 local function finish(self)
+  recorded.step(self, "keys", "begin")
   check_rest.finish(self)
-  recorded.step(self, "check", "done", kept_of(self.checked))
+  recorded.step(self, "keys", "done", kept_of(self.checked))
 end
 
 return { check = check, finish = finish }

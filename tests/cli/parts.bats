@@ -172,6 +172,16 @@ import() { upjob import "$@" --local --domain acme --key id -q --color never; }
     stop_local
 }
 
+@test "runs show tells of the check, and of what went on beside what was sent, once each" {
+    { rows 1 2000 Ann; rows 1 1000 Bob | tail -n +2; } >keys.csv
+    import keys.csv --part-size 8K
+    expect_status 0
+    upjob runs show 1 --json
+    [ "$(jq -c '[.steps[] | select(.state == "done") | .step]' <<<"$output")" = '["check","split","keys"]' ]
+    [ "$(jq -c '[.steps[] | select(.state == "done" and .step != "split") | .detail.counts["duplicate key"]]' <<<"$output")" = \
+        '[null,1000]' ]
+}
+
 @test "a refusal is told with its request id once, though it is of a part and of the whole" {
     printf 'CustomerId,FirstName\n1,a\n' >1.csv
     printf 'CustomerId,FirstName\n2,b\n' >2.csv
