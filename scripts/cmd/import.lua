@@ -257,7 +257,8 @@ end
 
 local function failed(run, err, options)
   -- What the check found was told as soon as it had ended, unless it ended early or nothing is told.
-  if errors.is(err) and err.problems and (options.quiet or not run.checked) then print_problems(options, err) end
+  local is_told = run.checked and not run.check_failed and not options.quiet
+  if errors.is(err) and err.problems and not is_told then print_problems(options, err) end
   return cli.fail(err)
 end
 

@@ -217,10 +217,9 @@ local function is_creating(run)
 end
 
 local function is_done(sender)
-  if sender.check_failed then return not is_creating(sender.run) end -- uploads that are under way are for nothing
-  if sender.mending or is_under_way(sender.run) then return false end
+  if sender.run.check_failed then return not is_creating(sender.run) end -- uploads that are under way are for nothing
+  if sender.ending or sender.mending or is_under_way(sender.run) then return false end
   if sender.failure then return true end
-  if sender.ending then return false end
   local left
   for _, item in ipairs(sender.run.parts) do
     if item.state == "left" then
@@ -242,7 +241,7 @@ local function end_check(sender)
   if not run.rest then return end
   sender.ending = task.spawn(function()
     local ok, err = pcall(require("upjob.steps_check").finish, run)
-    if not ok then sender.failure, sender.held, sender.check_failed = { error = err }, true, true end
+    if not ok then sender.failure, sender.held, run.check_failed = { error = err }, true, true end
     sender.ending = nil
     sender.changed:set()
   end)

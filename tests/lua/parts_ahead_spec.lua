@@ -106,6 +106,8 @@ describe("parts of a file whose check has not ended", function()
     assert.is_nil(result)
     assert.matches("there is no room for the keys", err.message, 1, true)
     assert.is_nil(first(seen, "started"))
+    assert.is_nil(first(seen, "checked"))
+    assert.is_true(run.check_failed) -- what it found is told with its error, then
     assert.same({ STOPPED = #run.parts }, statuses "failing")
   end)
 
