@@ -268,6 +268,7 @@ static void kill_and_reap(struct child *child)
         return;
     while (waitpid(child->pid, NULL, 0) < 0 && errno == EINTR)
         ;
+    kill(-child->pid, SIGKILL); /* where it was kept, and its keeper was killed meanwhile or could not be made */
 }
 
 void child_free(struct child *child)

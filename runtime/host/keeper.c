@@ -58,20 +58,47 @@ static pid_t parent_of(const char *pid)
     return name_end && sscanf(name_end + 1, " %c %d", &state, &parent) == 2 ? parent : 0;
 }
 
-/* Kills the children of this process, of which no other process can have the number before they are reaped. Those of theirs are
- * its children next. False when there is none that it may kill: what became another user's (sudo) is not waited for. */
-static bool kill_children(void)
+static bool kill_one(const char *pid)
+{
+    return kill((pid_t)strtol(pid, NULL, 10), SIGKILL) == 0;
+}
+
+/* Of the list that the kernel keeps for this process, where it is built to. It has those that cannot be seen in /proc (hidepid,
+ * ProtectProc=invisible): other users', and this program's own, which are not dumpable. */
+static bool kill_listed(void)
+{
+    char path[64], pid[32];
+    bool any = false;
+    snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
+    FILE *file = fopen(path, "re");
+    while (file && fscanf(file, "%31s", pid) == 1)
+        any = kill_one(pid) || any;
+    if (file)
+        fclose(file);
+    return any;
+}
+
+static bool kill_seen(void)
 {
     bool any = false;
     DIR *processes = opendir("/proc");
     for (const struct dirent *entry; processes && (entry = readdir(processes));) {
         if (entry->d_name[0] < '1' || entry->d_name[0] > '9' || parent_of(entry->d_name) != getpid())
             continue;
-        any = kill((pid_t)strtol(entry->d_name, NULL, 10), SIGKILL) == 0 || any;
+        any = kill_one(entry->d_name) || any;
     }
     if (processes)
         closedir(processes);
     return any;
+}
+
+/* Kills the children of this process, of which no other process can have the number before they are reaped. Those of theirs are
+ * its children next. False when there is none that it may kill: what became another user's (sudo) is not waited for. */
+static bool kill_children(const struct keeper *keeper)
+{
+    bool any = !keeper->ended && kill(keeper->run, SIGKILL) == 0;
+    any = kill_listed() || any;
+    return kill_seen() || any;
 }
 
 static double now(void)
@@ -85,7 +112,7 @@ static void kill_all(struct keeper *keeper, const sigset_t *signals)
 {
     const struct timespec look = {0, LOOK_MS * 1000000L};
     const double by = now() + KILL_SECONDS;
-    for (reap(keeper); keeper->has_children && now() < by && kill_children(); reap(keeper))
+    for (reap(keeper); keeper->has_children && now() < by && kill_children(keeper); reap(keeper))
         sigtimedwait(signals, NULL, &look);
 }
 
@@ -97,11 +124,12 @@ static _Noreturn void end_as(const struct keeper *keeper)
     if (keeper->ended && WIFEXITED(keeper->status))
         _exit(WEXITSTATUS(keeper->status));
     int number = keeper->ended ? WTERMSIG(keeper->status) : SIGKILL;
-    sigset_t all;
-    sigfillset(&all);
+    sigset_t own; /* another that waits, such as the SIGTERM that its group was sent, is not what ended it */
+    sigemptyset(&own);
+    sigaddset(&own, number);
     signal(number, SIG_DFL);
     raise(number);
-    sigprocmask(SIG_UNBLOCK, &all, NULL);
+    sigprocmask(SIG_UNBLOCK, &own, NULL);
     _exit(128 + number);
 }
 
@@ -141,8 +169,9 @@ void keeper_begin(int argc, char **argv)
     sigaddset(&signals, SIGCHLD);
     sigaddset(&signals, CHILD_ASKS_KEEPER);
     signal(SIGCHLD, SIG_DFL);
-    sigprocmask(SIG_SETMASK, &all, &before);
-    pid_t run = prctl(PR_SET_CHILD_SUBREAPER, 1) == 0 ? fork() : -1;
+    bool can_keep = prctl(PR_SET_CHILD_SUBREAPER, 1) == 0;
+    sigprocmask(SIG_SETMASK, &all, &before); /* what comes from here to the fork, the run does not hear */
+    pid_t run = can_keep ? fork() : -1;
     if (run <= 0) { /* the run; where there can be no keeper, it is kept by nobody */
         sigprocmask(SIG_SETMASK, &before, NULL);
         return;
