@@ -7,6 +7,18 @@ local meaning = {}
 
 local LONG = "^%[(=*)%[.-%]%1%]()"
 
+-- Where the number at `at` ends, as Lua reads it; nil where there is none.
+local function number_end(text, at)
+  if not text:find("^%.?%d", at) then return nil end
+  local exponent = text:find("^0[xX]", at) and "^[pP][+-]?()" or "^[eE][+-]?()"
+  local stop, next = at, at
+  while next do
+    stop = next
+    next = text:match(exponent, stop) or text:match("^[%w_.]()", stop)
+  end
+  return stop
+end
+
 -- Where the token at `at` ends, and whether it is one that counts.
 local function token_end(text, at)
   local stop = text:match("^%s+()", at)
@@ -22,7 +34,7 @@ local function token_end(text, at)
     return stop + 1, true
   end
   local _, long = text:match(LONG, at)
-  return long or text:match("^[%w_\x80-\xFF]+()", at) or at + 1, true
+  return long or number_end(text, at) or text:match("^[%w_\x80-\xFF]+()", at) or text:match("^%.+()", at) or at + 1, true
 end
 
 --- Lua without comments and white space.
@@ -41,10 +53,24 @@ local function read(path)
   return file and file:read("a")
 end
 
+-- What a function that has no lines to be read is called: one of Lua's own, or one of a text that is gone.
+local function name_of_function(fn, info)
+  local names = {}
+  for module, content in pairs(package.loaded) do
+    for name, value in pairs(type(content) == "table" and content or {}) do
+      if rawequal(value, fn) then names[#names + 1] = ("%s.%s"):format(module, name) end
+    end
+  end
+  table.sort(names)
+  return names[1] or ("%s:%d"):format(info.source, info.linedefined)
+end
+
 -- The lines of a function, as far as they can be read.
 local function code_of_function(fn)
   local info = debug.getinfo(fn, "S")
-  local text = info.source:sub(1, 1) == "@" and read(info.source:sub(2)) or info.source:sub(1, 1) ~= "=" and info.source or ""
+  local kind = info.source:sub(1, 1)
+  local text = kind == "@" and read(info.source:sub(2)) or kind ~= "@" and kind ~= "=" and info.source
+  if not text then return name_of_function(fn, info) end
   local lines, number = {}, 0
   for line in (text .. "\n"):gmatch("(.-)\n") do
     number = number + 1
@@ -96,7 +122,7 @@ function meaning.text(map)
   local text = value_text({ unique_key = map.unique_key, on_invalid = map.on_invalid, fields = fields, filters = map.filters },
     found)
   local whole = found.functions and map.file and read(map.file)
-  return whole and text .. "\n" .. meaning.code(whole) or text
+  return whole and text .. "\n" .. meaning.code((whole:gsub("^#[^\n]*", ""))) or text -- Lua passes such a line over
 end
 
 return meaning

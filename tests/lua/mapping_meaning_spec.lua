@@ -68,6 +68,29 @@ describe("the meaning of a mapping", function()
       of((PLAIN:gsub("lower%(%)", "via(function() return true end)"))))
   end)
 
+  it("tells Lua's own functions from one another", function()
+    local upper, lower = PLAIN:gsub("lower%(%)", "via(string.upper)"), PLAIN:gsub("lower%(%)", "via(string.lower)")
+    for _, of_text in ipairs { of, of_file } do
+      assert.equal(of_text(upper), of_text(upper))
+      assert.is_not.equal(of_text(upper), of_text(lower))
+    end
+  end)
+
+  it("is not mistaken about strings by a first line that Lua passes over", function()
+    local function of_line(line, text)
+      local path = os.tmpname()
+      local file = assert(io.open(path, "w"))
+      file:write(line, '\nlocal mapping = require "upjob.mapping"\n',
+        (PLAIN:gsub("lower%(%)", ("via(function() return '%s' end)"):format(text))))
+      file:close()
+      local found = fingerprint.of_mapping(assert(mapping.load(path)))
+      os.remove(path)
+      return found
+    end
+    assert.is_not.equal(of_line("# it's ours", "a--b"), of_line("# it's ours", "a--c"))
+    assert.equal(of_line("# it's ours", "a--b"), of_line("#!/usr/bin/env upjob", "a--b"))
+  end)
+
   it("is found of a table that holds itself", function()
     local all = "local all = {}; all.all = all\n" .. PLAIN:gsub("lower%(%)", 'replace("a+", all)')
     assert.equal(of(all), of(all))
@@ -78,6 +101,9 @@ describe("the meaning of a mapping", function()
       'x="-- no \\" comment" -- one\ny = [==[ ]] -- nor this ]==] --[[ two\n ]] z'))
     assert.is_not.equal(meaning.code("return not x"), meaning.code("returnnot x"))
     assert.equal(meaning.code("a - b"), meaning.code("a-b"))
+    assert.equal(meaning.code("a .. b"), meaning.code("a..b"))
+    assert.is_not.equal(meaning.code("return 1 .. .2"), meaning.code("return 1. .. 2"))
+    assert.equal("1.5e-3 - 0x1p+2 - 0xe - 1", meaning.code("1.5e-3-0x1p+2-0xe -1"))
     assert.equal("", meaning.code("-- only a comment"))
     assert.equal("'open", meaning.code("'open"))
   end)
