@@ -4,6 +4,9 @@
  * was started (in ticks of the kernel since the boot). A lease ends at a time of the boot's own clock, which nobody sets. That
  * clock stands still while the machine sleeps, so that no lease is over at the moment of waking, when its holder has not come to
  * renew it. A lease is over before its time where its process can be seen to be gone, and after another boot. */
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,7 +35,7 @@ static void read_line(const char *path, char *out, size_t size)
     fclose(file);
 }
 
-/* When a process was started; 0 when it is gone, or only waits to be reaped. */
+/* When a process was started; 0 when it only waits to be reaped, and when it is gone or cannot be seen. */
 static unsigned long long process_start(long pid)
 {
     char path[64], line[1024], state = 'Z';
@@ -45,6 +48,15 @@ static unsigned long long process_start(long pid)
                         &start) != 2)
         return 0;
     return state == 'Z' || state == 'X' ? 0 : start;
+}
+
+/* Whether /proc shows a process, or there is none. With hidepid, or ProtectProc=invisible of a service, it does not show those of
+ * this program, which are not dumpable. */
+static bool is_known(long pid)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%ld/stat", pid);
+    return access(path, R_OK) == 0 || pid <= 0 || pid > INT_MAX || (kill((pid_t)pid, 0) != 0 && errno == ESRCH);
 }
 
 struct holder {
@@ -82,7 +94,7 @@ static bool is_over(const struct journal *j, const char *text, double until)
         return true;
     if (strcmp(theirs.boot, ours.boot) != 0 || lease_clock() >= until)
         return true;
-    return strcmp(theirs.pidns, ours.pidns) == 0 && process_start(theirs.pid) != theirs.start;
+    return strcmp(theirs.pidns, ours.pidns) == 0 && process_start(theirs.pid) != theirs.start && is_known(theirs.pid);
 }
 
 static void sql_lease_over(sqlite3_context *context, int count, sqlite3_value **values)

@@ -287,6 +287,16 @@ class Skip(Exception):
     pass
 
 
+def where_hidden():
+    """The words before a command that run it without privileges, where /proc does not show processes that are not dumpable, as it
+    is in the service's unit (ProtectProc=invisible)."""
+    words = ["unshare", "--mount", "sh", "-c", 'mount -t proc -o hidepid=2,gid=65534 proc /proc && exec "$@"', "sh",
+             "setpriv", "--no-new-privs", "--bounding-set=-all", "--inh-caps=-all"]
+    if subprocess.run([*words, "true"], capture_output=True).returncode != 0:
+        raise Skip("nothing can be mounted here")
+    return words
+
+
 def stop_between_writes(pid, journal):
     """SIGSTOP for a process, at a moment when it holds no lock of its journal: amid a write it would keep out every other."""
     def stopped():

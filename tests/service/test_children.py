@@ -1,7 +1,7 @@
 """Runs of automations as processes of their own: what they return, their limits, and what is told of those that cannot say what
 became of them."""
 import json, os, shutil, signal, subprocess, tempfile, time
-from kit import UPJOB, Service, Skip, eventually, rows, run, stop_between_writes
+from kit import UPJOB, Service, eventually, rows, run, stop_between_writes, where_hidden
 
 # Makes a run of the first schedule in a file, and starts it as the daemon does: prints what came of it, and the run.
 DRIVER = """
@@ -225,15 +225,9 @@ def test_what_has_left_the_group():
         assert not any(is_running(pid) for pid in pids_of(automation))
 
 
-# Without privileges, where processes that are not dumpable cannot be seen in /proc, as under ProtectProc=invisible of the unit.
-HIDDEN = ["unshare", "--mount", "sh", "-c", 'mount -t proc -o hidepid=2,gid=65534 proc /proc && exec "$@"', "sh",
-          "setpriv", "--no-new-privs", "--bounding-set=-all", "--inh-caps=-all"]
-
-
 def test_what_cannot_be_seen():
     """another upjob that has left the run's process group ends with the run, also where /proc does not show it"""
-    if subprocess.run([*HIDDEN, "true"], capture_output=True).returncode != 0:
-        raise Skip("nothing can be mounted here")
+    before = where_hidden()
     other = """local f = io.open(os.getenv("ROOT") .. "/pid", "w") f:write(require("upjob.native.system").pid(), "\\n") f:close()
       task.sleep(300)"""
     body = f"""os.execute([[setsid "$UPJOB" run -e '{other}' >/dev/null 2>&1 &]])
@@ -242,7 +236,7 @@ def test_what_cannot_be_seen():
     """
     for end, options, state in (("return true", "", "succeeded"), ("while true do pcall(function() while true do end end) end", "timeout = 1,", "failed")):
         with Automation(function(body + end, options), {"UPJOB": UPJOB}) as automation:
-            found = automation.end(automation.begin(HIDDEN, grace=0.5))
+            found = automation.end(automation.begin(before, grace=0.5))
             assert found["state"] == state, found
             assert not any(is_running(pid) for pid in pids_of(automation)), end
 

@@ -1,6 +1,6 @@
 """The journal of runs under several processes, kills, full disks and damage."""
 import glob, os, random, resource, shutil, signal, sqlite3, stat, subprocess, tempfile, time
-from kit import UPJOB, Skip, eventually, run, stop_between_writes
+from kit import UPJOB, Skip, eventually, run, stop_between_writes, where_hidden
 from small_disk import Small, may_mount
 
 WRITER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "journal_writer.lua")
@@ -16,8 +16,8 @@ class State:
         self.db = os.path.join(self.at, "journal.db")
         self.scripts = tempfile.mkdtemp(prefix="upjob-scripts-")
 
-    def start(self, script, *args, **options):
-        return subprocess.Popen([UPJOB, "run", script, self.at, *map(str, args)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    def start(self, script, *args, before=(), **options):
+        return subprocess.Popen([*before, UPJOB, "run", script, self.at, *map(str, args)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                 stderr=subprocess.PIPE, text=True, **options)
 
     def lua(self, text, *args, **options):
@@ -86,6 +86,25 @@ def test_several_processes():
         assert state.query("SELECT count(*) FROM run WHERE state = 'succeeded'") == [(360,)]
         state.check_whole()
         assert state.asides() == []
+
+
+def test_a_holder_that_cannot_be_seen():
+    """a run whose process /proc does not show is not taken for lost, and nobody else's, while that process is there"""
+    before = where_hidden()
+    look = "local found = assert(store:run { id = 1 }).state print(found, store:claim_run { id = 1 } ~= nil)"
+    with State() as state:
+        path = os.path.join(state.scripts, "holder.lua")
+        with open(path, "w") as file:
+            file.write("""local store = assert(require("upjob.journal").open { state = arg[1] })
+                assert(store:begin_run { kind = "import" }) print("begun") io.stdout:flush() io.read()""")
+        holder = state.start(path, before=before)
+        try:
+            assert holder.stdout.readline() == "begun\n"
+            assert state.lua(look, before=before)[1] == "running\tfalse\n"
+        finally:
+            holder.kill()
+            holder.communicate()
+        assert state.lua(look, before=before)[1] == "lost\ttrue\n"
 
 
 def test_kills():
