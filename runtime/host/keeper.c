@@ -172,6 +172,9 @@ void keeper_begin(int argc, char **argv)
     bool can_keep = prctl(PR_SET_CHILD_SUBREAPER, 1) == 0;
     sigprocmask(SIG_SETMASK, &all, &before); /* what comes from here to the fork, the run does not hear */
     pid_t run = can_keep ? fork() : -1;
+    if (run < 0)
+        fprintf(stderr, "upjob: warning: the run has no keeper (%s): what leaves its process group does not end with it\n",
+                strerror(errno));
     if (run <= 0) { /* the run; where there can be no keeper, it is kept by nobody */
         sigprocmask(SIG_SETMASK, &before, NULL);
         return;

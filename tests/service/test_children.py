@@ -1,7 +1,7 @@
 """Runs of automations as processes of their own: what they return, their limits, and what is told of those that cannot say what
 became of them."""
 import json, os, shutil, signal, subprocess, tempfile, time
-from kit import UPJOB, Service, eventually, rows, run, stop_between_writes, where_hidden
+from kit import UPJOB, Service, Skip, eventually, rows, run, stop_between_writes, where_hidden
 
 # Makes a run of the first schedule in a file, and starts it as the daemon does: prints what came of it, and the run.
 DRIVER = """
@@ -289,6 +289,17 @@ def test_a_keeper_that_is_killed():
         found = automation.run()
         assert found["state"] == "failed" and found["run"]["state"] == "failed" and found["error"]["code"] == "Crashed", found
         assert found["signal"] == signal.SIGKILL and not any(is_running(pid) for pid in pids_of(automation)), found
+
+
+def test_no_keeper():
+    """a run that can have no keeper, as there may be no more processes, goes on and says so"""
+    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    if subprocess.run([*nobody, UPJOB, "--version"], capture_output=True).returncode != 0:
+        raise Skip("upjob cannot be run as another user here")
+    told = subprocess.run([*nobody, "prlimit", "--nproc=0", UPJOB, "run", "-e", 'print("goes on")'], capture_output=True, text=True,
+                          env={**os.environ, "UPJOB_KEEPER": "1"})
+    assert (told.returncode, told.stdout) == (0, "goes on\n"), told
+    assert "the run has no keeper (Resource temporarily unavailable)" in told.stderr, told
 
 
 def test_memory():
