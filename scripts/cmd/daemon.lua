@@ -175,7 +175,7 @@ local function new_engine(options, directory, store)
     start = function(run, definition, hook)
       return children.start(run, definition, hook, { store = store, service = service })
     end,
-    watch = drop.watch, finish = drop.finish, is_changed = drop.is_changed,
+    watch = drop.watch, finish = drop.finish,
   }
 end
 

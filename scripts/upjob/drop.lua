@@ -256,12 +256,6 @@ function drop.watch(options)
   return watch
 end
 
---- Whether another file, or another state of it, is where a file was that was told: it is told again. May wait.
-function drop.is_changed(file)
-  local found = native.examine { file.path }[1]
-  return not found.error and file.path .. "|" .. found.key ~= file.key
-end
-
 --- Puts a file that was told away when it is done with: into done/ or failed/ beside it (`outcome`), or where the definition's
 -- fields of these names say, relative to the folder of the file; with move=false it stays. → its path now | nil, err. A file that
 -- has changed since it was told stays ("FileChanged"): it is told again. One that was moved already, before a kill, is found;

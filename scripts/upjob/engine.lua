@@ -46,12 +46,11 @@ end
 
 --- An engine. options: store (upjob.journal), directory, jobs (children at a time), load(earlier) → loaded as loader.load,
 -- clock(definition, anchor) → clock | nil, err, start(run, definition, hook) → handle | nil, err as children.start,
--- watch(options) → watch as drop.watch, finish(file, "done" | "failed", definition) as drop.finish, is_changed(file) as
--- drop.is_changed.
+-- watch(options) → watch as drop.watch, finish(file, "done" | "failed", definition) as drop.finish.
 function engine.new(options)
   local self = setmetatable({
     store = options.store, directory = options.directory, jobs = options.jobs, load = options.load, clock = options.clock,
-    start_child = options.start, watch = options.watch, finish_file = options.finish, is_changed = options.is_changed,
+    start_child = options.start, watch = options.watch, finish_file = options.finish,
     items = {},        -- by id: due.item with definition, streak, watch, last
     heap = heap.new(), -- of the next times of those that follow the clock
     queue = run_queue.new(), -- runs that wait

@@ -7,7 +7,6 @@ local ends = require "upjob.engine_ends"
 local errors = require "upjob.errors"
 local log = require "upjob.log"
 local native = require "upjob.native.task"
-local report = require "upjob.report"
 
 local queue = {}
 
@@ -107,22 +106,8 @@ local function guarded(fn, ...)
   return nil, errors.is(results[2]) and results[2] or errors.new { code = "InternalError", message = tostring(results[2]) }
 end
 
--- Whether its file was replaced before anything was done with it: what is there now has a run of its own.
-local function is_overtaken(self, entry)
-  local event = entry.event
-  if entry.hook or entry.first or (entry.attempt or 1) > 1 or not (event and event.path) then return false end
-  return guarded(self.is_changed, { path = event.path, key = event.key }) or false
-end
-
 -- The task of a run.
 local function follow(self, entry)
-  if is_overtaken(self, entry) then
-    leave(self, entry)
-    queue.cancel(self, entry, ("%s has changed since it was taken, and is taken again as it is now"):format(
-      report.safe(entry.event.path)))
-    queue.pump(self, self.last_now)
-    return self.changed:set()
-  end
   local definition, began = definition_of(self, entry), native.now()
   local handle, err = guarded(self.start_child, { id = entry.id, schedule = entry.schedule, event = entry.event }, definition,
     entry.hook)
@@ -192,20 +177,20 @@ function queue.cancel_gone(self, id)
   for _, entry in ipairs(self.queue:remove(id)) do queue.cancel(self, entry) end
 end
 
---- Ends a run that waits as cancelled, and tells why: unless given, because there is no such schedule any more.
-function queue.cancel(self, entry, why)
-  why = why or ("there is no schedule \"%s\" in %s any more"):format(entry.schedule, self.directory)
+--- Ends a run that waits as cancelled, because there is no such schedule any more.
+function queue.cancel(self, entry)
   local run, err = self.store:claim_run { id = entry.id }
   local ok = run
   if run then
-    ok, err = self.store:end_run { id = run.id, fence = run.fence, state = "cancelled",
-                                   error = errors.new { code = "Cancelled", message = why } }
+    ok, err = self.store:end_run { id = run.id, fence = run.fence, state = "cancelled", error = errors.new { code = "Cancelled",
+      message = ("there is no schedule \"%s\" in %s any more"):format(entry.schedule, self.directory) } }
   end
   local lines = log.with { run = entry.id, schedule = entry.schedule, error = err }
   if ok then
-    lines.warn("run %s of %s is cancelled: %s", tostring(entry.id), entry.schedule, why)
+    lines.warn("run %s of %s is cancelled: there is no such schedule in %s any more", tostring(entry.id), entry.schedule,
+      self.directory)
   else
-    lines.error("run %s of %s cannot be cancelled (%s): %s", tostring(entry.id), entry.schedule, why, tostring(err))
+    lines.error("run %s of %s, which is gone, cannot be cancelled: %s", tostring(entry.id), entry.schedule, tostring(err))
   end
 end
 

@@ -209,30 +209,6 @@ describe("the engine at work", function()
     end)
   end)
 
-  it("does not run for a file that was replaced while its run waited: what is there now has a run of its own", function()
-    local world = { jobs = 1, definitions = { { id = "drop", file = "drop.lua", kind = "on_file", expression = "/drop/*.csv" } } }
-    local e = start(world)
-    local function put(name, key) native.spawn(world.watches[1].on, { path = "/drop/" .. name, key = key, size = 1 }):wait() end
-    put("a.csv", "a")
-    put("b.csv", "b")
-    started(world, 1)
-    quietly(function(told)
-      world.changed = "/drop/b.csv"
-      world.children.list[1].finish("succeeded")
-      eventually("run 2 being told", function() return told[1] end)
-      assert.equals("run 2 of drop is cancelled: /drop/b.csv has changed since it was taken, and is taken again as it is now",
-        told[1])
-    end, "warn")
-    world.changed = nil
-    put("b.csv", "b2")
-    started(world, 2)
-    assert.equals(3, world.children.list[2].id)
-    world.children.list[2].finish("succeeded")
-    eventually("the end", function() return e:left() == 0 end)
-    assert.equals("cancelled", world.store.runs_made[2].state)
-    assert.equals("/drop/a.csv done\n/drop/b.csv done\n", world.finished)
-  end)
-
   it("waits for what is running when it is told to end, for so long, and starts nothing more", function()
     local world = { jobs = 1, definitions = { never("a", { overlap = "queue" }) } }
     local e = start(world)

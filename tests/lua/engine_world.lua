@@ -26,7 +26,7 @@ function engine_world.never(id, options)
 end
 
 --- An engine on a store, with definitions that can be changed: world = { definitions =, errors =, store =, jobs =, answer =,
--- start =, not_moved =, changed = a path }, which gets store, children, watches, finished and engine.
+-- start =, not_moved = }, which gets store, children, watches, finished and engine.
 function engine_world.start(world)
   world.store = world.store or standins.store()
   world.children = standins.children(world.store, world.answer)
@@ -42,7 +42,6 @@ function engine_world.start(world)
       table.insert(world.watches, options)
       return { close = function() options.closed = true end }
     end,
-    is_changed = function(file) return world.changed == file.path end,
     finish = function(file, how)
       if world.not_moved then return nil, world.not_moved(file) end
       world.finished = (world.finished or "") .. file.path .. " " .. how .. "\n"
